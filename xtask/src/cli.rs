@@ -1,0 +1,90 @@
+//! The command line of xtask.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // It is a command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::output::{self, State};
+use crate::{codegen, lint, spec};
+
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    about = "Maintainer commands of the D1 card-operations SDK"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Regenerate d1-generated from the spec.
+    Codegen {
+        /// Write nothing; say which file is fresh or stale, and fail when one is stale.
+        #[arg(long)]
+        check: bool,
+        /// Another spec than the curated one.
+        #[arg(long, value_name = "FILE")]
+        spec: Option<PathBuf>,
+    },
+    /// Refuse what the generator would turn into a wrong client.
+    SpecLint {
+        /// Another spec than the curated one.
+        #[arg(value_name = "FILE")]
+        spec: Option<PathBuf>,
+    },
+}
+
+/// Parses the arguments, runs the command, prints what went wrong.
+#[must_use]
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Codegen { check, spec } => run_codegen(check, spec),
+        Command::SpecLint { spec } => run_lint(spec),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_codegen(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
+    let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
+    let root = spec::workspace_root();
+    let mut stale = 0;
+    for file in codegen::generate(&spec)? {
+        let name = file.path.display();
+        match output::compare(&root, &file) {
+            State::Fresh => println!("fresh    {name}"),
+            State::Stale(diff) if check => {
+                stale += 1;
+                println!("stale    {name}\n{diff}");
+            }
+            State::Stale(_) => {
+                output::write(&root, &file)?;
+                println!("updated  {name}");
+            }
+        }
+    }
+    if stale > 0 {
+        return Err(Error::Stale(stale));
+    }
+    Ok(())
+}
+
+fn run_lint(path: Option<PathBuf>) -> Result<(), Error> {
+    let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
+    let findings = lint::check(&spec);
+    if !findings.is_empty() {
+        return Err(Error::Lint(findings));
+    }
+    println!("spec-lint: {} rules, no findings", lint::RULES.len());
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! What can go wrong in a maintainer command.
+
+use std::path::PathBuf;
+
+/// An error of a maintainer command; its text says what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The spec is not YAML, or not an OpenAPI document.
+    #[error("the spec cannot be read: {0}")]
+    Parse(String),
+    /// The spec breaks rules of `spec-lint`.
+    #[error("the spec breaks {} rule(s):\n{}", .0.len(), crate::lint::render(.0))]
+    Lint(Vec<crate::lint::Finding>),
+    /// The spec lacks something that the tables are made from.
+    #[error("{location}: {problem}")]
+    Spec {
+        /// Where in the spec.
+        location: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The generator refused the spec.
+    #[error("progenitor refuses the spec: {0}")]
+    Generate(String),
+    /// The generated code could not be formatted.
+    #[error("the generated code cannot be formatted: {0}")]
+    Format(String),
+    /// `--check` found files that differ from what the spec gives.
+    #[error("{0} file(s) are stale; run `cargo xtask codegen`, and review the snapshots")]
+    Stale(usize),
+}
+
+impl Error {
+    pub(crate) fn spec(location: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Spec {
+            location: location.into(),
+            problem: problem.into(),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Makes `error_table.rs`: the rows of `x-d1-errors`, and the operations that they belong to.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::spec::{Operation, operations};
+
+pub(crate) const HEADING: &str =
+    "//! The endpoints of the spec, and what each of their error statuses means.\n";
+
+/// The error table, not yet formatted.
+pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
+    let operations = operations(spec);
+    let endpoints = endpoint_enum(&operations);
+    let conditions = condition_enum(spec, &operations)?;
+    let mut rows = Vec::new();
+    for operation in &operations {
+        for (status, response) in operation.responses(spec) {
+            for row in error_rows(response) {
+                let location = format!("{} {status} x-d1-errors", operation.name());
+                rows.push(row_literal(operation, status, row, &location)?);
+            }
+        }
+    }
+    syn::parse2(quote! {
+        #endpoints
+        #conditions
+
+        /// What one error of one endpoint means, as documented.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct ErrorRow {
+            /// The endpoint that answers so.
+            pub operation: ApiOperation,
+            /// The HTTP status.
+            pub status: u16,
+            /// The `errorCode`, where the meaning depends on one.
+            pub code: Option<&'static str>,
+            /// Whether asking again can help, where that is documented.
+            pub retryable: Option<bool>,
+            /// What went wrong.
+            pub meaning: &'static str,
+            /// What to do about it.
+            pub advice: &'static str,
+            /// Whether only tenants migrated from V1 to V2 see it.
+            pub migrated: bool,
+            /// What must be true of the request for this row to apply.
+            pub when: &'static [Condition],
+        }
+
+        /// Every documented error, in the order of the spec.
+        pub static ERROR_TABLE: &[ErrorRow] = &[#(#rows),*];
+    })
+    .map_err(|e| Error::Generate(e.to_string()))
+}
+
+/// The rows of a response, in order.
+pub(crate) fn error_rows(response: &Value) -> impl Iterator<Item = &Value> {
+    let rows = response.get("x-d1-errors").and_then(Value::as_array);
+    rows.into_iter().flatten()
+}
+
+/// The conditions that a row's `when` may name; the facade decides each of them.
+pub(crate) const CONDITIONS: [(&str, &str); 6] = [
+    (
+        "new-card-id-same",
+        "`newCardId` is the id of the card itself.",
+    ),
+    (
+        "new-card-id-differs",
+        "`newCardId` is another id than the card's.",
+    ),
+    ("pan-changed", "The renewed card has another PAN."),
+    ("pan-same", "The renewed card has the same PAN."),
+    ("state-inactive", "The renewed card is to be INACTIVE."),
+    (
+        "reason-code-other-than-default",
+        "The reason code is another than the default one.",
+    ),
+];
+
+fn endpoint_enum(operations: &[Operation<'_>]) -> TokenStream {
+    let variants: Vec<Ident> = operations.iter().map(endpoint_variant).collect();
+    let docs = operations.iter().map(|o| {
+        format!(
+            " `{} {}`: {}.",
+            o.method.to_uppercase(),
+            o.path,
+            o.object
+                .get("summary")
+                .and_then(Value::as_str)
+                .unwrap_or("")
+        )
+    });
+    let ids: Vec<String> = operations.iter().map(Operation::name).collect();
+    let methods = operations.iter().map(|o| o.method.to_uppercase());
+    let paths = operations.iter().map(|o| o.path);
+    quote! {
+        /// An endpoint of the spec.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ApiOperation {
+            #(#[doc = #docs] #variants),*
+        }
+
+        impl ApiOperation {
+            /// Every endpoint, in the order of the spec.
+            pub const ALL: &'static [Self] = &[#(Self::#variants),*];
+
+            /// The `operationId`.
+            pub const fn operation_id(self) -> &'static str {
+                match self { #(Self::#variants => #ids),* }
+            }
+
+            /// The HTTP method.
+            pub const fn method(self) -> &'static str {
+                match self { #(Self::#variants => #methods),* }
+            }
+
+            /// The path template.
+            pub const fn path(self) -> &'static str {
+                match self { #(Self::#variants => #paths),* }
+            }
+        }
+    }
+}
+
+fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStream, Error> {
+    let mut used = BTreeSet::new();
+    for operation in operations {
+        for (status, response) in operation.responses(spec) {
+            for name in error_rows(response).flat_map(conditions) {
+                let known = CONDITIONS.iter().find(|(n, _)| *n == name).ok_or_else(|| {
+                    Error::spec(
+                        format!("{} {status} x-d1-errors", operation.name()),
+                        format!("`when` names the unknown condition `{name}`"),
+                    )
+                })?;
+                used.insert(known);
+            }
+        }
+    }
+    let variants = used.iter().map(|(name, _)| variant(name));
+    let docs = used.iter().map(|(_, doc)| format!(" {doc}"));
+    Ok(quote! {
+        /// Something about a request that decides whether a row can apply to it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Condition {
+            #(#[doc = #docs] #variants),*
+        }
+    })
+}
+
+fn row_literal(
+    operation: &Operation<'_>,
+    status: &str,
+    row: &Value,
+    location: &str,
+) -> Result<TokenStream, Error> {
+    let text = |key: &str| {
+        row.get(key)
+            .and_then(Value::as_str)
+            .ok_or_else(|| Error::spec(location, format!("a row lacks `{key}`")))
+    };
+    let endpoint = endpoint_variant(operation);
+    let status: u16 = status
+        .parse()
+        .map_err(|_| Error::spec(location, "only a single status can have rows"))?;
+    let code = optional(row.get("code").and_then(Value::as_str));
+    let retryable = optional(row.get("retryable").and_then(Value::as_bool));
+    let (meaning, advice) = (text("meaning")?, text("advice")?);
+    let migrated = row.get("tenant").and_then(Value::as_str) == Some("migrated");
+    let when = conditions(row).map(variant);
+    Ok(quote! {
+        ErrorRow {
+            operation: ApiOperation::#endpoint,
+            status: #status,
+            code: #code,
+            retryable: #retryable,
+            meaning: #meaning,
+            advice: #advice,
+            migrated: #migrated,
+            when: &[#(Condition::#when),*],
+        }
+    })
+}
+
+/// The conditions that a row names.
+pub(crate) fn conditions(row: &Value) -> impl Iterator<Item = &str> {
+    let when = row.get("when").and_then(Value::as_array);
+    when.into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
+    match value {
+        Some(v) => quote!(Some(#v)),
+        None => quote!(None),
+    }
+}
+
+fn endpoint_variant(operation: &Operation<'_>) -> Ident {
+    let id = operation.name();
+    let mut chars = id.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    let name: String = first.into_iter().chain(chars).collect();
+    Ident::new(&name, Span::call_site())
+}
+
+/// `new-card-id-same` as `NewCardIdSame`.
+fn variant(kebab: &str) -> Ident {
+    let name: String = kebab
+        .split('-')
+        .flat_map(|word| {
+            let mut chars = word.chars();
+            let first = chars.next().map(|c| c.to_ascii_uppercase());
+            first.into_iter().chain(chars)
+        })
+        .collect();
+    Ident::new(&name, Span::call_site())
+}

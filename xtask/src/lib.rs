@@ -1,0 +1,21 @@
+//! What the maintainer commands are made of, as a library so that the workspace tests can call it.
+//!
+//! | question | module |
+//! |---|---|
+//! | Which commands are there? | [`cli`] |
+//! | How is the spec read? | [`spec`] |
+//! | Which specs would generate a wrong client? | [`lint`] |
+//! | What is changed before the generator sees the spec? | [`normalize`] |
+//! | How is each generated file made? | [`client`], [`error_table`], [`facts`] |
+//! | How are files compared and written? | [`output`] |
+
+pub mod cli;
+pub mod client;
+pub mod codegen;
+pub mod error;
+pub mod error_table;
+pub mod facts;
+pub mod lint;
+pub mod normalize;
+pub mod output;
+pub mod spec;

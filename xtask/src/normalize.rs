@@ -1,0 +1,181 @@
+//! Turns the curated spec into the one that the generator is fed: a pure function of the spec.
+//!
+//! The curated spec is written for readers and stock validators; progenitor needs it a little
+//! plainer:
+//!
+//! 1. `allOf` with a single reference, which carries a description of its own in the spec, becomes
+//!    that reference.
+//! 2. `x-d1-rust-name` renames a property for Rust only. The name on the wire is handed back as a
+//!    [`WireName`], which the client generator turns into a serde attribute: a name that is not
+//!    documented can thus be corrected by one line of the spec, and no caller changes.
+//! 3. Schemas with `x-d1-client: omit` are left out: a generated type prints what it holds, and these
+//!    hold card data or are made by hand.
+//! 4. Bounds and defaults of query parameters are left out. The generator does not enforce them (they
+//!    stand in `facts.rs`), but it would derive the Rust type from them, so that moving a bound
+//!    would break callers.
+
+use serde_json::{Map, Value};
+
+/// A property whose Rust name is not derived from its wire name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireName {
+    /// The component schema that holds the property.
+    pub schema: String,
+    /// The name of the field in Rust.
+    pub rust: String,
+    /// The name in JSON.
+    pub wire: String,
+}
+
+/// The spec as the generator wants it.
+#[derive(Debug, Clone)]
+pub struct Normalized {
+    /// The document.
+    pub spec: Value,
+    /// The names to be put back on the wire.
+    pub wire_names: Vec<WireName>,
+}
+
+/// Normalizes a spec; see the module's text for what changes.
+#[must_use]
+pub fn normalize(spec: &Value) -> Normalized {
+    let mut spec = spec.clone();
+    let mut wire_names = Vec::new();
+    flatten_all_of(&mut spec);
+    if let Some(schemas) = spec
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut)
+    {
+        schemas.retain(|_, schema| schema.get("x-d1-client").is_none_or(|v| v != "omit"));
+        for (name, schema) in schemas.iter_mut() {
+            rename_properties(name, schema, &mut wire_names);
+        }
+    }
+    strip_parameter_bounds(&mut spec);
+    Normalized { spec, wire_names }
+}
+
+fn flatten_all_of(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(reference) = single_reference(map) {
+                let kept = map.get("x-d1-rust-name").cloned();
+                map.clear();
+                map.insert("$ref".to_owned(), reference);
+                if let Some(name) = kept {
+                    map.insert("x-d1-rust-name".to_owned(), name);
+                }
+                return;
+            }
+            map.values_mut().for_each(flatten_all_of);
+        }
+        Value::Array(items) => items.iter_mut().for_each(flatten_all_of),
+        _ => {}
+    }
+}
+
+fn single_reference(map: &Map<String, Value>) -> Option<Value> {
+    match map.get("allOf")?.as_array()?.as_slice() {
+        [only] => only.get("$ref").cloned(),
+        _ => None,
+    }
+}
+
+fn rename_properties(schema_name: &str, schema: &mut Value, wire_names: &mut Vec<WireName>) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let renamed: Map<String, Value> = std::mem::take(properties)
+        .into_iter()
+        .map(|(wire, mut property)| {
+            let rust = property
+                .as_object_mut()
+                .and_then(|p| p.remove("x-d1-rust-name"))
+                .and_then(|v| v.as_str().map(str::to_owned));
+            match rust {
+                Some(rust) => {
+                    wire_names.push(WireName {
+                        schema: schema_name.to_owned(),
+                        rust: rust.clone(),
+                        wire,
+                    });
+                    (rust, property)
+                }
+                None => (wire, property),
+            }
+        })
+        .collect();
+    *properties = renamed;
+}
+
+fn strip_parameter_bounds(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let is_parameter = map.contains_key("in") && map.contains_key("name");
+            if is_parameter
+                && let Some(schema) = map.get_mut("schema").and_then(Value::as_object_mut)
+            {
+                schema.retain(|key, _| !["default", "minimum", "maximum"].contains(&key.as_str()));
+            }
+            map.values_mut().for_each(strip_parameter_bounds);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_parameter_bounds),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn single_all_of_becomes_its_reference() {
+        let spec = json!({"components": {"schemas": {"A": {"properties": {
+            "x": {"allOf": [{"$ref": "#/components/schemas/B"}], "description": "d"}
+        }}}}});
+        let out = normalize(&spec).spec;
+        assert_eq!(
+            out["components"]["schemas"]["A"]["properties"]["x"],
+            json!({"$ref": "#/components/schemas/B"})
+        );
+    }
+
+    #[test]
+    fn rust_name_moves_the_wire_name_aside() {
+        let spec = json!({"components": {"schemas": {"A": {"properties": {
+            "newCardState": {"type": "string", "x-d1-rust-name": "state"}
+        }}}}});
+        let out = normalize(&spec);
+        assert_eq!(
+            out.spec["components"]["schemas"]["A"]["properties"],
+            json!({"state": {"type": "string"}})
+        );
+        assert_eq!(
+            out.wire_names,
+            [WireName {
+                schema: "A".into(),
+                rust: "state".into(),
+                wire: "newCardState".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn parameter_bounds_go_and_nothing_else() {
+        let spec = json!({"p": {"in": "query", "name": "limit",
+            "schema": {"type": "integer", "default": 10, "minimum": 1, "maximum": 50}}});
+        assert_eq!(
+            normalize(&spec).spec["p"]["schema"],
+            json!({"type": "integer"})
+        );
+    }
+
+    #[test]
+    fn the_curated_spec_is_left_untouched() {
+        let spec = json!({"p": {"in": "query", "name": "limit", "schema": {"default": 10}}});
+        let before = spec.clone();
+        let _ = normalize(&spec);
+        assert_eq!(spec, before);
+    }
+}

@@ -1,0 +1,132 @@
+//! Reads the OpenAPI file and answers the few questions that every generator asks of it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// The folder of the workspace.
+#[must_use]
+pub fn workspace_root() -> PathBuf {
+    // The manifest of this crate stands one folder below the workspace's.
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// The path of the curated spec.
+#[must_use]
+pub fn spec_path() -> PathBuf {
+    workspace_root().join("openapi/d1-card-operations.yaml")
+}
+
+/// Reads a spec file as plain JSON, its keys in the order of the file.
+///
+/// # Errors
+/// When the file cannot be read or is not YAML.
+pub fn load(path: &Path) -> Result<Value, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    parse(&text)
+}
+
+/// Parses the text of a spec.
+///
+/// # Errors
+/// When it is not YAML.
+pub fn parse(text: &str) -> Result<Value, Error> {
+    serde_saphyr::from_str(text).map_err(|e| Error::Parse(e.to_string()))
+}
+
+/// One operation of the spec, with what its path item says.
+pub(crate) struct Operation<'a> {
+    /// The path template.
+    pub(crate) path: &'a str,
+    /// The method, in lower case.
+    pub(crate) method: &'a str,
+    /// The operation object.
+    pub(crate) object: &'a Map<String, Value>,
+}
+
+impl Operation<'_> {
+    /// The `operationId`, or method and path where there is none.
+    pub(crate) fn name(&self) -> String {
+        match self.object.get("operationId").and_then(Value::as_str) {
+            Some(id) => id.to_owned(),
+            None => format!("{} {}", self.method.to_uppercase(), self.path),
+        }
+    }
+
+    /// The parameters, references resolved.
+    pub(crate) fn parameters<'s>(&'s self, spec: &'s Value) -> Vec<&'s Value> {
+        let list = self.object.get("parameters").and_then(Value::as_array);
+        list.into_iter()
+            .flatten()
+            .map(|p| resolve(spec, p))
+            .collect()
+    }
+
+    /// The responses by status text, references resolved.
+    pub(crate) fn responses<'s>(&'s self, spec: &'s Value) -> Vec<(&'s str, &'s Value)> {
+        let map = self.object.get("responses").and_then(Value::as_object);
+        map.into_iter()
+            .flatten()
+            .map(|(status, r)| (status.as_str(), resolve(spec, r)))
+            .collect()
+    }
+
+    /// The request body, its reference resolved.
+    pub(crate) fn request_body<'s>(&'s self, spec: &'s Value) -> Option<&'s Value> {
+        self.object.get("requestBody").map(|b| resolve(spec, b))
+    }
+}
+
+/// All operations, in the order of the spec.
+pub(crate) fn operations(spec: &Value) -> Vec<Operation<'_>> {
+    const METHODS: [&str; 8] = [
+        "get", "put", "post", "delete", "options", "head", "patch", "trace",
+    ];
+    let paths = spec.get("paths").and_then(Value::as_object);
+    paths
+        .into_iter()
+        .flatten()
+        .flat_map(|(path, item)| {
+            item.as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(method, _)| METHODS.contains(&method.as_str()))
+                .filter_map(move |(method, object)| {
+                    Some(Operation {
+                        path,
+                        method,
+                        object: object.as_object()?,
+                    })
+                })
+        })
+        .collect()
+}
+
+/// Follows `$ref`s within the document; a value without one, or with a dead one, is itself.
+pub(crate) fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
+    let mut current = value;
+    // A chain longer than this is a cycle.
+    for _ in 0..16 {
+        let target = current
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|r| r.strip_prefix('#'))
+            .and_then(|pointer| spec.pointer(pointer));
+        match target {
+            Some(next) => current = next,
+            None => return current,
+        }
+    }
+    current
+}
+
+/// The last segment of a `$ref`, which is the name of the component.
+pub(crate) fn ref_name(value: &Value) -> Option<&str> {
+    value.get("$ref")?.as_str()?.rsplit('/').next()
+}
