@@ -1,1 +1,155 @@
-//! x
+//! The card operations of Thales D1 for a bank's backend.
+//!
+//! Suspend, resume, delete and renew a card, and read its operations back. The client signs the
+//! assertion, trades it for a token and keeps that, presents the client certificate, encrypts card
+//! numbers, gives a reason code that D1 accepts, and says what an error means.
+//!
+//! # Quick start
+//!
+//! ```no_run
+//! use d1_facade::{
+//!     CardCredentials, Client, EncryptionKey, Environment, ReasonCode, Renewal, SigningKey,
+//! };
+//!
+//! # async fn quick_start() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::fs::read;
+//!
+//! let d1 = Client::builder(Environment::Staging, "ISSUER_A-1".parse()?)
+//!     .signing_key(SigningKey::from_pem(read("signing.key")?, "my-kid")?)
+//!     .encryption_key(EncryptionKey::from_pem(read("d1-public.pem")?, "d1-kid")?)
+//!     .client_identity(read("client.pem")?, read("client.key")?)
+//!     .build()?;
+//!
+//! let card = d1.card("ReplaceMe01".parse()?);
+//! let receipt = card.suspend().reason_code(ReasonCode::CardLost).await?;
+//! println!("suspended, correlation id {}", receipt.correlation_id());
+//!
+//! let credentials = CardCredentials::new("4111111111111111", "1230")?;
+//! card.renew(Renewal::to("ReplaceMe02".parse()?).credentials(credentials)).await?;
+//!
+//! let page = d1.card("ReplaceMe02".parse()?).operations().limit(20).await?;
+//! for operation in page.operations() {
+//!     println!("{:?}: {:?}", operation.operation(), operation.status());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Make one [`Client`] and keep it: it holds the connections and the token, and its clones share
+//! them. It starts no task of its own; any tokio runtime with its time and network drivers will do.
+//!
+//! # Errors
+//!
+//! What a caller gives is checked when it is given: an [`InvalidInput`] names field and rule. What
+//! happens to a call is an [`Error`], which tells whether the call was sent, whether D1 refused it,
+//! whether it may be made again, and what the documentation advises:
+//!
+//! ```no_run
+//! # async fn errors(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+//! use d1_facade::Outcome;
+//!
+//! match card.resume().await {
+//!     Ok(receipt) => println!("resumed, {}", receipt.http_status()),
+//!     Err(error) => {
+//!         eprintln!("{error}");
+//!         for cause in error.causes() {
+//!             eprintln!("  possibly: {} {}", cause.meaning(), cause.advice());
+//!         }
+//!         match error.outcome() {
+//!             Outcome::NotSent => eprintln!("nothing left this machine"),
+//!             Outcome::Refused => eprintln!("nothing was changed"),
+//!             _ => eprintln!("look the card's operations up before asking again"),
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A 403 carries no code. [`Error::causes`] lists the documented causes that can apply to the very
+//! request that was sent, the most specific first; none of several is certain.
+//!
+//! A call that changes a card is sent once. It is sent again only when D1 refused its token (401),
+//! and, where the caller [opted in](ReasonCodeFallback), when D1 refused its reason code: in both
+//! cases D1 did not carry it out.
+//!
+//! # Testing
+//!
+//! The crate `d1-sandbox` is a D1 on loopback: real TLS with client certificates, real assertions,
+//! real JWE, cards that keep their state. See the example `card_lifecycle`, and:
+//!
+//! ```
+//! use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = d1_sandbox::Sandbox::start().await?;
+//! let d1 = Client::builder(
+//!         Environment::Custom(sandbox.base_url().to_owned()),
+//!         sandbox.issuer_id().parse()?,
+//!     )
+//!     .root_certificate(sandbox.ca_pem())
+//!     .without_system_roots()
+//!     .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+//!     .signing_key(SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid())?)
+//!     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk())?)
+//!     .build()?;
+//!
+//! d1.card("ReplaceMe01".parse()?).suspend().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Card data
+//!
+//! A [`Pan`], an [`Expiry`], [`CardCredentials`], keys and tokens are never in `Debug`, in an error or
+//! in a log, and their memory is wiped when they are dropped. What OpenSSL and the HTTP stack copy on
+//! the way is beyond this crate's reach.
+//!
+//! # Which module answers which question
+//!
+//! | question | module |
+//! |---|---|
+//! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
+//! | Who am I to D1? | [`auth`] |
+//! | What can I do to a card? | [`Card`] and what its methods return |
+//! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
+//! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
+//! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
+//!
+//! # TLS and cryptography
+//!
+//! TLS is rustls with *ring*; JOSE is josekit, which links OpenSSL. The feature `vendored` builds
+//! OpenSSL from source for hosts without its headers.
+
+mod api_operation;
+pub mod auth;
+mod call;
+mod card;
+mod client;
+mod config;
+mod credentials;
+mod error;
+mod jwe;
+mod keys;
+mod open_enum;
+mod pan_like;
+mod reason;
+mod text;
+mod tls;
+mod transport;
+
+pub use api_operation::ApiOperation;
+pub use auth::SigningKey;
+pub use call::CallInfo;
+pub use card::{
+    Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,
+    OperationPage, OperationStatus, OperationType, Receipt, Renew, Renewal, RequestorType,
+};
+pub use client::{Client, ClientBuilder};
+pub use config::Environment;
+pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};
+pub use error::{Cause, Error, ErrorKind, InvalidInput, Outcome};
+pub use jwe::EncryptionKey;
+pub use reason::{ReasonCode, ReasonCodeFallback};
+pub use text::{CardId, CorrelationId, EncryptedData, IssuerId, OperationId, Reason};

@@ -1,1 +1,241 @@
-//! x
+//! A local stand-in for the card operations of Thales D1, for tests and for trying things out.
+//!
+//! It is stateful, it validates every request against the OpenAPI document, it demands a client
+//! certificate, a signed assertion and well-formed encrypted card data as D1 does, and it fails on
+//! demand. It is written from the documentation alone and shares no code with the client, so that
+//! the two can disagree.
+//!
+//! ```
+//! # async fn example() -> Result<(), d1_sandbox::StartError> {
+//! use d1_sandbox::{Card, Fault, Sandbox};
+//!
+//! let sandbox = Sandbox::builder().card(Card::new("ReplaceMe01")).start().await?;
+//! sandbox.fail_next(Fault::status(503).operation("suspendCard"));
+//! // ... let a client call sandbox.base_url() ...
+//! for request in sandbox.requests() {
+//!     println!("{} {} -> {}", request.method, request.path, request.status);
+//! }
+//! sandbox.shut_down().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod app;
+mod auth;
+mod card;
+mod config;
+mod faults;
+mod jwe;
+mod keys;
+mod operations;
+mod pan;
+mod pki;
+mod record;
+mod refusal;
+mod renewal;
+mod request;
+mod rules;
+mod server;
+mod spec;
+mod state;
+mod strict_json;
+
+pub use card::{Card, CardSnapshot, CardState, ConsumerState};
+pub use config::{Builder, ErrorBodies, IssuerStub, Mode, StartError, SuccessStyle};
+pub use faults::Fault;
+pub use jwe::{JweError, Plaintext};
+pub use record::RecordedRequest;
+
+use app::App;
+use axum_server::Handle;
+use pki::Pki;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+/// How long calls under way may take once the sandbox is shut down.
+const SHUT_DOWN_TIME: Duration = Duration::from_secs(2);
+
+/// A running sandbox. It stops when dropped; `Debug` shows no keys.
+pub struct Sandbox {
+    base_url: String,
+    identity: Identity,
+    pki: &'static Pki,
+    app: Arc<App>,
+    handle: Handle<SocketAddr>,
+    task: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+/// Who the caller is to the sandbox, and whom it encrypts to.
+struct Identity {
+    issuer: String,
+    aggregator: Option<String>,
+    signing_kid: String,
+    signing_key_pem: Zeroizing<String>,
+    encryption_kid: String,
+    encryption_jwk: String,
+}
+
+impl Sandbox {
+    /// Starts a sandbox with default settings on a free port of 127.0.0.1.
+    ///
+    /// It must be called within a tokio runtime, which the sandbox then runs on.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound, or keys cannot be made.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::builder().start().await
+    }
+
+    /// Begins with the default settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where the sandbox listens, as `https://localhost:PORT`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The id of the issuer that all cards belong to.
+    #[must_use]
+    pub fn issuer_id(&self) -> &str {
+        &self.identity.issuer
+    }
+
+    /// The id of the aggregator, if one calls for the issuer.
+    #[must_use]
+    pub fn aggregator_id(&self) -> Option<&str> {
+        self.identity.aggregator.as_deref()
+    }
+
+    /// The certificate authority that the server's certificate comes from.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        self.pki.ca_pem()
+    }
+
+    /// A client certificate that the sandbox accepts.
+    #[must_use]
+    pub fn client_certificate_pem(&self) -> &str {
+        self.pki.client_certificate_pem()
+    }
+
+    /// The private key of the client certificate, PKCS#8, on P-256.
+    #[must_use]
+    pub fn client_key_pem(&self) -> &str {
+        self.pki.client_key_pem()
+    }
+
+    /// The private key for ES256 assertions, PKCS#8.
+    #[must_use]
+    pub fn signing_key_pem(&self) -> &str {
+        &self.identity.signing_key_pem
+    }
+
+    /// The id of the signing key.
+    #[must_use]
+    pub fn signing_kid(&self) -> &str {
+        &self.identity.signing_kid
+    }
+
+    /// The public key that card data is encrypted to, as a JSON Web Key.
+    #[must_use]
+    pub fn encryption_jwk(&self) -> &str {
+        &self.identity.encryption_jwk
+    }
+
+    /// The id of the encryption key, its RFC 7638 thumbprint.
+    #[must_use]
+    pub fn encryption_kid(&self) -> &str {
+        &self.identity.encryption_kid
+    }
+
+    /// Decrypts a JWE as the sandbox does with `encryptedData`.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the token breaks.
+    pub fn decrypt(&self, token: &str) -> Result<Plaintext, JweError> {
+        self.app.decrypter.decrypt(token)
+    }
+
+    /// Lets the next matching call fail. Faults queue up; each is used once.
+    ///
+    /// A card call meets its fault once its access token is accepted, and before anything else.
+    pub fn fail_next(&self, fault: Fault) {
+        if let Some(operation) = &fault.operation
+            && !spec::Call::ALL
+                .iter()
+                .any(|call| call.operation_id() == operation)
+        {
+            tracing::warn!(operation, "no call will ever meet this fault");
+        }
+        self.app.faults.push(fault);
+    }
+
+    /// How many faults no call has met yet.
+    #[must_use]
+    pub fn pending_faults(&self) -> usize {
+        self.app.faults.len()
+    }
+
+    /// Makes all access tokens invalid, as if D1 had forgotten them.
+    pub fn revoke_tokens(&self) {
+        self.app.authority.revoke_all();
+    }
+
+    /// How many access tokens were handed out.
+    #[must_use]
+    pub fn token_exchanges(&self) -> usize {
+        self.app.authority.exchanges()
+    }
+
+    /// The requests so far, oldest first, without card data and tokens.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.app.records.all()
+    }
+
+    /// A card as it stands.
+    #[must_use]
+    pub fn card(&self, card_id: &str) -> Option<CardSnapshot> {
+        self.app.world().snapshot(card_id)
+    }
+
+    /// Sets the state of the end user who holds the card. False means that there is no such card.
+    pub fn set_consumer_state(&self, card_id: &str, state: ConsumerState) -> bool {
+        self.app.world().set_consumer_state(card_id, state)
+    }
+
+    /// Stops the sandbox, after the calls that are under way.
+    pub async fn shut_down(mut self) {
+        self.handle.graceful_shutdown(Some(SHUT_DOWN_TIME));
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
+            tracing::warn!(%error, "the server did not stop cleanly");
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sandbox")
+            .field("base_url", &self.base_url)
+            .field("issuer", &self.identity.issuer)
+            .finish_non_exhaustive()
+    }
+}

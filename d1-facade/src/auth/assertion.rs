@@ -1,0 +1,286 @@
+//! The signed assertion (RFC 7523) by which the client says who it is.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use d1_generated::facts::{ASSERTION_SENT_CLAIMS, Claim};
+use josekit::jws::JwsHeader;
+use josekit::jws::alg::ecdsa::{EcdsaJwsAlgorithm, EcdsaJwsSigner};
+use josekit::jwt::{self, JwtPayload};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::error::InvalidInput;
+use crate::keys;
+
+const FIELD: &str = "signing_key";
+
+/// How far a host's clock may be behind D1's for an assertion to look old enough.
+const CLOCK_MARGIN: Duration = Duration::from_secs(10);
+
+/// The private key that assertions are signed with: P-256, and the `kid` by which D1 finds its
+/// public part.
+///
+/// It is shown nowhere; OpenSSL wipes it when it is dropped.
+///
+/// ```no_run
+/// use d1_facade::SigningKey;
+///
+/// let key = SigningKey::from_pem(std::fs::read("signing.key")?, "my-kid")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SigningKey {
+    signer: EcdsaJwsSigner,
+    kid: String,
+}
+
+impl SigningKey {
+    /// Reads a PEM (PKCS#8 or SEC1) whose `kid` is told beside it.
+    ///
+    /// What `openssl ecparam -genkey`, `openssl genpkey` and `openssl pkcs12 -nodes` write is read as
+    /// it is. An encrypted PEM is refused; nothing asks for a passphrase.
+    ///
+    /// # Errors
+    /// When it holds no P-256 private key, is encrypted, or the `kid` is empty.
+    pub fn from_pem(pem: impl AsRef<[u8]>, kid: &str) -> Result<Self, InvalidInput> {
+        Self::new(&keys::private_from_pem(FIELD, pem.as_ref())?, kid)
+    }
+
+    /// Reads the JSON of a private JWK: `kty` EC, `crv` P-256, with its `kid`.
+    ///
+    /// # Errors
+    /// When it is not such a key, its parts do not belong together, or it has no `kid`.
+    pub fn from_jwk(json: &str) -> Result<Self, InvalidInput> {
+        let key = keys::private_from_jwk(FIELD, json)?;
+        Self::new(&key.der, key.kid.as_deref().unwrap_or(""))
+    }
+
+    fn new(der: &[u8], kid: &str) -> Result<Self, InvalidInput> {
+        Ok(Self {
+            signer: EcdsaJwsAlgorithm::Es256
+                .signer_from_der(der)
+                .map_err(|_| InvalidInput::new(FIELD, "is not a P-256 private key"))?,
+            kid: keys::check_kid(FIELD, kid)?,
+        })
+    }
+
+    /// The id by which D1 knows the key.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an assertion says beyond who it is.
+///
+/// D1 documents `iss`, `sub` and `exp`. Public clients also send `aud` and `iat`, which do no harm;
+/// they can be left out, and a `jti` can be added.
+///
+/// ```
+/// use std::time::Duration;
+/// use d1_facade::auth::AssertionPolicy;
+///
+/// let policy = AssertionPolicy::default()
+///     .audience("https://api.d1.thalescloud.io")
+///     .issued_at(false)
+///     .jwt_id(true);
+/// ```
+#[derive(Debug, Clone)]
+pub struct AssertionPolicy {
+    claims: Vec<Claim>,
+    audience: Option<String>,
+    lifetime: Duration,
+}
+
+impl Default for AssertionPolicy {
+    fn default() -> Self {
+        Self {
+            claims: ASSERTION_SENT_CLAIMS.to_vec(),
+            audience: None,
+            lifetime: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+impl AssertionPolicy {
+    /// Sends this `aud` instead of the host that is called.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self.with(Claim::Aud, true)
+    }
+
+    /// Sends no `aud`.
+    #[must_use]
+    pub fn without_audience(self) -> Self {
+        self.with(Claim::Aud, false)
+    }
+
+    /// Whether to send `iat`.
+    #[must_use]
+    pub fn issued_at(self, send: bool) -> Self {
+        self.with(Claim::Iat, send)
+    }
+
+    /// Whether to send a random `jti`.
+    #[must_use]
+    pub fn jwt_id(self, send: bool) -> Self {
+        self.with(Claim::Jti, send)
+    }
+
+    fn with(mut self, claim: Claim, send: bool) -> Self {
+        self.claims.retain(|c| *c != claim);
+        if send {
+            self.claims.push(claim);
+        }
+        self
+    }
+}
+
+/// Everything that an assertion is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Assertion {
+    /// The issuer id, or the aggregator id.
+    pub(crate) subject: String,
+    /// The host that is called.
+    pub(crate) host: String,
+    pub(crate) policy: AssertionPolicy,
+}
+
+/// The assertion could not be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SigningFailed;
+
+impl fmt::Display for SigningFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the assertion could not be signed")
+    }
+}
+
+impl std::error::Error for SigningFailed {}
+
+impl Assertion {
+    /// Signs an assertion that is made at `now`.
+    pub(crate) fn sign(
+        &self,
+        key: &SigningKey,
+        now: SystemTime,
+    ) -> Result<Zeroizing<String>, SigningFailed> {
+        let mut header = JwsHeader::new();
+        header.set_token_type("JWT");
+        header.set_key_id(&key.kid);
+        let payload = JwtPayload::from_map(self.claims(now)).map_err(|_| SigningFailed)?;
+        // josekit's errors may quote what they were given; none of it leaves this function.
+        jwt::encode_with_signer(&payload, &header, &key.signer)
+            .map(Zeroizing::new)
+            .map_err(|_| SigningFailed)
+    }
+
+    /// The claims, times in whole seconds: josekit's own setters write fractions.
+    fn claims(&self, now: SystemTime) -> Map<String, Value> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claim = |claim: &Claim| -> (&str, Value) {
+            match claim {
+                Claim::Iss => ("iss", self.subject.as_str().into()),
+                Claim::Sub => ("sub", self.subject.as_str().into()),
+                Claim::Aud => {
+                    let audience = self.policy.audience.as_ref().unwrap_or(&self.host);
+                    ("aud", audience.as_str().into())
+                }
+                Claim::Iat => ("iat", now.saturating_sub(CLOCK_MARGIN.as_secs()).into()),
+                Claim::Exp => (
+                    "exp",
+                    now.saturating_add(self.policy.lifetime.as_secs()).into(),
+                ),
+                Claim::Jti => ("jti", uuid::Uuid::new_v4().to_string().into()),
+            }
+        };
+        let claims = self.policy.claims.iter().map(claim);
+        claims
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use josekit::jws::ES256;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+
+    fn assertion(policy: AssertionPolicy) -> Assertion {
+        Assertion {
+            subject: "ISSUER_A-1".into(),
+            host: "https://api.d1-stg.thalescloud.io".into(),
+            policy,
+        }
+    }
+
+    fn moment() -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(1_700_000_000_999)
+    }
+
+    #[test]
+    fn an_assertion_verifies_and_says_what_is_documented_in_whole_seconds() {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let ec = EcKey::generate(&group).unwrap();
+        let pem = ec.private_key_to_pem().unwrap();
+        let key = SigningKey::from_pem(&pem, "my-kid").unwrap();
+        let token = assertion(AssertionPolicy::default())
+            .sign(&key, moment())
+            .unwrap();
+        let verifier = ES256
+            .verifier_from_pem(ec.public_key_to_pem().unwrap())
+            .unwrap();
+        let (payload, header) = jwt::decode_with_verifier(token.as_bytes(), &verifier).unwrap();
+
+        assert_eq!(header.algorithm(), Some("ES256"));
+        assert_eq!(header.key_id(), Some("my-kid"));
+        assert_eq!(header.token_type(), Some("JWT"));
+        assert_eq!(
+            payload.to_string(),
+            r#"{"iss":"ISSUER_A-1","sub":"ISSUER_A-1","aud":"https://api.d1-stg.thalescloud.io","iat":1699999990,"exp":1700000300}"#
+        );
+    }
+
+    #[test]
+    fn claims_beyond_the_documented_ones_are_the_callers_choice() {
+        let least = AssertionPolicy::default()
+            .without_audience()
+            .issued_at(false);
+        let claims = assertion(least).claims(moment());
+        assert_eq!(
+            Value::Object(claims).to_string(),
+            r#"{"iss":"ISSUER_A-1","sub":"ISSUER_A-1","exp":1700000300}"#
+        );
+        let most = AssertionPolicy::default()
+            .audience("https://else.example")
+            .jwt_id(true);
+        let claims = assertion(most).claims(moment());
+        assert_eq!(claims["aud"], "https://else.example");
+        assert_ne!(
+            claims["jti"],
+            assertion(AssertionPolicy::default().jwt_id(true)).claims(moment())["jti"]
+        );
+    }
+
+    #[test]
+    fn a_signing_key_is_not_shown() {
+        let ec =
+            EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
+        let key = SigningKey::from_pem(ec.private_key_to_pem().unwrap(), "my-kid").unwrap();
+        assert_eq!(format!("{key:?}"), r#"SigningKey { kid: "my-kid", .. }"#);
+    }
+}

@@ -1,0 +1,132 @@
+//! Keeps one token for all calls, and lets one of them renew it for the others.
+//!
+//! Nothing runs in the background: the call that finds no token obtains one, those that come
+//! meanwhile wait for the same exchange, and each of them drives it, so that a caller who gives up
+//! stops nobody. When all give up, the exchange is dropped with them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use tokio::time::Instant;
+
+use super::{AccessToken, TokenSource};
+use crate::error::Error;
+
+/// How long before its end a token is renewed; at most a fifth of its life.
+const REFRESH_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long an early renewal that failed is left alone while the old token still serves.
+const REFRESH_PAUSE: Duration = Duration::from_secs(5);
+
+type Fetch = BoxFuture<'static, Result<Arc<CachedToken>, Error>>;
+
+/// A token with the times that matter.
+#[derive(Debug)]
+pub(crate) struct CachedToken {
+    token: AccessToken,
+    expires_at: Instant,
+}
+
+impl CachedToken {
+    pub(crate) fn token(&self) -> &AccessToken {
+        &self.token
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct TokenCache {
+    source: Arc<dyn TokenSource>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Arc<CachedToken>>,
+    refresh_at: Option<Instant>,
+    fetching: Option<WeakShared<Fetch>>,
+}
+
+impl TokenCache {
+    pub(crate) fn new(source: Arc<dyn TokenSource>) -> Self {
+        Self {
+            source,
+            state: Arc::default(),
+        }
+    }
+
+    /// A token that is good now.
+    pub(crate) async fn get(&self) -> Result<Arc<CachedToken>, Error> {
+        let (old, fetch) = {
+            let mut state = lock(&self.state);
+            let now = Instant::now();
+            let old = state.current.clone().filter(|t| now < t.expires_at);
+            let running = state.fetching.as_ref().and_then(WeakShared::upgrade);
+            match (old, running) {
+                (Some(token), _) if state.refresh_at.is_some_and(|at| now < at) => {
+                    return Ok(token);
+                }
+                // Another call renews it; the old one serves meanwhile.
+                (Some(token), Some(_)) => return Ok(token),
+                (old, Some(fetch)) => (old, fetch),
+                (old, None) => {
+                    let fetch = self.fetch();
+                    state.fetching = fetch.downgrade();
+                    (old, fetch)
+                }
+            }
+        };
+        match (fetch.await, old) {
+            (Err(_), Some(old)) if Instant::now() < old.expires_at => {
+                lock(&self.state).refresh_at = Some(Instant::now() + REFRESH_PAUSE);
+                Ok(old)
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// Forgets `token`, and only it: another call may have put a newer one in its place.
+    pub(crate) fn invalidate(&self, token: &Arc<CachedToken>) {
+        let mut state = lock(&self.state);
+        if state
+            .current
+            .as_ref()
+            .is_some_and(|t| Arc::ptr_eq(t, token))
+        {
+            state.current = None;
+        }
+    }
+
+    /// A fetch that anybody can wait for.
+    fn fetch(&self) -> Shared<Fetch> {
+        let (source, state) = (self.source.clone(), self.state.clone());
+        let fetch: Fetch = Box::pin(async move {
+            // The life time counts from before the request: the answer may have been long on its way.
+            let asked_at = Instant::now();
+            let token = source.fetch().await?;
+            let lifetime = token.lifetime().min(LONGEST_LIFETIME);
+            let cached = Arc::new(CachedToken {
+                expires_at: asked_at + lifetime,
+                token,
+            });
+            let mut state = lock(&state);
+            state.current = Some(cached.clone());
+            let margin = REFRESH_MARGIN.min(lifetime / 5);
+            state.refresh_at = Some(asked_at + (lifetime - margin));
+            Ok(cached)
+        });
+        fetch.shared()
+    }
+}
+
+/// Longer than any token lives, and short enough to be added to a clock.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

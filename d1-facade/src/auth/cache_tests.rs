@@ -1,0 +1,119 @@
+//! The token cache under paused time: who fetches, who waits, who gets what.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::auth::TokenFuture;
+
+/// A source that takes a second and counts; fails while it is told to.
+#[derive(Default)]
+struct Source {
+    fetches: AtomicUsize,
+    failing: std::sync::atomic::AtomicBool,
+}
+
+impl TokenSource for Arc<Source> {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            let n = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::task::yield_now().await;
+            if self.failing.load(Ordering::SeqCst) {
+                return Err(Error::token_unavailable(std::io::Error::other("down")));
+            }
+            Ok(AccessToken::new(format!("token-{n}"), Duration::from_secs(900)).unwrap())
+        })
+    }
+}
+
+fn cache() -> (Arc<Source>, TokenCache) {
+    let source = Arc::new(Source::default());
+    (source.clone(), TokenCache::new(Arc::new(source)))
+}
+
+fn fetches(source: &Source) -> usize {
+    source.fetches.load(Ordering::SeqCst)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_cold_calls_make_one_exchange() {
+    let (source, cache) = cache();
+    let tokens = join_all((0..1000).map(|_| cache.get())).await;
+    assert!(tokens.iter().all(Result::is_ok));
+    assert_eq!(fetches(&source), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_shared_by_those_who_waited_and_not_kept() {
+    let (source, cache) = cache();
+    source.failing.store(true, Ordering::SeqCst);
+    let results = join_all((0..100).map(|_| cache.get())).await;
+    assert!(results.iter().all(Result::is_err));
+    assert_eq!(fetches(&source), 1);
+    source.failing.store(false, Ordering::SeqCst);
+    assert!(cache.get().await.is_ok());
+    assert_eq!(fetches(&source), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_gives_up_stops_nobody_and_leaves_nothing_stuck() {
+    let (source, cache) = cache();
+    let mut given_up = Box::pin(cache.get());
+    assert!((&mut given_up).now_or_never().is_none());
+    let mut waiting = Box::pin(cache.get());
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(given_up);
+    assert!(waiting.await.is_ok());
+    assert_eq!(fetches(&source), 1);
+
+    let (source, cache) = self::cache();
+    let mut alone = Box::pin(cache.get());
+    assert!((&mut alone).now_or_never().is_none());
+    drop(alone);
+    assert!(cache.get().await.is_ok(), "the next caller starts anew");
+    assert_eq!(fetches(&source), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_kept_until_shortly_before_its_end() {
+    let (source, cache) = cache();
+    cache.get().await.unwrap();
+    tokio::time::advance(Duration::from_secs(830)).await;
+    cache.get().await.unwrap();
+    assert_eq!(fetches(&source), 1);
+    tokio::time::advance(Duration::from_secs(15)).await;
+    cache.get().await.unwrap();
+    assert_eq!(fetches(&source), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_renewal_that_fails_is_ignored_until_the_token_ends() {
+    let (source, cache) = cache();
+    let first = cache.get().await.unwrap();
+    source.failing.store(true, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_secs(845)).await;
+    let kept = cache.get().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &kept));
+    assert_eq!(fetches(&source), 2);
+    // Not one attempt a call.
+    cache.get().await.unwrap();
+    assert_eq!(fetches(&source), 2);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(cache.get().await.is_err(), "the old token has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_refused_token_is_forgotten() {
+    let (source, cache) = cache();
+    let first = cache.get().await.unwrap();
+    cache.invalidate(&first);
+    let second = cache.get().await.unwrap();
+    assert_eq!(fetches(&source), 2);
+    // A late 401 for the first one.
+    cache.invalidate(&first);
+    assert!(Arc::ptr_eq(&second, &cache.get().await.unwrap()));
+    assert_eq!(fetches(&source), 2);
+}

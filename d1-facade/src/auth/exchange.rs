@@ -1,0 +1,138 @@
+//! Trades an assertion for an access token at D1's token endpoint.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use d1_generated::hooks::Additions;
+use d1_generated::types;
+
+use super::assertion::{Assertion, AssertionPolicy, SigningKey};
+use super::token::{AccessToken, TokenFuture, TokenSource};
+use crate::api_operation::ApiOperation;
+use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts};
+use crate::text::CorrelationId;
+use crate::transport::{ApiCall, Transport};
+
+/// How long a token is documented to live; used where the answer does not say.
+const DOCUMENTED_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// The client's own [`TokenSource`].
+pub(crate) struct Exchange {
+    transport: Arc<Transport>,
+    assertion: Assertion,
+    key: SigningKey,
+}
+
+impl TokenSource for Exchange {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(self.exchange())
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        transport: Arc<Transport>,
+        subject: String,
+        policy: AssertionPolicy,
+        key: SigningKey,
+    ) -> Self {
+        let host = transport.base_url().to_owned();
+        Self {
+            transport,
+            assertion: Assertion {
+                subject,
+                host,
+                policy,
+            },
+            key,
+        }
+    }
+
+    async fn exchange(&self) -> Result<AccessToken, Error> {
+        // The exchange serves many calls, so it has a correlation id of its own.
+        let correlation_id = CorrelationId::random();
+        let assertion = self
+            .assertion
+            .sign(&self.key, SystemTime::now())
+            .map_err(|e| {
+                ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
+                    .source(e)
+                    .build()
+            })?;
+        let call = GetToken {
+            body: types::TokenRequest {
+                assertion: assertion.to_string(),
+                grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
+            },
+        };
+        let additions = Additions {
+            timeout: Some(self.transport.timeout()),
+            ..self.transport.additions()
+        };
+        let delivered = self
+            .transport
+            .send(&call, &correlation_id, additions)
+            .await
+            .map_err(|e| e.of_token_exchange().with_call(&correlation_id, 1))?;
+        access_token(delivered.value).map_err(|error| error.with_call(&correlation_id, 1))
+    }
+}
+
+fn access_token(answer: Option<types::TokenResponse>) -> Result<AccessToken, Error> {
+    let unreadable = || {
+        ErrorBuilder::new(
+            ApiOperation::GetToken,
+            ErrorKind::Authentication,
+            Outcome::NotSent,
+        )
+    };
+    let types::TokenResponse {
+        access_token,
+        expires_in,
+        scope,
+        token_type: _, // Bearer, whatever it says.
+        extra: _,
+    } = answer.ok_or_else(|| unreadable().build())?;
+    let lifetime = match expires_in {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO),
+        None => DOCUMENTED_LIFETIME,
+    };
+    // Not `unwrap_or_default`: an answer without a token must not become an empty token.
+    let secret = access_token.ok_or_else(|| unreadable().build())?;
+    AccessToken::new(secret, lifetime)
+        .map(|token| token.with_scope(scope))
+        .map_err(|e| unreadable().source(e).build())
+}
+
+struct GetToken {
+    body: types::TokenRequest,
+}
+
+impl Drop for GetToken {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.body.assertion);
+    }
+}
+
+impl ApiCall for GetToken {
+    type Answer = types::TokenResponse;
+
+    fn operation(&self) -> ApiOperation {
+        ApiOperation::GetToken
+    }
+
+    fn facts(&self) -> RequestFacts {
+        RequestFacts::default()
+    }
+
+    async fn send(
+        &self,
+        client: &d1_generated::Client,
+        correlation_id: &CorrelationId,
+    ) -> Result<d1_generated::ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>>
+    {
+        // A random correlation id is valid here too; should it not be, the call goes without.
+        let id = correlation_id.as_str().parse().ok();
+        client.get_token(id.as_ref(), &self.body).await
+    }
+}

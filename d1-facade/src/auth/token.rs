@@ -1,0 +1,89 @@
+//! An access token, and where tokens come from.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::HeaderValue;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, InvalidInput};
+
+/// An access token with its life time. It is shown nowhere, and its memory is wiped when it is
+/// dropped.
+pub struct AccessToken {
+    secret: Zeroizing<String>,
+    lifetime: Duration,
+    scope: Option<String>,
+}
+
+impl AccessToken {
+    /// A token that lives for `lifetime` from now on.
+    ///
+    /// # Errors
+    /// When it is empty, or has characters that a header cannot carry.
+    pub fn new(secret: impl Into<String>, lifetime: Duration) -> Result<Self, InvalidInput> {
+        let secret = Zeroizing::new(secret.into());
+        if secret.is_empty() || !secret.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(InvalidInput::new(
+                "access_token",
+                "must be visible ASCII characters",
+            ));
+        }
+        Ok(Self {
+            secret,
+            lifetime,
+            scope: None,
+        })
+    }
+
+    /// Adds what the token allows.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Option<String>) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// How long it lives, from when it was obtained.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// What it allows, separated by blanks, where D1 said so.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// The value of the `Authorization` header.
+    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
+        let text = Zeroizing::new(format!("Bearer {}", *self.secret));
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("lifetime", &self.lifetime)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where access tokens come from.
+///
+/// The client has its own, which trades assertions for tokens. Services that share tokens among many
+/// processes put theirs in its place with
+/// [`ClientBuilder::token_source`](crate::ClientBuilder::token_source). Either way the client keeps
+/// a token until shortly before it ends, and asks once however many calls wait.
+pub trait TokenSource: Send + Sync + 'static {
+    /// Obtains a token.
+    fn fetch(&self) -> TokenFuture<'_>;
+}
+
+/// What [`TokenSource::fetch`] returns.
+pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<AccessToken, Error>> + Send + 'a>>;

@@ -1,0 +1,272 @@
+//! Makes one call: validate what the caller added, wait for a token, send, and once more if D1
+//! refuses the token.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+
+use crate::client::Client;
+use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
+use crate::text::CorrelationId;
+use crate::transport::{ApiCall, Delivered};
+
+/// What a caller adds to a single call.
+#[derive(Clone, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) correlation_id: Option<CorrelationId>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Map<String, Value>,
+}
+
+impl fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was added may be anything: names only.
+        let names = |pairs: &[(String, String)]| -> Vec<String> {
+            pairs.iter().map(|(name, _)| name.clone()).collect()
+        };
+        f.debug_struct("CallOptions")
+            .field("correlation_id", &self.correlation_id)
+            .field("timeout", &self.timeout)
+            .field("headers", &names(&self.headers))
+            .field("query", &names(&self.query))
+            .field("body", &self.body.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// How a call went that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallInfo {
+    correlation_id: CorrelationId,
+    http_status: u16,
+    attempts: u32,
+}
+
+impl CallInfo {
+    /// The correlation id that was sent.
+    #[must_use]
+    pub fn correlation_id(&self) -> &CorrelationId {
+        &self.correlation_id
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        self.http_status
+    }
+
+    /// How often the request was sent.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+/// Makes `call`, in a span of its own.
+pub(crate) async fn make<C: ApiCall>(
+    client: &Client,
+    call: &C,
+    options: &CallOptions,
+) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+    let operation = call.operation();
+    let correlation_id = match &options.correlation_id {
+        Some(id) => id.clone(),
+        None => CorrelationId::random(),
+    };
+    let span = tracing::info_span!(
+        "d1.call",
+        otel.name = %format_args!("{} {}", operation.method(), operation.url_template()),
+        otel.kind = "client",
+        http.request.method = operation.method(),
+        url.template = operation.url_template(),
+        http.response.status_code = tracing::field::Empty,
+        http.request.resend_count = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+        d1.operation = operation.operation_id(),
+        d1.correlation_id = correlation_id.as_str(),
+    );
+    let result = attempt(client, call, options, &correlation_id)
+        .instrument(span.clone())
+        .await;
+    record(&span, &result);
+    result.map_err(|e| e.with_call(&correlation_id, 0))
+}
+
+fn record<T>(span: &tracing::Span, result: &Result<(Delivered<T>, CallInfo), Error>) {
+    let (status, attempts) = match result {
+        Ok((_, info)) => (Some(info.http_status), info.attempts),
+        Err(error) => {
+            span.record("error.type", tracing::field::display(error.kind()));
+            (error.status(), error.attempts())
+        }
+    };
+    if let Some(status) = status {
+        span.record("http.response.status_code", status);
+    }
+    if attempts > 1 {
+        span.record("http.request.resend_count", attempts - 1);
+    }
+}
+
+async fn attempt<C: ApiCall>(
+    client: &Client,
+    call: &C,
+    options: &CallOptions,
+    correlation_id: &CorrelationId,
+) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+    let operation = call.operation();
+    let inner = client.inner();
+    let headers =
+        extra_headers(&options.headers).map_err(|e| Error::invalid_input_of(operation, e))?;
+    check_query(&options.query).map_err(|e| Error::invalid_input_of(operation, e))?;
+    let deadline = Instant::now() + options.timeout.unwrap_or(inner.transport.timeout());
+    let out_of_time = || ErrorBuilder::new(operation, ErrorKind::Timeout, Outcome::NotSent).build();
+
+    let mut attempts = 0;
+    loop {
+        let token = timeout_at(deadline, inner.tokens.get())
+            .await
+            .map_err(|_| out_of_time())??;
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
+            return Err(out_of_time());
+        }
+        let mut additions = inner.transport.additions();
+        additions.authorization = token.token().authorization();
+        additions.headers = headers.clone();
+        additions.query.clone_from(&options.query);
+        additions.timeout = Some(remaining);
+
+        attempts += 1;
+        match inner.transport.send(call, correlation_id, additions).await {
+            Ok(delivered) => {
+                let info = CallInfo {
+                    correlation_id: correlation_id.clone(),
+                    http_status: delivered.status.as_u16(),
+                    attempts,
+                };
+                return Ok((delivered, info));
+            }
+            // D1 refused the token, so it did nothing: another token may do.
+            Err(error) if error.status() == Some(StatusCode::UNAUTHORIZED.as_u16()) => {
+                inner.tokens.invalidate(&token);
+                if attempts > 1 {
+                    return Err(error.with_call(correlation_id, attempts));
+                }
+                tracing::debug!("the access token was refused; once more with a new one");
+            }
+            Err(error) => return Err(error.with_call(correlation_id, attempts)),
+        }
+    }
+}
+
+/// The caller's own headers, none of which may be one that the client or HTTP itself sets.
+fn extra_headers(pairs: &[(String, String)]) -> Result<HeaderMap, InvalidInput> {
+    const RESERVED: [HeaderName; 9] = [
+        header::AUTHORIZATION,
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::ACCEPT,
+        header::UPGRADE,
+        header::TE,
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        let bad = |rule: &'static str| InvalidInput::new("header", rule);
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_| bad("must have a name that HTTP allows"))?;
+        if RESERVED.contains(&name) {
+            return Err(bad("must not be one that the client itself sets"));
+        }
+        if name == "x-correlation-id" {
+            return Err(bad("x-correlation-id is given by correlation_id"));
+        }
+        let mut value = HeaderValue::try_from(value.as_str())
+            .map_err(|_| bad("must have a value that HTTP allows"))?;
+        // It may be a secret, and nothing here needs to print it.
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput> {
+    const DOCUMENTED: [&str; 3] = ["offset", "limit", "digitalCardDetails"];
+    if pairs.iter().any(|(name, _)| name.is_empty()) {
+        return Err(InvalidInput::new("query", "must have a name"));
+    }
+    if pairs
+        .iter()
+        .any(|(name, _)| DOCUMENTED.contains(&name.as_str()))
+    {
+        return Err(InvalidInput::new(
+            "query",
+            "must not be a parameter that has a method of its own",
+        ));
+    }
+    Ok(())
+}
+
+/// The methods that every request builder has.
+macro_rules! call_options {
+    ($builder:ty) => {
+        impl $builder {
+            /// Sends this correlation id instead of a random one.
+            pub fn correlation_id(mut self, id: crate::CorrelationId) -> Self {
+                self.options.correlation_id = Some(id);
+                self
+            }
+
+            /// How long the whole call may take, waiting for a token included.
+            pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.options.timeout = Some(timeout);
+                self
+            }
+
+            /// Adds a header that this version knows nothing of. It cannot take the place of one that
+            /// the client sets, such as `Authorization`: that is an error when the call is made.
+            pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.options.headers.push((name.into(), value.into()));
+                self
+            }
+
+            /// Adds a query parameter that this version knows nothing of.
+            pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.options.query.push((name.into(), value.into()));
+                self
+            }
+        }
+    };
+}
+
+pub(crate) use call_options;
+
+/// `extra` for a request body, none of whose fields may stand in for one that the call sets.
+pub(crate) fn extra_body<T: serde::Serialize>(
+    typed: &T,
+    extra: &Map<String, Value>,
+) -> Result<(), InvalidInput> {
+    if extra.is_empty() {
+        return Ok(());
+    }
+    let set = match serde_json::to_value(typed) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    match extra.keys().find(|k| set.contains_key(*k)) {
+        Some(_) => Err(InvalidInput::new(
+            "body_field",
+            "must not be a field that the call itself sets",
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,216 @@
+//! Suspend, resume, delete: and what every change of a card has in common.
+
+use std::future::IntoFuture;
+
+use d1_generated::{ResponseValue, types};
+use futures_util::future::BoxFuture;
+
+use super::{Card, Receipt};
+use crate::api_operation::ApiOperation;
+use crate::call::{self, CallOptions, call_options};
+use crate::error::{Error, ErrorKind, RequestFacts};
+use crate::reason::{ReasonCode, ReasonCodeFallback};
+use crate::text::{CorrelationId, Reason};
+use crate::transport::ApiCall;
+
+/// The methods that every change of a card has.
+macro_rules! change_options {
+    ($builder:ty) => {
+        impl $builder {
+            /// Why, as a code; `ISSUER_DECISION` unless said otherwise.
+            pub fn reason_code(mut self, code: crate::ReasonCode) -> Self {
+                self.why.reason_code = code;
+                self
+            }
+
+            /// Why, in free text. D1 shows it in the list of operations.
+            pub fn reason(mut self, reason: crate::Reason) -> Self {
+                self.why.reason = Some(reason);
+                self
+            }
+
+            /// What to do when D1 refuses the reason code, for this call only.
+            pub fn reason_code_fallback(mut self, fallback: crate::ReasonCodeFallback) -> Self {
+                self.fallback = Some(fallback);
+                self
+            }
+
+            /// Adds a field to the request's body that this version knows nothing of. It cannot take the
+            /// place of one that the call sets: that is an error when the call is made.
+            pub fn body_field(
+                mut self,
+                name: impl Into<String>,
+                value: impl Into<serde_json::Value>,
+            ) -> Self {
+                self.options.body.insert(name.into(), value.into());
+                self
+            }
+        }
+    };
+}
+
+pub(super) use change_options;
+
+/// A suspend, resume or delete that is about to be sent: await it.
+///
+/// # Errors
+/// See [`Error`]. A change is sent again only when D1 refused the token for it (401).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is sent until it is awaited"]
+pub struct Change {
+    card: Card,
+    operation: ApiOperation,
+    why: Why,
+    fallback: Option<ReasonCodeFallback>,
+    options: CallOptions,
+}
+
+/// Why a card is changed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Why {
+    pub(crate) reason: Option<Reason>,
+    pub(crate) reason_code: ReasonCode,
+}
+
+impl Change {
+    pub(crate) fn new(card: Card, operation: ApiOperation) -> Self {
+        Self {
+            card,
+            operation,
+            why: Why::default(),
+            fallback: None,
+            options: CallOptions::default(),
+        }
+    }
+
+    async fn send(self) -> Result<Receipt, Error> {
+        let invalid = |e| Error::invalid_input_of(self.operation, e);
+        let body = types::CardOperationRequest {
+            reason: self.why.reason.as_ref().map(|r| r.raw().clone()),
+            reason_code: Some(self.why.reason_code.to_raw().map_err(invalid)?),
+            extra: serde_json::Map::new(),
+        };
+        call::extra_body(&body, &self.options.body).map_err(invalid)?;
+        let body = types::CardOperationRequest {
+            extra: self.options.body.clone(),
+            ..body
+        };
+        let call = ChangeCall {
+            card: &self.card,
+            operation: self.operation,
+            body: Body::Plain(body),
+            facts: RequestFacts::default(),
+        };
+        submit(call, self.why.reason_code, self.fallback, &self.options).await
+    }
+}
+
+call_options!(Change);
+change_options!(Change);
+
+impl IntoFuture for Change {
+    type Output = Result<Receipt, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// A change of a card as the generated client sends it.
+pub(super) struct ChangeCall<'a> {
+    pub(super) card: &'a Card,
+    pub(super) operation: ApiOperation,
+    pub(super) body: Body,
+    pub(super) facts: RequestFacts,
+}
+
+pub(super) enum Body {
+    Plain(types::CardOperationRequest),
+    Renew(types::RenewRequest),
+}
+
+impl ChangeCall<'_> {
+    fn set_reason_code(&mut self, code: &ReasonCode) -> Result<(), Error> {
+        let raw = code
+            .to_raw()
+            .map_err(|e| Error::invalid_input_of(self.operation, e))?;
+        match &mut self.body {
+            Body::Plain(body) => body.reason_code = Some(raw),
+            Body::Renew(body) => body.reason_code = Some(raw),
+        }
+        self.facts.other_reason_code = *code != ReasonCode::default();
+        Ok(())
+    }
+}
+
+impl ApiCall for ChangeCall<'_> {
+    type Answer = ();
+
+    fn operation(&self) -> ApiOperation {
+        self.operation
+    }
+
+    fn facts(&self) -> RequestFacts {
+        self.facts
+    }
+
+    async fn send(
+        &self,
+        client: &d1_generated::Client,
+        correlation_id: &CorrelationId,
+    ) -> Result<ResponseValue<()>, d1_generated::Error<types::ErrorBody>> {
+        let (issuer, card) = (self.card.issuer.raw(), self.card.id.raw());
+        let id = Some(correlation_id.raw());
+        // What the success looks like is not documented, and the receipt reads the answer itself: a
+        // spec that learns more of it changes nothing here.
+        let sent = match (&self.body, self.operation) {
+            (Body::Plain(body), ApiOperation::ResumeCard) => {
+                client.resume_card(issuer, card, id, body).await.map(drop)
+            }
+            (Body::Plain(body), ApiOperation::DeleteCard) => {
+                client.delete_card(issuer, card, id, body).await.map(drop)
+            }
+            (Body::Plain(body), _) => client.suspend_card(issuer, card, id, body).await.map(drop),
+            (Body::Renew(body), _) => client.renew_card(issuer, card, id, body).await.map(drop),
+        };
+        sent.map(|()| ResponseValue::new((), Default::default(), Default::default()))
+    }
+}
+
+/// Sends a change; where D1 refuses its reason code and the caller wished it so, once more with the
+/// default one.
+pub(super) async fn submit(
+    mut call: ChangeCall<'_>,
+    reason_code: ReasonCode,
+    fallback: Option<ReasonCodeFallback>,
+    options: &CallOptions,
+) -> Result<Receipt, Error> {
+    let client = &call.card.client;
+    let fallback = fallback.unwrap_or(client.inner().fallback);
+    // One correlation id for both requests: they are one use case.
+    let options = CallOptions {
+        correlation_id: Some(
+            options
+                .correlation_id
+                .clone()
+                .unwrap_or_else(CorrelationId::random),
+        ),
+        ..options.clone()
+    };
+    let mut sent = reason_code;
+    call.set_reason_code(&sent)?;
+    let mut result = call::make(client, &call, &options).await;
+    let refused = |e: &Error| e.kind() == ErrorKind::Forbidden;
+    if fallback == ReasonCodeFallback::IssuerDecision
+        && sent != ReasonCode::default()
+        && result.as_ref().is_err_and(refused)
+    {
+        tracing::debug!("the reason code may have been refused; once more with the default one");
+        sent = ReasonCode::default();
+        call.set_reason_code(&sent)?;
+        result = call::make(client, &call, &options).await;
+    }
+    let (delivered, info) = result?;
+    Ok(Receipt::new(call.operation, info, sent, delivered.body))
+}

@@ -1,0 +1,151 @@
+//! One operation of a card, by its id.
+
+use std::future::IntoFuture;
+
+use d1_generated::{ResponseValue, types};
+use futures_util::future::BoxFuture;
+
+use super::{Card, Operation};
+use crate::api_operation::ApiOperation;
+use crate::call::{self, CallInfo, CallOptions, call_options};
+use crate::error::{Error, RequestFacts};
+use crate::text::{CorrelationId, OperationId};
+use crate::transport::{ApiCall, unusable};
+
+/// A request for one operation: await it.
+///
+/// # Errors
+/// See [`Error`]; an id that is not known is
+/// [`UnknownOperation`](crate::ErrorKind::UnknownOperation), where D1 says so.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is sent until it is awaited"]
+pub struct GetOperation {
+    card: Card,
+    id: OperationId,
+    digital_card: bool,
+    options: CallOptions,
+}
+
+/// An operation, and how the call for it went.
+#[derive(Debug, Clone)]
+pub struct OperationDetails {
+    operation: Operation,
+    call: CallInfo,
+}
+
+impl OperationDetails {
+    /// The operation.
+    #[must_use]
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// The operation, for good.
+    #[must_use]
+    pub fn into_operation(self) -> Operation {
+        self.operation
+    }
+
+    /// The correlation id that was sent.
+    #[must_use]
+    pub fn correlation_id(&self) -> &CorrelationId {
+        self.call.correlation_id()
+    }
+
+    /// How the call went.
+    #[must_use]
+    pub fn call(&self) -> &CallInfo {
+        &self.call
+    }
+}
+
+impl std::ops::Deref for OperationDetails {
+    type Target = Operation;
+
+    fn deref(&self) -> &Operation {
+        &self.operation
+    }
+}
+
+impl GetOperation {
+    pub(crate) fn new(card: Card, id: OperationId) -> Self {
+        Self {
+            card,
+            id,
+            digital_card: false,
+            options: CallOptions::default(),
+        }
+    }
+
+    /// Asks for the details of the digital card as well; D1 has them for `DIGITIZE` operations.
+    pub fn with_digital_card(mut self) -> Self {
+        self.digital_card = true;
+        self
+    }
+
+    async fn send(self) -> Result<OperationDetails, Error> {
+        let operation = ApiOperation::GetOperation;
+        let id = self.id.to_raw();
+        let call = Call {
+            card: &self.card,
+            id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
+            digital_card: self.digital_card.then_some(true),
+        };
+        let (mut delivered, info) = call::make(&self.card.client, &call, &self.options).await?;
+        match delivered.value.take() {
+            Some(raw) => Ok(OperationDetails {
+                operation: Operation::from_single(raw),
+                call: info,
+            }),
+            None => {
+                Err(unusable(operation, delivered)
+                    .with_call(info.correlation_id(), info.attempts()))
+            }
+        }
+    }
+}
+
+call_options!(GetOperation);
+
+impl IntoFuture for GetOperation {
+    type Output = Result<OperationDetails, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+struct Call<'a> {
+    card: &'a Card,
+    id: types::OperationId,
+    digital_card: Option<bool>,
+}
+
+impl ApiCall for Call<'_> {
+    type Answer = types::CardOperation;
+
+    fn operation(&self) -> ApiOperation {
+        ApiOperation::GetOperation
+    }
+
+    fn facts(&self) -> RequestFacts {
+        RequestFacts::default()
+    }
+
+    async fn send(
+        &self,
+        client: &d1_generated::Client,
+        correlation_id: &CorrelationId,
+    ) -> Result<ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>> {
+        client
+            .get_operation(
+                self.card.issuer.raw(),
+                self.card.id.raw(),
+                &self.id,
+                self.digital_card,
+                Some(correlation_id.raw()),
+            )
+            .await
+    }
+}

@@ -1,0 +1,95 @@
+//! What can be done to a card.
+
+mod change;
+mod get;
+mod list;
+mod operation;
+mod receipt;
+mod renew;
+
+pub use change::Change;
+pub use get::{GetOperation, OperationDetails};
+pub use list::{ListOperations, OperationPage};
+pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
+pub use receipt::Receipt;
+pub use renew::{CardScheme, CardState, Renew, Renewal};
+
+use crate::api_operation::ApiOperation;
+use crate::client::Client;
+use crate::text::{CardId, IssuerId, OperationId};
+
+/// A card, by its id. It holds no state: nothing is sent until one of its requests is awaited.
+///
+/// ```no_run
+/// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use d1_facade::ReasonCode;
+///
+/// let card = d1.card("ReplaceMe01".parse()?);
+/// card.suspend().reason_code(ReasonCode::CardLost).await?;
+/// card.resume().reason_code(ReasonCode::CardFound).reason("customer called back".parse()?).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Card {
+    pub(crate) client: Client,
+    pub(crate) issuer: IssuerId,
+    pub(crate) id: CardId,
+}
+
+impl Card {
+    pub(crate) fn new(client: Client, issuer: IssuerId, id: CardId) -> Self {
+        Self { client, issuer, id }
+    }
+
+    /// The id of the card.
+    #[must_use]
+    pub fn id(&self) -> &CardId {
+        &self.id
+    }
+
+    /// The issuer of the card.
+    #[must_use]
+    pub fn issuer(&self) -> &IssuerId {
+        &self.issuer
+    }
+
+    /// Puts the card on hold (D1: *suspend*). Digital cards made from it are left as they are.
+    #[must_use = "nothing is sent until it is awaited"]
+    pub fn suspend(&self) -> Change {
+        Change::new(self.clone(), ApiOperation::SuspendCard)
+    }
+
+    /// Makes a suspended card usable again (D1: *resume*). It cannot be the first activation of a
+    /// physical card, and its end user must be ACTIVE.
+    #[must_use = "nothing is sent until it is awaited"]
+    pub fn resume(&self) -> Change {
+        Change::new(self.clone(), ApiOperation::ResumeCard)
+    }
+
+    /// Ends the life of the card in D1 and removes the digital cards made from it (D1: *delete*). Its
+    /// id may be given to another card afterwards.
+    #[must_use = "nothing is sent until it is awaited"]
+    pub fn delete(&self) -> Change {
+        Change::new(self.clone(), ApiOperation::DeleteCard)
+    }
+
+    /// Gives the card a new expiry, or replaces it by a new one (D1: *renew*).
+    #[must_use = "nothing is sent until it is awaited"]
+    pub fn renew(&self, renewal: Renewal) -> Renew {
+        Renew::new(self.clone(), renewal)
+    }
+
+    /// The operations of the card, the most recent first: await it for a page, or
+    /// [stream](ListOperations::stream) them all.
+    #[must_use = "nothing is sent until it is awaited"]
+    pub fn operations(&self) -> ListOperations {
+        ListOperations::new(self.clone())
+    }
+
+    /// One operation of the card.
+    #[must_use = "nothing is sent until it is awaited"]
+    pub fn operation(&self, id: &OperationId) -> GetOperation {
+        GetOperation::new(self.clone(), id.clone())
+    }
+}

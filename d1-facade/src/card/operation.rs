@@ -1,0 +1,234 @@
+//! An operation of a card, as D1 tells it.
+
+use d1_generated::types;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::{Iso8601, Rfc3339};
+
+use crate::open_enum::open_enum;
+use crate::reason::ReasonCode;
+use crate::text::OperationId;
+
+open_enum! {
+    /// What was done to a card (D1: `operation`).
+    OperationType {
+        /// The card was activated.
+        Activate = "ACTIVATE",
+        /// The card was enrolled with D1 Pay.
+        D1PayEnrolment = "D1_PAY_ENROLMENT",
+        /// The card was enrolled with Click to Pay.
+        ClickToPayEnrolment = "CLICK_TO_PAY_ENROLMENT",
+        /// The Click to Pay enrolment was updated.
+        ClickToPayUpdate = "CLICK_TO_PAY_UPDATE",
+        /// The card was taken out of Click to Pay.
+        ClickToPayOptout = "CLICK_TO_PAY_OPTOUT",
+        /// The card was deleted.
+        Delete = "DELETE",
+        /// A digital card was made from it.
+        Digitize = "DIGITIZE",
+        /// The card was displayed.
+        Display = "DISPLAY",
+        /// The PIN was changed.
+        PinChange = "PIN_CHANGE",
+        /// The PIN was displayed.
+        PinDisplay = "PIN_DISPLAY",
+        /// The card was produced.
+        Produce = "PRODUCE",
+        /// The card was pushed to a wallet.
+        Push = "PUSH",
+        /// The card was registered.
+        Register = "REGISTER",
+        /// The card was renewed.
+        Renew = "RENEW",
+        /// The card was replaced.
+        Replace = "REPLACE",
+        /// The card was resumed.
+        Resume = "RESUME",
+        /// The card was suspended.
+        Suspend = "SUSPEND",
+        /// The order of the card was updated.
+        UpdateOrder = "UPDATE_ORDER",
+        /// The card was verified.
+        Verify = "VERIFY",
+        /// The cardholder was verified.
+        CardholderVerification = "CARDHOLDER_VERIFICATION",
+    }
+}
+
+open_enum! {
+    /// Where an operation stands (D1: `status`).
+    OperationStatus {
+        /// It was carried out.
+        Successful = "SUCCESSFUL",
+        /// It is under way.
+        Pending = "PENDING",
+        /// It was not carried out.
+        Failed = "FAILED",
+    }
+}
+
+open_enum! {
+    /// Who asked for an operation (D1: `requestorType`).
+    RequestorType {
+        /// The issuer; the requestor id is the issuer id.
+        Issuer = "ISSUER",
+        /// The end user; the requestor id is the consumer id.
+        User = "USER",
+        /// A token service provider.
+        Tsp = "TSP",
+        /// Customer care; the requestor id is that of its user.
+        Cci = "CCI",
+        /// D1 itself.
+        D1 = "D1",
+    }
+}
+
+/// An operation of a card.
+///
+/// Lists may leave fields out that a single operation has, so that each of them may be missing. What
+/// this version has no method for is in [`to_json`](Self::to_json).
+#[derive(Debug, Clone)]
+pub struct Operation {
+    raw: types::CardOperationListItem,
+}
+
+impl Operation {
+    /// An operation of a list.
+    pub(crate) fn from_list(raw: types::CardOperationListItem) -> Self {
+        Self { raw }
+    }
+
+    /// A single operation, whose required fields are there.
+    pub(crate) fn from_single(raw: types::CardOperation) -> Self {
+        let types::CardOperation {
+            digital_card_details,
+            end_time,
+            operation,
+            operation_id,
+            reason,
+            reason_code,
+            requestor_id,
+            requestor_type,
+            start_time,
+            status,
+            extra,
+        } = raw;
+        Self {
+            raw: types::CardOperationListItem {
+                digital_card_details,
+                end_time,
+                operation: Some(operation),
+                operation_id: Some(operation_id),
+                reason,
+                reason_code,
+                requestor_id: Some(requestor_id),
+                requestor_type: Some(requestor_type),
+                start_time: Some(start_time),
+                status: Some(status),
+                extra,
+            },
+        }
+    }
+
+    /// The id of the operation (D1: `operationId`).
+    #[must_use]
+    pub fn id(&self) -> Option<OperationId> {
+        self.raw.operation_id.as_deref().map(OperationId::returned)
+    }
+
+    /// What was done (D1: `operation`).
+    #[must_use]
+    pub fn operation(&self) -> Option<OperationType> {
+        self.raw
+            .operation
+            .as_deref()
+            .map(|t| OperationType::from_wire(t))
+    }
+
+    /// Where it stands (D1: `status`).
+    #[must_use]
+    pub fn status(&self) -> Option<OperationStatus> {
+        self.raw
+            .status
+            .as_deref()
+            .map(|t| OperationStatus::from_wire(t))
+    }
+
+    /// When it began (D1: `startTime`), where that is a time in ISO 8601.
+    #[must_use]
+    pub fn start_time(&self) -> Option<OffsetDateTime> {
+        parse_time(self.start_time_text()?)
+    }
+
+    /// When it began, as D1 wrote it.
+    #[must_use]
+    pub fn start_time_text(&self) -> Option<&str> {
+        self.raw.start_time.as_deref().map(String::as_str)
+    }
+
+    /// When it ended (D1: `endTime`), where that is a time in ISO 8601.
+    #[must_use]
+    pub fn end_time(&self) -> Option<OffsetDateTime> {
+        parse_time(self.end_time_text()?)
+    }
+
+    /// When it ended, as D1 wrote it.
+    #[must_use]
+    pub fn end_time_text(&self) -> Option<&str> {
+        self.raw.end_time.as_deref().map(String::as_str)
+    }
+
+    /// Who asked for it (D1: `requestorType`).
+    #[must_use]
+    pub fn requestor_type(&self) -> Option<RequestorType> {
+        self.raw
+            .requestor_type
+            .as_deref()
+            .map(|t| RequestorType::from_wire(t))
+    }
+
+    /// The id of who asked for it (D1: `requestorId`).
+    #[must_use]
+    pub fn requestor_id(&self) -> Option<&str> {
+        self.raw.requestor_id.as_deref()
+    }
+
+    /// The reason that was given.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.raw.reason.as_deref()
+    }
+
+    /// The reason code that was given.
+    #[must_use]
+    pub fn reason_code(&self) -> Option<ReasonCode> {
+        self.raw.reason_code.as_deref().map(ReasonCode::from_wire)
+    }
+
+    /// The details of the digital card, where they were asked for; their fields are not documented.
+    #[must_use]
+    pub fn digital_card_details(&self) -> Option<&Value> {
+        self.raw.digital_card_details.as_ref()
+    }
+
+    /// The fields that this version has no method for.
+    #[must_use]
+    pub fn unknown_fields(&self) -> &Map<String, Value> {
+        &self.raw.extra
+    }
+
+    /// Every field, by D1's name.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        match serde_json::to_value(&self.raw) {
+            Ok(Value::Object(map)) => map,
+            _ => Map::new(),
+        }
+    }
+}
+
+fn parse_time(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| OffsetDateTime::parse(text, &Iso8601::PARSING))
+        .ok()
+}

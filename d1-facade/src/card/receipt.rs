@@ -1,0 +1,87 @@
+//! What a caller keeps of a change that D1 accepted.
+
+use bytes::Bytes;
+use d1_generated::hooks::BodyFault;
+use d1_generated::types::CardOperationResult;
+use serde_json::{Map, Value};
+
+use crate::api_operation::ApiOperation;
+use crate::call::CallInfo;
+use crate::reason::ReasonCode;
+use crate::text::{CorrelationId, OperationId};
+
+/// D1 accepted a change of a card.
+///
+/// What D1 answers is not documented beyond success: any 2xx is one, with a body or without.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    operation: ApiOperation,
+    call: CallInfo,
+    reason_code: ReasonCode,
+    result: Option<CardOperationResult>,
+    fields: Map<String, Value>,
+}
+
+impl Receipt {
+    pub(crate) fn new(
+        operation: ApiOperation,
+        call: CallInfo,
+        reason_code: ReasonCode,
+        body: Result<Bytes, BodyFault>,
+    ) -> Self {
+        let body = body.unwrap_or_default();
+        // A body that is no such object takes nothing from the success.
+        let fields = serde_json::from_slice(&body).unwrap_or_default();
+        let result = serde_json::from_value(Value::Object(Map::clone(&fields))).ok();
+        Self {
+            operation,
+            call,
+            reason_code,
+            result,
+            fields,
+        }
+    }
+
+    /// What was done.
+    #[must_use]
+    pub fn operation(&self) -> ApiOperation {
+        self.operation
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        self.call.http_status()
+    }
+
+    /// The correlation id that was sent.
+    #[must_use]
+    pub fn correlation_id(&self) -> &CorrelationId {
+        self.call.correlation_id()
+    }
+
+    /// How the call went.
+    #[must_use]
+    pub fn call(&self) -> &CallInfo {
+        &self.call
+    }
+
+    /// The reason code that was sent in the request which D1 accepted.
+    #[must_use]
+    pub fn reason_code(&self) -> &ReasonCode {
+        &self.reason_code
+    }
+
+    /// The operation in D1, where it gave its id.
+    #[must_use]
+    pub fn operation_id(&self) -> Option<OperationId> {
+        let id = self.result.as_ref()?.operation_id.as_deref()?;
+        Some(OperationId::returned(id))
+    }
+
+    /// Every field of D1's answer, as it came; empty where it had no JSON object.
+    #[must_use]
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+}

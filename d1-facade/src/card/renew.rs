@@ -1,0 +1,251 @@
+//! Renewing a card: what it is to be, and what is encrypted of it.
+
+use std::future::IntoFuture;
+
+use d1_generated::types;
+use futures_util::future::BoxFuture;
+
+use super::change::{Body, ChangeCall, Why, change_options, submit};
+use super::{Card, Receipt};
+use crate::api_operation::ApiOperation;
+use crate::call::{self, CallOptions, call_options};
+use crate::credentials::CardCredentials;
+use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
+use crate::open_enum::open_enum;
+use crate::reason::ReasonCodeFallback;
+use crate::text::{CardId, EncryptedData};
+
+open_enum! {
+    /// The state of a card (D1: `state`).
+    CardState {
+        /// The card can be used.
+        Active = "ACTIVE",
+        /// The card cannot be used.
+        Inactive = "INACTIVE",
+    }
+}
+
+/// The scheme of a card, where it matters to a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CardScheme {
+    /// American Express: a renewal must carry the card's credentials.
+    AmericanExpress,
+    /// Any other scheme.
+    Other,
+}
+
+/// What a card is to be after its renewal.
+///
+/// ```
+/// use d1_facade::{CardCredentials, CardState, Renewal};
+///
+/// // A new card takes the place of the old one:
+/// let replaced = Renewal::to("ReplaceMe02".parse()?)
+///     .credentials(CardCredentials::new("4111111111111111", "1230")?)
+///     .state(CardState::Active);
+/// // The card keeps its id; D1 asks the issuer's Get Card Credentials for PAN and expiry:
+/// let extended = Renewal::same_card();
+/// # Ok::<(), d1_facade::InvalidInput>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "give it to Card::renew"]
+pub struct Renewal {
+    new_card_id: NewCardId,
+    state: Option<CardState>,
+    scheme: Option<CardScheme>,
+    secret: Secret,
+    kid: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum NewCardId {
+    Other(CardId),
+    Same,
+    Unsaid,
+}
+
+/// What goes into `encryptedData`.
+#[derive(Debug, Clone)]
+enum Secret {
+    None,
+    Plain(Box<CardCredentials>),
+    Encrypted(EncryptedData),
+}
+
+impl Renewal {
+    /// The card gets this id (D1: `newCardId`).
+    pub fn to(card: CardId) -> Self {
+        Self::new(NewCardId::Other(card))
+    }
+
+    /// The card keeps its id, which is sent as `newCardId`.
+    pub fn same_card() -> Self {
+        Self::new(NewCardId::Same)
+    }
+
+    /// No `newCardId` is sent; what D1 makes of that is not documented.
+    pub fn without_new_card_id() -> Self {
+        Self::new(NewCardId::Unsaid)
+    }
+
+    fn new(new_card_id: NewCardId) -> Self {
+        Self {
+            new_card_id,
+            state: None,
+            scheme: None,
+            secret: Secret::None,
+            kid: None,
+        }
+    }
+
+    /// Sends the credentials of the renewed card, encrypted. Without them D1 asks the issuer's
+    /// *Get Card Credentials*; American Express cards need them.
+    pub fn credentials(mut self, credentials: CardCredentials) -> Self {
+        self.secret = Secret::Plain(Box::new(credentials));
+        self
+    }
+
+    /// Sends credentials that were encrypted elsewhere.
+    pub fn encrypted_data(mut self, data: EncryptedData) -> Self {
+        self.secret = Secret::Encrypted(data);
+        self
+    }
+
+    /// Encrypts the credentials to the D1 key with this `kid`, instead of the first one configured.
+    pub fn encrypt_to(mut self, kid: impl Into<String>) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    /// The state of the card after the renewal (D1: `state`).
+    pub fn state(mut self, state: CardState) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// The scheme of the card. With it, an American Express card without credentials is refused
+    /// before anything is sent.
+    pub fn scheme(mut self, scheme: CardScheme) -> Self {
+        self.scheme = Some(scheme);
+        self
+    }
+}
+
+/// A renewal that is about to be sent: await it.
+///
+/// # Errors
+/// See [`Error`]. A renewal is sent again only when D1 refused the token for it (401).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is sent until it is awaited"]
+pub struct Renew {
+    card: Card,
+    renewal: Renewal,
+    why: Why,
+    fallback: Option<ReasonCodeFallback>,
+    options: CallOptions,
+}
+
+impl Renew {
+    pub(crate) fn new(card: Card, renewal: Renewal) -> Self {
+        Self {
+            card,
+            renewal,
+            why: Why::default(),
+            fallback: None,
+            options: CallOptions::default(),
+        }
+    }
+
+    async fn send(self) -> Result<Receipt, Error> {
+        let call = ChangeCall {
+            card: &self.card,
+            operation: ApiOperation::RenewCard,
+            body: Body::Renew(self.body()?),
+            facts: self.facts(),
+        };
+        submit(call, self.why.reason_code, self.fallback, &self.options).await
+    }
+
+    fn body(&self) -> Result<types::RenewRequest, Error> {
+        let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
+        let reason_code = self.why.reason_code.to_raw().map_err(invalid)?;
+        let state = self.renewal.state.as_ref();
+        let body = types::RenewRequest {
+            encrypted_data: self.encrypted_data()?,
+            new_card_id: self.new_card_id().map(|id| id.raw().clone()),
+            // Reserved: changing the product is not supported.
+            new_card_product_id: None,
+            reason: self.why.reason.as_ref().map(|r| r.raw().clone()),
+            reason_code: Some(reason_code),
+            state: state.map(|s| types::CardState(s.as_str().to_owned())),
+            extra: serde_json::Map::new(),
+        };
+        call::extra_body(&body, &self.options.body).map_err(invalid)?;
+        Ok(types::RenewRequest {
+            extra: self.options.body.clone(),
+            ..body
+        })
+    }
+
+    fn new_card_id(&self) -> Option<&CardId> {
+        match &self.renewal.new_card_id {
+            NewCardId::Other(id) => Some(id),
+            NewCardId::Same => Some(&self.card.id),
+            NewCardId::Unsaid => None,
+        }
+    }
+
+    fn encrypted_data(&self) -> Result<Option<types::EncryptedData>, Error> {
+        let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
+        let credentials = match &self.renewal.secret {
+            Secret::Encrypted(data) => return Ok(Some(data.raw().clone())),
+            Secret::None if self.renewal.scheme == Some(CardScheme::AmericanExpress) => {
+                return Err(invalid(InvalidInput::new(
+                    "encryptedData",
+                    "is mandatory for American Express cards: give the renewal its credentials",
+                )));
+            }
+            Secret::None => return Ok(None),
+            Secret::Plain(credentials) => credentials,
+        };
+        let key = self
+            .card
+            .client
+            .inner()
+            .encryption_key(self.renewal.kid.as_deref())
+            .map_err(invalid)?;
+        let failed =
+            || ErrorBuilder::new(ApiOperation::RenewCard, ErrorKind::Crypto, Outcome::NotSent);
+        let plaintext = credentials.plaintext().map_err(|_| failed().build())?;
+        let jwe = key
+            .encrypt(&plaintext)
+            .map_err(|e| failed().source(e).build())?;
+        let data: EncryptedData = jwe.parse().map_err(invalid)?;
+        Ok(Some(data.raw().clone()))
+    }
+
+    fn facts(&self) -> RequestFacts {
+        RequestFacts {
+            new_card_id_differs: self.new_card_id().map(|id| *id != self.card.id),
+            inactive: match &self.renewal.state {
+                Some(CardState::Inactive) => Some(true),
+                Some(CardState::Active) => Some(false),
+                Some(CardState::Unknown(_)) | None => None,
+            },
+            other_reason_code: false, // Known when the code is set.
+        }
+    }
+}
+
+call_options!(Renew);
+change_options!(Renew);
+
+impl IntoFuture for Renew {
+    type Output = Result<Receipt, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

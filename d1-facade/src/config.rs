@@ -1,0 +1,119 @@
+//! Where D1 is, and what is checked about the address before a client is built.
+
+use d1_generated::facts;
+use reqwest::Url;
+
+use crate::error::InvalidInput;
+
+/// Which D1 is called.
+///
+/// ```
+/// use d1_facade::Environment;
+///
+/// assert_eq!(Environment::Staging.url(), "https://api.d1-stg.thalescloud.io");
+/// let local = Environment::Custom("https://localhost:8443".to_owned());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Environment {
+    /// `https://api.d1.thalescloud.io`.
+    Production,
+    /// `https://api.d1-stg.thalescloud.io` (PreProd).
+    Staging,
+    /// Another host, such as a `d1-sandbox`: scheme, host and port, no path.
+    Custom(String),
+}
+
+impl Environment {
+    /// The address of the host.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Production => facts::PRODUCTION_SERVER,
+            Self::Staging => facts::STAGING_SERVER,
+            Self::Custom(url) => url,
+        }
+    }
+
+    /// The address without a slash at its end, checked.
+    pub(crate) fn checked(&self, plain_loopback: bool) -> Result<String, InvalidInput> {
+        let bad = |rule: &'static str| InvalidInput::new("environment", rule);
+        let url =
+            Url::parse(self.url()).map_err(|_| bad("must be a URL such as https://host:port"))?;
+        let plain = match url.scheme() {
+            "https" => false,
+            "http" => true,
+            _ => return Err(bad("must be an https URL")),
+        };
+        if plain && !(plain_loopback && is_loopback(&url)) {
+            return Err(bad(
+                "must be an https URL; plain http is for loopback addresses, when asked for",
+            ));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad("must not hold a user name or a password"));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(bad(
+                "must be scheme, host and port alone: the paths are D1's",
+            ));
+        }
+        Ok(url.origin().ascii_serialization())
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or("");
+    let ip = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || ip
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(url: &str, plain_loopback: bool) -> Result<String, InvalidInput> {
+        Environment::Custom(url.to_owned()).checked(plain_loopback)
+    }
+
+    #[test]
+    fn hosts_are_taken() {
+        for (url, expected) in [
+            ("https://host", "https://host"),
+            ("https://host/", "https://host"),
+            ("https://HOST:8443/", "https://host:8443"),
+            ("https://[::1]:1/", "https://[::1]:1"),
+        ] {
+            assert_eq!(checked(url, false).as_deref(), Ok(expected));
+        }
+        assert_eq!(
+            checked("http://127.0.0.1:80", true).as_deref(),
+            Ok("http://127.0.0.1")
+        );
+    }
+
+    #[test]
+    fn everything_else_is_refused_without_being_repeated() {
+        for (url, plain_loopback) in [
+            ("", false),
+            ("host", false),
+            ("ftp://host", false),
+            ("http://127.0.0.1", false),
+            ("http://example.com", true),
+            ("http://localhost.example.com", true),
+            ("https://user:secret@host", false),
+            ("https://host/banking", false),
+            ("https://host?x=1", false),
+            ("https://host#x", false),
+        ] {
+            let Err(refused) = checked(url, plain_loopback) else {
+                unreachable!("{url} was taken");
+            };
+            assert_eq!(refused.field(), "environment");
+            assert!(!refused.to_string().contains("secret"));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! PAN, expiry and PSN: what they may be, and how they are kept from being seen.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::error::InvalidInput;
+use crate::pan_like::passes_luhn;
+
+/// A string of digits that is never shown and is wiped when it is dropped.
+macro_rules! secret_digits {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name(Zeroizing<String>);
+
+        impl $name {
+            fn digits(text: &str) -> Result<Self, InvalidInput> {
+                let check: fn(&str) -> Result<(), &'static str> = $check;
+                if !text.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(InvalidInput::new($field, "must be digits only"));
+                }
+                check(text).map_err(|rule| InvalidInput::new($field, rule))?;
+                Ok(Self(Zeroizing::new(text.to_owned())))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidInput;
+
+            fn try_from(text: &str) -> Result<Self, InvalidInput> {
+                text.parse()
+            }
+        }
+    };
+}
+
+/// A number of a card, with or without its check digit checked.
+macro_rules! card_number {
+    ($name:ident, $field:literal) => {
+        impl FromStr for $name {
+            type Err = InvalidInput;
+
+            fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                let number = Self::without_luhn_check(text)?;
+                if !passes_luhn(text) {
+                    return Err(InvalidInput::new($field, "must pass the Luhn check"));
+                }
+                Ok(number)
+            }
+        }
+
+        impl $name {
+            /// A number whose check digit is not checked: some test numbers have a wrong one.
+            ///
+            /// # Errors
+            /// When it has other characters than digits, or too few or too many of them.
+            pub fn without_luhn_check(text: &str) -> Result<Self, InvalidInput> {
+                Self::digits(text)
+            }
+        }
+    };
+}
+
+secret_digits! {
+    /// A primary account number (D1: `pan`): 10 to 19 digits that pass the Luhn check.
+    ///
+    /// ```
+    /// use d1_facade::Pan;
+    ///
+    /// let pan: Pan = "4111111111111111".parse()?;
+    /// assert_eq!(format!("{pan:?}"), "Pan([redacted])");
+    /// assert_eq!(pan.last_four(), "1111");
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    Pan, "pan", |t| {
+        if (10..=19).contains(&t.len()) { Ok(()) } else { Err("must have 10 to 19 digits") }
+    }
+}
+card_number!(Pan, "pan");
+
+secret_digits! {
+    /// The number of the second scheme of a cobadged card (D1: `auxiliaryPan`): up to 19 digits that
+    /// pass the Luhn check.
+    AuxiliaryPan, "auxiliaryPan", |t| {
+        if (1..=19).contains(&t.len()) { Ok(()) } else { Err("must have 1 to 19 digits") }
+    }
+}
+card_number!(AuxiliaryPan, "auxiliaryPan");
+
+secret_digits! {
+    /// An expiry (D1: `exp`, `auxiliaryExp`): month and year as four digits, MMYY.
+    ///
+    /// ```
+    /// let expiry: d1_facade::Expiry = "1230".parse()?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    Expiry, "exp", |t| match t.as_bytes() {
+        [b'0', b'1'..=b'9', _, _] | [b'1', b'0'..=b'2', _, _] => Ok(()),
+        _ => Err("must be MMYY, the month 01 to 12"),
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        Self::digits(text)
+    }
+}
+
+secret_digits! {
+    /// A PAN sequence number (D1: `psn`): two digits, American Express only.
+    Psn, "psn", |t| if t.len() == 2 { Ok(()) } else { Err("must have 2 digits") }
+}
+
+impl FromStr for Psn {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        Self::digits(text)
+    }
+}
+
+impl Pan {
+    /// The last four digits, which may be shown.
+    #[must_use]
+    pub fn last_four(&self) -> &str {
+        self.0.get(self.0.len().saturating_sub(4)..).unwrap_or("")
+    }
+
+    /// Whether it is an American Express number: 15 digits that start with 34 or 37.
+    #[must_use]
+    pub fn is_american_express(&self) -> bool {
+        self.0.len() == 15 && (self.0.starts_with("34") || self.0.starts_with("37"))
+    }
+}
+
+/// What a renewed card is to be: the plaintext of `encryptedData`.
+///
+/// It is shown nowhere, leaves the process encrypted only, and its memory is wiped when it is
+/// dropped.
+///
+/// ```
+/// use d1_facade::CardCredentials;
+///
+/// let credentials = CardCredentials::new("4111111111111111", "1230")?;
+/// assert_eq!(format!("{credentials:?}"), "CardCredentials([redacted])");
+///
+/// let cobadged = CardCredentials::new("4111111111111111", "1230")?
+///     .with_auxiliary("5555555555554444", "1230")?;
+/// let american_express = CardCredentials::new("378282246310005", "1230")?.with_psn("00")?;
+/// # Ok::<(), d1_facade::InvalidInput>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct CardCredentials {
+    pan: Pan,
+    expiry: Expiry,
+    psn: Option<Psn>,
+    auxiliary: Option<(AuxiliaryPan, Expiry)>,
+}
+
+impl CardCredentials {
+    /// Credentials of a card, from text or from a [`Pan`] and an [`Expiry`].
+    ///
+    /// # Errors
+    /// When the PAN or the expiry breaks its rule.
+    pub fn new<P, E>(pan: P, expiry: E) -> Result<Self, InvalidInput>
+    where
+        P: TryInto<Pan>,
+        E: TryInto<Expiry>,
+        InvalidInput: From<P::Error> + From<E::Error>,
+    {
+        Ok(Self {
+            pan: pan.try_into()?,
+            expiry: expiry.try_into()?,
+            psn: None,
+            auxiliary: None,
+        })
+    }
+
+    /// Adds the PAN sequence number.
+    ///
+    /// # Errors
+    /// When it breaks its rule, or the PAN is not one of American Express.
+    pub fn with_psn<P>(mut self, psn: P) -> Result<Self, InvalidInput>
+    where
+        P: TryInto<Psn>,
+        InvalidInput: From<P::Error>,
+    {
+        if !self.pan.is_american_express() {
+            return Err(InvalidInput::new(
+                "psn",
+                "is for American Express cards only",
+            ));
+        }
+        self.psn = Some(psn.try_into()?);
+        Ok(self)
+    }
+
+    /// Adds the number and the expiry of the second scheme of a cobadged card.
+    ///
+    /// # Errors
+    /// When one of them breaks its rule.
+    pub fn with_auxiliary<P, E>(mut self, pan: P, expiry: E) -> Result<Self, InvalidInput>
+    where
+        P: TryInto<AuxiliaryPan>,
+        E: TryInto<Expiry>,
+        InvalidInput: From<P::Error> + From<E::Error>,
+    {
+        let expiry = expiry.try_into().map_err(|e| {
+            let refused = InvalidInput::from(e);
+            InvalidInput::new("auxiliaryExp", refused.rule().to_owned())
+        })?;
+        self.auxiliary = Some((pan.try_into()?, expiry));
+        Ok(self)
+    }
+
+    /// The PAN.
+    #[must_use]
+    pub fn pan(&self) -> &Pan {
+        &self.pan
+    }
+
+    /// The JSON that is encrypted.
+    pub(crate) fn plaintext(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+        let plaintext = Plaintext {
+            pan: &self.pan.0,
+            exp: &self.expiry.0,
+            psn: self.psn.as_ref().map(|p| p.0.as_str()),
+            auxiliary_pan: self.auxiliary.as_ref().map(|(p, _)| p.0.as_str()),
+            auxiliary_exp: self.auxiliary.as_ref().map(|(_, e)| e.0.as_str()),
+        };
+        // Longer than the longest plaintext, so that no copy is left behind by growing.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(256));
+        serde_json::to_writer(&mut *bytes, &plaintext)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for CardCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CardCredentials([redacted])")
+    }
+}
+
+/// The plaintext of `encryptedData`, as the component `CardCredentials` of the spec has it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename = "CardCredentials", rename_all = "camelCase")]
+struct Plaintext<'a> {
+    #[cfg_attr(feature = "schemars", schemars(regex(pattern = r"^[0-9]{10,19}$")))]
+    pan: &'a str,
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(regex(pattern = r"^(0[1-9]|1[0-2])[0-9]{2}$"))
+    )]
+    exp: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(regex(pattern = r"^[0-9]{2}$")))]
+    psn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(regex(pattern = r"^[0-9]{1,19}$")))]
+    auxiliary_pan: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(regex(pattern = r"^(0[1-9]|1[0-2])[0-9]{2}$"))
+    )]
+    auxiliary_exp: Option<&'a str>,
+}
+
+#[cfg(feature = "schemars")]
+impl CardCredentials {
+    /// The JSON schema of the plaintext of `encryptedData`.
+    #[must_use]
+    pub fn json_schema() -> schemars::Schema {
+        schemars::schema_for!(Plaintext<'_>)
+    }
+}

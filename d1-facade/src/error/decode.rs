@@ -1,0 +1,196 @@
+//! From an answer to an error: by operation, status and code, through the generated table.
+
+use std::time::{Duration, SystemTime};
+
+use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
+use d1_generated::hooks::Answer;
+use d1_generated::types::ErrorBody;
+use http::{HeaderMap, StatusCode, header};
+
+use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome};
+use crate::api_operation::ApiOperation;
+use crate::pan_like::{looks_like_card_number, mask_digits};
+
+/// What the client knows of a request, and the table's conditions ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RequestFacts {
+    /// Whether `newCardId` is another id than the card's; `None` where it was not sent.
+    pub(crate) new_card_id_differs: Option<bool>,
+    /// Whether the card is to be INACTIVE; `None` where no state was sent.
+    pub(crate) inactive: Option<bool>,
+    /// Whether another reason code than the default was sent.
+    pub(crate) other_reason_code: bool,
+}
+
+/// Whether a condition is met by a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Yes,
+    /// The client cannot know.
+    Maybe,
+    No,
+}
+
+impl From<Option<bool>> for Met {
+    fn from(value: Option<bool>) -> Self {
+        match value {
+            Some(true) => Self::Yes,
+            Some(false) => Self::No,
+            None => Self::Maybe,
+        }
+    }
+}
+
+impl RequestFacts {
+    fn meets(self, condition: Condition) -> Met {
+        match condition {
+            Condition::NewCardIdDiffers => self.new_card_id_differs.into(),
+            Condition::NewCardIdSame => self.new_card_id_differs.map(|d| !d).into(),
+            Condition::StateInactive => self.inactive.into(),
+            // The old PAN is D1's knowledge, not ours.
+            Condition::PanChanged | Condition::PanSame => Met::Maybe,
+            // The default one can be refused as well, but the others are likelier to be.
+            Condition::ReasonCodeOtherThanDefault if self.other_reason_code => Met::Yes,
+            Condition::ReasonCodeOtherThanDefault => Met::Maybe,
+        }
+    }
+
+    /// How many conditions of a row are met for certain; `None` where one is certainly not.
+    fn specificity(self, row: &ErrorRow) -> Option<usize> {
+        let mut certain = 0;
+        for condition in row.when {
+            match self.meets(*condition) {
+                Met::Yes => certain += 1,
+                Met::Maybe => {}
+                Met::No => return None,
+            }
+        }
+        Some(certain)
+    }
+}
+
+/// The error of an answer that is not a success.
+pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Answer) -> Error {
+    let body = error_body(answer);
+    let code = body.as_ref().and_then(|b| b.error_code.clone());
+    let causes = causes(operation, answer.status, code.as_deref(), facts);
+    let kind = kind(operation, answer.status, code.as_deref());
+
+    let mut builder =
+        ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
+    builder.0.code = code.filter(|c| reads_like_a_code(c));
+    builder.0.text = body.as_ref().and_then(troubleshooting_text);
+    builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
+    builder.0.documented_retryable = match causes.as_slice() {
+        [only] => only.row().retryable,
+        _ => None,
+    };
+    builder.0.causes = causes;
+    builder.build()
+}
+
+/// The body as D1 documents it; any other body is none.
+fn error_body(answer: &Answer) -> Option<ErrorBody> {
+    let bytes = answer.body.as_ref().ok()?;
+    if let Ok(body) = serde_json::from_slice(bytes) {
+        return Some(body);
+    }
+    // An object with a field of another type still has its other fields.
+    let object: serde_json::Map<_, _> = serde_json::from_slice(bytes).ok()?;
+    let text = |key: &str| object.get(key).and_then(|v| v.as_str()).map(str::to_owned);
+    Some(ErrorBody {
+        error: text("error"),
+        error_code: text("errorCode"),
+        error_description: text("error_description"),
+        extra: serde_json::Map::new(),
+    })
+}
+
+fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
+    let parts: Vec<&str> = [&body.error, &body.error_description]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let text: String = parts.join(": ").chars().take(500).collect();
+    (!text.is_empty()).then(|| mask_digits(&text))
+}
+
+/// A server that echoes what it was sent must not get it into our output by way of the code.
+fn reads_like_a_code(code: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (1..=64).contains(&code.len())
+        && code.chars().all(allowed)
+        && code.bytes().filter(u8::is_ascii_digit).count() <= 8
+        && !looks_like_card_number(code)
+}
+
+fn causes(
+    operation: ApiOperation,
+    status: StatusCode,
+    code: Option<&str>,
+    facts: RequestFacts,
+) -> Vec<Cause> {
+    let rows = ERROR_TABLE
+        .iter()
+        .filter(|row| row.operation == operation.raw() && row.status == status.as_u16());
+    let of_code = |wanted: Option<&str>| {
+        let matching = rows.clone().filter(move |row| row.code == wanted);
+        let mut ranked: Vec<(usize, Cause)> = matching
+            .filter_map(|row| Some((facts.specificity(row)?, Cause::new(row))))
+            .collect();
+        // Stable: rows of the same rank keep the order of the documentation.
+        ranked.sort_by_key(|(certain, _)| std::cmp::Reverse(*certain));
+        ranked.into_iter().map(|(_, cause)| cause).collect()
+    };
+    let exact: Vec<Cause> = of_code(code);
+    // A code that the table does not know says no more than none.
+    if exact.is_empty() && code.is_some() {
+        return of_code(None);
+    }
+    exact
+}
+
+fn kind(operation: ApiOperation, status: StatusCode, code: Option<&str>) -> ErrorKind {
+    if operation == ApiOperation::GetToken && status.is_client_error() {
+        return match status.as_u16() {
+            429 => ErrorKind::RateLimited,
+            _ => ErrorKind::Authentication,
+        };
+    }
+    match (status.as_u16(), code) {
+        (404, Some("UNKNOWN_CARD")) => ErrorKind::UnknownCard,
+        (404, Some("UNKNOWN_OPERATION")) => ErrorKind::UnknownOperation,
+        (400, _) => ErrorKind::InvalidRequest,
+        (401, _) => ErrorKind::Unauthorized,
+        (403, _) => ErrorKind::Forbidden,
+        (404, _) => ErrorKind::NotFound,
+        (429, _) => ErrorKind::RateLimited,
+        (500..=599, _) => ErrorKind::Server,
+        _ => ErrorKind::UnexpectedStatus,
+    }
+}
+
+/// A client error is a refusal. What a 5xx, a redirect or anything unheard of left behind is not
+/// known; nor what a 408 did, which a gateway may send while D1 is still at work.
+fn outcome(status: StatusCode) -> Outcome {
+    if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+        Outcome::Refused
+    } else {
+        Outcome::Unknown
+    }
+}
+
+/// `Retry-After` in seconds or as a date, a day at most.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text)
+            .ok()?
+            .duration_since(now)
+            .unwrap_or(Duration::ZERO),
+    };
+    Some(wait.min(LONGEST))
+}

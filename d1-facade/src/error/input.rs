@@ -1,0 +1,61 @@
+//! What a caller gave that cannot be sent.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+
+/// A value that was refused before anything was sent.
+///
+/// It names the field and the rule, and never holds the value.
+///
+/// ```
+/// use d1_facade::CardId;
+///
+/// let refused = "no blanks".parse::<CardId>().unwrap_err();
+/// assert_eq!(refused.field(), "cardId");
+/// assert!(refused.rule().contains("[A-Za-z0-9_-]{1,48}"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidInput {
+    field: Cow<'static, str>,
+    rule: Cow<'static, str>,
+}
+
+impl InvalidInput {
+    pub(crate) fn new(
+        field: impl Into<Cow<'static, str>>,
+        rule: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            rule: rule.into(),
+        }
+    }
+
+    /// The field, by the API's name where it has one and by the builder's otherwise.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// The rule that the value breaks.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+}
+
+impl fmt::Display for InvalidInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.rule)
+    }
+}
+
+impl std::error::Error for InvalidInput {}
+
+/// Lets functions take both a value and something that may become one.
+impl From<Infallible> for InvalidInput {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,144 @@
+//! The kinds of errors and of outcomes, and what each of them means for a caller.
+
+use std::fmt;
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller's input was refused before anything was sent.
+    InvalidInput,
+    /// The card data could not be encrypted, or the assertion not signed.
+    Crypto,
+    /// No connection: name resolution, TCP, proxy or TLS.
+    Connect,
+    /// Time ran out.
+    Timeout,
+    /// The connection broke after the request was on its way.
+    Transport,
+    /// No token: D1 refused the assertion, or the token endpoint failed.
+    Authentication,
+    /// D1 refused the token (401), a fresh one as well.
+    Unauthorized,
+    /// D1 found the request not valid (400).
+    InvalidRequest,
+    /// D1 refuses the request (403).
+    Forbidden,
+    /// Something that the path names does not exist (404).
+    NotFound,
+    /// The card is not known (404 `UNKNOWN_CARD`).
+    UnknownCard,
+    /// The operation is not known (404 `UNKNOWN_OPERATION`).
+    UnknownOperation,
+    /// Too many requests (429).
+    RateLimited,
+    /// D1, or the gateway before it, failed (5xx).
+    Server,
+    /// A status that is not documented.
+    UnexpectedStatus,
+    /// D1 answered with success, but its answer cannot be read.
+    UnreadableAnswer,
+    /// The answer is longer than the configured limit.
+    AnswerTooLarge,
+}
+
+impl ErrorKind {
+    /// Whether the same call may succeed later.
+    pub(crate) fn is_transient(self) -> bool {
+        match self {
+            Self::Connect | Self::Timeout | Self::Transport | Self::RateLimited | Self::Server => {
+                true
+            }
+            Self::InvalidInput
+            | Self::Crypto
+            | Self::Authentication
+            | Self::Unauthorized
+            | Self::InvalidRequest
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::UnknownCard
+            | Self::UnknownOperation
+            | Self::UnexpectedStatus
+            | Self::UnreadableAnswer
+            | Self::AnswerTooLarge => false,
+        }
+    }
+
+    /// What to do where the documentation says nothing.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "Correct the field that the error names.",
+            Self::Crypto => "Check the keys that the client was built with.",
+            Self::Connect => {
+                "Check the host, the proxy, the client certificate and the trusted roots."
+            }
+            Self::Timeout | Self::Transport => {
+                "If a card was to be changed, look its operations up before asking again."
+            }
+            Self::Authentication => {
+                "Check the signing key, its kid, the issuer id and this machine's clock."
+            }
+            Self::Unauthorized => "Check the issuer id, the scope and the client certificate.",
+            Self::InvalidRequest => "Correct the request; the same one fails the same way again.",
+            Self::Forbidden => "Check the states of the card and of its end user.",
+            Self::NotFound | Self::UnknownCard | Self::UnknownOperation => "Check the ids.",
+            Self::RateLimited => "Wait, then ask again.",
+            Self::Server => {
+                "If a card was to be changed, look its operations up before asking again."
+            }
+            Self::UnexpectedStatus => {
+                "This status is not documented; give Thales the correlation id."
+            }
+            Self::UnreadableAnswer => {
+                "D1 answered in a form that this version cannot read; give Thales the correlation id."
+            }
+            Self::AnswerTooLarge => "Raise the limit on answers, or ask for smaller pages.",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidInput => "invalid input",
+            Self::Crypto => "cryptographic failure",
+            Self::Connect => "no connection",
+            Self::Timeout => "time ran out",
+            Self::Transport => "the connection broke",
+            Self::Authentication => "no access token",
+            Self::Unauthorized => "unauthorized",
+            Self::InvalidRequest => "invalid request",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not found",
+            Self::UnknownCard => "unknown card",
+            Self::UnknownOperation => "unknown operation",
+            Self::RateLimited => "too many requests",
+            Self::Server => "server error",
+            Self::UnexpectedStatus => "unexpected status",
+            Self::UnreadableAnswer => "unreadable answer",
+            Self::AnswerTooLarge => "answer too large",
+        })
+    }
+}
+
+/// What became of a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// D1 did not receive it. Asking again does nothing twice.
+    NotSent,
+    /// D1 received it and refused it. Nothing was changed.
+    Refused,
+    /// D1 may have carried it out, or not.
+    Unknown,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "not sent",
+            Self::Refused => "refused, nothing was changed",
+            Self::Unknown => "the outcome is unknown",
+        })
+    }
+}

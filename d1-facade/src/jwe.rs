@@ -1,0 +1,93 @@
+//! Encrypts card credentials to D1's key (RFC 7516, RFC 7518 section 4.6).
+
+use std::fmt;
+
+use josekit::jwe::alg::ecdh_es::{EcdhEsJweAlgorithm, EcdhEsJweEncrypter};
+use josekit::jwe::{self, JweHeader};
+
+use crate::error::InvalidInput;
+use crate::keys;
+
+/// A public key of D1, to which card credentials are encrypted: a P-256 key and its `kid`.
+///
+/// ```
+/// use d1_facade::EncryptionKey;
+///
+/// let jwk = r#"{"kty":"EC","crv":"P-256","kid":"d1-key-1",
+///     "x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ",
+///     "y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck"}"#;
+/// let key = EncryptionKey::from_jwk(jwk)?;
+/// assert_eq!(key.kid(), "d1-key-1");
+/// # Ok::<(), d1_facade::InvalidInput>(())
+/// ```
+#[derive(Clone)]
+pub struct EncryptionKey {
+    // Built once: setting it up costs as much as using it.
+    encrypter: EcdhEsJweEncrypter,
+    kid: String,
+}
+
+/// Why card credentials could not be encrypted. It holds nothing of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EncryptionFailed;
+
+impl fmt::Display for EncryptionFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the card credentials could not be encrypted")
+    }
+}
+
+impl std::error::Error for EncryptionFailed {}
+
+const FIELD: &str = "encryption_key";
+
+impl EncryptionKey {
+    /// Reads the JSON of a public JWK: `kty` EC, `crv` P-256, with its `kid`.
+    ///
+    /// # Errors
+    /// When it is not such a key, its point is not on the curve, it has a private part, or no `kid`.
+    pub fn from_jwk(json: &str) -> Result<Self, InvalidInput> {
+        let key = keys::public_from_jwk(FIELD, json)?;
+        Self::new(&key.der, key.kid.as_deref().unwrap_or(""))
+    }
+
+    /// Reads a PEM (`PUBLIC KEY`) whose `kid` is told beside it.
+    ///
+    /// # Errors
+    /// When it is not a P-256 public key, or the `kid` is empty.
+    pub fn from_pem(pem: impl AsRef<[u8]>, kid: &str) -> Result<Self, InvalidInput> {
+        Self::new(&keys::public_from_pem(FIELD, pem.as_ref())?, kid)
+    }
+
+    fn new(der: &[u8], kid: &str) -> Result<Self, InvalidInput> {
+        Ok(Self {
+            encrypter: EcdhEsJweAlgorithm::EcdhEs
+                .encrypter_from_der(der)
+                .map_err(|_| InvalidInput::new(FIELD, "is not a P-256 public key"))?,
+            kid: keys::check_kid(FIELD, kid)?,
+        })
+    }
+
+    /// The id by which D1 knows the key.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Encrypts to a compact JWE: `ECDH-ES`, `A256GCM`, this key's `kid`, and no other header.
+    pub(crate) fn encrypt(&self, plaintext: &[u8]) -> Result<String, EncryptionFailed> {
+        let mut header = JweHeader::new();
+        header.set_content_encryption("A256GCM");
+        header.set_key_id(&self.kid);
+        // josekit's errors may quote what they were given; none of it leaves this function.
+        jwe::serialize_compact(plaintext, &header, &self.encrypter).map_err(|_| EncryptionFailed)
+    }
+}
+
+impl fmt::Debug for EncryptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptionKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}

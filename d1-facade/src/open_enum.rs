@@ -1,0 +1,51 @@
+//! The shape of every list of values that D1 may grow.
+
+/// Defines an open enum: the known values by name, and any other as `Unknown`, which goes back over
+/// the wire as it came.
+macro_rules! open_enum {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $( $(#[$variant_doc:meta])* $variant:ident = $text:literal, )+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$variant_doc])* #[doc = concat!(" (D1: `", $text, "`)")] $variant, )+
+            /// A value that this version of the crate does not know, as it came.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The values that this version knows.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The value as D1 writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $text, )+
+                    Self::Unknown(text) => text,
+                }
+            }
+
+            #[allow(dead_code)] // Not every open value comes from D1.
+            pub(crate) fn from_wire(text: &str) -> Self {
+                match text {
+                    $( $text => Self::$variant, )+
+                    other => Self::Unknown(other.to_owned()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use open_enum;

@@ -1,0 +1,204 @@
+//! The validated strings of the API: ids, reason, correlation id. Their rules stand in the spec.
+
+use std::fmt;
+use std::str::FromStr;
+
+use d1_generated::{facts, types};
+
+use crate::error::InvalidInput;
+use crate::pan_like::looks_like_card_number;
+
+/// A string type whose rule is the pattern of a component of the spec.
+macro_rules! validated {
+    ($(#[$doc:meta])* $name:ident, $raw:ident, $field:literal, $rule:ident $(, $also:path)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(types::$raw);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            pub(crate) fn raw(&self) -> &types::$raw {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidInput;
+
+            fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                $( $also(text).map_err(|rule| InvalidInput::new($field, rule))?; )?
+                text.parse()
+                    .map(Self)
+                    .map_err(|_| InvalidInput::new($field, facts::$rule))
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidInput;
+
+            fn try_from(text: &str) -> Result<Self, InvalidInput> {
+                text.parse()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidInput;
+
+            fn try_from(text: String) -> Result<Self, InvalidInput> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+    };
+}
+
+validated! {
+    /// The id of an issuer (D1: `issuerId`): 10 characters of `A-Z a-z 0-9 _ -`.
+    ///
+    /// ```
+    /// let issuer: d1_facade::IssuerId = "ISSUER_A-1".parse()?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    IssuerId, IssuerId, "issuerId", ISSUER_ID_RULE
+}
+
+validated! {
+    /// The id of a card (D1: `cardId`): 1 to 48 characters of `A-Z a-z 0-9 _ -`.
+    ///
+    /// It is not, and must not be derived from, the PAN.
+    ///
+    /// ```
+    /// let card: d1_facade::CardId = "ReplaceMe01".parse()?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    CardId, CardId, "cardId", CARD_ID_RULE
+}
+
+validated! {
+    /// Why something is asked for, in free text (D1: `reason`): 1 to 64 letters, digits and blanks.
+    ///
+    /// D1 keeps it and shows it in the list of operations. A text that holds what looks like a card
+    /// number is refused.
+    ///
+    /// ```
+    /// let reason: d1_facade::Reason = "customer called back".parse()?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    Reason, Reason, "reason", REASON_RULE, no_card_number
+}
+
+validated! {
+    /// Ties the log lines of one use case together (D1: `x-correlation-id`): 1 to 64 characters of
+    /// `A-Z a-z 0-9 _ - .` and blank.
+    ///
+    /// Each call makes a random one unless it is given one. D1 logs it in clear, so it must not come
+    /// from personal data; one that looks like a card number is refused.
+    ///
+    /// ```
+    /// let id: d1_facade::CorrelationId = "support-case 4711".parse()?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    CorrelationId, CardCorrelationId, "x-correlation-id", CARD_CORRELATION_ID_RULE, no_card_number
+}
+
+validated! {
+    /// Card credentials that were encrypted elsewhere (D1: `encryptedData`): a JWE in compact
+    /// serialization, at most 8192 characters.
+    ///
+    /// For services whose PANs never leave another system. Everybody else gives
+    /// [`CardCredentials`](crate::CardCredentials) and lets the client encrypt.
+    EncryptedData, EncryptedData, "encryptedData", ENCRYPTED_DATA_RULE
+}
+
+fn no_card_number(text: &str) -> Result<(), &'static str> {
+    if looks_like_card_number(text) {
+        return Err("must not hold what looks like a card number");
+    }
+    Ok(())
+}
+
+impl CorrelationId {
+    /// A random correlation id; the token call takes it as well as the card calls.
+    pub(crate) fn random() -> Self {
+        let text = uuid::Uuid::new_v4().to_string();
+        // A UUID is 36 hexadecimal digits and hyphens: both patterns take it. Should the pattern
+        // ever be narrowed, this is what is left of it.
+        Self(text.parse().unwrap_or_else(|_| unreachable_pattern()))
+    }
+}
+
+/// The shortest text that the pattern could ever be narrowed to.
+fn unreachable_pattern() -> types::CardCorrelationId {
+    "0".parse()
+        .unwrap_or_else(|_| unreachable!("no correlation id is valid"))
+}
+
+/// The id of an operation (D1: `operationId`): 1 to 64 characters of `A-Z a-z 0-9 _ -`.
+///
+/// One that D1 returned is kept as it came, even if it should break that rule; the rule is checked
+/// again when the id is used.
+///
+/// ```
+/// let operation: d1_facade::OperationId = "op-0001".parse()?;
+/// # Ok::<(), d1_facade::InvalidInput>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OperationId(String);
+
+impl OperationId {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An id as D1 returned it.
+    pub(crate) fn returned(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(crate) fn to_raw(&self) -> Result<types::OperationId, InvalidInput> {
+        self.0
+            .parse()
+            .map_err(|_| InvalidInput::new("operationId", facts::OPERATION_ID_RULE))
+    }
+}
+
+impl FromStr for OperationId {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        let id = Self(text.to_owned());
+        id.to_raw().map(|_| id)
+    }
+}
+
+impl TryFrom<&str> for OperationId {
+    type Error = InvalidInput;
+
+    fn try_from(text: &str) -> Result<Self, InvalidInput> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,293 @@
+//! How a sandbox is configured: what the documentation leaves open is a switch here.
+
+use crate::card::Card;
+use crate::pan::MASK;
+use crate::{Sandbox, pki, server};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// Whether the tenant was migrated to V2, which forbids some requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A V1 tenant: every reason code is taken.
+    #[default]
+    V1,
+    /// A tenant after the migration: the reason codes and renewals of V2 alone are allowed.
+    Migrated,
+}
+
+/// What a successful change answers; the documentation does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SuccessStyle {
+    /// 200 with `operationId` and `status`.
+    #[default]
+    Body,
+    /// 204.
+    NoContent,
+}
+
+/// What the body of an error holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorBodies {
+    /// `error`, and `errorCode` where one is documented.
+    #[default]
+    WithCode,
+    /// `error` alone.
+    WithoutCode,
+    /// No body.
+    Empty,
+}
+
+/// What the issuer's *Get Card Credentials* answers when a renewal brings no credentials.
+/// `Debug` shows no card data.
+#[derive(Clone, PartialEq, Eq)]
+pub enum IssuerStub {
+    /// The PAN that the card has, with this expiry (MMYY).
+    KeepsPan {
+        /// The expiry, MMYY.
+        exp: String,
+    },
+    /// This PAN and expiry, whatever the card.
+    Answers {
+        /// The PAN, 10 to 19 digits.
+        pan: String,
+        /// The expiry, MMYY.
+        exp: String,
+    },
+    /// No answer: the renewal fails with a 500.
+    Unavailable,
+}
+
+impl fmt::Debug for IssuerStub {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeepsPan { .. } => write!(formatter, "KeepsPan({MASK})"),
+            Self::Answers { .. } => write!(formatter, "Answers({MASK})"),
+            Self::Unavailable => formatter.write_str("Unavailable"),
+        }
+    }
+}
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting is not valid.
+    #[error("{setting}: {rule}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// The address or port cannot be bound.
+    #[error("cannot listen")]
+    Listen(#[source] std::io::Error),
+    /// Keys or certificates cannot be made.
+    #[error("cannot make keys and certificates: {0}")]
+    Keys(String),
+    /// The OpenAPI document cannot be used.
+    #[error("cannot use the OpenAPI document: {0}")]
+    Spec(String),
+}
+
+impl From<pki::PkiError> for StartError {
+    fn from(error: pki::PkiError) -> Self {
+        Self::Keys(error.to_string())
+    }
+}
+
+impl From<openssl::error::ErrorStack> for StartError {
+    fn from(error: openssl::error::ErrorStack) -> Self {
+        Self::Keys(error.to_string())
+    }
+}
+
+/// The settings of a sandbox before it starts.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    pub(crate) mode: Mode,
+    pub(crate) issuer: String,
+    pub(crate) aggregator: Option<String>,
+    pub(crate) cards: Vec<Card>,
+    pub(crate) success_style: SuccessStyle,
+    pub(crate) error_bodies: ErrorBodies,
+    pub(crate) list_count: bool,
+    pub(crate) issuer_stub: IssuerStub,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) port: u16,
+    pub(crate) bind: IpAddr,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            issuer: "ISSUER_A-1".to_owned(),
+            aggregator: None,
+            cards: Vec::new(),
+            success_style: SuccessStyle::default(),
+            error_bodies: ErrorBodies::default(),
+            list_count: true,
+            issuer_stub: IssuerStub::KeepsPan {
+                exp: "1233".to_owned(),
+            },
+            token_lifetime: Duration::from_secs(900),
+            port: 0,
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+}
+
+impl Builder {
+    /// Chooses between a V1 tenant (the default) and a migrated one.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets the issuer id, exactly 10 characters.
+    pub fn issuer(mut self, id: impl Into<String>) -> Self {
+        self.issuer = id.into();
+        self
+    }
+
+    /// Makes an aggregator call for the issuer: assertions then carry this id.
+    pub fn aggregator(mut self, id: impl Into<String>) -> Self {
+        self.aggregator = Some(id.into());
+        self
+    }
+
+    /// Adds a card. Without any, one active card `ReplaceMe01` exists.
+    pub fn card(mut self, card: Card) -> Self {
+        self.cards.push(card);
+        self
+    }
+
+    /// Sets what a successful change answers.
+    pub fn success_style(mut self, style: SuccessStyle) -> Self {
+        self.success_style = style;
+        self
+    }
+
+    /// Sets what the body of an error holds.
+    pub fn error_code_style(mut self, bodies: ErrorBodies) -> Self {
+        self.error_bodies = bodies;
+        self
+    }
+
+    /// Says whether lists carry `remainingOperations`, which they do unless switched off.
+    pub fn list_count(mut self, included: bool) -> Self {
+        self.list_count = included;
+        self
+    }
+
+    /// Sets what the issuer answers when a renewal brings no credentials.
+    pub fn get_card_credentials(mut self, issuer: IssuerStub) -> Self {
+        self.issuer_stub = issuer;
+        self
+    }
+
+    /// Sets how long access tokens live, 900 seconds by default. With zero each token has expired
+    /// when it is handed out.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
+        self
+    }
+
+    /// Sets the port; 0, the default, takes a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets the address to listen on, 127.0.0.1 by default.
+    pub fn bind(mut self, address: IpAddr) -> Self {
+        self.bind = address;
+        self
+    }
+
+    /// Starts the sandbox.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is not valid, or the port cannot be bound.
+    pub async fn start(mut self) -> Result<Sandbox, StartError> {
+        if self.cards.is_empty() {
+            self.cards.push(Card::new("ReplaceMe01"));
+        }
+        self.check()?;
+        server::start(self).await
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        let rule = |kept: bool, setting, rule| {
+            if kept {
+                Ok(())
+            } else {
+                Err(StartError::Setting { setting, rule })
+            }
+        };
+        rule(
+            self.issuer.len() == 10 && is_id(&self.issuer),
+            "issuer",
+            "exactly 10 characters out of A-Z a-z 0-9 _ -",
+        )?;
+        rule(
+            self.aggregator.as_deref() != Some(""),
+            "aggregator",
+            "not empty",
+        )?;
+        for card in &self.cards {
+            rule(
+                is_card_id(&card.id),
+                "card id",
+                "1 to 48 characters out of A-Z a-z 0-9 _ -",
+            )?;
+            let same_id = self
+                .cards
+                .iter()
+                .filter(|other| other.id == card.id)
+                .count();
+            rule(same_id == 1, "card id", "different for each card")?;
+            rule(is_pan(&card.pan), "card PAN", "10 to 19 digits")?;
+            rule(is_expiry(&card.exp), "card expiry", "MMYY")?;
+        }
+        let (pan, exp) = match &self.issuer_stub {
+            IssuerStub::KeepsPan { exp } => (None, Some(exp)),
+            IssuerStub::Answers { pan, exp } => (Some(pan), Some(exp)),
+            IssuerStub::Unavailable => (None, None),
+        };
+        rule(
+            pan.is_none_or(|pan| is_pan(pan)),
+            "PAN from the issuer",
+            "10 to 19 digits",
+        )?;
+        rule(
+            exp.is_none_or(|exp| is_expiry(exp)),
+            "expiry from the issuer",
+            "MMYY",
+        )
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn is_card_id(text: &str) -> bool {
+    (1..=48).contains(&text.len()) && is_id(text)
+}
+
+fn is_pan(text: &str) -> bool {
+    (10..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_expiry(text: &str) -> bool {
+    text.len() == 4
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(text.get(..2), Some(month) if ("01"..="12").contains(&month))
+}

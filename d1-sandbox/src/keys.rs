@@ -1,0 +1,76 @@
+//! Makes the P-256 keys of one sandbox: the issuer's signing key and D1's encryption key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::bn::{BigNum, BigNumContext};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::sha::sha256;
+use zeroize::Zeroizing;
+
+/// A P-256 key pair with the forms of it that the sandbox needs. Has no `Debug`: it is private.
+pub(crate) struct KeyPair {
+    key: PKey<Private>,
+    x: String,
+    y: String,
+    kid: String,
+}
+
+impl KeyPair {
+    /// Makes a new random key; its id is the RFC 7638 thumbprint.
+    pub(crate) fn generate() -> Result<Self, ErrorStack> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        let ec = EcKey::generate(&group)?;
+        let (mut x, mut y) = (BigNum::new()?, BigNum::new()?);
+        let mut context = BigNumContext::new()?;
+        ec.public_key()
+            .affine_coordinates(&group, &mut x, &mut y, &mut context)?;
+        let x = URL_SAFE_NO_PAD.encode(x.to_vec_padded(32)?);
+        let y = URL_SAFE_NO_PAD.encode(y.to_vec_padded(32)?);
+        // RFC 7638 fixes these members, in this order and without spaces.
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        let kid = URL_SAFE_NO_PAD.encode(sha256(canonical.as_bytes()));
+        Ok(Self {
+            key: PKey::from_ec_key(ec)?,
+            x,
+            y,
+            kid,
+        })
+    }
+
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public key as a JSON Web Key.
+    pub(crate) fn public_jwk(&self, key_use: &str, algorithm: &str) -> String {
+        serde_json::json!({
+            "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y,
+            "kid": self.kid, "use": key_use, "alg": algorithm,
+        })
+        .to_string()
+    }
+
+    pub(crate) fn public_der(&self) -> Result<Vec<u8>, ErrorStack> {
+        self.key.public_key_to_der()
+    }
+
+    pub(crate) fn private_der(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
+        self.key.private_key_to_pkcs8().map(Zeroizing::new)
+    }
+
+    /// The private key as PKCS#8 in PEM.
+    pub(crate) fn private_pem(&self) -> Result<Zeroizing<String>, ErrorStack> {
+        let pem = self.key.private_key_to_pem_pkcs8()?;
+        Ok(Zeroizing::new(String::from_utf8_lossy(&pem).into_owned()))
+    }
+}
+
+/// Random bytes as unpadded base64url.
+pub(crate) fn random_token(bytes: usize) -> Result<String, ErrorStack> {
+    let mut random = vec![0; bytes];
+    openssl::rand::rand_bytes(&mut random)?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}

@@ -1,0 +1,179 @@
+//! Runs a sandbox on its own, for clients that are not Rust tests.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use d1_sandbox::{Builder, Mode, Sandbox};
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+/// A local stand-in for the card operations of Thales D1.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts a sandbox and runs until interrupted
+    Serve(Serve),
+}
+
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Whether the tenant was migrated to V2
+    #[arg(long, value_enum, default_value_t = TenantMode::V1)]
+    mode: TenantMode,
+    /// The issuer id, exactly 10 characters
+    #[arg(long, default_value = "ISSUER_A-1")]
+    issuer: String,
+    /// Where to write certificates, keys and d1.env
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TenantMode {
+    V1,
+    Migrated,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let Command::Serve(arguments) = Arguments::parse().command;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    // Listening for signals first: one that comes while starting still ends the program cleanly.
+    let interrupted = interruption()?;
+
+    if !arguments.bind.is_loopback() {
+        tracing::warn!("other machines can reach this sandbox: use test data only");
+    }
+    let sandbox = builder(&arguments).start().await?;
+    let mut output = io::stdout().lock();
+    writeln!(output, "{}", sandbox.base_url())?;
+    match &arguments.dir {
+        Some(directory) => {
+            write_files(&sandbox, directory)?;
+            let file = directory.join("d1.env");
+            writeln!(
+                output,
+                "Load {} to point a client at the sandbox.",
+                file.display()
+            )?;
+        }
+        None => writeln!(
+            output,
+            "Start with --dir DIR to get the certificates and keys."
+        )?,
+    }
+    writeln!(
+        output,
+        "The card ReplaceMe01 is ACTIVE. Ctrl-C ends the sandbox."
+    )?;
+    output.flush()?;
+    drop(output);
+
+    interrupted.await;
+    sandbox.shut_down().await;
+    Ok(())
+}
+
+fn builder(arguments: &Serve) -> Builder {
+    Sandbox::builder()
+        .port(arguments.port)
+        .bind(arguments.bind)
+        .issuer(&arguments.issuer)
+        .mode(match arguments.mode {
+            TenantMode::V1 => Mode::V1,
+            TenantMode::Migrated => Mode::Migrated,
+        })
+}
+
+/// Completes at Ctrl-C, or when the process is asked to terminate.
+#[cfg(unix)]
+fn interruption() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Completes at Ctrl-C.
+#[cfg(not(unix))]
+fn interruption() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without a handler there is nothing to wait for.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn write_files(sandbox: &Sandbox, directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let directory = directory.canonicalize()?;
+    let file = |name: &str| quoted(&directory.join(name));
+    let environment = [
+        ("D1_BASE_URL", quoted(Path::new(sandbox.base_url()))),
+        ("D1_ISSUER_ID", quoted(Path::new(sandbox.issuer_id()))),
+        ("D1_SIGNING_KID", quoted(Path::new(sandbox.signing_kid()))),
+        ("D1_SIGNING_KEY", file("signing.key")),
+        ("D1_ENCRYPTION_JWK", file("encryption.jwk.json")),
+        ("D1_CA", file("ca.pem")),
+        ("D1_CLIENT_CERT", file("client.pem")),
+        ("D1_CLIENT_KEY", file("client.key")),
+    ]
+    .map(|(name, value)| format!("export {name}={value}\n"))
+    .concat();
+    for (name, content, private) in [
+        ("ca.pem", sandbox.ca_pem(), false),
+        ("client.pem", sandbox.client_certificate_pem(), false),
+        ("client.key", sandbox.client_key_pem(), true),
+        ("signing.key", sandbox.signing_key_pem(), true),
+        ("encryption.jwk.json", sandbox.encryption_jwk(), false),
+        ("d1.env", environment.as_str(), false),
+    ] {
+        write_file(&directory.join(name), content, private)?;
+    }
+    Ok(())
+}
+
+/// Quotes for a POSIX shell.
+fn quoted(text: &Path) -> String {
+    format!("'{}'", text.display().to_string().replace('\'', r"'\''"))
+}
+
+/// Writes a new file, so that a private one never has the mode of an older one.
+fn write_file(path: &Path, content: &str, private: bool) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(if private { 0o600 } else { 0o644 });
+    }
+    #[cfg(not(unix))]
+    let _ = private;
+    options.open(path)?.write_all(content.as_bytes())
+}

@@ -1,0 +1,206 @@
+//! Finds what looks like a card number, so that it is neither accepted in clear nor written down.
+
+use serde_json::{Map, Value};
+
+/// What stands in records for a value that must not be kept.
+pub(crate) const MASK: &str = "[masked]";
+
+/// The members whose value is card data or a secret, whatever it looks like.
+const SECRET_MEMBERS: [&str; 11] = [
+    "encryptedData",
+    "assertion",
+    "access_token",
+    "client_assertion",
+    "client_secret",
+    "pan",
+    "exp",
+    "psn",
+    "cvv",
+    "auxiliaryPan",
+    "auxiliaryExp",
+];
+
+/// Whether the text holds 13 to 19 digits that begin with 2 to 6 and pass the Luhn check, in one
+/// piece or in the usual groups of four.
+pub(crate) fn contains_pan(text: &str) -> bool {
+    words(text).any(word_contains_pan) || grouped_pan(text)
+}
+
+/// Whether any name or value below this one contains a card number, `encryptedData` excepted.
+pub(crate) fn json_contains_pan(value: &Value) -> bool {
+    match value {
+        Value::String(text) => contains_pan(text),
+        Value::Number(number) => contains_pan(&number.to_string()),
+        Value::Array(items) => items.iter().any(json_contains_pan),
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            contains_pan(name) || (name != "encryptedData" && json_contains_pan(value))
+        }),
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
+/// The value with everything secret replaced by [`MASK`].
+pub(crate) fn masked_json(value: &Value) -> Value {
+    match value {
+        Value::String(text) if suspicious(text) => Value::from(MASK),
+        Value::Number(number) if suspicious(&number.to_string()) => Value::from(MASK),
+        Value::Array(items) => items.iter().map(masked_json).collect(),
+        Value::Object(members) => {
+            let mut masked = Map::new();
+            for (name, value) in members {
+                let value = if SECRET_MEMBERS.contains(&name.as_str()) {
+                    Value::from(MASK)
+                } else {
+                    masked_json(value)
+                };
+                let name = if suspicious(name) { MASK } else { name };
+                masked.insert(name.to_owned(), value);
+            }
+            Value::Object(masked)
+        }
+        other => other.clone(),
+    }
+}
+
+/// The text, or [`MASK`] if it contains a card number.
+pub(crate) fn masked_text(text: &str) -> String {
+    if contains_pan(text) {
+        MASK.to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A path with its query, each piece that contains a card number replaced by [`MASK`].
+pub(crate) fn masked_target(target: &str) -> String {
+    let mut masked = String::with_capacity(target.len());
+    for piece in target.split_inclusive(['/', '?', '&', '=', ':']) {
+        let (text, end) = match piece.char_indices().next_back() {
+            Some((at, '/' | '?' | '&' | '=' | ':')) => piece.split_at(at),
+            _ => (piece, ""),
+        };
+        let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+        masked.push_str(if contains_pan(&decoded) { MASK } else { text });
+        masked.push_str(end);
+    }
+    masked
+}
+
+/// Records are stricter than requests: a card number that fails the Luhn check is masked as well.
+fn suspicious(text: &str) -> bool {
+    contains_pan(text)
+        || text
+            .split(|c: char| !c.is_ascii_digit())
+            .any(|run| run.len() >= 13)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+}
+
+fn word_contains_pan(word: &str) -> bool {
+    // Random hexadecimal ids hold long runs of digits now and then; they are no card numbers.
+    let hex_id = matches!(word.len(), 16 | 32)
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    !hex_id
+        && word
+            .split(|c: char| !c.is_ascii_digit())
+            .any(is_card_number)
+}
+
+/// Finds `4111 1111 1111 1111`, `3782-822463-10005` and the like.
+fn grouped_pan(text: &str) -> bool {
+    let groups: Vec<&str> = text.split([' ', '-']).collect();
+    let grouped = |sizes: &[usize]| {
+        groups.windows(sizes.len()).any(|window| {
+            window
+                .iter()
+                .zip(sizes)
+                .all(|(group, size)| group.len() == *size)
+                && is_card_number(&window.concat())
+        })
+    };
+    grouped(&[4, 4, 4, 4]) || grouped(&[4, 6, 5]) || grouped(&[4, 4, 4, 4, 3])
+}
+
+fn is_card_number(digits: &str) -> bool {
+    (13..=19).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(digits.as_bytes().first(), Some(b'2'..=b'6'))
+        && luhn(digits)
+}
+
+fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(position, byte)| {
+            let digit = u32::from(byte - b'0');
+            match position % 2 {
+                0 => digit,
+                _ if digit > 4 => digit * 2 - 9,
+                _ => digit * 2,
+            }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn card_numbers_are_found_in_every_usual_form() {
+        for text in [
+            "4111111111111111",
+            "CARD4111111111111111",
+            "pan 5555555555554444 of the old card",
+            "4111 1111 1111 1111",
+            "4111-1111-1111-1111",
+            "3782 822463 10005",
+        ] {
+            assert!(contains_pan(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_left_alone() {
+        for text in [
+            "ReplaceMe01",
+            "1700000000000",
+            "4111111111111112",
+            "411111111111",
+            "3f0c2f0e-8f0a-4c4e-9d6b-0b8c1de2a001",
+            "a4111111111111111bbbbbbbbbbbbbbb",
+            "",
+        ] {
+            assert!(!contains_pan(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_keeps_its_shape_when_masked() {
+        assert_eq!(
+            masked_target(
+                "/cards/4111111111111111/operations:renew?note=%34111111111111111&limit=5"
+            ),
+            "/cards/[masked]/operations:renew?note=[masked]&limit=5"
+        );
+    }
+
+    #[test]
+    fn secrets_are_masked_by_name_and_by_look() {
+        let body = serde_json::json!({
+            "encryptedData": "e", "pan": "1", "n": 4111111111111111_u64, "deep": [{"x": "9999999999999999"}],
+            "reason": "fine",
+        });
+        let expected = serde_json::json!({
+            "encryptedData": MASK, "pan": MASK, "n": MASK, "deep": [{"x": MASK}], "reason": "fine",
+        });
+        assert_eq!(masked_json(&body), expected);
+    }
+}

@@ -1,0 +1,83 @@
+//! What a request is refused with: a status, a text for troubleshooting, sometimes a code.
+
+use crate::config::ErrorBodies;
+use serde_json::{Map, Value, json};
+
+/// A documented error answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) error: String,
+    pub(crate) code: Option<&'static str>,
+    /// The text of RFC 6749; only the token call has it.
+    pub(crate) description: Option<String>,
+}
+
+impl Refusal {
+    fn new(status: u16, error: impl Into<String>) -> Self {
+        Self {
+            status,
+            error: error.into(),
+            code: None,
+            description: None,
+        }
+    }
+
+    pub(crate) fn bad_request(error: impl Into<String>) -> Self {
+        Self::new(400, error)
+    }
+
+    pub(crate) fn unauthorized(error: impl Into<String>) -> Self {
+        Self::new(401, error)
+    }
+
+    pub(crate) fn forbidden(error: impl Into<String>) -> Self {
+        Self::new(403, error)
+    }
+
+    pub(crate) fn not_found(error: impl Into<String>) -> Self {
+        Self::new(404, error)
+    }
+
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(405, "The method is not supported here")
+    }
+
+    pub(crate) fn internal(error: impl Into<String>) -> Self {
+        Self::new(500, error)
+    }
+
+    /// An error of the token call, as RFC 6749 has it.
+    pub(crate) fn oauth(error: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            description: Some(description.into()),
+            ..Self::new(400, error)
+        }
+    }
+
+    pub(crate) fn with_code(self, code: &'static str) -> Self {
+        Self {
+            code: Some(code),
+            ..self
+        }
+    }
+
+    /// The body, in the style that was asked for.
+    pub(crate) fn body(&self, style: ErrorBodies) -> Option<Value> {
+        let mut body = Map::new();
+        body.insert("error".to_owned(), json!(self.error));
+        match style {
+            ErrorBodies::Empty => return None,
+            ErrorBodies::WithCode => {
+                if let Some(code) = self.code {
+                    body.insert("errorCode".to_owned(), json!(code));
+                }
+            }
+            ErrorBodies::WithoutCode => {}
+        }
+        if let Some(description) = &self.description {
+            body.insert("error_description".to_owned(), json!(description));
+        }
+        Some(Value::Object(body))
+    }
+}

@@ -1,0 +1,211 @@
+//! Checks one request against the OpenAPI document before anything else looks at it.
+
+use crate::pan;
+use crate::refusal::Refusal;
+use crate::spec::{Call, Parameter, Place, Route};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use percent_encoding::percent_decode;
+use serde_json::{Map, Value};
+
+/// The longest body that is read, in bytes.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// A request as it came in.
+pub(crate) struct RawRequest<'r> {
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) query: Option<&'r str>,
+    /// The body, unless it was too long or broke off.
+    pub(crate) body: Option<&'r [u8]>,
+}
+
+/// A valid request: parameters by their names, and the body.
+#[derive(Debug, Default)]
+pub(crate) struct ValidRequest {
+    parameters: Map<String, Value>,
+    pub(crate) body: Value,
+}
+
+impl ValidRequest {
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.parameters
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<usize> {
+        let number = self.parameters.get(name).and_then(Value::as_u64)?;
+        // An offset beyond what this machine can count is beyond every list as well.
+        Some(usize::try_from(number).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.parameters
+            .get(name)
+            .and_then(Value::as_bool)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn body_text(&self, name: &str) -> Option<&str> {
+        self.body.get(name).and_then(Value::as_str)
+    }
+}
+
+/// Checks a request; a refusal names the place and the rule, and never a value.
+pub(crate) fn check(
+    route: &Route,
+    path: &[(&str, Option<String>)],
+    raw: &RawRequest<'_>,
+) -> Result<ValidRequest, Refusal> {
+    let query = pairs(raw.query.unwrap_or_default().as_bytes())
+        .ok_or_else(|| Refusal::bad_request("query: not UTF-8"))?;
+    refuse_card_numbers(path, &query, raw.headers)?;
+    let mut valid = ValidRequest::default();
+    for parameter in &route.parameters {
+        let name = parameter.name.as_str();
+        let wrong = |rule: &str| Refusal::bad_request(format!("{}: {rule}", describe(parameter)));
+        let value = match parameter.place {
+            Place::Path => {
+                let found = path.iter().find(|(found, _)| *found == name);
+                let value = found.and_then(|(_, value)| value.as_deref());
+                Some(value.ok_or_else(|| wrong("not UTF-8"))?)
+            }
+            Place::Query => {
+                let mut found = query.iter().filter(|(found, _)| found == name);
+                let value = found.next().map(|(_, value)| value.as_str());
+                if found.next().is_some() {
+                    return Err(wrong("given more than once"));
+                }
+                value
+            }
+            Place::Header => {
+                let mut found = raw.headers.get_all(name).iter();
+                let value = found.next().map(|value| value.to_str());
+                if found.next().is_some() {
+                    return Err(wrong("given more than once"));
+                }
+                value.transpose().map_err(|_| wrong("not ASCII"))?
+            }
+        };
+        match value {
+            Some(value) => {
+                let value = parameter.check(value).map_err(|rule| wrong(&rule))?;
+                valid.parameters.insert(name.to_owned(), value);
+            }
+            None if parameter.required => return Err(wrong("missing")),
+            None => {}
+        }
+    }
+    if route.takes_body() {
+        valid.body = read_body(route, raw)?;
+    }
+    Ok(valid)
+}
+
+fn describe(parameter: &Parameter) -> String {
+    let place = match parameter.place {
+        Place::Path => "path",
+        Place::Query => "query",
+        Place::Header => "header",
+    };
+    format!("{place} parameter {}", parameter.name)
+}
+
+fn refuse_card_numbers(
+    path: &[(&str, Option<String>)],
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<(), Refusal> {
+    let found = |place: &str| {
+        Err(Refusal::bad_request(format!(
+            "{place}: looks like a card number, which may travel in encryptedData alone"
+        )))
+    };
+    for (name, value) in path {
+        if value.as_deref().is_some_and(pan::contains_pan) {
+            return found(&format!("path parameter {name}"));
+        }
+    }
+    if query
+        .iter()
+        .any(|(name, value)| pan::contains_pan(name) || pan::contains_pan(value))
+    {
+        return found("query");
+    }
+    for (name, value) in headers {
+        let text = value.to_str().unwrap_or_default();
+        // Tokens are random: what looks like a card number in them is none.
+        if name != AUTHORIZATION && pan::contains_pan(text) {
+            return found(&format!("header {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn read_body(route: &Route, raw: &RawRequest<'_>) -> Result<Value, Refusal> {
+    let wrong = |rule: &str| Refusal::bad_request(format!("body: {rule}"));
+    let bytes = raw
+        .body
+        .ok_or_else(|| wrong("incomplete, or longer than 64 KiB"))?;
+    let body = parse_body(route.call, content_type(raw.headers).as_deref(), bytes)
+        .map_err(|rule| wrong(&rule))?;
+    // An assertion is random in the same way as a token.
+    if route.call != Call::Token && pan::json_contains_pan(&body) {
+        return Err(wrong(
+            "looks like a card number, which may travel in encryptedData alone",
+        ));
+    }
+    route.check_body(&body).map_err(|rule| wrong(&rule))?;
+    Ok(body)
+}
+
+/// The media type without its parameters, in lower case.
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+/// Reads JSON, and for the token call a form as well, which becomes an object.
+pub(crate) fn parse_body(
+    call: Call,
+    content_type: Option<&str>,
+    bytes: &[u8],
+) -> Result<Value, String> {
+    match content_type {
+        Some("application/json") => {
+            serde_json::from_slice(bytes).map_err(|_| "not JSON in UTF-8".to_owned())
+        }
+        Some("application/x-www-form-urlencoded") if call == Call::Token => {
+            let mut form = Map::new();
+            for (name, value) in pairs(bytes).ok_or("not UTF-8")? {
+                if form.insert(name, Value::from(value)).is_some() {
+                    return Err("a parameter is given more than once".to_owned());
+                }
+            }
+            Ok(Value::Object(form))
+        }
+        _ => Err("the content type is missing or not supported".to_owned()),
+    }
+}
+
+/// Splits a query or a form; nothing if a name or value is not UTF-8.
+fn pairs(bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let decode = |bytes: &[u8]| {
+        let spaced: Vec<u8> = bytes
+            .iter()
+            .map(|b| if *b == b'+' { b' ' } else { *b })
+            .collect();
+        let decoded = percent_decode(&spaced).decode_utf8().ok()?;
+        Some(decoded.into_owned())
+    };
+    bytes
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let name = decode(halves.next().unwrap_or_default())?;
+            Some((name, decode(halves.next().unwrap_or_default())?))
+        })
+        .collect()
+}

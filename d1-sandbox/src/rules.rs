@@ -1,0 +1,121 @@
+//! Which reason codes a migrated tenant takes, depending on why a card is suspended.
+
+use crate::refusal::Refusal;
+
+/// What D1 takes when no reason code is sent.
+pub(crate) const DEFAULT_REASON_CODE: &str = "ISSUER_DECISION";
+
+const SUSPEND: [&str; 6] = [
+    "CARD_LOST",
+    "CARD_STOLEN",
+    "CARD_BROKEN",
+    "FRAUD",
+    "USER_DECISION",
+    DEFAULT_REASON_CODE,
+];
+
+/// The documented codes, and the one that the documentation advises when in doubt.
+const DELETE: [&str; 5] = [
+    "CLOSED_ACCOUNT",
+    "CLOSED_CARD",
+    "CARD_LOST",
+    "CARD_STOLEN",
+    DEFAULT_REASON_CODE,
+];
+
+/// Whether a suspended card may be resumed only by its replacement.
+pub(crate) fn is_final(reason_code: &str) -> bool {
+    matches!(reason_code, "CARD_STOLEN" | "CARD_BROKEN" | "FRAUD")
+}
+
+pub(crate) fn may_suspend(reason_code: &str) -> Result<(), Refusal> {
+    allowed(SUSPEND.contains(&reason_code))
+}
+
+pub(crate) fn may_delete(reason_code: &str) -> Result<(), Refusal> {
+    allowed(DELETE.contains(&reason_code))
+}
+
+pub(crate) fn may_renew(reason_code: &str) -> Result<(), Refusal> {
+    allowed(reason_code == DEFAULT_REASON_CODE)
+}
+
+/// `suspended_by` is the reason of the suspension, absent for a card that is active.
+pub(crate) fn may_resume(reason_code: &str, suspended_by: Option<&str>) -> Result<(), Refusal> {
+    allowed(match suspended_by {
+        Some("CARD_LOST") => reason_code == "CARD_FOUND",
+        Some("USER_DECISION") => matches!(reason_code, "USER_DECISION" | DEFAULT_REASON_CODE),
+        Some(code) if is_final(code) => false,
+        Some(_) | None => reason_code == DEFAULT_REASON_CODE,
+    })
+}
+
+fn allowed(is_allowed: bool) -> Result<(), Refusal> {
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden(
+            "This reason code is not allowed for the card as it stands",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_resume_depends_on_why_the_card_was_suspended() {
+        let all = [
+            "CARD_FOUND",
+            "USER_DECISION",
+            DEFAULT_REASON_CODE,
+            "CARD_LOST",
+            "CARD_STOLEN",
+            "CARD_BROKEN",
+            "FRAUD",
+            "CLOSED_CARD",
+            "NOT_A_CODE",
+        ];
+        let rows: [(Option<&str>, &[&str]); 8] = [
+            (None, &[DEFAULT_REASON_CODE]),
+            (Some("CARD_LOST"), &["CARD_FOUND"]),
+            (
+                Some("USER_DECISION"),
+                &["USER_DECISION", DEFAULT_REASON_CODE],
+            ),
+            (Some(DEFAULT_REASON_CODE), &[DEFAULT_REASON_CODE]),
+            (Some("CARD_STOLEN"), &[]),
+            (Some("CARD_BROKEN"), &[]),
+            (Some("FRAUD"), &[]),
+            (Some("SOMETHING_NEW"), &[DEFAULT_REASON_CODE]),
+        ];
+        for (suspended_by, allowed) in rows {
+            for code in all {
+                let expected = allowed.contains(&code);
+                let found = may_resume(code, suspended_by).is_ok();
+                assert_eq!(found, expected, "{code} after {suspended_by:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn suspend_delete_and_renew_take_their_codes_alone() {
+        for (check, allowed) in [
+            (
+                may_suspend as fn(&str) -> Result<(), Refusal>,
+                SUSPEND.as_slice(),
+            ),
+            (may_delete, DELETE.as_slice()),
+            (may_renew, &[DEFAULT_REASON_CODE]),
+        ] {
+            for code in SUSPEND
+                .into_iter()
+                .chain(DELETE)
+                .chain(["CARD_FOUND", "NOT_A_CODE"])
+            {
+                assert_eq!(check(code).is_ok(), allowed.contains(&code), "{code}");
+            }
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The OpenAPI document, read once a process: it decides what is served and what is valid.
+
+use http::Method;
+use jsonschema::{Draft, Validator};
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+static SPEC: LazyLock<Result<Spec, String>> =
+    LazyLock::new(|| Spec::read(include_str!("../../openapi/d1-card-operations.yaml")));
+
+/// An operation of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Suspend,
+    Resume,
+    Delete,
+    Renew,
+    List,
+    Get,
+    Token,
+}
+
+impl Call {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Suspend,
+        Self::Resume,
+        Self::Delete,
+        Self::Renew,
+        Self::List,
+        Self::Get,
+        Self::Token,
+    ];
+
+    /// The `operationId` in the document.
+    pub(crate) const fn operation_id(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspendCard",
+            Self::Resume => "resumeCard",
+            Self::Delete => "deleteCard",
+            Self::Renew => "renewCard",
+            Self::List => "listOperations",
+            Self::Get => "getOperation",
+            Self::Token => "getToken",
+        }
+    }
+}
+
+/// The document, compiled.
+pub(crate) struct Spec {
+    routes: Vec<Route>,
+    credentials: Validator,
+}
+
+/// One operation of the document with everything that it says about validity.
+pub(crate) struct Route {
+    pub(crate) call: Call,
+    method: Method,
+    template: Vec<Segment>,
+    pub(crate) parameters: Vec<Parameter>,
+    body: Option<Validator>,
+    responses: Vec<(String, Option<Validator>)>,
+}
+
+enum Segment {
+    Literal(String),
+    Parameter(String),
+}
+
+/// A parameter of an operation.
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) required: bool,
+    kind: Kind,
+    validator: Validator,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Path,
+    Query,
+    Header,
+}
+
+enum Kind {
+    Text,
+    Integer,
+    Boolean,
+}
+
+/// What a method and path lead to.
+pub(crate) enum Found<'s> {
+    /// An operation, with the decoded values of its path parameters; a value is absent if it is
+    /// not UTF-8.
+    Route(&'s Route, Vec<(&'s str, Option<String>)>),
+    /// A path of the document, with other methods.
+    OtherMethods(Vec<Method>),
+    Nothing,
+}
+
+impl Spec {
+    /// The document of this process.
+    pub(crate) fn shared() -> Result<&'static Self, String> {
+        SPEC.as_ref().map_err(Clone::clone)
+    }
+
+    fn read(yaml: &str) -> Result<Self, String> {
+        let document: Value = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        let mut routes = Vec::new();
+        for (path, item) in members(&document, "paths")? {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                if operation.get("operationId").is_some() {
+                    routes.push(Route::read(&document, path, method, operation)?);
+                }
+            }
+        }
+        for call in Call::ALL {
+            if !routes.iter().any(|route| route.call == call) {
+                return Err(format!("{} is missing", call.operation_id()));
+            }
+        }
+        let credentials = json!({ "$ref": "#/components/schemas/CardCredentials" });
+        Ok(Self {
+            routes,
+            credentials: compile(&document, &credentials)?,
+        })
+    }
+
+    /// Finds the operation for a method and a path that is still percent-encoded.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        let mut others = Vec::new();
+        for route in &self.routes {
+            if let Some(values) = route.match_path(path) {
+                if route.method == method {
+                    return Found::Route(route, values);
+                }
+                others.push(route.method.clone());
+            }
+        }
+        if others.is_empty() {
+            Found::Nothing
+        } else {
+            Found::OtherMethods(others)
+        }
+    }
+
+    /// Checks the plaintext of `encryptedData`; the error names the place and the rule.
+    pub(crate) fn check_credentials(&self, plaintext: &Value) -> Result<(), String> {
+        check(&self.credentials, plaintext)
+    }
+}
+
+impl Route {
+    fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Result<Self, String> {
+        let id = operation
+            .get("operationId")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let call = Call::ALL
+            .into_iter()
+            .find(|call| call.operation_id() == id)
+            .ok_or_else(|| format!("{id} is not served"))?;
+        let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+            .map_err(|error| error.to_string())?;
+        let template = path
+            .split('/')
+            .map(|segment| {
+                match segment
+                    .strip_prefix('{')
+                    .and_then(|name| name.strip_suffix('}'))
+                {
+                    Some(name) => Segment::Parameter(name.to_owned()),
+                    None => Segment::Literal(segment.to_owned()),
+                }
+            })
+            .collect();
+        let parameters = operation.get("parameters").and_then(Value::as_array);
+        let parameters = parameters
+            .into_iter()
+            .flatten()
+            .map(|parameter| Parameter::read(document, resolve(document, parameter)))
+            .collect::<Result<_, _>>()?;
+        let body = match operation.get("requestBody") {
+            Some(body) => content_validator(document, resolve(document, body))?,
+            None => None,
+        };
+        let mut responses = Vec::new();
+        for (status, response) in members(operation, "responses")? {
+            let response = resolve(document, response);
+            responses.push((status.clone(), content_validator(document, response)?));
+        }
+        Ok(Self {
+            call,
+            method,
+            template,
+            parameters,
+            body,
+            responses,
+        })
+    }
+
+    fn match_path(&self, path: &str) -> Option<Vec<(&str, Option<String>)>> {
+        let mut values = Vec::new();
+        let mut segments = path.split('/');
+        for expected in &self.template {
+            let decoded = percent_encoding::percent_decode_str(segments.next()?);
+            match expected {
+                Segment::Literal(text) if decoded.clone().eq(text.bytes()) => {}
+                Segment::Literal(_) => return None,
+                Segment::Parameter(name) => {
+                    let value = decoded.decode_utf8().ok().map(|value| value.into_owned());
+                    values.push((name.as_str(), value));
+                }
+            }
+        }
+        segments.next().is_none().then_some(values)
+    }
+
+    /// Whether the operation takes a body.
+    pub(crate) fn takes_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// Checks a request body; the error names the place and the rule, and never the value.
+    pub(crate) fn check_body(&self, body: &Value) -> Result<(), String> {
+        self.body
+            .as_ref()
+            .map_or(Ok(()), |validator| check(validator, body))
+    }
+
+    /// Checks an answer of ours; the error says how it differs from the document.
+    pub(crate) fn check_answer(&self, status: u16, body: Option<&Value>) -> Result<(), String> {
+        let exact = status.to_string();
+        let range = format!("{}XX", status / 100);
+        let (_, validator) = self
+            .responses
+            .iter()
+            .find(|(documented, _)| *documented == exact || *documented == range)
+            .ok_or_else(|| format!("the status {status} is not documented"))?;
+        match (validator, body) {
+            (Some(validator), Some(body)) => check(validator, body),
+            (None, Some(_)) => Err(format!("{status} has no body")),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+impl Parameter {
+    fn read(document: &Value, parameter: &Value) -> Result<Self, String> {
+        let text = |name: &str| {
+            parameter
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let place = match text("in") {
+            "path" => Place::Path,
+            "query" => Place::Query,
+            "header" => Place::Header,
+            other => return Err(format!("parameters in {other:?} are not served")),
+        };
+        let schema = parameter.get("schema").ok_or("a parameter has no schema")?;
+        let kind = match resolve(document, schema)
+            .get("type")
+            .and_then(Value::as_str)
+        {
+            Some("string") => Kind::Text,
+            Some("integer") => Kind::Integer,
+            Some("boolean") => Kind::Boolean,
+            other => return Err(format!("parameters of the type {other:?} are not served")),
+        };
+        Ok(Self {
+            name: text("name").to_owned(),
+            place,
+            required: parameter.get("required") == Some(&Value::Bool(true)),
+            kind,
+            validator: compile(document, schema)?,
+        })
+    }
+
+    /// Reads and checks a value; the error names the rule, and never the value.
+    pub(crate) fn check(&self, text: &str) -> Result<Value, String> {
+        let value = match self.kind {
+            Kind::Text => Value::from(text),
+            Kind::Integer => Value::from(text.parse::<i64>().map_err(|_| "violates `type`")?),
+            Kind::Boolean => Value::from(text.parse::<bool>().map_err(|_| "violates `type`")?),
+        };
+        match self.validator.validate(&value) {
+            Ok(()) => Ok(value),
+            Err(error) => Err(format!("violates `{}`", error.kind().keyword())),
+        }
+    }
+}
+
+fn members<'d>(value: &'d Value, name: &str) -> Result<&'d serde_json::Map<String, Value>, String> {
+    value
+        .get(name)
+        .and_then(Value::as_object)
+        .ok_or_else(|| format!("{name} is missing"))
+}
+
+/// Follows a reference within the document.
+fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
+    node.get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| reference.strip_prefix('#'))
+        .and_then(|pointer| document.pointer(pointer))
+        .unwrap_or(node)
+}
+
+/// The validator of the first content type that a request body or response declares.
+fn content_validator(document: &Value, node: &Value) -> Result<Option<Validator>, String> {
+    node.get("content")
+        .and_then(Value::as_object)
+        .and_then(|content| content.values().next())
+        .and_then(|media| media.get("schema"))
+        .map(|schema| compile(document, schema))
+        .transpose()
+}
+
+/// Compiles a schema of the document, whose references lead into its components.
+fn compile(document: &Value, schema: &Value) -> Result<Validator, String> {
+    let components = document.get("components").cloned().unwrap_or_default();
+    // Draft 7 ignores what stands beside a reference, as OpenAPI 3.0 does.
+    jsonschema::options()
+        .with_draft(Draft::Draft7)
+        .build(&json!({ "allOf": [schema], "components": components }))
+        .map_err(|error| error.to_string())
+}
+
+fn check(validator: &Validator, value: &Value) -> Result<(), String> {
+    validator.validate(value).map_err(|error| {
+        // The text of the error itself would show the value.
+        let place = error.instance_path().to_string();
+        let place = if place.is_empty() {
+            "the whole value".to_owned()
+        } else {
+            place
+        };
+        format!("{place} violates `{}`", error.kind().keyword())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_operation_of_the_document_is_served() {
+        assert_eq!(Spec::shared().unwrap().routes.len(), Call::ALL.len());
+    }
+
+    #[test]
+    fn paths_lead_to_their_operations() {
+        let spec = Spec::shared().unwrap();
+        let base = "/banking/v1/issuers/ISSUER_A-1/cards/A%2FB/operations";
+        for (method, suffix, expected) in [
+            (Method::POST, ":suspend", Call::Suspend),
+            (Method::POST, "%3Aresume", Call::Resume),
+            (Method::GET, "", Call::List),
+            (Method::GET, "/op-1", Call::Get),
+        ] {
+            let path = format!("{base}{suffix}");
+            let Found::Route(route, values) = spec.find(&method, &path) else {
+                panic!("{path} leads nowhere");
+            };
+            assert_eq!(route.call, expected);
+            assert_eq!(values.get(1), Some(&("cardId", Some("A/B".to_owned()))));
+        }
+        let other = spec.find(&Method::GET, &format!("{base}:suspend"));
+        assert!(matches!(other, Found::OtherMethods(methods) if methods == [Method::POST]));
+        for path in [
+            "",
+            "/",
+            "/banking/v1/issuers/X/cards/Y",
+            "//authz/v1/oauth2/token",
+        ] {
+            assert!(
+                matches!(spec.find(&Method::GET, path), Found::Nothing),
+                "{path}"
+            );
+        }
+        let slash = format!("{base}/op-1/");
+        assert!(matches!(spec.find(&Method::GET, &slash), Found::Nothing));
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_rule_but_not_the_value() {
+        let spec = Spec::shared().unwrap();
+        let secret = json!({ "pan": "4111", "exp": "1230" });
+        assert_eq!(
+            spec.check_credentials(&secret).unwrap_err(),
+            "/pan violates `pattern`"
+        );
+        let missing = json!({ "pan": "4111111111111111" });
+        assert_eq!(
+            spec.check_credentials(&missing).unwrap_err(),
+            "the whole value violates `required`"
+        );
+    }
+
+    #[test]
+    fn answers_beyond_the_document_are_noticed() {
+        let spec = Spec::shared().unwrap();
+        let route = spec
+            .routes
+            .iter()
+            .find(|route| route.call == Call::List)
+            .unwrap();
+        assert!(
+            route
+                .check_answer(200, Some(&json!({ "operations": [] })))
+                .is_ok()
+        );
+        assert!(
+            route
+                .check_answer(200, Some(&json!({ "operations": 1 })))
+                .is_err()
+        );
+        assert!(route.check_answer(403, None).is_err());
+        assert!(route.check_answer(500, None).is_ok());
+    }
+}
