@@ -166,7 +166,7 @@ impl Error {
         self.0.text.as_deref()
     }
 
-    /// The correlation id that was sent, or would have been.
+    /// The correlation id of the call; none where its input was refused before it had one.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&CorrelationId> {
         self.0.correlation_id.as_ref()
@@ -198,13 +198,14 @@ impl Error {
 
     /// The documented meanings that can apply to this request, the most specific first.
     ///
-    /// D1 tells some of them apart by code; a 403 carries none, so that none of several is certain.
+    /// D1 tells some of them apart by code. A 403 carries none, so that none of its causes is certain.
     #[must_use]
     pub fn causes(&self) -> &[Cause] {
         &self.0.causes
     }
 
-    /// What to do: the documentation's advice where there is one.
+    /// What to do: the documentation's advice where there is one, and that of the first of the
+    /// [`causes`](Self::causes) where several can apply.
     #[must_use]
     pub fn advice(&self) -> &str {
         match self.0.causes.first() {
@@ -263,16 +264,14 @@ impl fmt::Display for Error {
         if let Some(input) = self.invalid_input() {
             write!(f, ": {input}")?;
         }
-        match inner.causes.as_slice() {
-            [] => {}
-            [only] => write!(f, ": {}", only.meaning())?,
-            [first, rest @ ..] => {
-                write!(
-                    f,
-                    ": possibly: {} (or {} more)",
-                    first.meaning(),
-                    rest.len()
-                )?;
+        if let [first, rest @ ..] = inner.causes.as_slice() {
+            let meaning = first.meaning().trim_end_matches('.');
+            // A 403 carries no code: even a lone documented cause may not be the one.
+            let possibly = !rest.is_empty() || inner.kind == ErrorKind::Forbidden;
+            let possibly = if possibly { "possibly: " } else { "" };
+            write!(f, ": {possibly}{meaning}")?;
+            if !rest.is_empty() {
+                write!(f, " (or {} more)", rest.len())?;
             }
         }
         write!(f, "; {}", inner.outcome)?;

@@ -1,0 +1,75 @@
+//! No value of the public API shows card data, a token or a key.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use d1_facade::auth::AccessToken;
+use d1_facade::{
+    CardCredentials, Client, EncryptionKey, Environment, Expiry, Pan, Psn, Renewal, SigningKey,
+};
+use d1_tests::{D1_JWK, EXPIRY, ISSUER, PAN};
+
+const TOKEN: &str = "s3cret-access-token";
+
+fn shows_nothing(what: &str, shown: &str) {
+    for secret in [
+        PAN,
+        "4111",
+        EXPIRY,
+        TOKEN,
+        "378282246310005",
+        "PRIVATE KEY",
+        "870MB6gfuTJ4",
+    ] {
+        assert!(!shown.contains(secret), "{what} shows {secret}: {shown}");
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let credentials = CardCredentials::new(PAN, EXPIRY)
+        .unwrap()
+        .with_auxiliary("4111111111111111", EXPIRY)
+        .unwrap();
+    let renewal = Renewal::same_card().credentials(credentials.clone());
+    let jwk =
+        r#"{"kty":"EC","crv":"P-256","kid":"1","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}"#;
+    let key = SigningKey::from_jwk(jwk).unwrap();
+    let encryption_key = EncryptionKey::from_jwk(D1_JWK).unwrap();
+    let builder = Client::builder(Environment::Staging, ISSUER.parse().unwrap())
+        .signing_key(key.clone())
+        .encryption_key(encryption_key.clone());
+    let token = AccessToken::new(TOKEN, Duration::from_secs(900)).unwrap();
+    for (what, shown) in [
+        ("Pan", format!("{:?}", PAN.parse::<Pan>().unwrap())),
+        ("Expiry", format!("{:?}", EXPIRY.parse::<Expiry>().unwrap())),
+        ("Psn", format!("{:?}", "00".parse::<Psn>().unwrap())),
+        ("CardCredentials", format!("{credentials:?}")),
+        ("Renewal", format!("{renewal:#?}")),
+        ("SigningKey", format!("{key:?}")),
+        ("EncryptionKey", format!("{encryption_key:?}")),
+        ("ClientBuilder", format!("{builder:#?}")),
+        ("AccessToken", format!("{token:?}")),
+    ] {
+        shows_nothing(what, &shown);
+    }
+    assert_eq!(PAN.parse::<Pan>().unwrap().last_four(), "1111");
+}
+
+#[tokio::test]
+async fn requests_and_what_a_caller_adds_to_them_show_names_only() {
+    let server = d1_tests::answering(wiremock::ResponseTemplate::new(204)).await;
+    let card = d1_tests::card_at(&server);
+    let credentials = CardCredentials::new(PAN, EXPIRY).unwrap();
+    let renew = card
+        .renew(Renewal::same_card().credentials(credentials))
+        .header("x-secret", TOKEN)
+        .query("q", TOKEN)
+        .body_field("field", TOKEN);
+    let shown = format!("{renew:#?}");
+    shows_nothing("Renew", &shown);
+    assert!(
+        shown.contains("x-secret") && shown.contains("field"),
+        "{shown}"
+    );
+}
