@@ -171,25 +171,23 @@ fn classify(error: &reqwest::Error) -> (ErrorKind, Outcome) {
 /// request then.
 fn is_handshake_alert(error: &reqwest::Error) -> bool {
     use rustls::AlertDescription as Alert;
+    const ALERTS: [Alert; 9] = [
+        Alert::CertificateRequired,
+        Alert::BadCertificate,
+        Alert::UnsupportedCertificate,
+        Alert::CertificateRevoked,
+        Alert::CertificateExpired,
+        Alert::CertificateUnknown,
+        Alert::UnknownCA,
+        Alert::AccessDenied,
+        Alert::HandshakeFailure,
+    ];
+    // HTTP/2 keeps the text of an I/O error only, so it is the text that is compared.
+    let texts = ALERTS.map(|alert| rustls::Error::AlertReceived(alert).to_string());
     let mut current: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(e) = current {
-        let tls = e.downcast_ref::<rustls::Error>().or_else(|| {
-            let io = e.downcast_ref::<std::io::Error>()?;
-            io.get_ref()?.downcast_ref::<rustls::Error>()
-        });
-        if let Some(rustls::Error::AlertReceived(alert)) = tls {
-            return matches!(
-                alert,
-                Alert::CertificateRequired
-                    | Alert::BadCertificate
-                    | Alert::UnsupportedCertificate
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateExpired
-                    | Alert::CertificateUnknown
-                    | Alert::UnknownCA
-                    | Alert::AccessDenied
-                    | Alert::HandshakeFailure
-            );
+        if texts.contains(&e.to_string()) {
+            return true;
         }
         current = e.source();
     }

@@ -259,3 +259,33 @@ fn motive(request: &ValidRequest) -> Motive {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Sandbox;
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_the_document_becomes_a_500() {
+        let sandbox = Sandbox::start().await.unwrap();
+        let app = &sandbox.app;
+        let path = "/banking/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/operations";
+        let Found::Route(route, _) = app.spec.find(&Method::GET, path) else {
+            return assert_eq!(path, "a path of the document");
+        };
+        let wrong = json!({ "operations": "none" });
+        for (status, body) in [(200, Some(wrong)), (204, None), (418, None)] {
+            let reply = app.checked(route, Reply::answer(status, body));
+            let found = matches!(
+                reply,
+                Reply::Answer {
+                    status: 500,
+                    breach: true,
+                    ..
+                }
+            );
+            assert!(found, "{status}");
+        }
+    }
+}

@@ -16,11 +16,16 @@ impl Fixture {
     fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let lifetime = Duration::from_secs(900);
-        Self { authority: Authority::new(ISSUER.to_owned(), &key, lifetime).unwrap(), key }
+        Self {
+            authority: Authority::new(ISSUER.to_owned(), &key, lifetime).unwrap(),
+            key,
+        }
     }
 
     fn sign(&self, header: &str, claims: &str) -> String {
-        let signer = josekit::jws::ES256.signer_from_der(self.key.private_der().unwrap()).unwrap();
+        let signer = josekit::jws::ES256
+            .signer_from_der(self.key.private_der().unwrap())
+            .unwrap();
         let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
         let message = format!("{header}.{claims}");
         let signature = signer.sign(message.as_bytes()).unwrap();
@@ -58,7 +63,11 @@ fn documented_assertions_are_accepted() {
         ("aud", json!("https://api.d1.thalescloud.io")),
         ("jti", json!("0b8c1de2a001")),
     ] {
-        assert_eq!(fixture.check_claims(&claims_with(name, value)), Ok(()), "{name}");
+        assert_eq!(
+            fixture.check_claims(&claims_with(name, value)),
+            Ok(()),
+            "{name}"
+        );
     }
 }
 
@@ -80,9 +89,17 @@ fn claims_are_checked() {
         ("iat", json!(NOW + 61)),
         ("iat", json!("now")),
     ] {
-        assert!(fixture.check_claims(&claims_with(name, value.clone())).is_err(), "{name} {value}");
+        assert!(
+            fixture
+                .check_claims(&claims_with(name, value.clone()))
+                .is_err(),
+            "{name} {value}"
+        );
     }
-    assert_eq!(fixture.check_claims(&json!({ "iss": ISSUER, "sub": ISSUER })), Err("`exp` is missing"));
+    assert_eq!(
+        fixture.check_claims(&json!({ "iss": ISSUER, "sub": ISSUER })),
+        Err("`exp` is missing")
+    );
 }
 
 #[test]
@@ -132,7 +149,10 @@ fn headers_and_signatures_are_checked() {
 fn only_known_bearer_tokens_are_accepted() {
     let fixture = Fixture::new();
     let mut tokens = fixture.authority.lock();
-    tokens.ends.insert(sha256(b"known"), Some(Instant::now() + Duration::from_secs(60)));
+    tokens.ends.insert(
+        sha256(b"known"),
+        Some(Instant::now() + Duration::from_secs(60)),
+    );
     tokens.ends.insert(sha256(b"expired"), Some(Instant::now()));
     drop(tokens);
     let status = |value: Option<&str>| {
@@ -140,12 +160,24 @@ fn only_known_bearer_tokens_are_accepted() {
         if let Some(value) = value {
             headers.insert(AUTHORIZATION, value.parse().unwrap());
         }
-        fixture.authority.authorize(&headers).map_err(|refusal| refusal.status)
+        fixture
+            .authority
+            .authorize(&headers)
+            .map_err(|refusal| refusal.status)
     };
     assert_eq!(status(Some("Bearer known")), Ok(()));
     assert_eq!(status(Some("bearer known")), Ok(()));
-    let refused = [None, Some(""), Some("known"), Some("Basic known"), Some("Bearer other")];
-    for value in refused.into_iter().chain([Some("Bearer expired"), Some("Bearer ")]) {
+    let refused = [
+        None,
+        Some(""),
+        Some("known"),
+        Some("Basic known"),
+        Some("Bearer other"),
+    ];
+    for value in refused
+        .into_iter()
+        .chain([Some("Bearer expired"), Some("Bearer ")])
+    {
         assert_eq!(status(value), Err(401), "{value:?}");
     }
     fixture.authority.revoke_all();

@@ -198,3 +198,18 @@ pub(crate) fn last_four(pan: &str) -> String {
         .unwrap_or_default()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_last_four_digits_at_most() {
+        let shown = format!("{:?}", Card::new("A").pan("5555555555554444").exp("0931"));
+        assert!(shown.contains("4444"));
+        assert!(
+            !shown.contains("55554444") && !shown.contains("0931"),
+            "{shown}"
+        );
+    }
+}

@@ -15,7 +15,10 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let key = KeyPair::generate().unwrap();
-        Self { decrypter: Decrypter::new(&key).unwrap(), key }
+        Self {
+            decrypter: Decrypter::new(&key).unwrap(),
+            key,
+        }
     }
 
     fn token_with(&self, change: impl FnOnce(&mut JweHeader)) -> String {
@@ -38,7 +41,10 @@ impl Fixture {
         let (header, rest) = token.split_once('.').unwrap();
         let mut header = parse_header(&decode(header).unwrap()).unwrap();
         change(&mut header);
-        format!("{}.{rest}", URL_SAFE_NO_PAD.encode(Value::Object(header).to_string()))
+        format!(
+            "{}.{rest}",
+            URL_SAFE_NO_PAD.encode(Value::Object(header).to_string())
+        )
     }
 
     fn with_member(&self, name: &str, value: Value) -> String {
@@ -99,7 +105,10 @@ fn the_shape_of_a_token_is_guarded() {
         ("....".to_owned(), JweError::IvLength),
         ("a".repeat(8193), JweError::TooLong),
         (format!("{token}."), JweError::PartCount),
-        (token.rsplit_once('.').unwrap().0.to_owned(), JweError::PartCount),
+        (
+            token.rsplit_once('.').unwrap().0.to_owned(),
+            JweError::PartCount,
+        ),
         (fixture.with_part(0, ""), JweError::Header),
         (fixture.with_part(0, "e30="), JweError::Base64),
         (fixture.with_part(0, "e3+/"), JweError::Base64),
@@ -120,8 +129,14 @@ fn the_shape_of_a_token_is_guarded() {
         (fixture.with_raw_header(b"[]"), JweError::Header),
         (fixture.with_raw_header(b"null"), JweError::Header),
         (fixture.with_raw_header(b"{"), JweError::Header),
-        (fixture.with_raw_header(b"{\"alg\":\"\xff\"}"), JweError::Header),
-        (fixture.with_raw_header(br#"{"a":1,"a":1}"#), JweError::RepeatedName),
+        (
+            fixture.with_raw_header(b"{\"alg\":\"\xff\"}"),
+            JweError::Header,
+        ),
+        (
+            fixture.with_raw_header(br#"{"a":1,"a":1}"#),
+            JweError::RepeatedName,
+        ),
     ];
     for (token, expected) in cases {
         assert_eq!(fixture.error(&token), expected, "{token}");
@@ -132,24 +147,63 @@ fn the_shape_of_a_token_is_guarded() {
 fn the_header_of_a_token_is_guarded() {
     let fixture = Fixture::new();
     let cases = [
-        (fixture.with_member("alg", json!("ECDH-ES+A256KW")), JweError::Algorithm),
-        (fixture.with_member("alg", json!("ecdh-es")), JweError::Algorithm),
-        (fixture.with_member("alg", json!(["ECDH-ES"])), JweError::Algorithm),
-        (fixture.with_header(|header| drop(header.remove("alg"))), JweError::Algorithm),
-        (fixture.with_member("enc", json!("A128GCM")), JweError::Encryption),
-        (fixture.with_member("enc", json!("A128CBC-HS256")), JweError::Encryption),
-        (fixture.with_header(|header| drop(header.remove("enc"))), JweError::Encryption),
-        (fixture.with_member("kid", json!("another")), JweError::KeyId),
+        (
+            fixture.with_member("alg", json!("ECDH-ES+A256KW")),
+            JweError::Algorithm,
+        ),
+        (
+            fixture.with_member("alg", json!("ecdh-es")),
+            JweError::Algorithm,
+        ),
+        (
+            fixture.with_member("alg", json!(["ECDH-ES"])),
+            JweError::Algorithm,
+        ),
+        (
+            fixture.with_header(|header| drop(header.remove("alg"))),
+            JweError::Algorithm,
+        ),
+        (
+            fixture.with_member("enc", json!("A128GCM")),
+            JweError::Encryption,
+        ),
+        (
+            fixture.with_member("enc", json!("A128CBC-HS256")),
+            JweError::Encryption,
+        ),
+        (
+            fixture.with_header(|header| drop(header.remove("enc"))),
+            JweError::Encryption,
+        ),
+        (
+            fixture.with_member("kid", json!("another")),
+            JweError::KeyId,
+        ),
         (fixture.with_member("kid", json!(1)), JweError::KeyId),
-        (fixture.with_header(|header| drop(header.remove("kid"))), JweError::KeyId),
-        (fixture.with_member("zip", json!("DEF")), JweError::Compression),
-        (fixture.with_member("zip", Value::Null), JweError::Compression),
-        (fixture.with_member("crit", json!(["exp"])), JweError::Critical),
+        (
+            fixture.with_header(|header| drop(header.remove("kid"))),
+            JweError::KeyId,
+        ),
+        (
+            fixture.with_member("zip", json!("DEF")),
+            JweError::Compression,
+        ),
+        (
+            fixture.with_member("zip", Value::Null),
+            JweError::Compression,
+        ),
+        (
+            fixture.with_member("crit", json!(["exp"])),
+            JweError::Critical,
+        ),
         (fixture.with_member("crit", json!([])), JweError::Critical),
         (fixture.with_member("apu", json!("QQ")), JweError::PartyInfo),
         (fixture.with_member("apv", json!(1)), JweError::PartyInfo),
         // The header is authenticated: a harmless change makes the token invalid as well.
-        (fixture.with_member("typ", json!("JOSE")), JweError::Decryption),
+        (
+            fixture.with_member("typ", json!("JOSE")),
+            JweError::Decryption,
+        ),
     ];
     for (token, expected) in cases {
         assert_eq!(fixture.error(&token), expected, "{token}");
@@ -161,24 +215,56 @@ fn the_ephemeral_key_is_guarded() {
     let fixture = Fixture::new();
     let mut infinite = Map::new();
     infinite.extend(
-        [("kty", "EC"), ("crv", "P-256"), ("x", &zeros(32)), ("y", &zeros(32))]
-            .map(|(name, value)| (name.to_owned(), json!(value))),
+        [
+            ("kty", "EC"),
+            ("crv", "P-256"),
+            ("x", &zeros(32)),
+            ("y", &zeros(32)),
+        ]
+        .map(|(name, value)| (name.to_owned(), json!(value))),
     );
     let cases = [
-        (fixture.with_header(|header| drop(header.remove("epk"))), JweError::EphemeralKey),
-        (fixture.with_member("epk", json!("key")), JweError::EphemeralKey),
-        (fixture.with_member("epk", json!({})), JweError::EphemeralKey),
-        (fixture.with_epk("kty", json!("OKP")), JweError::EphemeralKey),
-        (fixture.with_epk("crv", json!("P-384")), JweError::EphemeralKey),
+        (
+            fixture.with_header(|header| drop(header.remove("epk"))),
+            JweError::EphemeralKey,
+        ),
+        (
+            fixture.with_member("epk", json!("key")),
+            JweError::EphemeralKey,
+        ),
+        (
+            fixture.with_member("epk", json!({})),
+            JweError::EphemeralKey,
+        ),
+        (
+            fixture.with_epk("kty", json!("OKP")),
+            JweError::EphemeralKey,
+        ),
+        (
+            fixture.with_epk("crv", json!("P-384")),
+            JweError::EphemeralKey,
+        ),
         (fixture.with_epk("crv", json!(256)), JweError::EphemeralKey),
         (fixture.with_epk("d", json!("AA")), JweError::EphemeralKey),
-        (fixture.with_epk("x", json!(zeros(31))), JweError::EphemeralKey),
-        (fixture.with_epk("x", json!(zeros(33))), JweError::EphemeralKey),
+        (
+            fixture.with_epk("x", json!(zeros(31))),
+            JweError::EphemeralKey,
+        ),
+        (
+            fixture.with_epk("x", json!(zeros(33))),
+            JweError::EphemeralKey,
+        ),
         (fixture.with_epk("y", json!("")), JweError::EphemeralKey),
         (fixture.with_epk("y", json!(7)), JweError::EphemeralKey),
         (fixture.with_epk("x", json!(zeros(32))), JweError::OffCurve),
-        (fixture.with_epk("y", json!(URL_SAFE_NO_PAD.encode([0xff; 32]))), JweError::OffCurve),
-        (fixture.with_member("epk", Value::Object(infinite)), JweError::OffCurve),
+        (
+            fixture.with_epk("y", json!(URL_SAFE_NO_PAD.encode([0xff; 32]))),
+            JweError::OffCurve,
+        ),
+        (
+            fixture.with_member("epk", Value::Object(infinite)),
+            JweError::OffCurve,
+        ),
     ];
     for (token, expected) in cases {
         assert_eq!(fixture.error(&token), expected, "{token}");
@@ -210,6 +296,9 @@ fn no_cut_and_no_changed_character_goes_through() {
         let mut bytes = token.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(bytes).unwrap();
-        assert!(fixture.decrypter.decrypt(&changed).is_err(), "changed at {at}");
+        assert!(
+            fixture.decrypter.decrypt(&changed).is_err(),
+            "changed at {at}"
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// A local stand-in for the card operations of Thales D1.
 #[derive(Debug, Parser)]
@@ -48,8 +49,23 @@ enum TenantMode {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let Command::Serve(arguments) = Arguments::parse().command;
+    match serve(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = error
+                .source()
+                .map(|cause| format!(": {cause}"))
+                .unwrap_or_default();
+            // With standard error gone as well, the exit code has to do.
+            let _ = writeln!(io::stderr(), "d1-sandbox: {error}{cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(arguments: &Serve) -> Result<(), Box<dyn Error>> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -62,7 +78,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if !arguments.bind.is_loopback() {
         tracing::warn!("other machines can reach this sandbox: use test data only");
     }
-    let sandbox = builder(&arguments).start().await?;
+    let sandbox = builder(arguments).start().await?;
     let mut output = io::stdout().lock();
     writeln!(output, "{}", sandbox.base_url())?;
     match &arguments.dir {

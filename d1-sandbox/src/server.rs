@@ -116,19 +116,17 @@ fn respond(reply: Reply) -> Response {
             allow,
             breach,
         } => {
-            let mut response = Response::new(match body {
-                Some(body) => Body::from(body.to_string()),
-                None => Body::empty(),
-            });
+            let mut response = Response::new(Body::empty());
+            if let Some(body) = body {
+                *response.body_mut() = Body::from(body.to_string());
+                insert(response.headers_mut(), CONTENT_TYPE, "application/json");
+            }
             if !allow.is_empty() {
                 let methods: Vec<&str> = allow.iter().map(http::Method::as_str).collect();
                 insert(response.headers_mut(), ALLOW, &methods.join(", "));
             }
             if breach {
                 insert(response.headers_mut(), BREACH, "true");
-            }
-            if status != 204 {
-                insert(response.headers_mut(), CONTENT_TYPE, "application/json");
             }
             *response.status_mut() = status_code(status);
             response

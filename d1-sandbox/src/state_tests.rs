@@ -20,7 +20,10 @@ fn world(mode: Mode) -> World {
 }
 
 fn motive(code: &str) -> Motive {
-    Motive { reason: None, reason_code: code.to_owned() }
+    Motive {
+        reason: None,
+        reason_code: code.to_owned(),
+    }
 }
 
 fn issuer() -> Motive {
@@ -47,10 +50,16 @@ fn status<T>(result: Result<T, Refusal>) -> u16 {
 #[test]
 fn suspend_and_resume_change_the_state_and_write_history() {
     let mut world = world(Mode::V1);
-    let motive = Motive { reason: Some("lost it".to_owned()), reason_code: "CARD_LOST".to_owned() };
+    let motive = Motive {
+        reason: Some("lost it".to_owned()),
+        reason_code: "CARD_LOST".to_owned(),
+    };
     let first = world.suspend("A", motive).unwrap();
     let card = world.snapshot("A").unwrap();
-    assert_eq!((card.state, card.suspended_by.as_deref()), (CardState::Inactive, Some("CARD_LOST")));
+    assert_eq!(
+        (card.state, card.suspended_by.as_deref()),
+        (CardState::Inactive, Some("CARD_LOST"))
+    );
     let shown = world.get("A", &first, false).unwrap();
     assert_eq!(shown["operation"], "SUSPEND");
     assert_eq!(shown["reason"], "lost it");
@@ -62,7 +71,10 @@ fn suspend_and_resume_change_the_state_and_write_history() {
     world.resume("A", issuer()).unwrap();
     world.resume("A", issuer()).unwrap();
     let card = world.snapshot("A").unwrap();
-    assert_eq!((card.state, card.suspended_by, card.operations), (CardState::Active, None, 6));
+    assert_eq!(
+        (card.state, card.suspended_by, card.operations),
+        (CardState::Active, None, 6)
+    );
 }
 
 #[test]
@@ -84,7 +96,11 @@ fn a_migrated_tenant_judges_reason_codes() {
     assert_eq!(status(world.resume("A", motive("CARD_FOUND"))), 200);
     assert_eq!(status(world.suspend("A", motive("FRAUD"))), 200);
     assert_eq!(status(world.suspend("A", issuer())), 200);
-    assert_eq!(status(world.resume("A", issuer())), 403, "fraud outlasts a later suspension");
+    assert_eq!(
+        status(world.resume("A", issuer())),
+        403,
+        "fraud outlasts a later suspension"
+    );
     assert_eq!(status(world.delete("A", motive("USER_DECISION"))), 403);
     assert_eq!(status(world.delete("A", motive("CLOSED_CARD"))), 200);
 }
@@ -108,7 +124,11 @@ fn an_inactive_consumer_blocks_resume_and_renew_alone() {
     assert_eq!(status(world.suspend("A", issuer())), 200);
     assert_eq!(status(world.resume("A", issuer())), 403);
     assert_eq!(status(world.renew("A", renewal(None, None))), 403);
-    assert_eq!(status(world.resume("B", issuer())), 403, "the same end user holds this card");
+    assert_eq!(
+        status(world.resume("B", issuer())),
+        403,
+        "the same end user holds this card"
+    );
     assert_eq!(status(world.resume("OTHERS", issuer())), 200);
     assert_eq!(status(world.delete("A", issuer())), 200);
 }
@@ -127,19 +147,34 @@ fn a_renewal_moves_the_history_to_the_new_card() {
     assert_eq!(card.consumer, "CONSUMER-1");
     assert_eq!(status(world.get("NEW", &suspension, false)), 200);
     let shown = format!("{card:?}");
-    assert!(!shown.contains(OTHER_PAN) && !shown.contains("0135"), "{shown}");
+    assert!(
+        !shown.contains(OTHER_PAN) && !shown.contains("0135"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn a_renewal_to_a_registered_card_needs_the_same_end_user_and_product() {
     let mut world = world(Mode::V1);
-    assert_eq!(status(world.renew("A", renewal(Some("OTHERS"), Some(OTHER_PAN)))), 403);
-    assert_eq!(status(world.renew("A", renewal(Some("GOLD"), Some(OTHER_PAN)))), 403);
+    assert_eq!(
+        status(world.renew("A", renewal(Some("OTHERS"), Some(OTHER_PAN)))),
+        403
+    );
+    assert_eq!(
+        status(world.renew("A", renewal(Some("GOLD"), Some(OTHER_PAN)))),
+        403
+    );
     let mut other_product = renewal(None, None);
     other_product.new_product = Some("PRODUCT-2".to_owned());
     assert_eq!(status(world.renew("A", other_product)), 400);
-    assert!(world.snapshot("A").is_some(), "a refused renewal changes nothing");
-    assert_eq!(status(world.renew("A", renewal(Some("B"), Some(OTHER_PAN)))), 200);
+    assert!(
+        world.snapshot("A").is_some(),
+        "a refused renewal changes nothing"
+    );
+    assert_eq!(
+        status(world.renew("A", renewal(Some("B"), Some(OTHER_PAN)))),
+        200
+    );
     assert_eq!(world.snapshot("B").unwrap().operations, 5);
 }
 
@@ -150,10 +185,17 @@ fn without_credentials_the_issuer_is_asked() {
     assert_eq!(status(world.renew("AMEX", renewal(None, Some(AMEX)))), 200);
     world.renew("A", renewal(None, None)).unwrap();
     assert!(world.snapshot("A").unwrap().has_credentials(PAN, "1233"));
-    world.issuer_stub =
-        IssuerStub::Answers { pan: OTHER_PAN.to_owned(), exp: "0240".to_owned() };
+    world.issuer_stub = IssuerStub::Answers {
+        pan: OTHER_PAN.to_owned(),
+        exp: "0240".to_owned(),
+    };
     world.renew("A", renewal(None, None)).unwrap();
-    assert!(world.snapshot("A").unwrap().has_credentials(OTHER_PAN, "0240"));
+    assert!(
+        world
+            .snapshot("A")
+            .unwrap()
+            .has_credentials(OTHER_PAN, "0240")
+    );
     world.issuer_stub = IssuerStub::Unavailable;
     assert_eq!(status(world.renew("A", renewal(None, None))), 500);
 }
@@ -163,14 +205,42 @@ fn a_migrated_tenant_tells_renew_from_replace() {
     for (new_id, pan, state, code, expected) in [
         (None, PAN, CardState::Active, "ISSUER_DECISION", 200),
         (Some("A"), PAN, CardState::Inactive, "ISSUER_DECISION", 200),
-        (Some("NEW"), OTHER_PAN, CardState::Active, "ISSUER_DECISION", 200),
-        (Some("NEW"), OTHER_PAN, CardState::Active, "USER_DECISION", 403),
-        (Some("NEW"), OTHER_PAN, CardState::Inactive, "ISSUER_DECISION", 403),
+        (
+            Some("NEW"),
+            OTHER_PAN,
+            CardState::Active,
+            "ISSUER_DECISION",
+            200,
+        ),
+        (
+            Some("NEW"),
+            OTHER_PAN,
+            CardState::Active,
+            "USER_DECISION",
+            403,
+        ),
+        (
+            Some("NEW"),
+            OTHER_PAN,
+            CardState::Inactive,
+            "ISSUER_DECISION",
+            403,
+        ),
         (Some("NEW"), PAN, CardState::Active, "ISSUER_DECISION", 403),
-        (Some("A"), OTHER_PAN, CardState::Active, "ISSUER_DECISION", 403),
+        (
+            Some("A"),
+            OTHER_PAN,
+            CardState::Active,
+            "ISSUER_DECISION",
+            403,
+        ),
         (None, OTHER_PAN, CardState::Active, "ISSUER_DECISION", 403),
     ] {
-        let request = || Renewal { state, motive: motive(code), ..renewal(new_id, Some(pan)) };
+        let request = || Renewal {
+            state,
+            motive: motive(code),
+            ..renewal(new_id, Some(pan))
+        };
         let found = status(world(Mode::Migrated).renew("A", request()));
         assert_eq!(found, expected, "{new_id:?} {state:?} {code}");
         assert_eq!(status(world(Mode::V1).renew("A", request())), 200);
@@ -180,9 +250,18 @@ fn a_migrated_tenant_tells_renew_from_replace() {
 #[test]
 fn unknown_cards_and_operations_have_their_codes() {
     let mut world = world(Mode::V1);
-    assert_eq!(world.list("NONE", 0, 10).unwrap_err().code, Some("UNKNOWN_CARD"));
-    assert_eq!(world.get("NONE", "op-000001", false).unwrap_err().code, Some("UNKNOWN_CARD"));
-    assert_eq!(world.get("A", "op-999999", false).unwrap_err().code, Some("UNKNOWN_OPERATION"));
+    assert_eq!(
+        world.list("NONE", 0, 10).unwrap_err().code,
+        Some("UNKNOWN_CARD")
+    );
+    assert_eq!(
+        world.get("NONE", "op-000001", false).unwrap_err().code,
+        Some("UNKNOWN_CARD")
+    );
+    assert_eq!(
+        world.get("A", "op-999999", false).unwrap_err().code,
+        Some("UNKNOWN_OPERATION")
+    );
     assert_eq!(world.suspend("NONE", issuer()).unwrap_err().code, None);
     assert_eq!(status(world.demand_issuer("ISSUER_B-2", false)), 404);
     assert_eq!(status(world.demand_issuer("ISSUER_A-1", false)), 200);
@@ -193,10 +272,17 @@ fn digital_cards_are_shown_where_asked_for_and_only_for_digitize() {
     let world = world(Mode::V1);
     let page = world.list("A", 0, 10).unwrap();
     let kinds: Vec<_> = page["operations"].as_array().unwrap().iter().collect();
-    assert_eq!((&kinds[0]["operation"], &kinds[1]["operation"]), (&json!("DIGITIZE"), &json!("REGISTER")));
+    assert_eq!(
+        (&kinds[0]["operation"], &kinds[1]["operation"]),
+        (&json!("DIGITIZE"), &json!("REGISTER"))
+    );
     let shown = |index: usize, digital| {
         let id = kinds[index]["operationId"].as_str().unwrap();
-        world.get("A", id, digital).unwrap().get("digitalCardDetails").is_some()
+        world
+            .get("A", id, digital)
+            .unwrap()
+            .get("digitalCardDetails")
+            .is_some()
     };
     assert!(shown(0, true));
     assert!(!shown(0, false));

@@ -250,6 +250,19 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The texts of the errors beneath, outermost first.
+    fn source_chain(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut current = StdError::source(self);
+        while let Some(error) = current {
+            texts.push(error.to_string());
+            current = error.source();
+        }
+        texts
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
@@ -295,7 +308,7 @@ impl fmt::Debug for Error {
             .field("retry_after", &inner.retry_after)
             .field("attempts", &inner.attempts)
             .field("causes", &inner.causes)
-            .field("source", &inner.source.as_ref().map(ToString::to_string))
+            .field("source", &self.source_chain())
             .finish()
     }
 }

@@ -1,0 +1,518 @@
+//! Each operation and each documented error, over real TLS with a real token and real JWE.
+#![allow(clippy::unwrap_used)]
+
+use d1_facade::{
+    Card, CardCredentials, CardState, Error, ErrorKind, OperationStatus, OperationType, Outcome,
+    ReasonCode, Renewal, RequestorType,
+};
+use d1_sandbox::{ErrorBodies, Fault, IssuerStub, Mode, Sandbox, SuccessStyle};
+use d1_tests::{CARD, EXPIRY, FixedToken, PAN, sandbox_builder, sandbox_client};
+use futures_util::TryStreamExt as _;
+
+const NEW_PAN: &str = "5555555555554444";
+
+async fn start() -> (Sandbox, Card) {
+    with(Sandbox::builder()).await
+}
+
+async fn with(builder: d1_sandbox::Builder) -> (Sandbox, Card) {
+    let sandbox = builder.start().await.unwrap();
+    let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
+    (sandbox, card)
+}
+
+fn credentials(pan: &str) -> CardCredentials {
+    CardCredentials::new(pan, EXPIRY).unwrap()
+}
+
+fn to_other() -> Renewal {
+    Renewal::to("ReplaceMe02".parse().unwrap())
+}
+
+/// Asserts kind, status and that the error offers the cause.
+fn assert_error(error: &Error, kind: ErrorKind, status: u16, meaning: &str) {
+    assert_eq!(
+        (error.kind(), error.status()),
+        (kind, Some(status)),
+        "{error}"
+    );
+    let meanings: Vec<&str> = error.causes().iter().map(|c| c.meaning()).collect();
+    assert!(
+        meanings.iter().any(|m| m.contains(meaning)),
+        "{meaning}: {meanings:?}"
+    );
+    assert!(error.correlation_id().is_some());
+}
+
+#[tokio::test]
+async fn a_card_lives_through_everything() {
+    let (sandbox, card) = start().await;
+    let receipt = card
+        .suspend()
+        .reason_code(ReasonCode::CardLost)
+        .await
+        .unwrap();
+    assert_eq!(receipt.reason_code(), &ReasonCode::CardLost);
+    assert_eq!(
+        sandbox.card(CARD).unwrap().state,
+        d1_sandbox::CardState::Inactive
+    );
+    let reason = "customer called back".parse().unwrap();
+    card.resume().reason(reason).await.unwrap();
+    assert_eq!(
+        sandbox.card(CARD).unwrap().state,
+        d1_sandbox::CardState::Active
+    );
+
+    let renewal = to_other()
+        .credentials(credentials(NEW_PAN))
+        .state(CardState::Active);
+    card.renew(renewal).await.unwrap();
+    assert!(sandbox.card(CARD).is_none(), "the old id is gone");
+    let renewed = sandbox.card("ReplaceMe02").unwrap();
+    assert!(
+        renewed.has_credentials(NEW_PAN, EXPIRY),
+        "the encrypted PAN and expiry arrived"
+    );
+
+    let card = sandbox_client(&sandbox).card("ReplaceMe02".parse().unwrap());
+    let page = card.operations().limit(3).await.unwrap();
+    let kinds: Vec<_> = page
+        .operations()
+        .iter()
+        .filter_map(|o| o.operation())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            OperationType::Renew,
+            OperationType::Resume,
+            OperationType::Suspend
+        ]
+    );
+    let resumed = &page.operations()[1];
+    assert_eq!(resumed.status(), Some(OperationStatus::Successful));
+    assert_eq!(resumed.reason(), Some("customer called back"));
+    assert_eq!(resumed.reason_code(), Some(ReasonCode::IssuerDecision));
+    assert_eq!(resumed.requestor_type(), Some(RequestorType::Issuer));
+    assert_eq!(resumed.requestor_id(), Some(sandbox.issuer_id()));
+    assert!(resumed.start_time().is_some() && resumed.end_time().is_some());
+
+    let all: Vec<_> = card.operations().stream().try_collect().await.unwrap();
+    let digitized = all
+        .iter()
+        .find(|o| o.operation() == Some(OperationType::Digitize))
+        .and_then(|o| o.id())
+        .unwrap();
+    let plain = card.operation(&digitized).await.unwrap();
+    assert!(plain.digital_card_details().is_none());
+    let detailed = card
+        .operation(&digitized)
+        .with_digital_card()
+        .await
+        .unwrap();
+    assert!(detailed.digital_card_details().is_some());
+
+    card.delete().await.unwrap();
+    assert!(sandbox.card("ReplaceMe02").is_none());
+    assert_eq!(sandbox.token_exchanges(), 2, "one a client");
+}
+
+#[tokio::test]
+async fn a_renewal_without_credentials_lets_d1_ask_the_issuer() {
+    let answers = IssuerStub::Answers {
+        pan: NEW_PAN.into(),
+        exp: "0131".into(),
+    };
+    let (sandbox, card) = with(Sandbox::builder().get_card_credentials(answers)).await;
+    card.renew(Renewal::same_card()).await.unwrap();
+    assert!(sandbox.card(CARD).unwrap().has_credentials(NEW_PAN, "0131"));
+
+    let unavailable = Sandbox::builder().get_card_credentials(IssuerStub::Unavailable);
+    let (_sandbox, card) = with(unavailable).await;
+    let error = card.renew(Renewal::same_card()).await.unwrap_err();
+    assert_error(&error, ErrorKind::Server, 500, "internal error");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn american_express_and_cobadged_credentials_arrive() {
+    let (sandbox, card) = start().await;
+    let american_express = credentials("378282246310005").with_psn("00").unwrap();
+    card.renew(Renewal::same_card().credentials(american_express))
+        .await
+        .unwrap();
+    assert!(
+        sandbox
+            .card(CARD)
+            .unwrap()
+            .has_credentials("378282246310005", EXPIRY)
+    );
+    // D1 refuses what the facade cannot know: this card is now one of American Express.
+    let error = card.renew(Renewal::same_card()).await.unwrap_err();
+    assert_error(&error, ErrorKind::InvalidRequest, 400, "not valid");
+    let cobadged = credentials(PAN).with_auxiliary(NEW_PAN, "0131").unwrap();
+    card.renew(Renewal::same_card().credentials(cobadged))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_documented_about_success_makes_no_difference() {
+    for style in [SuccessStyle::Body, SuccessStyle::NoContent] {
+        let (_sandbox, card) = with(Sandbox::builder().success_style(style)).await;
+        let receipt = card.suspend().await.unwrap();
+        assert_eq!(
+            receipt.operation_id().is_some(),
+            style == SuccessStyle::Body
+        );
+        for counted in [true, false] {
+            let (_sandbox, card) = with(Sandbox::builder().list_count(counted)).await;
+            let page = card.operations().limit(1).await.unwrap();
+            assert_eq!(page.remaining_operations().is_some(), counted);
+            let all: Vec<_> = card
+                .operations()
+                .limit(1)
+                .stream()
+                .try_collect()
+                .await
+                .unwrap();
+            assert_eq!(all.len(), 2, "the stream ends with the count and without");
+        }
+    }
+}
+
+#[tokio::test]
+async fn error_400_of_each_operation() {
+    let (_sandbox, card) = start().await;
+    // The only thing that the facade lets through and D1 does not: a PAN in a header.
+    let errors = [
+        card.suspend().header("x-note", PAN).await.unwrap_err(),
+        card.resume().header("x-note", PAN).await.unwrap_err(),
+        card.delete().header("x-note", PAN).await.unwrap_err(),
+        card.renew(to_other())
+            .header("x-note", PAN)
+            .await
+            .unwrap_err(),
+        card.operations().header("x-note", PAN).await.unwrap_err(),
+        card.operation(&"op-1".parse().unwrap())
+            .header("x-note", PAN)
+            .await
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_error(&error, ErrorKind::InvalidRequest, 400, "not valid");
+        assert_eq!(error.outcome(), Outcome::Refused);
+        let shown = format!("{error} {error:?} {:?}", error.troubleshooting_text());
+        assert!(!shown.contains(PAN), "{shown}");
+    }
+    let error = card
+        .suspend()
+        .body_field("reason", "semi;colon")
+        .await
+        .unwrap_err();
+    assert_error(&error, ErrorKind::InvalidRequest, 400, "not valid");
+}
+
+#[tokio::test]
+async fn error_401_of_each_operation() {
+    let sandbox = Sandbox::start().await.unwrap();
+    // A token that D1 never gave out.
+    let client = sandbox_builder(&sandbox)
+        .token_source(FixedToken)
+        .build()
+        .unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    for error in [
+        card.suspend().await.unwrap_err(),
+        card.resume().await.unwrap_err(),
+        card.delete().await.unwrap_err(),
+        card.renew(to_other()).await.unwrap_err(),
+        card.operations().await.unwrap_err(),
+        card.operation(&"op-1".parse().unwrap()).await.unwrap_err(),
+    ] {
+        assert_error(&error, ErrorKind::Unauthorized, 401, "Authorization header");
+        assert_eq!((error.outcome(), error.attempts()), (Outcome::Refused, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_replaced_and_the_caller_sees_nothing() {
+    let (sandbox, card) = start().await;
+    card.suspend().await.unwrap();
+    sandbox.revoke_tokens();
+    let receipt = card.resume().await.unwrap();
+    assert_eq!(receipt.call().attempts(), 2);
+    assert_eq!(sandbox.token_exchanges(), 2);
+}
+
+#[tokio::test]
+async fn error_403_of_an_inactive_end_user() {
+    let (sandbox, card) = start().await;
+    sandbox.set_consumer_state(CARD, d1_sandbox::ConsumerState::Inactive);
+    for error in [
+        card.resume().await.unwrap_err(),
+        card.renew(Renewal::same_card()).await.unwrap_err(),
+    ] {
+        assert_error(&error, ErrorKind::Forbidden, 403, "not active");
+        assert_eq!(error.outcome(), Outcome::Refused);
+    }
+}
+
+#[tokio::test]
+async fn error_403_of_a_new_card_that_is_somebody_elses() {
+    for other in [
+        d1_sandbox::Card::new("ReplaceMe02").consumer("somebody-else"),
+        d1_sandbox::Card::new("ReplaceMe02").product("other-product"),
+    ] {
+        let builder = Sandbox::builder()
+            .card(d1_sandbox::Card::new(CARD))
+            .card(other);
+        let (_sandbox, card) = with(builder).await;
+        let error = card.renew(to_other()).await.unwrap_err();
+        assert_error(&error, ErrorKind::Forbidden, 403, "already registered");
+        assert!(
+            error.causes()[0].meaning().contains("already registered"),
+            "most specific first"
+        );
+    }
+}
+
+#[tokio::test]
+async fn error_403_of_a_reason_code_after_migration() {
+    let (_sandbox, card) = with(Sandbox::builder().mode(Mode::Migrated)).await;
+    let unheard = || ReasonCode::Unknown("UNHEARD_OF".into());
+    let mut errors = vec![
+        card.suspend().reason_code(unheard()).await.unwrap_err(),
+        card.delete().reason_code(unheard()).await.unwrap_err(),
+        card.renew(Renewal::same_card())
+            .reason_code(unheard())
+            .await
+            .unwrap_err(),
+    ];
+    card.suspend()
+        .reason_code(ReasonCode::CardStolen)
+        .await
+        .unwrap();
+    errors.push(
+        card.resume()
+            .reason_code(ReasonCode::CardFound)
+            .await
+            .unwrap_err(),
+    );
+    for error in errors {
+        assert_error(
+            &error,
+            ErrorKind::Forbidden,
+            403,
+            "does not allow this reason code",
+        );
+        assert!(error.causes()[0].after_migration());
+        assert!(error.advice().contains("ISSUER_DECISION"));
+    }
+}
+
+#[tokio::test]
+async fn error_403_of_renewals_that_are_v2s_business_after_migration() {
+    let migrated = || Sandbox::builder().mode(Mode::Migrated);
+    for (renewal, meaning) in [
+        (
+            Renewal::same_card().credentials(credentials(NEW_PAN)),
+            "the PAN is a new one",
+        ),
+        (
+            to_other().credentials(credentials(PAN)),
+            "the PAN is the old one",
+        ),
+        (
+            to_other()
+                .credentials(credentials(NEW_PAN))
+                .state(CardState::Inactive),
+            "start INACTIVE",
+        ),
+    ] {
+        let (sandbox, card) = with(migrated()).await;
+        let error = card.renew(renewal).await.unwrap_err();
+        assert_error(&error, ErrorKind::Forbidden, 403, meaning);
+        assert!(sandbox.card(CARD).is_some(), "nothing was changed");
+    }
+    let (_sandbox, card) = with(migrated()).await;
+    let replaced = to_other()
+        .credentials(credentials(NEW_PAN))
+        .state(CardState::Active);
+    card.renew(replaced).await.unwrap();
+}
+
+#[tokio::test]
+async fn error_404_of_each_operation() {
+    let (sandbox, card) = start().await;
+    let nobody = sandbox_client(&sandbox).card("NoSuchCard".parse().unwrap());
+    for error in [
+        nobody.suspend().await.unwrap_err(),
+        nobody.resume().await.unwrap_err(),
+        nobody.renew(to_other()).await.unwrap_err(),
+    ] {
+        assert_error(&error, ErrorKind::NotFound, 404, "card was not found");
+    }
+    let error = nobody.delete().await.unwrap_err();
+    assert_error(
+        &error,
+        ErrorKind::NotFound,
+        404,
+        "issuer, the consumer or the account",
+    );
+    let id = "op-unknown".parse().unwrap();
+    for error in [
+        nobody.operations().await.unwrap_err(),
+        nobody.operation(&id).await.unwrap_err(),
+    ] {
+        assert_error(&error, ErrorKind::UnknownCard, 404, "card id is not known");
+        assert_eq!(
+            (error.code(), error.is_retryable()),
+            (Some("UNKNOWN_CARD"), false)
+        );
+    }
+    let error = card.operation(&id).await.unwrap_err();
+    assert_error(
+        &error,
+        ErrorKind::UnknownOperation,
+        404,
+        "operation id is not known",
+    );
+}
+
+#[tokio::test]
+async fn error_404_without_a_code_or_a_body() {
+    for bodies in [ErrorBodies::WithoutCode, ErrorBodies::Empty] {
+        let (sandbox, _) = with(Sandbox::builder().error_code_style(bodies)).await;
+        let nobody = sandbox_client(&sandbox).card("NoSuchCard".parse().unwrap());
+        let id = "op-unknown".parse().unwrap();
+        for error in [
+            nobody.operations().await.unwrap_err(),
+            nobody.operation(&id).await.unwrap_err(),
+        ] {
+            assert_error(&error, ErrorKind::NotFound, 404, "no details");
+            assert!(!error.is_retryable());
+        }
+    }
+}
+
+#[tokio::test]
+async fn error_500_of_each_operation() {
+    let (sandbox, card) = start().await;
+    let fail = || sandbox.fail_next(Fault::status(500));
+    let mut errors = Vec::new();
+    fail();
+    errors.push(card.suspend().await.unwrap_err());
+    fail();
+    errors.push(card.resume().await.unwrap_err());
+    fail();
+    errors.push(card.delete().await.unwrap_err());
+    fail();
+    errors.push(card.renew(to_other()).await.unwrap_err());
+    fail();
+    errors.push(card.operations().await.unwrap_err());
+    fail();
+    errors.push(card.operation(&"op-1".parse().unwrap()).await.unwrap_err());
+    for error in errors {
+        assert_error(&error, ErrorKind::Server, 500, "internal error");
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert_eq!(error.is_retryable(), !error.operation().changes_card());
+    }
+    assert_eq!(
+        sandbox
+            .requests()
+            .iter()
+            .filter(|r| r.status == 500)
+            .count(),
+        6,
+        "sent once each"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
+    use d1_facade::{ApiOperation, SigningKey};
+    let sandbox = Sandbox::start().await.unwrap();
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let foreign = openssl::ec::EcKey::generate(&group).unwrap();
+    let foreign = foreign.private_key_to_pem().unwrap();
+    for key in [
+        SigningKey::from_pem(&foreign, "unregistered").unwrap(),
+        SigningKey::from_pem(&foreign, "foreign-key-of-a-known-kid").unwrap(),
+    ] {
+        let kid = key.kid().to_owned();
+        let client = sandbox_builder(&sandbox)
+            .signing_key(key)
+            .sign_with(kid)
+            .build()
+            .unwrap();
+        let error = client
+            .card(CARD.parse().unwrap())
+            .suspend()
+            .await
+            .unwrap_err();
+        assert_error(
+            &error,
+            ErrorKind::Authentication,
+            400,
+            "assertion is not valid",
+        );
+        assert_eq!(error.operation(), ApiOperation::GetToken);
+    }
+    let cards = sandbox.requests();
+    assert!(
+        cards.iter().all(|r| r.path.starts_with("/authz/")),
+        "no card call was made"
+    );
+}
+
+#[tokio::test]
+async fn without_a_client_certificate_of_d1s_nothing_gets_through() {
+    let sandbox = Sandbox::start().await.unwrap();
+    // A certificate of another authority: made by another throw-away CA.
+    let (certificate, key) = foreign_identity();
+    let client = sandbox_builder(&sandbox)
+        .client_identity(certificate, key)
+        .build()
+        .unwrap();
+    let error = client
+        .card(CARD.parse().unwrap())
+        .suspend()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Connect, Outcome::NotSent),
+        "{error:?}"
+    );
+    assert!(sandbox.requests().is_empty());
+}
+
+/// A self-signed certificate and its key.
+fn foreign_identity() -> (Vec<u8>, Vec<u8>) {
+    use openssl::{asn1::Asn1Time, bn::BigNum, hash::MessageDigest, pkey::PKey, x509};
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
+    let mut name = x509::X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "nobody").unwrap();
+    let name = name.build();
+    let mut builder = x509::X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    (
+        builder.build().to_pem().unwrap(),
+        key.private_key_to_pem_pkcs8().unwrap(),
+    )
+}
