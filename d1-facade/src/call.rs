@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
+use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Delivered};
 
@@ -79,39 +80,16 @@ pub(crate) async fn make<C: ApiCall>(
         Some(id) => id.clone(),
         None => CorrelationId::random(),
     };
-    let span = tracing::info_span!(
-        "d1.call",
-        otel.name = %format_args!("{} {}", operation.method(), operation.url_template()),
-        otel.kind = "client",
-        http.request.method = operation.method(),
-        url.template = operation.url_template(),
-        http.response.status_code = tracing::field::Empty,
-        http.request.resend_count = tracing::field::Empty,
-        error.type = tracing::field::Empty,
-        d1.operation = operation.operation_id(),
-        d1.correlation_id = correlation_id.as_str(),
-    );
+    let span = telemetry::span(operation, client.inner().transport.host(), &correlation_id);
     let result = attempt(client, call, options, &correlation_id)
         .instrument(span.clone())
-        .await;
-    record(&span, &result);
-    result.map_err(|e| e.with_call(&correlation_id, 0))
-}
-
-fn record<T>(span: &tracing::Span, result: &Result<(Delivered<T>, CallInfo), Error>) {
-    let (status, attempts) = match result {
-        Ok((_, info)) => (Some(info.http_status), info.attempts),
-        Err(error) => {
-            span.record("error.type", tracing::field::display(error.kind()));
-            (error.status(), error.attempts())
-        }
-    };
-    if let Some(status) = status {
-        span.record("http.response.status_code", status);
+        .await
+        .map_err(|e| e.with_call(&correlation_id, 0));
+    match &result {
+        Ok((_, info)) => telemetry::record(&span, Some(info.http_status), info.attempts, None),
+        Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
     }
-    if attempts > 1 {
-        span.record("http.request.resend_count", attempts - 1);
-    }
+    result
 }
 
 async fn attempt<C: ApiCall>(
@@ -138,7 +116,7 @@ async fn attempt<C: ApiCall>(
             return Err(out_of_time());
         }
         let mut additions = inner.transport.additions();
-        additions.authorization = token.token().authorization();
+        additions.authorization = Some(token.token().authorization());
         additions.headers = headers.clone();
         additions.query.clone_from(&options.query);
         additions.timeout = Some(remaining);

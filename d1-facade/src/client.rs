@@ -50,7 +50,6 @@ pub(crate) struct ClientInner {
 
 impl Client {
     /// Starts to build a client that calls `environment` for the cards of `issuer`.
-    #[must_use]
     pub fn builder(environment: Environment, issuer: IssuerId) -> ClientBuilder {
         ClientBuilder::new(environment, issuer)
     }
@@ -276,8 +275,13 @@ impl ClientBuilder {
     /// When something is missing or wrong; the error names it.
     pub fn build(self) -> Result<Client, InvalidInput> {
         let base_url = self.environment.checked(self.plain_loopback)?;
-        if self.timeout.is_zero() {
-            return Err(InvalidInput::new("timeout", "must be longer than nothing"));
+        for (field, timeout) in [
+            ("timeout", self.timeout),
+            ("connect_timeout", self.http.connect_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(InvalidInput::new(field, "must be longer than nothing"));
+            }
         }
         let http = self.http.build(base_url.starts_with("http:"))?;
         let transport = Arc::new(Transport::new(

@@ -106,6 +106,12 @@
 //! in a log, and their memory is wiped when they are dropped. What OpenSSL and the HTTP stack copy on
 //! the way is beyond this crate's reach.
 //!
+//! # Telemetry
+//!
+//! Each call is a `tracing` span named `d1.call` with OpenTelemetry's names for HTTP clients
+//! (`http.request.method`, `url.template`, `http.response.status_code`, `server.address`,
+//! `error.type`) and `d1.operation` and `d1.correlation_id`. It never holds a URL, a header or a body.
+//!
 //! # Which module answers which question
 //!
 //! | question | module |
@@ -135,6 +141,7 @@ mod keys;
 mod open_enum;
 mod pan_like;
 mod reason;
+mod telemetry;
 mod text;
 mod tls;
 mod transport;

@@ -8,6 +8,7 @@ use d1_generated::types::ErrorBody;
 
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, refused};
+use crate::telemetry::Host;
 use crate::text::CorrelationId;
 
 /// One call of the generated client.
@@ -45,6 +46,7 @@ pub(crate) struct Delivered<T> {
 pub(crate) struct Transport {
     http: reqwest::Client,
     base_url: String,
+    host: Host,
     timeout: Duration,
     body_limit: usize,
 }
@@ -58,6 +60,7 @@ impl Transport {
     ) -> Self {
         Self {
             http,
+            host: Host::of(&base_url),
             base_url,
             timeout,
             body_limit,
@@ -67,6 +70,11 @@ impl Transport {
     /// How long a call may take unless it says otherwise.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The host, for telemetry.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
     }
 
     pub(crate) fn base_url(&self) -> &str {

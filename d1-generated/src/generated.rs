@@ -7,7 +7,7 @@ use progenitor_client::{ClientHooks, OperationInfo, RequestBuilderExt, encode_pa
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
-    ///A correlation id as the card calls take it.
+    /// A correlation id as the card calls take it.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct CardCorrelationId(::std::string::String);
@@ -67,7 +67,7 @@ pub mod types {
                 })
         }
     }
-    ///The id of a card, 1 to 48 characters. It is not, and is not derived from, the PAN.
+    /// The id of a card, 1 to 48 characters. It is not, and is not derived from, the PAN.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct CardId(::std::string::String);
@@ -127,10 +127,10 @@ pub mod types {
                 })
         }
     }
-    ///One operation of a card.
+    /// One operation of a card.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CardOperation {
-        ///The details of the digital card, when they were asked for. Their fields are not documented.
+        /// The details of the digital card, when they were asked for. Their fields are not documented.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         #[serde(rename = "digitalCardDetails")]
         pub digital_card_details: ::std::option::Option<::serde_json::Value>,
@@ -140,18 +140,18 @@ pub mod types {
         )]
         pub end_time: ::std::option::Option<Timestamp>,
         pub operation: OperationType,
-        ///The id of the operation.
+        /// The id of the operation.
         #[serde(rename = "operationId")]
         pub operation_id: ::std::string::String,
-        ///The reason that was given. That it is returned is documented, its name is not.
+        /// The reason that was given. That it is returned is documented, its name is not.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         #[serde(rename = "reason")]
         pub reason: ::std::option::Option<::std::string::String>,
-        ///The reason code that was given.
+        /// The reason code that was given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         #[serde(rename = "reasonCode")]
         pub reason_code: ::std::option::Option<::std::string::String>,
-        ///The consumer id for USER, the issuer id for ISSUER, the id of the customer-care user for CCI, D1 for what D1 starts itself.
+        /// The consumer id for USER, the issuer id for ISSUER, the id of the customer-care user for CCI, D1 for what D1 starts itself.
         #[serde(rename = "requestorId")]
         pub requestor_id: ::std::string::String,
         #[serde(rename = "requestorType")]
@@ -162,10 +162,10 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///An operation as a list shows it; it may lack fields that the single operation has.
+    /// An operation as a list shows it; it may lack fields that the single operation has.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CardOperationListItem {
-        ///The details of the digital card, should a list carry them.
+        /// The details of the digital card, should a list carry them.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         #[serde(rename = "digitalCardDetails")]
         pub digital_card_details: ::std::option::Option<::serde_json::Value>,
@@ -176,21 +176,21 @@ pub mod types {
         pub end_time: ::std::option::Option<Timestamp>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub operation: ::std::option::Option<OperationType>,
-        ///The id of the operation.
+        /// The id of the operation.
         #[serde(
             rename = "operationId",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub operation_id: ::std::option::Option<::std::string::String>,
-        ///The reason that was given.
+        /// The reason that was given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         #[serde(rename = "reason")]
         pub reason: ::std::option::Option<::std::string::String>,
-        ///The reason code that was given.
+        /// The reason code that was given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         #[serde(rename = "reasonCode")]
         pub reason_code: ::std::option::Option<::std::string::String>,
-        ///Who asked for it; see CardOperation.
+        /// Who asked for it; see CardOperation.
         #[serde(
             rename = "requestorId",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -211,13 +211,13 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///A page of operations. Neither field is certain to be there.
+    /// A page of operations. Neither field is certain to be there.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CardOperationPage {
-        ///The operations, the most recent first.
+        /// The operations, the most recent first.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub operations: ::std::vec::Vec<CardOperationListItem>,
-        ///How many older operations there are after this page.
+        /// How many older operations there are after this page.
         #[serde(
             rename = "remainingOperations",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -226,7 +226,7 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///The body of suspend, resume and delete. Every field is optional.
+    /// The body of suspend, resume and delete. Every field is optional.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CardOperationRequest {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -239,22 +239,22 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///What D1 may say about an operation that it accepted.
+    /// What D1 may say about an operation that it accepted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CardOperationResult {
-        ///The operation, to be looked up later.
+        /// The operation, to be looked up later.
         #[serde(
             rename = "operationId",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub operation_id: ::std::option::Option<::std::string::String>,
-        ///Where the operation stands.
+        /// Where the operation stands.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub status: ::std::option::Option<::std::string::String>,
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///The id of a card product.
+    /// The id of a card product.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct CardProductId(::std::string::String);
@@ -314,7 +314,7 @@ pub mod types {
                 })
         }
     }
-    ///The state of a V1 card.
+    /// The state of a V1 card.
     #[derive(
         ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
     )]
@@ -347,7 +347,7 @@ pub mod types {
             Ok(Self(value.to_string()))
         }
     }
-    ///The card credentials as a JWE in compact serialization: ECDH-ES (direct), A256GCM, on the curve P-256, to the key that the kid names. The plaintext is CardCredentials. The bound on the length is the one of a sibling.
+    /// The card credentials as a JWE in compact serialization: ECDH-ES (direct), A256GCM, on the curve P-256, to the key that the kid names. The plaintext is CardCredentials. The bound on the length is the one of a sibling.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct EncryptedData(::std::string::String);
@@ -410,25 +410,25 @@ pub mod types {
                 })
         }
     }
-    ///What D1 says of an error, when it says anything. The text serves troubleshooting only: it changes, and it is not for end users.
+    /// What D1 says of an error, when it says anything. The text serves troubleshooting only: it changes, and it is not for end users.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ErrorBody {
-        ///The error, for troubleshooting.
+        /// The error, for troubleshooting.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub error: ::std::option::Option<::std::string::String>,
-        ///The error as a code.
+        /// The error as a code.
         #[serde(
             rename = "errorCode",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub error_code: ::std::option::Option<::std::string::String>,
-        ///What RFC 6749 adds to an error of the token call.
+        /// What RFC 6749 adds to an error of the token call.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub error_description: ::std::option::Option<::std::string::String>,
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///The id of an issuer, exactly 10 characters. The set of characters is inferred.
+    /// The id of an issuer, exactly 10 characters. The set of characters is inferred.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct IssuerId(::std::string::String);
@@ -488,7 +488,7 @@ pub mod types {
                 })
         }
     }
-    ///The id of an operation, 1 to 64 characters.
+    /// The id of an operation, 1 to 64 characters.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct OperationId(::std::string::String);
@@ -548,7 +548,7 @@ pub mod types {
                 })
         }
     }
-    ///Where an operation stands. D1 adds values.
+    /// Where an operation stands. D1 adds values.
     #[derive(
         ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
     )]
@@ -581,7 +581,7 @@ pub mod types {
             Ok(Self(value.to_string()))
         }
     }
-    ///What was done to the card. D1 adds values.
+    /// What was done to the card. D1 adds values.
     #[derive(
         ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
     )]
@@ -614,7 +614,7 @@ pub mod types {
             Ok(Self(value.to_string()))
         }
     }
-    ///Why the operation is asked for, in free text; it comes back in the list of operations.
+    /// Why the operation is asked for, in free text; it comes back in the list of operations.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct Reason(::std::string::String);
@@ -674,7 +674,7 @@ pub mod types {
                 })
         }
     }
-    ///Why the operation is asked for, as a code. Only ISSUER_DECISION is documented for V1 cards, and it is what D1 takes when none is sent; the others are those of the V1 consumer and the V2 card API. The list is open, and the set of characters is inferred.
+    /// Why the operation is asked for, as a code. Only ISSUER_DECISION is documented for V1 cards, and it is what D1 takes when none is sent; the others are those of the V1 consumer and the V2 card API. The list is open, and the set of characters is inferred.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct ReasonCode(::std::string::String);
@@ -734,7 +734,7 @@ pub mod types {
                 })
         }
     }
-    ///The body of renew. American Express cards need encryptedData.
+    /// The body of renew. American Express cards need encryptedData.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RenewRequest {
         #[serde(
@@ -765,7 +765,7 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    ///Who asked for an operation. D1 adds values.
+    /// Who asked for an operation. D1 adds values.
     #[derive(
         ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
     )]
@@ -798,7 +798,7 @@ pub mod types {
             Ok(Self(value.to_string()))
         }
     }
-    ///A time in ISO 8601, with or without a fraction, in UTC or with an offset. No format is declared, so that a time written otherwise reaches the caller as it is.
+    /// A time in ISO 8601, with or without a fraction, in UTC or with an offset. No format is declared, so that a time written otherwise reaches the caller as it is.
     #[derive(
         ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
     )]
@@ -831,7 +831,7 @@ pub mod types {
             Ok(Self(value.to_string()))
         }
     }
-    ///A correlation id as the token call takes it.
+    /// A correlation id as the token call takes it.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct TokenCorrelationId(::std::string::String);
@@ -891,27 +891,27 @@ pub mod types {
                 })
         }
     }
-    ///A JWT bearer grant (RFC 7523).
+    /// A JWT bearer grant (RFC 7523).
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TokenRequest {
-        ///A JWT signed with ES256, its kid naming the signing key; its claims are AssertionClaims.
+        /// A JWT signed with ES256, its kid naming the signing key; its claims are AssertionClaims.
         pub assertion: ::std::string::String,
-        ///Always urn:ietf:params:oauth:grant-type:jwt-bearer.
+        /// Always urn:ietf:params:oauth:grant-type:jwt-bearer.
         pub grant_type: ::std::string::String,
     }
-    ///An access token. No field is declared as required.
+    /// An access token. No field is declared as required.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TokenResponse {
-        ///The token.
+        /// The token.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub access_token: ::std::option::Option<::std::string::String>,
-        ///How long the token lives, in seconds.
+        /// How long the token lives, in seconds.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub expires_in: ::std::option::Option<f64>,
-        ///What the token allows, separated by spaces.
+        /// What the token allows, separated by spaces.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub scope: ::std::option::Option<::std::string::String>,
-        ///Bearer.
+        /// Bearer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub token_type: ::std::option::Option<::std::string::String>,
         #[serde(flatten)]
@@ -945,11 +945,11 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-/**Client for Thales D1 card operations (V1)
-
-The card life cycle of Thales D1 as an issuer's backend drives it: suspend, resume, delete and renew a card, read its operations back, and obtain the OAuth 2.0 token that every call needs. Curated from public documentation; SOURCES.md beside this file says where each fact stands. A fact that is not documented for this very API carries x-d1-confidence: sibling (documented for another API of the family), client (seen in a public client) or inferred.
-
-Version: 1.0*/
+/// Client for Thales D1 card operations (V1)
+///
+/// The card life cycle of Thales D1 as an issuer's backend drives it: suspend, resume, delete and renew a card, read its operations back, and obtain the OAuth 2.0 token that every call needs. Curated from public documentation; SOURCES.md beside this file says where each fact stands. A fact that is not documented for this very API carries x-d1-confidence: sibling (documented for another API of the family), client (seen in a public client) or inferred.
+///
+/// Version: 1.0
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -957,7 +957,6 @@ pub struct Client {
 }
 impl Client {
     /// Create a new client.
-    ///
     /// `baseurl` is the base URL provided to the internal
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
@@ -975,7 +974,6 @@ impl Client {
     }
     /// Construct a new client with an existing `reqwest::Client`,
     /// allowing more control over its configuration.
-    ///
     /// `baseurl` is the base URL provided to the internal
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
@@ -1015,18 +1013,17 @@ const _: () = {
 };
 #[allow(clippy::all)]
 impl Client {
-    /**Suspend a card
-
-    Puts an active card on hold. Digital cards made from it are left as they are.
-
-    Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:suspend`
-
-    Arguments:
-    - `issuer_id`: The issuer of the card.
-    - `card_id`: The card. It is not, and is not derived from, its PAN.
-    - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
-    - `body`: Why the operation is asked for.
-    */
+    /// Suspend a card
+    ///
+    /// Puts an active card on hold. Digital cards made from it are left as they are.
+    ///
+    /// Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:suspend`
+    ///
+    /// Arguments:
+    /// - `issuer_id`: The issuer of the card.
+    /// - `card_id`: The card. It is not, and is not derived from, its PAN.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `body`: Why the operation is asked for.
     pub async fn suspend_card<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1086,18 +1083,17 @@ impl Client {
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Resume a card
-
-    Makes a suspended card usable again. It cannot be the first activation of a physical card. Digital cards made from it are left as they are.
-
-    Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:resume`
-
-    Arguments:
-    - `issuer_id`: The issuer of the card.
-    - `card_id`: The card. It is not, and is not derived from, its PAN.
-    - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
-    - `body`: Why the operation is asked for.
-    */
+    /// Resume a card
+    ///
+    /// Makes a suspended card usable again. It cannot be the first activation of a physical card. Digital cards made from it are left as they are.
+    ///
+    /// Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:resume`
+    ///
+    /// Arguments:
+    /// - `issuer_id`: The issuer of the card.
+    /// - `card_id`: The card. It is not, and is not derived from, its PAN.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `body`: Why the operation is asked for.
     pub async fn resume_card<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1157,18 +1153,17 @@ impl Client {
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Delete a card
-
-    Ends the life of a card in D1 and removes the digital cards made from it. The card id may be given to another card afterwards.
-
-    Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:delete`
-
-    Arguments:
-    - `issuer_id`: The issuer of the card.
-    - `card_id`: The card. It is not, and is not derived from, its PAN.
-    - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
-    - `body`: Why the operation is asked for.
-    */
+    /// Delete a card
+    ///
+    /// Ends the life of a card in D1 and removes the digital cards made from it. The card id may be given to another card afterwards.
+    ///
+    /// Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:delete`
+    ///
+    /// Arguments:
+    /// - `issuer_id`: The issuer of the card.
+    /// - `card_id`: The card. It is not, and is not derived from, its PAN.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `body`: Why the operation is asked for.
     pub async fn delete_card<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1228,18 +1223,17 @@ impl Client {
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Renew a card
-
-    Gives a card a new expiry, or replaces it by a new card. Without encryptedData D1 asks the issuer's Get Card Credentials endpoint for the PAN and expiry; American Express cards need encryptedData.
-
-    Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:renew`
-
-    Arguments:
-    - `issuer_id`: The issuer of the card.
-    - `card_id`: The card. It is not, and is not derived from, its PAN.
-    - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
-    - `body`: What the renewed card is to be.
-    */
+    /// Renew a card
+    ///
+    /// Gives a card a new expiry, or replaces it by a new card. Without encryptedData D1 asks the issuer's Get Card Credentials endpoint for the PAN and expiry; American Express cards need encryptedData.
+    ///
+    /// Sends a `POST` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations:renew`
+    ///
+    /// Arguments:
+    /// - `issuer_id`: The issuer of the card.
+    /// - `card_id`: The card. It is not, and is not derived from, its PAN.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `body`: What the renewed card is to be.
     pub async fn renew_card<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1299,19 +1293,18 @@ impl Client {
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**List the operations of a card
-
-    The operations of a card, the most recent first. Those older than a year are gone; a card without any has an empty list. A limit of 5 with an offset of 2 gives the five operations that come before the two most recent ones.
-
-    Sends a `GET` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`
-
-    Arguments:
-    - `issuer_id`: The issuer of the card.
-    - `card_id`: The card. It is not, and is not derived from, its PAN.
-    - `limit`: How many operations to return at most.
-    - `offset`: How many of the most recent operations to leave out.
-    - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
-    */
+    /// List the operations of a card
+    ///
+    /// The operations of a card, the most recent first. Those older than a year are gone; a card without any has an empty list. A limit of 5 with an offset of 2 gives the five operations that come before the two most recent ones.
+    ///
+    /// Sends a `GET` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`
+    ///
+    /// Arguments:
+    /// - `issuer_id`: The issuer of the card.
+    /// - `card_id`: The card. It is not, and is not derived from, its PAN.
+    /// - `limit`: How many operations to return at most.
+    /// - `offset`: How many of the most recent operations to leave out.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
     pub async fn list_operations<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1370,19 +1363,18 @@ impl Client {
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Get one operation of a card
-
-    One operation of a card. For a DIGITIZE operation the details of the digital card can be asked for as well.
-
-    Sends a `GET` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations/{operationId}`
-
-    Arguments:
-    - `issuer_id`: The issuer of the card.
-    - `card_id`: The card. It is not, and is not derived from, its PAN.
-    - `operation_id`: The operation, as the list of operations names it.
-    - `digital_card_details`: Adds the details of the digital card (the device that was used to digitize, the requestor) to a DIGITIZE operation.
-    - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
-    */
+    /// Get one operation of a card
+    ///
+    /// One operation of a card. For a DIGITIZE operation the details of the digital card can be asked for as well.
+    ///
+    /// Sends a `GET` request to `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations/{operationId}`
+    ///
+    /// Arguments:
+    /// - `issuer_id`: The issuer of the card.
+    /// - `card_id`: The card. It is not, and is not derived from, its PAN.
+    /// - `operation_id`: The operation, as the list of operations names it.
+    /// - `digital_card_details`: Adds the details of the digital card (the device that was used to digitize, the requestor) to a DIGITIZE operation.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
     pub async fn get_operation<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1444,16 +1436,15 @@ impl Client {
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Exchange a signed assertion for an access token
-
-    The JWT bearer grant of RFC 7523. The token serves every card call for 15 minutes and is meant to be reused. The client certificate is needed here as well. D1 also takes the same fields as JSON.
-
-    Sends a `POST` request to `/authz/v1/oauth2/token`
-
-    Arguments:
-    - `x_correlation_id`: Ties the log lines of one use case together. The characters allowed here are fewer than those of the card calls.
-    - `body`: The grant.
-    */
+    /// Exchange a signed assertion for an access token
+    ///
+    /// The JWT bearer grant of RFC 7523. The token serves every card call for 15 minutes and is meant to be reused. The client certificate is needed here as well. D1 also takes the same fields as JSON.
+    ///
+    /// Sends a `POST` request to `/authz/v1/oauth2/token`
+    ///
+    /// Arguments:
+    /// - `x_correlation_id`: Ties the log lines of one use case together. The characters allowed here are fewer than those of the card calls.
+    /// - `body`: The grant.
     pub async fn get_token<'a>(
         &'a self,
         x_correlation_id: Option<&'a types::TokenCorrelationId>,

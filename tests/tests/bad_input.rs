@@ -359,6 +359,11 @@ async fn a_client_that_cannot_be_built_says_why() {
         "timeout",
         "nothing",
     );
+    refused(
+        plain().connect_timeout(Duration::ZERO).build(),
+        "connect_timeout",
+        "nothing",
+    );
     let own = reqwest_client();
     refused(
         plain().http_client(own).user_agent("x").build(),

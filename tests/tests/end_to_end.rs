@@ -468,6 +468,28 @@ async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
 }
 
 #[tokio::test]
+async fn an_aggregator_speaks_for_itself_and_names_the_cards_issuer() {
+    let builder = Sandbox::builder().aggregator("AGGREGATOR");
+    let sandbox = builder.start().await.unwrap();
+    let client = sandbox_builder(&sandbox)
+        .aggregator_id("AGGREGATOR")
+        .build()
+        .unwrap();
+    client.card(CARD.parse().unwrap()).suspend().await.unwrap();
+    let client = sandbox_client(&sandbox);
+    let error = client
+        .card(CARD.parse().unwrap())
+        .suspend()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Authentication,
+        "the issuer id is not the aggregator's"
+    );
+}
+
+#[tokio::test]
 async fn without_a_client_certificate_of_d1s_nothing_gets_through() {
     let sandbox = Sandbox::start().await.unwrap();
     // A certificate of another authority: made by another throw-away CA.

@@ -30,6 +30,7 @@ pub(crate) fn generate(normalized: &Normalized) -> Result<syn::File, Error> {
 
     let mut file: syn::File = syn::parse2(tokens).map_err(|e| Error::Generate(e.to_string()))?;
     put_back_wire_names(&mut file, &normalized.wire_names)?;
+    DocLines.visit_file_mut(&mut file);
     Ok(file)
 }
 
@@ -71,4 +72,44 @@ impl VisitMut for Renamer<'_> {
             }
         }
     }
+}
+
+/// Writes each line of a doc text as a doc comment of its own.
+///
+/// A block comment is indented with the code around it, and indented lines are code to rustdoc.
+struct DocLines;
+
+impl VisitMut for DocLines {
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<syn::Attribute>) {
+        *attributes = std::mem::take(attributes)
+            .into_iter()
+            .flat_map(|attribute| match doc_text(&attribute) {
+                Some(text) => text.lines().map(doc_line).collect(),
+                None => vec![attribute],
+            })
+            .collect();
+    }
+}
+
+/// The text of an outer doc attribute.
+fn doc_text(attribute: &syn::Attribute) -> Option<String> {
+    let syn::Meta::NameValue(pair) = &attribute.meta else {
+        return None;
+    };
+    let outer = matches!(attribute.style, syn::AttrStyle::Outer);
+    match &pair.value {
+        syn::Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) if outer && pair.path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    }
+}
+
+fn doc_line(line: &str) -> syn::Attribute {
+    let line = match line.trim() {
+        "" => String::new(),
+        text => format!(" {text}"),
+    };
+    syn::parse_quote!(#[doc = #line])
 }

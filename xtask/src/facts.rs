@@ -183,10 +183,11 @@ fn constant(name: &str, suffix: &str) -> Ident {
         if c.is_ascii_uppercase() && i > 0 {
             out.push('_');
         }
-        out.push(if c == '-' {
-            '_'
-        } else {
+        // Whatever else a name of the spec may have, an identifier has none of it.
+        out.push(if c.is_ascii_alphanumeric() {
             c.to_ascii_uppercase()
+        } else {
+            '_'
         });
     }
     if !suffix.is_empty() {

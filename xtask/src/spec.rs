@@ -29,7 +29,10 @@ pub fn load(path: &Path) -> Result<Value, Error> {
         path: path.to_path_buf(),
         source,
     })?;
-    parse(&text)
+    parse(&text).map_err(|error| match error {
+        Error::Parse(problem) => Error::Parse(format!("{}: {problem}", path.display())),
+        other => other,
+    })
 }
 
 /// Parses the text of a spec.
@@ -48,6 +51,8 @@ pub(crate) struct Operation<'a> {
     pub(crate) method: &'a str,
     /// The operation object.
     pub(crate) object: &'a Map<String, Value>,
+    /// The parameters of the path item, which hold unless the operation has its own.
+    pub(crate) shared: &'a [Value],
 }
 
 impl Operation<'_> {
@@ -59,13 +64,23 @@ impl Operation<'_> {
         }
     }
 
-    /// The parameters, references resolved.
+    /// The parameters, references resolved: the operation's own, and those of its path item that
+    /// it does not replace.
     pub(crate) fn parameters<'s>(&'s self, spec: &'s Value) -> Vec<&'s Value> {
         let list = self.object.get("parameters").and_then(Value::as_array);
-        list.into_iter()
+        let mut parameters: Vec<_> = list
+            .into_iter()
             .flatten()
             .map(|p| resolve(spec, p))
-            .collect()
+            .collect();
+        for shared in self.shared {
+            let shared = resolve(spec, shared);
+            let replaces = |own: &&Value| ["name", "in"].iter().all(|k| own.get(k) == shared.get(k));
+            if !parameters.iter().any(replaces) {
+                parameters.push(shared);
+            }
+        }
+        parameters
     }
 
     /// The responses by status text, references resolved.
@@ -85,27 +100,35 @@ impl Operation<'_> {
 
 /// All operations, in the order of the spec.
 pub(crate) fn operations(spec: &Value) -> Vec<Operation<'_>> {
-    const METHODS: [&str; 8] = [
-        "get", "put", "post", "delete", "options", "head", "patch", "trace",
-    ];
-    let paths = spec.get("paths").and_then(Value::as_object);
-    paths
-        .into_iter()
-        .flatten()
+    path_items(spec)
         .flat_map(|(path, item)| {
-            item.as_object()
-                .into_iter()
-                .flatten()
+            let shared = item.get("parameters").and_then(Value::as_array);
+            item.iter()
                 .filter(|(method, _)| METHODS.contains(&method.as_str()))
                 .filter_map(move |(method, object)| {
                     Some(Operation {
                         path,
                         method,
                         object: object.as_object()?,
+                        shared: shared.map_or(&[], Vec::as_slice),
                     })
                 })
         })
         .collect()
+}
+
+/// The keys of a path item that are operations.
+pub(crate) const METHODS: [&str; 8] = [
+    "get", "put", "post", "delete", "options", "head", "patch", "trace",
+];
+
+/// The path items with their templates, in the order of the spec.
+pub(crate) fn path_items(spec: &Value) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+    let paths = spec.get("paths").and_then(Value::as_object);
+    paths
+        .into_iter()
+        .flatten()
+        .filter_map(|(path, item)| Some((path.as_str(), item.as_object()?)))
 }
 
 /// Follows `$ref`s within the document; a value without one, or with a dead one, is itself.

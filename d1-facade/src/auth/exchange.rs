@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use d1_generated::hooks::Additions;
 use d1_generated::types;
+use tracing::Instrument as _;
 
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
 use super::token::{AccessToken, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts};
+use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Transport};
 
@@ -51,6 +53,21 @@ impl Exchange {
     async fn exchange(&self) -> Result<AccessToken, Error> {
         // The exchange serves many calls, so it has a correlation id of its own.
         let correlation_id = CorrelationId::random();
+        let operation = ApiOperation::GetToken;
+        let span = telemetry::span(operation, self.transport.host(), &correlation_id);
+        let result = self
+            .send(&correlation_id)
+            .instrument(span.clone())
+            .await
+            .map_err(|e| e.of_token_exchange().with_call(&correlation_id, 1));
+        match &result {
+            Ok(_) => telemetry::record(&span, Some(200), 1, None),
+            Err(e) => telemetry::record(&span, e.status(), 1, Some(e)),
+        }
+        result
+    }
+
+    async fn send(&self, correlation_id: &CorrelationId) -> Result<AccessToken, Error> {
         let assertion = self
             .assertion
             .sign(&self.key, SystemTime::now())
@@ -71,10 +88,9 @@ impl Exchange {
         };
         let delivered = self
             .transport
-            .send(&call, &correlation_id, additions)
-            .await
-            .map_err(|e| e.of_token_exchange().with_call(&correlation_id, 1))?;
-        access_token(delivered.value).map_err(|error| error.with_call(&correlation_id, 1))
+            .send(&call, correlation_id, additions)
+            .await?;
+        access_token(delivered.value)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -12,7 +13,8 @@ use crate::error::{Error, InvalidInput};
 /// An access token with its life time. It is shown nowhere, and its memory is wiped when it is
 /// dropped.
 pub struct AccessToken {
-    secret: Zeroizing<String>,
+    /// The `Authorization` header, whose clones share the memory.
+    authorization: HeaderValue,
     lifetime: Duration,
     scope: Option<String>,
 }
@@ -24,14 +26,16 @@ impl AccessToken {
     /// When it is empty, or has characters that a header cannot carry.
     pub fn new(secret: impl Into<String>, lifetime: Duration) -> Result<Self, InvalidInput> {
         let secret = Zeroizing::new(secret.into());
+        let bad = || InvalidInput::new("access_token", "must be visible ASCII characters");
         if secret.is_empty() || !secret.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(InvalidInput::new(
-                "access_token",
-                "must be visible ASCII characters",
-            ));
+            return Err(bad());
         }
+        let header = Zeroizing::new(format!("Bearer {}", *secret).into_bytes());
+        let mut authorization =
+            HeaderValue::from_maybe_shared(Bytes::from_owner(header)).map_err(|_| bad())?;
+        authorization.set_sensitive(true);
         Ok(Self {
-            secret,
+            authorization,
             lifetime,
             scope: None,
         })
@@ -57,11 +61,8 @@ impl AccessToken {
     }
 
     /// The value of the `Authorization` header.
-    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        let text = Zeroizing::new(format!("Bearer {}", *self.secret));
-        let mut value = HeaderValue::from_str(&text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+    pub(crate) fn authorization(&self) -> HeaderValue {
+        self.authorization.clone()
     }
 }
 

@@ -1,9 +1,12 @@
-//! Rules on our own extensions: error rows and confidence.
+//! Rules on our own extensions: error rows, confidence, names for Rust.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
 
 use super::Breach;
 use super::generator::error_responses;
+use super::schemas::{walk, walk_schemas};
 use crate::error_table::{self, CONDITIONS};
 use crate::spec::operations;
 
@@ -36,7 +39,9 @@ pub(super) fn error_rows(spec: &Value, out: &mut Vec<Breach>) {
 }
 
 fn row_problem(row: &Value) -> Option<String> {
-    let map = row.as_object()?;
+    let Some(map) = row.as_object() else {
+        return Some("a row is not an object".to_owned());
+    };
     if let Some(key) = map.keys().find(|k| !ROW_KEYS.contains(&k.as_str())) {
         return Some(format!("a row has the unknown key `{key}`"));
     }
@@ -49,31 +54,95 @@ fn row_problem(row: &Value) -> Option<String> {
     if map.get("tenant").is_some_and(|t| t != "migrated") {
         return Some("a row's `tenant` is not `migrated`".to_owned());
     }
+    // What has another type would be left out without a word.
+    for (key, fits) in [
+        ("code", Value::is_string as fn(&Value) -> bool),
+        ("retryable", Value::is_boolean),
+        ("when", is_list_of_text),
+    ] {
+        if map.get(key).is_some_and(|value| !fits(value)) {
+            return Some(format!("a row's `{key}` has the wrong type"));
+        }
+    }
     error_table::conditions(row)
         .find(|name| !CONDITIONS.iter().any(|(known, _)| known == name))
         .map(|name| format!("a row's `when` names the unknown condition `{name}`"))
 }
 
-pub(super) fn confidence(spec: &Value, out: &mut Vec<Breach>) {
-    visit(spec, "", out);
+fn is_list_of_text(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|list| list.iter().all(Value::is_string))
 }
 
-fn visit(value: &Value, path: &str, out: &mut Vec<Breach>) {
-    match value {
-        Value::Object(map) => {
-            if let Some(level) = map.get("x-d1-confidence")
-                && !["sibling", "client", "inferred"].iter().any(|l| level == l)
-            {
+pub(super) fn confidence(spec: &Value, out: &mut Vec<Breach>) {
+    let mut visit = |path: &str, map: &Map<String, Value>| {
+        if let Some(level) = map.get("x-d1-confidence")
+            && !["sibling", "client", "inferred"].iter().any(|l| level == l)
+        {
+            out.push(Breach::new(path, format!("x-d1-confidence is {level}")));
+        }
+    };
+    for key in ["info", "servers", "tags"] {
+        if let Some(value) = spec.get(key) {
+            walk(value, key, &mut visit);
+        }
+    }
+    walk_schemas(spec, visit);
+}
+
+pub(super) fn rust_name(spec: &Value, out: &mut Vec<Breach>) {
+    const KEY: &str = "x-d1-rust-name";
+    walk_schemas(spec, |path, map| {
+        if map.contains_key(KEY) && !is_component_property(path) {
+            out.push(Breach::new(
+                path,
+                "it is no property of a component, so the name is ignored",
+            ));
+        }
+        let mut seen = BTreeSet::new();
+        let properties = map.get("properties").and_then(Value::as_object);
+        for (wire, property) in properties.into_iter().flatten() {
+            let name = match property.get(KEY).map(Value::as_str) {
+                None => snake_case(wire),
+                Some(Some(name)) if is_snake_case(name) => name.to_owned(),
+                Some(_) => {
+                    let problem = "its x-d1-rust-name is not snake_case";
+                    out.push(Breach::new(format!("{path}.{wire}"), problem));
+                    continue;
+                }
+            };
+            if !seen.insert(name.clone()) {
                 out.push(Breach::new(
-                    path.trim_start_matches('.'),
-                    format!("x-d1-confidence is {level}"),
+                    format!("{path}.{wire}"),
+                    format!("another property is `{name}` in Rust already"),
                 ));
             }
-            for (key, child) in map {
-                visit(child, &format!("{path}.{key}"), out);
-            }
         }
-        Value::Array(items) => items.iter().for_each(|child| visit(child, path, out)),
-        _ => {}
+    });
+}
+
+/// Whether a path is that of a property right below a component schema.
+fn is_component_property(path: &str) -> bool {
+    let parts: Vec<_> = path.split('.').collect();
+    matches!(parts[..], ["components", "schemas", _, "properties", _])
+}
+
+fn is_snake_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// `newCardId` as `new_card_id`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
     }
+    out
 }

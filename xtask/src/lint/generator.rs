@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Breach;
-use crate::spec::{Operation, operations, ref_name, resolve};
+use crate::spec::{METHODS, Operation, operations, path_items, ref_name, resolve};
 
 pub(super) fn openapi_version(spec: &Value, out: &mut Vec<Breach>) {
     let version = spec.get("openapi").and_then(Value::as_str).unwrap_or("");
@@ -17,7 +17,7 @@ pub(super) fn openapi_version(spec: &Value, out: &mut Vec<Breach>) {
 
 pub(super) fn info_version_ascii(spec: &Value, out: &mut Vec<Breach>) {
     let version = spec.pointer("/info/version").and_then(Value::as_str);
-    if !version.is_some_and(|v| v.chars().all(|c| c.is_ascii_graphic())) {
+    if !version.is_some_and(|v| !v.is_empty() && v.chars().all(|c| c.is_ascii_graphic())) {
         out.push(Breach::new(
             "info.version",
             "it is missing, or has characters that a header cannot carry",
@@ -67,6 +67,15 @@ pub(super) fn operation_id(spec: &Value, out: &mut Vec<Breach>) {
 }
 
 pub(super) fn ignored_key(spec: &Value, out: &mut Vec<Breach>) {
+    for (path, item) in path_items(spec) {
+        for key in item.keys() {
+            let known = METHODS.contains(&key.as_str())
+                || ["parameters", "summary", "description"].contains(&key.as_str());
+            if !known && !key.starts_with("x-") {
+                out.push(Breach::new(path, format!("it has `{key}`")));
+            }
+        }
+    }
     for operation in operations(spec) {
         for key in ["servers", "deprecated", "callbacks"] {
             if operation.object.contains_key(key) {
@@ -76,6 +85,14 @@ pub(super) fn ignored_key(spec: &Value, out: &mut Vec<Breach>) {
         for parameter in operation.parameters(spec) {
             if parameter.get("in").is_some_and(|i| i == "cookie") {
                 out.push(Breach::new(operation.name(), "it has a cookie parameter"));
+            }
+        }
+        for (status, _) in operation.responses(spec) {
+            if status.starts_with(['1', '3']) {
+                out.push(Breach::new(
+                    operation.name(),
+                    format!("it has a response for `{status}`"),
+                ));
             }
         }
     }
@@ -146,6 +163,22 @@ pub(super) fn request_body_required(spec: &Value, out: &mut Vec<Breach>) {
     }
 }
 
+pub(super) fn one_request_media_type(spec: &Value, out: &mut Vec<Breach>) {
+    for operation in operations(spec) {
+        let Some(body) = operation.request_body(spec) else {
+            continue;
+        };
+        let kinds = body.get("content").and_then(Value::as_object);
+        let with_schema = |kind: &Value| kind.get("schema").is_some_and(Value::is_object);
+        if !kinds.is_some_and(|k| k.len() == 1 && k.values().all(with_schema)) {
+            out.push(Breach::new(
+                operation.name(),
+                "its requestBody has no schema, or bodies of several media types",
+            ));
+        }
+    }
+}
+
 pub(super) fn path_parameter_pattern(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
         for parameter in operation.parameters(spec) {
@@ -177,10 +210,44 @@ fn keeps_to_its_segment(pattern: &str) -> bool {
         .strip_prefix("^[")
         .and_then(|p| p.strip_suffix('$'))
         .and_then(|p| p.split_once(']'));
-    inner.is_some_and(|(class, repeat)| {
-        let safe = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        class.chars().all(safe) && repeat.starts_with('{') && repeat.ends_with('}')
-    })
+    inner.is_some_and(|(class, repeat)| is_safe_class(class.as_bytes()) && is_repeat(repeat))
+}
+
+/// Whether a character class holds letters, digits, `_` and `-` alone.
+///
+/// A range from one kind of character to another is refused: `A-z` has `\\` in it, and `--z` has
+/// `.` and `/`.
+fn is_safe_class(mut class: &[u8]) -> bool {
+    let same_kind = |a: u8, b: u8| {
+        [
+            u8::is_ascii_lowercase,
+            u8::is_ascii_uppercase,
+            u8::is_ascii_digit,
+        ]
+        .iter()
+        .any(|kind| kind(&a) && kind(&b))
+    };
+    if class.is_empty() {
+        return false;
+    }
+    loop {
+        class = match class {
+            [] => return true,
+            [first, b'-', last, rest @ ..] if same_kind(*first, *last) => rest,
+            [_, b'-', _, ..] => return false,
+            [c, rest @ ..] if c.is_ascii_alphanumeric() || [b'_', b'-'].contains(c) => rest,
+            _ => return false,
+        };
+    }
+}
+
+/// Whether a pattern's end is `{n}`, `{n,}` or `{n,m}` with an `n` above zero, and nothing else.
+fn is_repeat(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) else {
+        return false;
+    };
+    let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
+    least.parse::<u32>().is_ok_and(|n| n > 0) && (most.is_empty() || most.parse::<u32>().is_ok())
 }
 
 pub(super) fn query_parameter_inline(spec: &Value, out: &mut Vec<Breach>) {

@@ -70,7 +70,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "ignored-key",
-        mend: "take it out; the generator ignores it without a word",
+        mend: "take it out; the generator ignores it without a word, or refuses it",
         check: generator::ignored_key,
     },
     Rule {
@@ -89,14 +89,24 @@ pub const RULES: &[Rule] = &[
         check: generator::request_body_required,
     },
     Rule {
+        name: "one-request-media-type",
+        mend: "declare one media type with a schema for the request body; several panic the generator",
+        check: generator::one_request_media_type,
+    },
+    Rule {
         name: "path-parameter-pattern",
-        mend: "let its schema be a $ref to a named component that has a pattern without `.`, `/` and `\\`",
+        mend: "let its schema be a $ref to a named component whose pattern is like ^[A-Za-z0-9_-]{1,64}$",
         check: generator::path_parameter_pattern,
     },
     Rule {
         name: "query-parameter-inline",
         mend: "write its schema in place, without pattern or length: a named type loses the parameter's name",
         check: generator::query_parameter_inline,
+    },
+    Rule {
+        name: "dead-reference",
+        mend: "let $ref name a component of this file that is there and not x-d1-client: omit",
+        check: schemas::dead_reference,
     },
     Rule {
         name: "any-of",
@@ -137,6 +147,11 @@ pub const RULES: &[Rule] = &[
         name: "confidence",
         mend: "use sibling, client or inferred; what is documented carries no x-d1-confidence",
         check: extensions::confidence,
+    },
+    Rule {
+        name: "rust-name",
+        mend: "give x-d1-rust-name to properties of components alone, in snake_case, each name once",
+        check: extensions::rust_name,
     },
 ];
 

@@ -8,13 +8,18 @@ use super::Breach;
 use crate::spec::{operations, resolve};
 
 /// Calls `visit` with each object of the document and its path.
-fn walk(value: &Value, path: &str, visit: &mut impl FnMut(&str, &serde_json::Map<String, Value>)) {
+pub(super) fn walk(
+    value: &Value,
+    path: &str,
+    visit: &mut impl FnMut(&str, &serde_json::Map<String, Value>),
+) {
     match value {
         Value::Object(map) => {
             visit(path, map);
             for (key, child) in map {
-                // An example is data, not schema.
-                if key != "example" && key != "examples" {
+                // An example is data, not schema; a property may be called so all the same.
+                let data = key == "example" || key == "examples";
+                if !data || path.ends_with(".properties") {
                     walk(child, &format!("{path}.{key}"), visit);
                 }
             }
@@ -31,14 +36,37 @@ fn walk(value: &Value, path: &str, visit: &mut impl FnMut(&str, &serde_json::Map
 /// Calls `visit` with each schema object: those of the components, and those written in place.
 ///
 /// The path starts with the operation's name, or with `components`.
-fn walk_schemas(spec: &Value, mut visit: impl FnMut(&str, &serde_json::Map<String, Value>)) {
+pub(super) fn walk_schemas(
+    spec: &Value,
+    mut visit: impl FnMut(&str, &serde_json::Map<String, Value>),
+) {
     if let Some(components) = spec.get("components") {
         walk(components, "components", &mut visit);
     }
     for operation in operations(spec) {
         let object = Value::Object(operation.object.clone());
-        walk(&object, &operation.name(), &mut visit);
+        let name = operation.name();
+        walk(&object, &name, &mut visit);
+        for (i, shared) in operation.shared.iter().enumerate() {
+            walk(shared, &format!("{name}.path.parameters[{i}]"), &mut visit);
+        }
     }
+}
+
+pub(super) fn dead_reference(spec: &Value, out: &mut Vec<Breach>) {
+    walk_schemas(spec, |path, map| {
+        let Some(reference) = map.get("$ref").and_then(Value::as_str) else {
+            return;
+        };
+        let target = reference.strip_prefix('#').and_then(|p| spec.pointer(p));
+        let left_out = |t: &Value| t.get("x-d1-client").is_some_and(|v| v == "omit");
+        let problem = match target {
+            None => "leads nowhere",
+            Some(target) if left_out(target) => "leads to what the client leaves out",
+            Some(_) => return,
+        };
+        out.push(Breach::new(path, format!("`{reference}` {problem}")));
+    });
 }
 
 pub(super) fn any_of(spec: &Value, out: &mut Vec<Breach>) {
@@ -53,7 +81,7 @@ pub(super) fn property_default(spec: &Value, out: &mut Vec<Breach>) {
     walk_schemas(spec, |path, map| {
         let properties = map.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
-            if resolve(spec, property).get("default").is_some() {
+            if has_default(spec, property, 8) {
                 out.push(Breach::new(
                     format!("{path}.{name}"),
                     "the property has a default",
@@ -61,6 +89,18 @@ pub(super) fn property_default(spec: &Value, out: &mut Vec<Breach>) {
             }
         }
     });
+}
+
+/// Whether a schema has a default, itself or by what it is made of; `depth` ends cycles.
+fn has_default(spec: &Value, schema: &Value, depth: u8) -> bool {
+    let target = resolve(spec, schema);
+    let parts = target.get("allOf").and_then(Value::as_array);
+    target.get("default").is_some()
+        || depth > 0
+            && parts
+                .into_iter()
+                .flatten()
+                .any(|part| has_default(spec, part, depth - 1))
 }
 
 pub(super) fn numeric_bounds(spec: &Value, out: &mut Vec<Breach>) {
@@ -79,10 +119,12 @@ pub(super) fn numeric_bounds(spec: &Value, out: &mut Vec<Breach>) {
         if map.get("in").is_some_and(|i| i == "query") && integer {
             allowed.insert(format!("{path}.schema"));
         }
-        if let Some(bound) = BOUNDS.iter().find(|b| map.contains_key(**b))
-            && !(allowed.contains(path) && ["minimum", "maximum"].contains(bound))
-        {
-            out.push(Breach::new(path, format!("it has `{bound}`")));
+        for bound in BOUNDS {
+            // A property may be called so; its schema is an object.
+            let bounds = map.get(bound).is_some_and(|b| !b.is_object());
+            if bounds && !(allowed.contains(path) && ["minimum", "maximum"].contains(&bound)) {
+                out.push(Breach::new(path, format!("it has `{bound}`")));
+            }
         }
     });
 }
@@ -147,8 +189,10 @@ fn open_schema(
     for (name, property) in properties.into_iter().flatten() {
         open_schema(spec, property, &format!("{location} {name}"), seen, out);
     }
-    if let Some(items) = target.get("items") {
-        open_schema(spec, items, location, seen, out);
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = target.get(key) {
+            open_schema(spec, inner, location, seen, out);
+        }
     }
     for branch in ["allOf", "oneOf"] {
         let list = target.get(branch).and_then(Value::as_array);
@@ -159,13 +203,20 @@ fn open_schema(
 }
 
 pub(super) fn description_code(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |path, map| {
-        let description = map.get("description").and_then(Value::as_str).unwrap_or("");
-        let indented = description
-            .lines()
-            .any(|l| l.starts_with("    ") || l.starts_with('\t'));
-        if description.contains("```") || description.contains("~~~") || indented {
-            out.push(Breach::new(path, "its description has a code block"));
+    let mut visit = |path: &str, map: &serde_json::Map<String, Value>| {
+        for key in ["description", "summary", "title"] {
+            let text = map.get(key).and_then(Value::as_str).unwrap_or("");
+            let indented = text
+                .lines()
+                .any(|l| l.starts_with("    ") || l.starts_with('\t'));
+            if text.contains("```") || text.contains("~~~") || indented {
+                out.push(Breach::new(path, format!("its {key} has a code block")));
+            }
         }
-    });
+    };
+    // The text of info stands over the client.
+    if let Some(info) = spec.get("info") {
+        walk(info, "info", &mut visit);
+    }
+    walk_schemas(spec, visit);
 }

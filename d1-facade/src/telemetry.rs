@@ -1,0 +1,67 @@
+//! What a request tells a `tracing` subscriber: OpenTelemetry's names for HTTP clients, the URL template
+//! instead of the URL, and nothing of a body or a header.
+
+use tracing::Span;
+use tracing::field::{Empty, display};
+
+use crate::api_operation::ApiOperation;
+use crate::error::Error;
+use crate::text::CorrelationId;
+
+/// The span of a call, from waiting for a token to the last answer.
+pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &CorrelationId) -> Span {
+    tracing::info_span!(
+        "d1.call",
+        otel.name = %format_args!("{} {}", operation.method(), operation.url_template()),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = operation.method(),
+        http.request.resend_count = Empty,
+        http.response.status_code = Empty,
+        url.template = operation.url_template(),
+        server.address = host.address,
+        server.port = host.port,
+        error.r#type = Empty,
+        d1.operation = operation.operation_id(),
+        d1.correlation_id = correlation_id.as_str(),
+    )
+}
+
+/// Adds to a span how its call ended.
+pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Option<&Error>) {
+    if let Some(status) = status {
+        span.record("http.response.status_code", status);
+    }
+    if attempts > 1 {
+        span.record("http.request.resend_count", attempts - 1);
+    }
+    if let Some(error) = error {
+        span.record("otel.status_code", "ERROR");
+        // OpenTelemetry wants the status where there is one, and a short name otherwise.
+        match error.status() {
+            Some(status) => span.record("error.type", status),
+            None => span.record("error.type", display(error.kind())),
+        };
+    }
+}
+
+/// The host that is called, for telemetry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Host {
+    address: String,
+    port: u16,
+}
+
+impl Host {
+    pub(crate) fn of(base_url: &str) -> Self {
+        let url = reqwest::Url::parse(base_url).ok();
+        let address = url.as_ref().and_then(|u| u.host_str()).unwrap_or_default();
+        Self {
+            address: address.to_owned(),
+            port: url
+                .as_ref()
+                .and_then(reqwest::Url::port_or_known_default)
+                .unwrap_or_default(),
+        }
+    }
+}

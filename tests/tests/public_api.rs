@@ -1,0 +1,146 @@
+//! The public API of the facade, as its sources declare it; a change of it is a change for services.
+//!
+//! Read from the text, which rustfmt keeps regular: the compiler's own description of an API is not
+//! stable. That a `pub` item is really reachable is the business of the lint `unreachable_pub`.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The declarations of a file: the heads of its public items, under the heads of the blocks that they
+/// stand in.
+fn declarations(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut block = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let trimmed = line.trim_start();
+        if trimmed.starts_with("#[cfg(test)]") {
+            break;
+        }
+        if trimmed.starts_with("call_options!(")
+            || trimmed.starts_with("change_options!(")
+            || trimmed.starts_with("card_number!(")
+        {
+            out.push(trimmed.to_owned());
+        } else if is_block_head(trimmed) {
+            block = head(trimmed, &mut lines);
+        } else if trimmed.starts_with("pub ") {
+            let declaration = head(trimmed, &mut lines);
+            let indented = line.len() > trimmed.len();
+            let inside = if indented && !block.is_empty() {
+                format!("{block} :: ")
+            } else {
+                String::new()
+            };
+            out.push(format!("{inside}{declaration}"));
+            if declaration.starts_with("pub enum") || declaration.starts_with("pub trait") {
+                out.extend(body(&mut lines, line.len() - trimmed.len()));
+            }
+        } else if trimmed.starts_with("open_enum! {") {
+            out.extend(body(&mut lines, 0));
+        }
+    }
+    out
+}
+
+fn is_block_head(line: &str) -> bool {
+    ["impl ", "impl<", "macro_rules! "]
+        .iter()
+        .any(|start| line.starts_with(start))
+}
+
+/// A declaration up to its body, on one line, without private fields.
+fn head<'a>(first: &str, lines: &mut impl Iterator<Item = &'a str>) -> String {
+    let whole = |text: &str| match text {
+        _ if text.starts_with("pub use") || text.starts_with("pub const") => text.ends_with(';'),
+        _ if text.starts_with("pub fn") || text.starts_with("pub struct") => {
+            text.ends_with(['{', ';'])
+        }
+        _ => text.ends_with(['{', ';', ',']),
+    };
+    let mut text = first.to_owned();
+    while !whole(&text) {
+        let Some(next) = lines.next() else { break };
+        text.push(' ');
+        text.push_str(next.trim());
+    }
+    let text = text.trim_end_matches(['{', ' ', ';', ',']);
+    match (text.starts_with("pub struct"), text.split_once('(')) {
+        (true, Some((name, fields))) if !fields.contains("pub ") => name.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// The lines of a block that say something, up to its closing brace.
+fn body<'a>(lines: &mut impl Iterator<Item = &'a str>, indentation: usize) -> Vec<String> {
+    let end = format!("{}}}", " ".repeat(indentation));
+    let mut out = Vec::new();
+    for line in lines.by_ref() {
+        if line == end {
+            break;
+        }
+        let trimmed = line.trim();
+        if !trimmed.is_empty()
+            && !trimmed.starts_with("//")
+            && !trimmed.starts_with("#[")
+            && trimmed != "}"
+        {
+            out.push(format!("    {trimmed}"));
+        }
+    }
+    out
+}
+
+fn sources(folder: &Path, out: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if !path.to_string_lossy().ends_with("_tests.rs") {
+            out.push(path);
+        }
+    }
+}
+
+fn api() -> String {
+    let folder = xtask::spec::workspace_root().join("d1-facade/src");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    files.sort();
+    let mut report = String::new();
+    for file in files {
+        let declarations = declarations(&std::fs::read_to_string(&file).unwrap());
+        if !declarations.is_empty() {
+            let name = file.strip_prefix(&folder).unwrap().display().to_string();
+            writeln!(report, "# {}", name.replace('\\', "/")).unwrap();
+            for declaration in declarations {
+                writeln!(report, "{declaration}").unwrap();
+            }
+        }
+    }
+    report
+}
+
+#[test]
+fn what_services_can_name() {
+    insta::assert_snapshot!(api());
+}
+
+#[test]
+fn no_type_of_the_layers_beneath_is_part_of_it() {
+    for line in api().lines() {
+        for foreign in [
+            "d1_generated",
+            "progenitor",
+            "josekit",
+            "openssl",
+            "rustls",
+            "types::",
+        ] {
+            assert!(!line.contains(foreign), "{line}");
+        }
+        let hatch = line.contains("pub fn http_client");
+        assert!(hatch || !line.contains("reqwest"), "{line}");
+    }
+}
