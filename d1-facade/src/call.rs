@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use d1_generated::facts::QUERY_PARAMETERS;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
@@ -178,13 +179,12 @@ fn extra_headers(pairs: &[(String, String)]) -> Result<HeaderMap, InvalidInput> 
 }
 
 fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput> {
-    const DOCUMENTED: [&str; 3] = ["offset", "limit", "digitalCardDetails"];
     if pairs.iter().any(|(name, _)| name.is_empty()) {
         return Err(InvalidInput::new("query", "must have a name"));
     }
     if pairs
         .iter()
-        .any(|(name, _)| DOCUMENTED.contains(&name.as_str()))
+        .any(|(name, _)| QUERY_PARAMETERS.contains(&name.as_str()))
     {
         return Err(InvalidInput::new(
             "query",

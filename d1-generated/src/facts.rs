@@ -70,6 +70,8 @@ pub const LIST_OPERATIONS_LIMIT: IntegerBounds = IntegerBounds {
     maximum: Some(50i64),
     default: Some(10i64),
 };
+/// The documented query parameters of all operations.
+pub const QUERY_PARAMETERS: &[&str] = &["digitalCardDetails", "limit", "offset"];
 /// The rule of `IssuerId`, in words for a caller.
 pub const ISSUER_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{10}$ and have at most 10 characters";
 /// The rule of `CardId`, in words for a caller.

@@ -216,12 +216,11 @@ pub mod types {
     pub struct CardOperationPage {
         /// The operations, the most recent first.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        #[serde(rename = "operations")]
         pub operations: ::std::vec::Vec<CardOperationListItem>,
         /// How many older operations there are after this page.
-        #[serde(
-            rename = "remainingOperations",
-            skip_serializing_if = "::std::option::Option::is_none"
-        )]
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        #[serde(rename = "remainingOperations")]
         pub remaining_operations: ::std::option::Option<i64>,
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,

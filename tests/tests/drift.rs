@@ -127,8 +127,8 @@ fn surface_of_the_normalized_spec() {
     for name in &normalized.wire_names {
         writeln!(
             lines,
-            "{}.{} is {} on the wire",
-            name.schema, name.rust, name.wire
+            "{:?} {} is {} on the wire",
+            name.owner, name.rust, name.wire
         )
         .unwrap();
     }

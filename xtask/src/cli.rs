@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::Error;
-use crate::output::{self, State};
+use crate::output::{self, Mode};
 use crate::{codegen, lint, spec};
 
 #[derive(Parser)]
@@ -57,26 +57,10 @@ pub fn run() -> ExitCode {
 
 fn run_codegen(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
     let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
-    let root = spec::workspace_root();
-    let mut stale = 0;
-    for file in codegen::generate(&spec)? {
-        let name = file.path.display();
-        match output::compare(&root, &file) {
-            State::Fresh => println!("fresh    {name}"),
-            State::Stale(diff) if check => {
-                stale += 1;
-                println!("stale    {name}\n{diff}");
-            }
-            State::Stale(_) => {
-                output::write(&root, &file)?;
-                println!("updated  {name}");
-            }
-        }
-    }
-    if stale > 0 {
-        return Err(Error::Stale(stale));
-    }
-    Ok(())
+    let files = codegen::generate(&spec)?;
+    let mode = if check { Mode::Check } else { Mode::Write };
+    let mut out = std::io::stdout().lock();
+    output::apply(&spec::workspace_root(), &files, mode, &mut out)
 }
 
 fn run_lint(path: Option<PathBuf>) -> Result<(), Error> {

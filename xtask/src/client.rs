@@ -6,7 +6,7 @@ use quote::quote;
 use syn::visit_mut::VisitMut;
 
 use crate::error::Error;
-use crate::normalize::{Normalized, WireName};
+use crate::normalize::{Normalized, Owner, WireName};
 
 /// The generated client, not yet formatted.
 ///
@@ -24,9 +24,13 @@ pub(crate) fn generate(normalized: &Normalized) -> Result<syn::File, Error> {
         .with_inner_type(quote!(crate::hooks::CallContext))
         // Ordered, so that what is sent does not change from run to run.
         .with_map_type("::std::collections::BTreeMap");
-    let tokens = Generator::new(&settings)
-        .generate_tokens(&document)
-        .map_err(|e| Error::Generate(e.to_string()))?;
+    // On what it does not know the generator panics rather than returns; either is our error.
+    let tokens = std::panic::catch_unwind(move || {
+        Generator::new(&settings)
+            .generate_tokens(&document)
+            .map_err(|e| Error::Generate(e.to_string()))
+    })
+    .unwrap_or_else(|panic| Err(Error::Generate(panic_text(&*panic))))?;
 
     let mut file: syn::File = syn::parse2(tokens).map_err(|e| Error::Generate(e.to_string()))?;
     put_back_wire_names(&mut file, &normalized.wire_names)?;
@@ -34,14 +38,35 @@ pub(crate) fn generate(normalized: &Normalized) -> Result<syn::File, Error> {
     Ok(file)
 }
 
-/// Gives each field of `names` the serde attribute that carries its name on the wire.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", text.unwrap_or("no message"))
+}
+
+/// Gives each of `names` its name on the wire: a field by a serde attribute, a query parameter where
+/// it is sent.
 fn put_back_wire_names(file: &mut syn::File, names: &[WireName]) -> Result<(), Error> {
     for name in names {
-        let mut renamer = Renamer { name, done: false };
+        let mut renamer = Renamer {
+            name,
+            method: match &name.owner {
+                Owner::Operation(id) => Some(snake_case(id)),
+                Owner::Schema(_) => None,
+            },
+            inside: false,
+            done: false,
+        };
         renamer.visit_file_mut(file);
         if !renamer.done {
+            let location = match &name.owner {
+                Owner::Schema(schema) => format!("components.schemas.{schema}.{}", name.wire),
+                Owner::Operation(id) => format!("{id} {}", name.wire),
+            };
             return Err(Error::spec(
-                format!("components.schemas.{}.{}", name.schema, name.wire),
+                location,
                 format!(
                     "x-d1-rust-name is `{}`, but the generator made no such field",
                     name.rust
@@ -54,12 +79,16 @@ fn put_back_wire_names(file: &mut syn::File, names: &[WireName]) -> Result<(), E
 
 struct Renamer<'a> {
     name: &'a WireName,
+    /// The method whose query parameter is renamed.
+    method: Option<String>,
+    /// Whether the visitor is in that method.
+    inside: bool,
     done: bool,
 }
 
 impl VisitMut for Renamer<'_> {
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
-        if item.ident != self.name.schema {
+        if !matches!(&self.name.owner, Owner::Schema(schema) if item.ident == schema) {
             return;
         }
         for field in &mut item.fields {
@@ -72,6 +101,48 @@ impl VisitMut for Renamer<'_> {
             }
         }
     }
+
+    fn visit_impl_item_fn_mut(&mut self, function: &mut syn::ImplItemFn) {
+        self.inside = self
+            .method
+            .as_ref()
+            .is_some_and(|m| function.sig.ident == m);
+        syn::visit_mut::visit_impl_item_fn_mut(self, function);
+        self.inside = false;
+    }
+
+    /// `QueryParam::new("name", ..)`.
+    fn visit_expr_call_mut(&mut self, call: &mut syn::ExprCall) {
+        let is_parameter = match &*call.func {
+            syn::Expr::Path(function) => {
+                let mut names = function.path.segments.iter().rev();
+                names.next().is_some_and(|s| s.ident == "new")
+                    && names.next().is_some_and(|s| s.ident == "QueryParam")
+            }
+            _ => false,
+        };
+        if let Some(syn::Expr::Lit(literal)) = call.args.first_mut()
+            && let syn::Lit::Str(text) = &mut literal.lit
+            && self.inside
+            && is_parameter
+            && text.value() == self.name.rust
+        {
+            *text = syn::LitStr::new(&self.name.wire, text.span());
+            self.done = true;
+        }
+        syn::visit_mut::visit_expr_call_mut(self, call);
+    }
+}
+
+fn snake_case(camel: &str) -> String {
+    let mut out = String::new();
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
 }
 
 /// Writes each line of a doc text as a doc comment of its own.

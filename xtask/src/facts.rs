@@ -16,6 +16,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         open_values(spec),
         defaults(spec),
         query_bounds(spec),
+        query_parameters(spec),
         string_bounds(spec),
         sent_claims(spec)?,
     ];
@@ -85,7 +86,9 @@ fn query_bounds(spec: &Value) -> TokenStream {
                     return None;
                 }
                 let name = parameter.get("name")?.as_str()?;
-                let ident = constant(&operation.name(), &constant(name, "").to_string());
+                let rust = parameter.get("x-d1-rust-name").and_then(Value::as_str);
+                let suffix = constant(rust.unwrap_or(name), "").to_string();
+                let ident = constant(&operation.name(), &suffix);
                 let doc = format!(
                     " The bounds of `{name}` of `{}`; nobody checks them but the caller.",
                     operation.name()
@@ -108,6 +111,24 @@ fn query_bounds(spec: &Value) -> TokenStream {
             .collect::<Vec<_>>()
     });
     quote! { #(#consts)* }
+}
+
+/// `QUERY_PARAMETERS`: the names on the wire, so that nothing else is sent by one of them.
+fn query_parameters(spec: &Value) -> TokenStream {
+    let mut names = std::collections::BTreeSet::new();
+    for operation in operations(spec) {
+        for parameter in operation.parameters(spec) {
+            let name = parameter.get("name").and_then(Value::as_str);
+            if let Some(name) = name.filter(|_| parameter.get("in").is_some_and(|i| i == "query")) {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    let names = names.iter();
+    quote! {
+        /// The documented query parameters of all operations.
+        pub const QUERY_PARAMETERS: &[&str] = &[#(#names),*];
+    }
 }
 
 /// `REASON_RULE` and its like: the pattern of each patterned schema, to be told to callers.

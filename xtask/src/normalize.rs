@@ -5,9 +5,10 @@
 //!
 //! 1. `allOf` with a single reference, which carries a description of its own in the spec, becomes
 //!    that reference.
-//! 2. `x-d1-rust-name` renames a property for Rust only. The name on the wire is handed back as a
-//!    [`WireName`], which the client generator turns into a serde attribute: a name that is not
-//!    documented can thus be corrected by one line of the spec, and no caller changes.
+//! 2. `x-d1-rust-name` renames a property or a query parameter for Rust only. The name on the wire is
+//!    handed back as a [`WireName`], which the client generator puts back: a name that is not
+//!    documented can thus be corrected by one line of the spec, and no caller changes. For query
+//!    parameters it also keeps the order of a method's arguments, which the generator sorts by name.
 //! 3. Schemas with `x-d1-client: omit` are left out: a generated type prints what it holds, and these
 //!    hold card data or are made by hand.
 //! 4. Bounds and defaults of query parameters are left out. The generator does not enforce them (they
@@ -16,15 +17,24 @@
 
 use serde_json::{Map, Value};
 
-/// A property whose Rust name is not derived from its wire name.
+/// A property or query parameter whose Rust name is not derived from its wire name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireName {
-    /// The component schema that holds the property.
-    pub schema: String,
-    /// The name of the field in Rust.
+    /// What has the name.
+    pub owner: Owner,
+    /// The name in Rust.
     pub rust: String,
-    /// The name in JSON.
+    /// The name in JSON, or in the query.
     pub wire: String,
+}
+
+/// What a [`WireName`] belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A property of this component schema.
+    Schema(String),
+    /// A query parameter of the operation with this `operationId`.
+    Operation(String),
 }
 
 /// The spec as the generator wants it.
@@ -49,6 +59,12 @@ pub fn normalize(spec: &Value) -> Normalized {
         schemas.retain(|_, schema| schema.get("x-d1-client").is_none_or(|v| v != "omit"));
         for (name, schema) in schemas.iter_mut() {
             rename_properties(name, schema, &mut wire_names);
+        }
+    }
+    if let Some(paths) = spec.get_mut("paths").and_then(Value::as_object_mut) {
+        let items = paths.values_mut().filter_map(Value::as_object_mut);
+        for operation in items.flat_map(|item| item.values_mut()) {
+            rename_parameters(operation, &mut wire_names);
         }
     }
     strip_parameter_bounds(&mut spec);
@@ -95,7 +111,7 @@ fn rename_properties(schema_name: &str, schema: &mut Value, wire_names: &mut Vec
             match rust {
                 Some(rust) => {
                     wire_names.push(WireName {
-                        schema: schema_name.to_owned(),
+                        owner: Owner::Schema(schema_name.to_owned()),
                         rust: rust.clone(),
                         wire,
                     });
@@ -106,6 +122,31 @@ fn rename_properties(schema_name: &str, schema: &mut Value, wire_names: &mut Vec
         })
         .collect();
     *properties = renamed;
+}
+
+fn rename_parameters(operation: &mut Value, wire_names: &mut Vec<WireName>) {
+    let Some(id) = operation.get("operationId").and_then(Value::as_str) else {
+        return;
+    };
+    let id = id.to_owned();
+    let parameters = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        let Some(map) = parameter.as_object_mut() else {
+            continue;
+        };
+        let rust = map.remove("x-d1-rust-name");
+        let wire = map.get("name").cloned();
+        if let (Some(Value::String(rust)), Some(Value::String(wire))) = (rust, wire) {
+            map.insert("name".to_owned(), Value::String(rust.clone()));
+            wire_names.push(WireName {
+                owner: Owner::Operation(id.clone()),
+                rust,
+                wire,
+            });
+        }
+    }
 }
 
 fn strip_parameter_bounds(value: &mut Value) {
@@ -154,9 +195,29 @@ mod tests {
         assert_eq!(
             out.wire_names,
             [WireName {
-                schema: "A".into(),
+                owner: Owner::Schema("A".into()),
                 rust: "state".into(),
                 wire: "newCardState".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn rust_name_of_a_query_parameter_moves_its_wire_name_aside() {
+        let spec = json!({"paths": {"/": {"get": {"operationId": "listThings", "parameters": [
+            {"in": "query", "name": "maxResults", "x-d1-rust-name": "limit", "schema": {}}
+        ]}}}});
+        let out = normalize(&spec);
+        assert_eq!(
+            out.spec["paths"]["/"]["get"]["parameters"][0]["name"],
+            "limit"
+        );
+        assert_eq!(
+            out.wire_names,
+            [WireName {
+                owner: Owner::Operation("listThings".into()),
+                rust: "limit".into(),
+                wire: "maxResults".into()
             }]
         );
     }

@@ -40,39 +40,116 @@ pub(crate) fn format(file: &syn::File, heading: &str) -> Result<String, Error> {
 }
 
 fn rustfmt(source: &str) -> Result<String, Error> {
-    let failed = |e: &dyn std::fmt::Display| Error::Format(format!("rustfmt: {e}"));
-    let mut child = Command::new("rustfmt")
+    let mut command = Command::new("rustfmt");
+    command
         .args(["--edition", "2024", "--emit", "stdout"])
-        .current_dir(workspace_root())
+        .current_dir(workspace_root());
+    pipe(command, source)
+}
+
+/// Gives `input` to a formatter and takes what it prints.
+fn pipe(mut command: Command, input: &str) -> Result<String, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |e: &dyn std::fmt::Display| Error::Format(format!("{program}: {e}"));
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| failed(&e))?;
-    // rustfmt reads all of its input before it writes, so this cannot block on a full pipe.
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(source.as_bytes()).map_err(|e| failed(&e))?;
-    }
-    let output = child.wait_with_output().map_err(|e| failed(&e))?;
+        .map_err(|e| {
+            failed(&format!(
+                "{e}; `rustup component add rustfmt` installs the formatter"
+            ))
+        })?;
+    let stdin = child.stdin.take();
+    // A thread of its own writes, so that neither side can wait on a full pipe of the other.
+    let (written, output) = std::thread::scope(|scope| {
+        let writer = scope.spawn(move || match stdin {
+            Some(mut stdin) => stdin.write_all(input.as_bytes()),
+            None => Ok(()),
+        });
+        let output = child.wait_with_output();
+        (writer.join(), output)
+    });
+    let output = output.map_err(|e| failed(&e))?;
+    // First, for what it says of itself explains a broken pipe too.
     if !output.status.success() {
-        return Err(failed(&String::from_utf8_lossy(&output.stderr)));
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(&format!("{}: {}", output.status, said.trim_end())));
+    }
+    match written {
+        Ok(result) => result.map_err(|e| failed(&e))?,
+        Err(_) => return Err(failed(&"its input could not be written")),
     }
     String::from_utf8(output.stdout).map_err(|e| failed(&e))
 }
 
 /// Compares `file` with what stands in the workspace at `root`.
+///
+/// A file that is missing, or cannot be read, is stale.
 #[must_use]
 pub fn compare(root: &Path, file: &GeneratedFile) -> State {
-    let committed = std::fs::read_to_string(root.join(&file.path)).unwrap_or_default();
+    let name = file.path.display();
+    let (committed, from) = match std::fs::read_to_string(root.join(&file.path)) {
+        Ok(text) => (text, format!("committed/{name}")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            (String::new(), "/dev/null".to_owned())
+        }
+        Err(e) => (String::new(), format!("committed/{name} ({e})")),
+    };
     if committed == file.text {
         return State::Fresh;
     }
-    let name = file.path.display().to_string();
     let diff = TextDiff::from_lines(&committed, &file.text)
         .unified_diff()
-        .header(&format!("committed/{name}"), &format!("spec/{name}"))
+        .header(&from, &format!("spec/{name}"))
         .to_string();
     State::Stale(diff)
+}
+
+/// What [`apply`] does about a stale file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Writes it.
+    Write,
+    /// Writes nothing, prints the difference, and fails in the end.
+    Check,
+}
+
+/// Brings the files below `root` to what the spec gives, or checks that they are; says to `out`
+/// what it finds of each.
+///
+/// # Errors
+/// When a file is stale and `mode` is [`Mode::Check`], or when a file or `out` cannot be written.
+pub fn apply(
+    root: &Path,
+    files: &[GeneratedFile],
+    mode: Mode,
+    out: &mut impl std::io::Write,
+) -> Result<(), Error> {
+    let mut stale = 0;
+    for file in files {
+        let name = file.path.display();
+        let said = match (compare(root, file), mode) {
+            (State::Fresh, _) => writeln!(out, "fresh    {name}"),
+            (State::Stale(diff), Mode::Check) => {
+                stale += 1;
+                writeln!(out, "stale    {name}\n{diff}")
+            }
+            (State::Stale(_), Mode::Write) => {
+                write(root, file)?;
+                writeln!(out, "updated  {name}")
+            }
+        };
+        said.map_err(|source| Error::Io {
+            path: "standard output".into(),
+            source,
+        })?;
+    }
+    if stale > 0 {
+        return Err(Error::Stale(stale));
+    }
+    Ok(())
 }
 
 /// Writes `file` below `root` so that a reader sees the old text or the new one, never a part.
@@ -111,44 +188,5 @@ fn set_readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> GeneratedFile {
-        GeneratedFile {
-            path: "a.rs".into(),
-            text: text.into(),
-        }
-    }
-
-    #[test]
-    fn a_missing_or_different_file_is_stale_and_the_diff_shows_the_lines() -> Result<(), Error> {
-        let root = tempfile::tempdir().map_err(|source| Error::Io {
-            path: "tempdir".into(),
-            source,
-        })?;
-        let State::Stale(diff) = compare(root.path(), &file("one\n")) else {
-            unreachable!("a missing file is not fresh");
-        };
-        assert!(diff.contains("+one"), "{diff}");
-        write(root.path(), &file("one\n"))?;
-        assert_eq!(compare(root.path(), &file("one\n")), State::Fresh);
-        let State::Stale(diff) = compare(root.path(), &file("two\n")) else {
-            unreachable!("a different file is not fresh");
-        };
-        assert!(diff.contains("-one") && diff.contains("+two"), "{diff}");
-        Ok(())
-    }
-
-    #[test]
-    fn a_write_leaves_no_temporary_file() -> Result<(), Error> {
-        let io = |source| Error::Io {
-            path: "tempdir".into(),
-            source,
-        };
-        let root = tempfile::tempdir().map_err(io)?;
-        write(root.path(), &file("one\n"))?;
-        assert_eq!(std::fs::read_dir(root.path()).map_err(io)?.count(), 1);
-        Ok(())
-    }
-}
+#[path = "output_tests.rs"]
+mod tests;

@@ -75,7 +75,8 @@ impl Operation<'_> {
             .collect();
         for shared in self.shared {
             let shared = resolve(spec, shared);
-            let replaces = |own: &&Value| ["name", "in"].iter().all(|k| own.get(k) == shared.get(k));
+            let replaces =
+                |own: &&Value| ["name", "in"].iter().all(|k| own.get(k) == shared.get(k));
             if !parameters.iter().any(replaces) {
                 parameters.push(shared);
             }

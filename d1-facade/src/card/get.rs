@@ -92,9 +92,14 @@ impl GetOperation {
             digital_card: self.digital_card.then_some(true),
         };
         let (mut delivered, info) = call::make(&self.card.client, &call, &self.options).await?;
-        match delivered.value.take() {
-            Some(raw) => Ok(OperationDetails {
-                operation: Operation::from_single(raw),
+        match delivered
+            .value
+            .take()
+            .as_ref()
+            .and_then(Operation::from_single)
+        {
+            Some(operation) => Ok(OperationDetails {
+                operation,
                 call: info,
             }),
             None => {

@@ -98,36 +98,11 @@ impl Operation {
         Self { raw }
     }
 
-    /// A single operation, whose required fields are there.
-    pub(crate) fn from_single(raw: types::CardOperation) -> Self {
-        let types::CardOperation {
-            digital_card_details,
-            end_time,
-            operation,
-            operation_id,
-            reason,
-            reason_code,
-            requestor_id,
-            requestor_type,
-            start_time,
-            status,
-            extra,
-        } = raw;
-        Self {
-            raw: types::CardOperationListItem {
-                digital_card_details,
-                end_time,
-                operation: Some(operation),
-                operation_id: Some(operation_id),
-                reason,
-                reason_code,
-                requestor_id: Some(requestor_id),
-                requestor_type: Some(requestor_type),
-                start_time: Some(start_time),
-                status: Some(status),
-                extra,
-            },
-        }
+    /// A single operation. Its fields are taken over by name, so that a field which the spec gains
+    /// is not lost.
+    pub(crate) fn from_single(raw: &types::CardOperation) -> Option<Self> {
+        let value = serde_json::to_value(raw).ok()?;
+        serde_json::from_value(value).ok().map(Self::from_list)
     }
 
     /// The id of the operation (D1: `operationId`).
@@ -213,17 +188,33 @@ impl Operation {
 
     /// The fields that this version has no method for.
     #[must_use]
-    pub fn unknown_fields(&self) -> &Map<String, Value> {
-        &self.raw.extra
+    pub fn unknown_fields(&self) -> Map<String, Value> {
+        to_map(&types::CardOperationListItem {
+            digital_card_details: None,
+            end_time: None,
+            operation: None,
+            operation_id: None,
+            reason: None,
+            reason_code: None,
+            requestor_id: None,
+            requestor_type: None,
+            start_time: None,
+            status: None,
+            ..self.raw.clone()
+        })
     }
 
     /// Every field, by D1's name.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
-        match serde_json::to_value(&self.raw) {
-            Ok(Value::Object(map)) => map,
-            _ => Map::new(),
-        }
+        to_map(&self.raw)
+    }
+}
+
+fn to_map(raw: &types::CardOperationListItem) -> Map<String, Value> {
+    match serde_json::to_value(raw) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
     }
 }
 

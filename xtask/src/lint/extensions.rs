@@ -94,11 +94,18 @@ pub(super) fn confidence(spec: &Value, out: &mut Vec<Breach>) {
 pub(super) fn rust_name(spec: &Value, out: &mut Vec<Breach>) {
     const KEY: &str = "x-d1-rust-name";
     walk_schemas(spec, |path, map| {
-        if map.contains_key(KEY) && !is_component_property(path) {
-            out.push(Breach::new(
+        // Parameters of components and path items are not renamed: they belong to several operations.
+        let shared = path.starts_with("components") || path.contains(".path.parameters[");
+        let query = map.get("in").is_some_and(|i| i == "query") && !shared;
+        match map.get(KEY).map(Value::as_str) {
+            None => {}
+            Some(Some(name)) if query && is_snake_case(name) => {}
+            Some(_) if query => out.push(Breach::new(path, "its x-d1-rust-name is not snake_case")),
+            Some(_) if is_component_property(path) => {}
+            Some(_) => out.push(Breach::new(
                 path,
-                "it is no property of a component, so the name is ignored",
-            ));
+                "it is no property of a component and no query parameter, so the name is ignored",
+            )),
         }
         let mut seen = BTreeSet::new();
         let properties = map.get("properties").and_then(Value::as_object);

@@ -150,7 +150,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "rust-name",
-        mend: "give x-d1-rust-name to properties of components alone, in snake_case, each name once",
+        mend: "give x-d1-rust-name to properties of components and to query parameters in place, in snake_case, each name once",
         check: extensions::rust_name,
     },
 ];

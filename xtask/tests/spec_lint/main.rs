@@ -1,0 +1,180 @@
+//! Each rule of `spec-lint` fires on what it is about, alone, and says where and what to do.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod extensions;
+mod operations;
+mod parameters;
+mod schemas;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use xtask::lint::{self, RULES};
+
+/// One way to break one rule.
+struct Case {
+    rule: &'static str,
+    /// Where the finding must point.
+    location: &'static str,
+    /// A part of what it must say.
+    problem: &'static str,
+    /// What is done to the good spec.
+    spoil: fn(&mut Value),
+}
+
+const fn case(
+    rule: &'static str,
+    location: &'static str,
+    problem: &'static str,
+    spoil: fn(&mut Value),
+) -> Case {
+    Case {
+        rule,
+        location,
+        problem,
+        spoil,
+    }
+}
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    [
+        operations::DOCUMENT,
+        operations::RESPONSES,
+        parameters::CASES,
+        schemas::CASES,
+        schemas::RESPONSES,
+        extensions::ERROR_ROWS,
+        extensions::NAMES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// A small spec that no rule objects to.
+fn good_spec() -> Value {
+    let error = |meaning: &str| {
+        json!({
+            "description": "An error.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+            "x-d1-errors": [{"meaning": meaning, "advice": "Do something.", "when": ["pan-same"]}]
+        })
+    };
+    json!({
+        "openapi": "3.0.3",
+        "info": {"title": "A small spec", "version": "1.0", "description": "It breaks no rule."},
+        "servers": [{"url": "https://host.invalid", "x-d1-environment": "production"}],
+        "paths": {
+            "/cards/{cardId}": {"get": {
+                "operationId": "readCard",
+                "parameters": [
+                    {"name": "cardId", "in": "path", "required": true,
+                     "schema": {"$ref": "#/components/schemas/CardId"}},
+                    {"name": "limit", "in": "query", "required": false, "x-d1-confidence": "sibling",
+                     "schema": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10}}
+                ],
+                "responses": {
+                    "200": {"description": "The card.", "content": {"application/json":
+                        {"schema": {"$ref": "#/components/schemas/Card"}}}},
+                    "400": error("It is not valid."),
+                    "404": error("It is not there.")
+                }
+            }},
+            "/cards:change": {"post": {
+                "operationId": "changeCard",
+                "requestBody": {"required": true, "content": {"application/json":
+                    {"schema": {"$ref": "#/components/schemas/Change"}}}},
+                "responses": {"2XX": {"description": "Done."}, "403": error("It is refused.")}
+            }}
+        },
+        "components": {"schemas": {
+            "CardId": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,48}$"},
+            "Card": {
+                "type": "object",
+                "description": "A card.",
+                "properties": {
+                    "id": {"type": "string", "example": {"anyOf": []}},
+                    "tags": {"type": "array", "items": {"type": "string"}}
+                },
+                "additionalProperties": {}
+            },
+            "Change": {"type": "object", "properties": {
+                "newState": {"type": "string", "x-d1-rust-name": "state"},
+                "reason": {"$ref": "#/components/schemas/Reason"}
+            }},
+            "Reason": {"type": "string", "enum": ["A", "B"]},
+            "Secret": {"type": "string", "x-d1-client": "omit"},
+            "ErrorBody": {"type": "object", "properties": {"error": {"type": "string"}}}
+        }}
+    })
+}
+
+/// The operation `readCard`.
+fn read(spec: &mut Value) -> &mut Value {
+    &mut spec["paths"]["/cards/{cardId}"]["get"]
+}
+
+/// The operation `changeCard`.
+fn change(spec: &mut Value) -> &mut Value {
+    &mut spec["paths"]["/cards:change"]["post"]
+}
+
+fn schema<'a>(spec: &'a mut Value, name: &str) -> &'a mut Value {
+    &mut spec["components"]["schemas"][name]
+}
+
+fn remove(value: &mut Value, key: &str) {
+    value.as_object_mut().unwrap().remove(key).unwrap();
+}
+
+#[test]
+fn the_good_spec_breaks_no_rule() {
+    assert_eq!(lint::check(&good_spec()), []);
+}
+
+#[test]
+fn the_committed_spec_breaks_no_rule() {
+    let spec = xtask::spec::load(&xtask::spec::spec_path()).unwrap();
+    let findings = lint::check(&spec);
+    assert!(findings.is_empty(), "{}", lint::render(&findings));
+}
+
+#[test]
+fn every_case_breaks_its_rule_and_no_other() {
+    for (i, case) in cases().enumerate() {
+        let mut spec = good_spec();
+        (case.spoil)(&mut spec);
+        let findings = lint::check(&spec);
+        let text = lint::render(&findings);
+        let [finding] = findings.as_slice() else {
+            panic!("case {i} of {}: not one finding:\n{text}", case.rule);
+        };
+        assert_eq!(finding.rule, case.rule, "case {i}:\n{text}");
+        assert_eq!(finding.location, case.location, "case {i}:\n{text}");
+        assert!(finding.problem.contains(case.problem), "case {i}:\n{text}");
+
+        let rule = RULES.iter().find(|r| r.name == case.rule).unwrap();
+        assert!(text.contains(&format!("[{}]", rule.name)), "{text}");
+        assert!(text.contains(case.location), "{text}");
+        assert!(text.contains(case.problem), "{text}");
+        assert!(text.contains(&format!("mend: {}", rule.mend)), "{text}");
+    }
+}
+
+#[test]
+fn every_rule_has_a_case() {
+    let with_case: BTreeSet<_> = cases().map(|c| c.rule).collect();
+    let rules: BTreeSet<_> = RULES.iter().map(|r| r.name).collect();
+    assert_eq!(with_case, rules);
+    assert_eq!(rules.len(), RULES.len(), "two rules have the same name");
+}
+
+#[test]
+fn findings_of_several_rules_all_show() {
+    let mut spec = good_spec();
+    spec["openapi"] = json!("3.1.0");
+    remove(read(&mut spec), "operationId");
+    let text = lint::render(&lint::check(&spec));
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.contains("[openapi-version] openapi: the version is `3.1.0`"));
+    assert!(text.contains("[operation-id] GET /cards/{cardId}: it has no operationId"));
+}
