@@ -131,24 +131,25 @@ fn causes(
     code: Option<&str>,
     facts: RequestFacts,
 ) -> Vec<Cause> {
-    let rows = ERROR_TABLE
-        .iter()
-        .filter(|row| row.operation == operation.raw() && row.status == status.as_u16());
-    let of_code = |wanted: Option<&str>| {
-        let matching = rows.clone().filter(move |row| row.code == wanted);
-        let mut ranked: Vec<(usize, Cause)> = matching
+    let of = |wanted: &dyn Fn(&ErrorRow) -> bool| -> Vec<Cause> {
+        let mut ranked: Vec<(usize, Cause)> = ERROR_TABLE
+            .iter()
+            .filter(|row| row.operation == operation.raw() && row.status == status.as_u16())
+            .filter(|row| wanted(row))
             .filter_map(|row| Some((facts.specificity(row)?, Cause::new(row))))
             .collect();
         // Stable: rows of the same rank keep the order of the documentation.
         ranked.sort_by_key(|(certain, _)| std::cmp::Reverse(*certain));
         ranked.into_iter().map(|(_, cause)| cause).collect()
     };
-    let exact: Vec<Cause> = of_code(code);
-    // A code that the table does not know says no more than none.
-    if exact.is_empty() && code.is_some() {
-        return of_code(None);
-    }
-    exact
+    // A code that the table does not know says no more than none; and where every row has a code and
+    // the answer has not, each of them may be meant.
+    let exact = of(&|row| row.code == code);
+    let uncoded = of(&|row| row.code.is_none());
+    [exact, uncoded, of(&|_| true)]
+        .into_iter()
+        .find(|causes| !causes.is_empty())
+        .unwrap_or_default()
 }
 
 fn kind(operation: ApiOperation, status: StatusCode, code: Option<&str>) -> ErrorKind {
