@@ -2,16 +2,19 @@
 //! refuses the token.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use d1_generated::facts::QUERY_PARAMETERS;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use d1_generated::hooks::Additions;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
+use crate::retry::{self, Attempt, RetryPolicy};
 use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Delivered};
@@ -24,6 +27,8 @@ pub(crate) struct CallOptions {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Map<String, Value>,
+    pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
+    pub(crate) repeat_if_unknown: bool,
 }
 
 impl fmt::Debug for CallOptions {
@@ -101,46 +106,100 @@ async fn attempt<C: ApiCall>(
 ) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
     let operation = call.operation();
     let inner = client.inner();
-    let headers =
-        extra_headers(&options.headers).map_err(|e| Error::invalid_input_of(operation, e))?;
-    check_query(&options.query).map_err(|e| Error::invalid_input_of(operation, e))?;
-    let deadline = Instant::now() + options.timeout.unwrap_or(inner.transport.timeout());
-    let out_of_time = || ErrorBuilder::new(operation, ErrorKind::Timeout, Outcome::NotSent).build();
-
-    let mut attempts = 0;
+    let invalid = |e| Error::invalid_input_of(operation, e);
+    let headers = extra_headers(&options.headers).map_err(invalid)?;
+    check_query(&options.query).map_err(invalid)?;
+    let policy = options.retry.as_ref().unwrap_or(&inner.retry);
+    let mut sender = Sender {
+        client,
+        call,
+        correlation_id,
+        headers,
+        query: &options.query,
+        deadline: Instant::now() + options.timeout.unwrap_or(inner.transport.timeout()),
+        sent: 0,
+    };
+    let mut token_was_refused = false;
+    let mut failures = 0;
     loop {
-        let token = timeout_at(deadline, inner.tokens.get())
+        let error = match sender.send_once().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error.with_call(correlation_id, sender.sent),
+        };
+        // D1 refused the token, so it did nothing: another token may do.
+        if error.kind() == ErrorKind::Unauthorized && !token_was_refused {
+            token_was_refused = true;
+            tracing::debug!("the access token was refused; once more with a new one");
+            continue;
+        }
+        failures += 1;
+        let repeat = options.repeat_if_unknown;
+        if !retry::is_harmless(&error, operation.changes_card(), repeat) {
+            return Err(error);
+        }
+        match policy.pause(&Attempt::new(&error, failures)) {
+            Some(pause) if Instant::now() + pause < sender.deadline => {
+                tracing::debug!(error.kind = %error.kind(), ?pause, "the call is made again");
+                tokio::time::sleep(pause).await;
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
+/// A call with everything that its attempts have in common.
+struct Sender<'a, C> {
+    client: &'a Client,
+    call: &'a C,
+    correlation_id: &'a CorrelationId,
+    headers: HeaderMap,
+    query: &'a [(String, String)],
+    deadline: Instant,
+    /// How often the request went out.
+    sent: u32,
+}
+
+impl<C: ApiCall> Sender<'_, C> {
+    /// Waits for a token and sends the call; a token that is refused is forgotten.
+    async fn send_once(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+        let inner = self.client.inner();
+        let out_of_time = || {
+            ErrorBuilder::new(self.call.operation(), ErrorKind::Timeout, Outcome::NotSent).build()
+        };
+        let token = timeout_at(self.deadline, inner.tokens.get())
             .await
             .map_err(|_| out_of_time())??;
-        let remaining = deadline.saturating_duration_since(Instant::now());
+        let remaining = self.deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             return Err(out_of_time());
         }
-        let mut additions = inner.transport.additions();
-        additions.authorization = Some(token.token().authorization());
-        additions.headers = headers.clone();
-        additions.query.clone_from(&options.query);
-        additions.timeout = Some(remaining);
-
-        attempts += 1;
-        match inner.transport.send(call, correlation_id, additions).await {
+        let additions = Additions {
+            authorization: Some(token.token().authorization()),
+            headers: self.headers.clone(),
+            query: self.query.to_vec(),
+            timeout: Some(remaining),
+            ..inner.transport.additions()
+        };
+        self.sent += 1;
+        let result = inner
+            .transport
+            .send(self.call, self.correlation_id, additions)
+            .await;
+        match result {
             Ok(delivered) => {
                 let info = CallInfo {
-                    correlation_id: correlation_id.clone(),
+                    correlation_id: self.correlation_id.clone(),
                     http_status: delivered.status.as_u16(),
-                    attempts,
+                    attempts: self.sent,
                 };
-                return Ok((delivered, info));
+                Ok((delivered, info))
             }
-            // D1 refused the token, so it did nothing: another token may do.
-            Err(error) if error.status() == Some(StatusCode::UNAUTHORIZED.as_u16()) => {
-                inner.tokens.invalidate(&token);
-                if attempts > 1 {
-                    return Err(error.with_call(correlation_id, attempts));
+            Err(error) => {
+                if error.kind() == ErrorKind::Unauthorized {
+                    inner.tokens.invalidate(&token);
                 }
-                tracing::debug!("the access token was refused; once more with a new one");
+                Err(error)
             }
-            Err(error) => return Err(error.with_call(correlation_id, attempts)),
         }
     }
 }
@@ -207,6 +266,12 @@ macro_rules! call_options {
             /// How long the whole call may take, waiting for a token included.
             pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.options.timeout = Some(timeout);
+                self
+            }
+
+            /// Decides about making the call again, for this call only.
+            pub fn retry(mut self, policy: impl crate::retry::RetryPolicy) -> Self {
+                self.options.retry = Some(std::sync::Arc::new(policy));
                 self
             }
 

@@ -7,13 +7,16 @@ use std::time::Duration;
 use crate::auth::{AssertionPolicy, Exchange, SigningKey, TokenCache, TokenSource};
 use crate::card::Card;
 use crate::config::Environment;
-use crate::error::InvalidInput;
+use crate::confirm::Confirm;
+use crate::error::{Error, InvalidInput};
 use crate::jwe::EncryptionKey;
 use crate::reason::ReasonCodeFallback;
+use crate::retry::{Backoff, RetryPolicy};
 use crate::text::{CardId, IssuerId};
 use crate::tls::{self, Identity, Roots};
 use crate::transport::Transport;
 
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -44,6 +47,7 @@ pub(crate) struct ClientInner {
     pub(crate) transport: Arc<Transport>,
     pub(crate) tokens: TokenCache,
     pub(crate) fallback: ReasonCodeFallback,
+    pub(crate) retry: Arc<dyn RetryPolicy>,
     issuer: IssuerId,
     encryption_keys: Vec<EncryptionKey>,
 }
@@ -65,6 +69,31 @@ impl Client {
     #[must_use]
     pub fn card_of(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.clone(), issuer, card)
+    }
+
+    /// Looks up whether a change was made whose outcome is [unknown](crate::Outcome::Unknown). Nothing
+    /// is sent until it is awaited.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::{Confirmation, Outcome};
+    ///
+    /// let card = d1.card("ReplaceMe01".parse()?);
+    /// if let Err(error) = card.suspend().await
+    ///     && error.outcome() == Outcome::Unknown
+    /// {
+    ///     match d1.confirm(&error).await? {
+    ///         Confirmation::Done(_) => println!("it was suspended"),
+    ///         Confirmation::NotDone => println!("it was not; ask again"),
+    ///         Confirmation::CannotTell(doubt) => println!("look again later: {doubt:?}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn confirm(&self, error: &Error) -> Confirm {
+        Confirm::new(self.clone(), error)
     }
 
     pub(crate) fn inner(&self) -> &ClientInner {
@@ -113,6 +142,7 @@ pub struct ClientBuilder {
     token_source: Option<Arc<dyn TokenSource>>,
     http: HttpOptions,
     fallback: ReasonCodeFallback,
+    retry: Arc<dyn RetryPolicy>,
     timeout: Duration,
     body_limit: usize,
     plain_loopback: bool,
@@ -125,6 +155,7 @@ struct HttpOptions {
     roots: Roots,
     bad_root: Option<InvalidInput>,
     connect_timeout: Duration,
+    read_timeout: Duration,
     user_agent: Option<String>,
     proxy: Option<String>,
 }
@@ -146,10 +177,12 @@ impl ClientBuilder {
                 roots: Roots::default(),
                 bad_root: None,
                 connect_timeout: CONNECT_TIMEOUT,
+                read_timeout: READ_TIMEOUT,
                 user_agent: None,
                 proxy: None,
             },
             fallback: ReasonCodeFallback::Never,
+            retry: Arc::new(Backoff::default()),
             timeout: TIMEOUT,
             body_limit: BODY_LIMIT,
             plain_loopback: false,
@@ -222,8 +255,14 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a whole call may take, waiting for a token included; 30 seconds unless said
-    /// otherwise.
+    /// How long D1 may be silent in the middle of an answer; 15 seconds unless said otherwise.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.http.read_timeout = timeout;
+        self
+    }
+
+    /// How long a whole call may take, waiting for a token and repeating included;
+    /// 30 seconds unless said otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -262,6 +301,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Decides which failed calls are made again, and when; [`Backoff`] unless said otherwise.
+    pub fn retry(mut self, policy: impl RetryPolicy) -> Self {
+        self.retry = Arc::new(policy);
+        self
+    }
+
     /// Uses this HTTP client as it is: certificates, roots, proxy, user agent and connect timeout
     /// are its own business then. Give it a redirect policy of none.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
@@ -278,6 +323,7 @@ impl ClientBuilder {
         for (field, timeout) in [
             ("timeout", self.timeout),
             ("connect_timeout", self.http.connect_timeout),
+            ("read_timeout", self.http.read_timeout),
         ] {
             if timeout.is_zero() {
                 return Err(InvalidInput::new(field, "must be longer than nothing"));
@@ -308,6 +354,7 @@ impl ClientBuilder {
                 transport,
                 tokens: TokenCache::new(source),
                 fallback: self.fallback,
+                retry: self.retry,
                 issuer: self.issuer,
                 encryption_keys: self.encryption_keys,
             }),
@@ -355,6 +402,14 @@ impl HttpOptions {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(self.connect_timeout)
+            .read_timeout(self.read_timeout)
+            // One host: idle connections are worth keeping, but not beyond what a gateway keeps.
+            .pool_idle_timeout(Duration::from_secs(55))
+            .pool_max_idle_per_host(64)
+            .tcp_keepalive(Duration::from_secs(30))
+            .http1_max_headers(100)
+            .http2_max_header_list_size(64 * 1024)
+            .http2_adaptive_window(true)
             .user_agent(user_agent(self.user_agent)?)
             .no_proxy();
         if let Some(url) = self.proxy {

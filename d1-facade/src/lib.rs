@@ -69,9 +69,14 @@
 //! A 403 carries no code. [`Error::causes`] lists the documented causes that can apply to the very
 //! request that was sent, the most specific first; none of several is certain.
 //!
-//! A call that changes a card is sent once. It is sent again only when D1 refused its token (401),
-//! and, where the caller [opted in](ReasonCodeFallback), when D1 refused its reason code: in both
-//! cases D1 did not carry it out.
+//! # What is sent again
+//!
+//! A read is sent again, after a pause, when the connection fails or D1 answers 429, 500, 502, 503 or
+//! 504. A call that changes a card is sent again only when D1 cannot have carried it out: it was not
+//! sent, or was refused with 429, or D1 refused its token (401), or, where the caller
+//! [opted in](ReasonCodeFallback), its reason code. [`retry`] has the policy.
+//!
+//! Where the [outcome](Error::outcome) of a change is unknown, [`Client::confirm`] looks it up.
 //!
 //! # Testing
 //!
@@ -122,6 +127,8 @@
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
 //! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
+//! | May it be sent again? | [`retry`] |
+//! | Was it done or not? | [`Client::confirm`] |
 //!
 //! # TLS and cryptography
 //!
@@ -134,6 +141,7 @@ mod call;
 mod card;
 mod client;
 mod config;
+mod confirm;
 mod credentials;
 mod error;
 mod jwe;
@@ -141,6 +149,7 @@ mod keys;
 mod open_enum;
 mod pan_like;
 mod reason;
+pub mod retry;
 mod telemetry;
 mod text;
 mod tls;
@@ -155,6 +164,7 @@ pub use card::{
 };
 pub use client::{Client, ClientBuilder};
 pub use config::Environment;
+pub use confirm::{Confirm, Confirmation, Doubt};
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};
 pub use error::{Cause, Error, ErrorKind, InvalidInput, Outcome};
 pub use jwe::EncryptionKey;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
+use d1_facade::retry::NoRetry;
 use d1_facade::{Card, Client, ClientBuilder, EncryptionKey, Environment, SigningKey};
 use d1_sandbox::Sandbox;
 use wiremock::matchers::any;
@@ -59,6 +60,8 @@ pub fn builder_for(server: &MockServer) -> ClientBuilder {
         .token_source(FixedToken)
         .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
         .allow_plain_loopback()
+        // A test that wants a call repeated says so.
+        .retry(NoRetry)
 }
 
 /// The test card at `server`.
@@ -82,4 +85,5 @@ pub fn sandbox_builder(sandbox: &Sandbox) -> ClientBuilder {
     .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
     .signing_key(SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid()).unwrap())
     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
+    .retry(NoRetry)
 }

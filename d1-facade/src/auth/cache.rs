@@ -17,8 +17,10 @@ use crate::error::Error;
 /// How long before its end a token is renewed; at most a fifth of its life.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 
-/// How long an early renewal that failed is left alone while the old token still serves.
-const REFRESH_PAUSE: Duration = Duration::from_secs(5);
+/// How long the token endpoint is left alone after its first failure; twice as long after each further
+/// one, and never longer than [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 type Fetch = BoxFuture<'static, Result<Arc<CachedToken>, Error>>;
 
@@ -46,6 +48,9 @@ struct State {
     current: Option<Arc<CachedToken>>,
     refresh_at: Option<Instant>,
     fetching: Option<WeakShared<Fetch>>,
+    /// The last failure, and until when everybody gets it without asking D1 again.
+    failure: Option<(Error, Instant)>,
+    failures: u32,
 }
 
 impl TokenCache {
@@ -61,16 +66,20 @@ impl TokenCache {
         let (old, fetch) = {
             let mut state = lock(&self.state);
             let now = Instant::now();
+            let failing = state.failing(now);
             let old = state.current.clone().filter(|t| now < t.expires_at);
             let running = state.fetching.as_ref().and_then(WeakShared::upgrade);
-            match (old, running) {
-                (Some(token), _) if state.refresh_at.is_some_and(|at| now < at) => {
+            match (old, running, failing) {
+                (Some(token), _, _) if state.refresh_at.is_some_and(|at| now < at) => {
                     return Ok(token);
                 }
                 // Another call renews it; the old one serves meanwhile.
-                (Some(token), Some(_)) => return Ok(token),
-                (old, Some(fetch)) => (old, fetch),
-                (old, None) => {
+                (Some(token), Some(_), _) => return Ok(token),
+                (None, Some(fetch), _) => (None, fetch),
+                // The endpoint is left alone for a while; an old token serves, an old failure too.
+                (Some(token), None, Some(_)) => return Ok(token),
+                (None, None, Some(failure)) => return Err(failure),
+                (old, None, None) => {
                     let fetch = self.fetch();
                     state.fetching = fetch.downgrade();
                     (old, fetch)
@@ -78,10 +87,7 @@ impl TokenCache {
             }
         };
         match (fetch.await, old) {
-            (Err(_), Some(old)) if Instant::now() < old.expires_at => {
-                lock(&self.state).refresh_at = Some(Instant::now() + REFRESH_PAUSE);
-                Ok(old)
-            }
+            (Err(_), Some(old)) if Instant::now() < old.expires_at => Ok(old),
             (result, _) => result,
         }
     }
@@ -104,7 +110,10 @@ impl TokenCache {
         let fetch: Fetch = Box::pin(async move {
             // The life time counts from before the request: the answer may have been long on its way.
             let asked_at = Instant::now();
-            let token = source.fetch().await?;
+            let token = match source.fetch().await {
+                Ok(token) => token,
+                Err(error) => return Err(lock(&state).fail(error)),
+            };
             let lifetime = token.lifetime().min(LONGEST_LIFETIME);
             let cached = Arc::new(CachedToken {
                 expires_at: asked_at + lifetime,
@@ -112,11 +121,34 @@ impl TokenCache {
             });
             let mut state = lock(&state);
             state.current = Some(cached.clone());
+            state.failure = None;
+            state.failures = 0;
+            // Spread, so that the instances of a service do not renew all at once.
             let margin = REFRESH_MARGIN.min(lifetime / 5);
-            state.refresh_at = Some(asked_at + (lifetime - margin));
+            let early = margin.mul_f64(1.0 + fastrand::f64() / 2.0);
+            state.refresh_at = Some(asked_at + (lifetime - early));
             Ok(cached)
         });
         fetch.shared()
+    }
+}
+
+impl State {
+    /// Remembers a failure for those who ask next, and tells them how long it stands.
+    fn fail(&mut self, error: Error) -> Error {
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << self.failures.min(16))
+            .min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        let error = error.with_pause(pause);
+        self.failure = Some((error.clone(), Instant::now() + pause));
+        error
+    }
+
+    /// The failure that still stands.
+    fn failing(&self, now: Instant) -> Option<Error> {
+        let (error, until) = self.failure.as_ref()?;
+        (now < *until).then(|| error.clone())
     }
 }
 

@@ -54,8 +54,35 @@ async fn a_failure_is_shared_by_those_who_waited_and_not_kept() {
     assert!(results.iter().all(Result::is_err));
     assert_eq!(fetches(&source), 1);
     source.failing.store(false, Ordering::SeqCst);
+    tokio::time::advance(FIRST_PAUSE).await;
     assert!(cache.get().await.is_ok());
     assert_eq!(fetches(&source), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_is_down_is_left_alone_longer_and_longer() {
+    let (source, cache) = cache();
+    source.failing.store(true, Ordering::SeqCst);
+    for (calls, pause) in [
+        (1, 100),
+        (2, 200),
+        (3, 400),
+        (4, 800),
+        (5, 1600),
+        (6, 3200),
+        (7, 5000),
+        (8, 5000),
+    ] {
+        let error = cache.get().await.unwrap_err();
+        assert_eq!(fetches(&source), calls);
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(pause)));
+        // Everybody who asks meanwhile gets the same error, and D1 is not asked.
+        tokio::time::advance(Duration::from_millis(pause - 1)).await;
+        let again = join_all((0..100).map(|_| cache.get())).await;
+        assert!(again.iter().all(Result::is_err));
+        assert_eq!(fetches(&source), calls);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,10 +108,11 @@ async fn a_caller_who_gives_up_stops_nobody_and_leaves_nothing_stuck() {
 async fn a_token_is_kept_until_shortly_before_its_end() {
     let (source, cache) = cache();
     cache.get().await.unwrap();
-    tokio::time::advance(Duration::from_secs(830)).await;
+    // A renewal is due 60 to 90 seconds before the end; the fetch took one.
+    tokio::time::advance(Duration::from_secs(808)).await;
     cache.get().await.unwrap();
     assert_eq!(fetches(&source), 1);
-    tokio::time::advance(Duration::from_secs(15)).await;
+    tokio::time::advance(Duration::from_secs(33)).await;
     cache.get().await.unwrap();
     assert_eq!(fetches(&source), 2);
 }
@@ -102,7 +130,10 @@ async fn an_early_renewal_that_fails_is_ignored_until_the_token_ends() {
     cache.get().await.unwrap();
     assert_eq!(fetches(&source), 2);
     tokio::time::advance(Duration::from_secs(60)).await;
-    assert!(cache.get().await.is_err(), "the old token has ended");
+    assert!(
+        cache.get().await.is_err(),
+        "the old token has ended, and the new failure is told"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,13 +4,14 @@ use std::future::IntoFuture;
 
 use d1_generated::{ResponseValue, types};
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::{Card, Receipt};
 use crate::api_operation::ApiOperation;
 use crate::call::{self, CallOptions, call_options};
-use crate::error::{Error, ErrorKind, RequestFacts};
+use crate::error::{Error, ErrorKind, RequestFacts, Unresolved};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
-use crate::text::{CorrelationId, Reason};
+use crate::text::{CardId, CorrelationId, Reason};
 use crate::transport::ApiCall;
 
 /// The methods that every change of a card has.
@@ -32,6 +33,13 @@ macro_rules! change_options {
             /// What to do when D1 refuses the reason code, for this call only.
             pub fn reason_code_fallback(mut self, fallback: crate::ReasonCodeFallback) -> Self {
                 self.fallback = Some(fallback);
+                self
+            }
+
+            /// Lets the change be made again although D1 may have carried it out already: for changes
+            /// that are as good done twice.
+            pub fn repeat_if_unknown(mut self) -> Self {
+                self.options.repeat_if_unknown = true;
                 self
             }
 
@@ -100,6 +108,8 @@ impl Change {
             operation: self.operation,
             body: Body::Plain(body),
             facts: RequestFacts::default(),
+            reason: self.why.reason,
+            new_card: None,
         };
         submit(call, self.why.reason_code, self.fallback, &self.options).await
     }
@@ -123,6 +133,9 @@ pub(super) struct ChangeCall<'a> {
     pub(super) operation: ApiOperation,
     pub(super) body: Body,
     pub(super) facts: RequestFacts,
+    pub(super) reason: Option<Reason>,
+    /// The other card that a renewal makes of this one.
+    pub(super) new_card: Option<CardId>,
 }
 
 pub(super) enum Body {
@@ -198,6 +211,7 @@ pub(super) async fn submit(
         ),
         ..options.clone()
     };
+    let sent_at = Instant::now();
     let mut sent = reason_code;
     call.set_reason_code(&sent)?;
     let mut result = call::make(client, &call, &options).await;
@@ -211,6 +225,17 @@ pub(super) async fn submit(
         call.set_reason_code(&sent)?;
         result = call::make(client, &call, &options).await;
     }
-    let (delivered, info) = result?;
+    let (delivered, info) = result.map_err(|error| {
+        error.with_unresolved(|| Unresolved {
+            operation: call.operation,
+            issuer: call.card.issuer.clone(),
+            card: call.card.id.clone(),
+            new_card: call.new_card.clone(),
+            reason: call.reason.clone(),
+            reason_code: sent.clone(),
+            sent_at,
+            failed_at: Instant::now(),
+        })
+    })?;
     Ok(Receipt::new(call.operation, info, sent, delivered.body))
 }

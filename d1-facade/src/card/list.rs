@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::IntoFuture;
+use std::time::SystemTime;
 
 use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
 use d1_generated::{ResponseValue, types};
@@ -39,6 +40,7 @@ pub struct OperationPage {
     operations: Vec<Operation>,
     remaining: Option<i64>,
     unknown_fields: Map<String, Value>,
+    server_time: Option<SystemTime>,
     call: CallInfo,
 }
 
@@ -59,6 +61,11 @@ impl OperationPage {
     #[must_use]
     pub fn remaining_operations(&self) -> Option<u64> {
         self.remaining.and_then(|n| u64::try_from(n).ok())
+    }
+
+    /// When D1 gave the answer, by its own clock.
+    pub(crate) fn server_time(&self) -> Option<SystemTime> {
+        self.server_time
     }
 
     /// The fields of the answer that this version has no method for.
@@ -159,6 +166,7 @@ impl ListOperations {
             operations: operations.into_iter().map(Operation::from_list).collect(),
             remaining: remaining_operations,
             unknown_fields: extra,
+            server_time: delivered.server_time,
             call: info,
         })
     }

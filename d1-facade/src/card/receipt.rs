@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use d1_generated::hooks::BodyFault;
-use d1_generated::types::CardOperationResult;
 use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
@@ -18,7 +17,6 @@ pub struct Receipt {
     operation: ApiOperation,
     call: CallInfo,
     reason_code: ReasonCode,
-    result: Option<CardOperationResult>,
     fields: Map<String, Value>,
 }
 
@@ -32,12 +30,10 @@ impl Receipt {
         let body = body.unwrap_or_default();
         // A body that is no such object takes nothing from the success.
         let fields = serde_json::from_slice(&body).unwrap_or_default();
-        let result = serde_json::from_value(Value::Object(Map::clone(&fields))).ok();
         Self {
             operation,
             call,
             reason_code,
-            result,
             fields,
         }
     }
@@ -75,7 +71,8 @@ impl Receipt {
     /// The operation in D1, where it gave its id.
     #[must_use]
     pub fn operation_id(&self) -> Option<OperationId> {
-        let id = self.result.as_ref()?.operation_id.as_deref()?;
+        // Read by name: that it is there at all is not documented, and may one day be required.
+        let id = self.fields.get("operationId")?.as_str()?;
         Some(OperationId::returned(id))
     }
 

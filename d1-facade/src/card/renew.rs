@@ -163,6 +163,11 @@ impl Renew {
             operation: ApiOperation::RenewCard,
             body: Body::Renew(self.body()?),
             facts: self.facts(),
+            reason: self.why.reason.clone(),
+            new_card: self
+                .new_card_id()
+                .filter(|id| **id != self.card.id)
+                .cloned(),
         };
         submit(call, self.why.reason_code, self.fallback, &self.options).await
     }

@@ -86,6 +86,9 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
         _ => None,
     };
     builder.0.causes = causes;
+    if operation == ApiOperation::GetToken {
+        builder.0.clock_offset = clock_offset(&answer.headers, SystemTime::now());
+    }
     builder.build()
 }
 
@@ -180,6 +183,24 @@ fn outcome(status: StatusCode) -> Outcome {
     } else {
         Outcome::Unknown
     }
+}
+
+/// The time of D1's answer, by its own clock.
+pub(crate) fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    httpdate::parse_http_date(text).ok()
+}
+
+/// How many seconds `now` is ahead of D1's clock, where that is more than a minute.
+fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
+    const NOTEWORTHY: i64 = 60;
+    let theirs = server_time(headers)?;
+    let seconds = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
+    let offset = match now.duration_since(theirs) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    };
+    (offset.abs() > NOTEWORTHY).then_some(offset)
 }
 
 /// `Retry-After` in seconds or as a date, a day at most.

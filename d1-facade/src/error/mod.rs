@@ -4,6 +4,7 @@ mod cause;
 mod decode;
 mod input;
 mod kind;
+mod unresolved;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cause::Cause;
-pub(crate) use decode::{RequestFacts, refused};
+pub(crate) use decode::{RequestFacts, refused, server_time};
 pub use input::InvalidInput;
 pub use kind::{ErrorKind, Outcome};
+pub(crate) use unresolved::Unresolved;
 
 use crate::api_operation::ApiOperation;
 use crate::text::CorrelationId;
@@ -50,6 +52,8 @@ struct Inner {
     attempts: u32,
     causes: Vec<Cause>,
     documented_retryable: Option<bool>,
+    clock_offset: Option<i64>,
+    unresolved: Option<Unresolved>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -70,6 +74,8 @@ impl ErrorBuilder {
             attempts: 0,
             causes: Vec::new(),
             documented_retryable: None,
+            clock_offset: None,
+            unresolved: None,
             source: None,
         })
     }
@@ -172,7 +178,8 @@ impl Error {
         self.0.correlation_id.as_ref()
     }
 
-    /// How long D1 asks to wait.
+    /// How long to wait before asking again: what D1 asks (`Retry-After`), or how long the token
+    /// endpoint is left alone after a failure.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -220,33 +227,59 @@ impl Error {
         self.0.source.as_deref()?.downcast_ref()
     }
 
-    /// This error as one of a token exchange: the call that wanted the token was not sent, and what
-    /// kept the token away is the answer to whether it may be asked for again.
-    pub(crate) fn of_token_exchange(self) -> Self {
+    /// How many seconds this machine's clock is ahead of D1's, behind if negative; told where D1
+    /// refused an assertion and its clock differs by more than a minute.
+    #[must_use]
+    pub fn clock_offset_seconds(&self) -> Option<i64> {
+        self.0.clock_offset
+    }
+
+    /// The change whose outcome is unknown.
+    pub(crate) fn unresolved(&self) -> Option<&Unresolved> {
+        self.0.unresolved.as_ref()
+    }
+
+    /// This error with what is needed to find out, where its outcome is unknown.
+    pub(crate) fn with_unresolved(self, change: impl FnOnce() -> Unresolved) -> Self {
+        if self.0.outcome != Outcome::Unknown {
+            return self;
+        }
+        self.edit(|inner| inner.unresolved = Some(change()))
+    }
+
+    /// This error with the time for which nobody should ask again, unless D1 named a longer one.
+    pub(crate) fn with_pause(self, pause: Duration) -> Self {
+        self.edit(|inner| inner.retry_after = inner.retry_after.max(Some(pause)))
+    }
+
+    /// Changes the error, unless others hold it too: then it belongs to the exchange that they share.
+    fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
         match Arc::try_unwrap(self.0) {
             Ok(mut inner) => {
-                if inner.outcome == Outcome::Unknown {
-                    inner.outcome = Outcome::NotSent;
-                }
+                change(&mut inner);
                 Self(Arc::new(inner))
             }
             Err(shared) => Self(shared),
         }
     }
 
+    /// This error as one of a token exchange: the call that wanted the token was not sent, and what
+    /// kept the token away is the answer to whether it may be asked for again.
+    pub(crate) fn of_token_exchange(self) -> Self {
+        self.edit(|inner| {
+            if inner.outcome == Outcome::Unknown {
+                inner.outcome = Outcome::NotSent;
+            }
+        })
+    }
+
     /// This error with what only the caller of a lower layer knows.
     pub(crate) fn with_call(self, correlation_id: &CorrelationId, attempts: u32) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(mut inner) => {
-                inner
-                    .correlation_id
-                    .get_or_insert_with(|| correlation_id.clone());
-                inner.attempts = inner.attempts.max(attempts);
-                Self(Arc::new(inner))
-            }
-            // Others hold it too: it belongs to the token exchange that they share.
-            Err(shared) => Self(shared),
-        }
+        self.edit(|inner| {
+            let id = &mut inner.correlation_id;
+            id.get_or_insert_with(|| correlation_id.clone());
+            inner.attempts = inner.attempts.max(attempts);
+        })
     }
 }
 
@@ -286,6 +319,11 @@ impl fmt::Display for Error {
             if !rest.is_empty() {
                 write!(f, " (or {} more)", rest.len())?;
             }
+        }
+        if let Some(seconds) = inner.clock_offset {
+            let direction = if seconds < 0 { "behind" } else { "ahead of" };
+            let seconds = seconds.unsigned_abs();
+            write!(f, "; this machine's clock is {seconds} s {direction} D1's")?;
         }
         write!(f, "; {}", inner.outcome)?;
         if let Some(id) = &inner.correlation_id {

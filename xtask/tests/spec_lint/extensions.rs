@@ -89,6 +89,16 @@ pub(crate) const NAMES: &[Case] = &[
     case(NAME, CHANGE, "ignored", |s| {
         schema(s, "Change")["x-d1-rust-name"] = json!("other");
     }),
+    // A parameter of the path item belongs to each of its operations.
+    case(NAME, "readCard.path.parameters[0]", "ignored", |s| {
+        let shared = json!({"name": "q", "in": "query", "schema": {}, "x-d1-rust-name": "query"});
+        s["paths"]["/cards/{cardId}"]["parameters"] = json!([shared]);
+    }),
+    case(NAME, "readCard.parameters[2]", "ignored", |s| {
+        let header = json!({"name": "x-q", "in": "header", "x-d1-rust-name": "query"});
+        let own = read(s)["parameters"].as_array_mut().unwrap();
+        own.push(header);
+    }),
     case(NAME, "readCard.parameters[1]", "not snake_case", |s| {
         read(s)["parameters"][1]["x-d1-rust-name"] = json!("pageSize");
     }),
