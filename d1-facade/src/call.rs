@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
 use crate::retry::{self, Attempt, RetryPolicy};
 use crate::telemetry;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Delivered};
+use crate::transport::{ApiCall, Delivered, unusable};
 
 /// What a caller adds to a single call.
 #[derive(Clone, Default)]
@@ -121,11 +121,16 @@ async fn attempt<C: ApiCall>(
     };
     let mut token_was_refused = false;
     let mut failures = 0;
+    // What the attempts before the last one left behind.
+    let mut earlier = Outcome::NotSent;
     loop {
         let error = match sender.send_once().await {
             Ok(answer) => return Ok(answer),
-            Err(error) => error.with_call(correlation_id, sender.sent),
+            Err(error) => error.with_call(correlation_id, sender.sent).after(earlier),
         };
+        if operation.changes_card() {
+            earlier = error.outcome();
+        }
         // D1 refused the token, so it did nothing: another token may do.
         if error.kind() == ErrorKind::Unauthorized && !token_was_refused {
             token_was_refused = true;
@@ -186,6 +191,10 @@ impl<C: ApiCall> Sender<'_, C> {
             .send(self.call, self.correlation_id, additions)
             .await;
         match result {
+            // A read whose answer did not arrive whole is one that failed.
+            Ok(delivered) if delivered.value.is_none() && !self.call.operation().changes_card() => {
+                Err(unusable(self.call.operation(), delivered))
+            }
             Ok(delivered) => {
                 let info = CallInfo {
                     correlation_id: self.correlation_id.clone(),

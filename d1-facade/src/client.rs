@@ -401,6 +401,11 @@ impl HttpOptions {
             .tls_backend_preconfigured(tls::config(self.roots, identity)?)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Whatever another user of reqwest enables: what is read is what is counted.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .connect_timeout(self.connect_timeout)
             .read_timeout(self.read_timeout)
             // One host: idle connections are worth keeping, but not beyond what a gateway keeps.

@@ -1,6 +1,8 @@
 //! What the workspace tests share: a client before a recording server, and one before the sandbox.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Only tests call it.
 
+pub mod fault_server;
+
 use std::time::Duration;
 
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};

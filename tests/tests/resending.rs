@@ -104,6 +104,24 @@ async fn a_caller_may_call_a_change_harmless() {
     );
 }
 
+#[tokio::test]
+async fn the_last_attempt_does_not_hide_what_an_earlier_one_may_have_done() {
+    let server = MockServer::start().await;
+    let failing = Mock::given(any()).respond_with(ResponseTemplate::new(503));
+    failing.up_to_n_times(1).mount(&server).await;
+    let refusing = Mock::given(any()).respond_with(ResponseTemplate::new(403));
+    refusing.mount(&server).await;
+    let client = builder_for(&server).retry(eager()).build().unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let error = card.suspend().repeat_if_unknown().await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Forbidden, 2));
+    assert_eq!(
+        error.outcome(),
+        Outcome::Unknown,
+        "the first one may have been carried out"
+    );
+}
+
 /// Says yes to everything, and counts how often it is asked.
 struct Insistent(Arc<AtomicU32>);
 

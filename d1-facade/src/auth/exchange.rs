@@ -1,6 +1,7 @@
 //! Trades an assertion for an access token at D1's token endpoint.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use d1_generated::hooks::Additions;
@@ -13,7 +14,7 @@ use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts};
 use crate::telemetry;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Transport};
+use crate::transport::{ApiCall, Transport, unusable};
 
 /// How long a token is documented to live; used where the answer does not say.
 const DOCUMENTED_LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -23,6 +24,8 @@ pub(crate) struct Exchange {
     transport: Arc<Transport>,
     assertion: Assertion,
     key: SigningKey,
+    /// How many seconds this machine's clock is ahead of D1's, once D1 has shown that it is.
+    clock_offset: AtomicI64,
 }
 
 impl TokenSource for Exchange {
@@ -47,6 +50,7 @@ impl Exchange {
                 policy,
             },
             key,
+            clock_offset: AtomicI64::new(0),
         }
     }
 
@@ -56,26 +60,54 @@ impl Exchange {
         let operation = ApiOperation::GetToken;
         let span = telemetry::span(operation, self.transport.host(), &correlation_id);
         let result = self
-            .send(&correlation_id)
+            .send_by_d1s_clock(&correlation_id)
             .instrument(span.clone())
-            .await
-            .map_err(|e| e.of_token_exchange().with_call(&correlation_id, 1));
+            .await;
         match &result {
             Ok(_) => telemetry::record(&span, Some(200), 1, None),
-            Err(e) => telemetry::record(&span, e.status(), 1, Some(e)),
+            Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
         }
         result
     }
 
+    /// Sends an assertion; if D1 refuses it and its clock is another, once more by D1's clock.
+    async fn send_by_d1s_clock(&self, id: &CorrelationId) -> Result<AccessToken, Error> {
+        let of_exchange = |e: Error, sent| e.of_token_exchange().with_call(id, sent);
+        let error = match self.send(id).await {
+            Ok(token) => return Ok(token),
+            Err(error) => of_exchange(error, 1),
+        };
+        match error.clock_offset_seconds() {
+            Some(offset) if self.clock_offset.swap(offset, Ordering::Relaxed) != offset => {
+                tracing::warn!(
+                    offset,
+                    "this machine's clock is not D1's; an assertion by D1's"
+                );
+                self.send(id).await.map_err(|e| of_exchange(e, 2))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// The time, as far as is known by D1's clock.
+    fn now(&self) -> SystemTime {
+        let offset = self.clock_offset.load(Ordering::Relaxed);
+        let distance = Duration::from_secs(offset.unsigned_abs());
+        let now = SystemTime::now();
+        let moved = if offset > 0 {
+            now.checked_sub(distance)
+        } else {
+            now.checked_add(distance)
+        };
+        moved.unwrap_or(now)
+    }
+
     async fn send(&self, correlation_id: &CorrelationId) -> Result<AccessToken, Error> {
-        let assertion = self
-            .assertion
-            .sign(&self.key, SystemTime::now())
-            .map_err(|e| {
-                ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
-                    .source(e)
-                    .build()
-            })?;
+        let assertion = self.assertion.sign(&self.key, self.now()).map_err(|e| {
+            ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
+                .source(e)
+                .build()
+        })?;
         let call = GetToken {
             body: types::TokenRequest {
                 assertion: assertion.to_string(),
@@ -86,15 +118,18 @@ impl Exchange {
             timeout: Some(self.transport.timeout()),
             ..self.transport.additions()
         };
-        let delivered = self
+        let mut delivered = self
             .transport
             .send(&call, correlation_id, additions)
             .await?;
-        access_token(delivered.value)
+        match delivered.value.take() {
+            Some(answer) => access_token(answer),
+            None => Err(unusable(ApiOperation::GetToken, delivered)),
+        }
     }
 }
 
-fn access_token(answer: Option<types::TokenResponse>) -> Result<AccessToken, Error> {
+fn access_token(answer: types::TokenResponse) -> Result<AccessToken, Error> {
     let unreadable = || {
         ErrorBuilder::new(
             ApiOperation::GetToken,
@@ -108,7 +143,7 @@ fn access_token(answer: Option<types::TokenResponse>) -> Result<AccessToken, Err
         scope,
         token_type: _, // Bearer, whatever it says.
         extra: _,
-    } = answer.ok_or_else(|| unreadable().build())?;
+    } = answer;
     let lifetime = match expires_in {
         Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO),
         None => DOCUMENTED_LIFETIME,

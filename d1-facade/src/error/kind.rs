@@ -121,8 +121,8 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What became of a request that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What became of a request that failed, the least worrying first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Outcome {
     /// D1 did not receive it. Asking again does nothing twice.

@@ -252,6 +252,27 @@ impl Error {
         self.edit(|inner| inner.retry_after = inner.retry_after.max(Some(pause)))
     }
 
+    /// This error as the last one of a change whose earlier attempts left `earlier` behind: what
+    /// became of the last attempt says nothing about them.
+    pub(crate) fn after(self, earlier: Outcome) -> Self {
+        if self.0.outcome >= earlier {
+            return self;
+        }
+        match Arc::try_unwrap(self.0) {
+            Ok(mut inner) => {
+                inner.outcome = earlier;
+                Self(Arc::new(inner))
+            }
+            Err(shared) => {
+                let mut builder = ErrorBuilder::new(shared.operation, shared.kind, earlier);
+                builder.0.status = shared.status;
+                builder.0.correlation_id.clone_from(&shared.correlation_id);
+                builder.0.retry_after = shared.retry_after;
+                builder.source(Self(shared)).build()
+            }
+        }
+    }
+
     /// Changes the error, unless others hold it too: then it belongs to the exchange that they share.
     fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
         match Arc::try_unwrap(self.0) {

@@ -1,0 +1,175 @@
+//! A server on a bare socket that breaks wherever it is told to: before the request, within the answer,
+//! or not at all but wrongly.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What the server does with a connection.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Resets it before reading anything.
+    ResetBeforeRequest,
+    /// Reads the request, then resets it.
+    ResetAfterRequest,
+    /// Reads nothing and says nothing.
+    StallBeforeRequest,
+    /// Reads the request, says this, and closes.
+    Say(Vec<u8>),
+    /// Reads the request, says this, and resets.
+    SayAndReset(Vec<u8>),
+    /// Reads the request, says this, and then nothing more.
+    SayAndStall(Vec<u8>),
+}
+
+impl Act {
+    /// An answer as it should be.
+    pub fn answer(status: u16, content_type: &str, body: &str) -> Self {
+        Self::Say(answer(status, content_type, body))
+    }
+}
+
+/// The bytes of an HTTP/1.1 answer.
+pub fn answer(status: u16, content_type: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Status\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// What is done with the n-th request to a path, counted from 0.
+pub type Script = Arc<dyn Fn(&str, usize) -> Act + Send + Sync>;
+
+/// The server. It ends when it is dropped.
+pub struct FaultServer {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl FaultServer {
+    /// Starts a server that follows `script` for each request.
+    ///
+    /// For acts that do not wait for a request, the script is asked with an empty path.
+    pub async fn start(script: impl Fn(&str, usize) -> Act + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (connections, requests) =
+            (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (seen, read) = (connections.clone(), requests.clone());
+        let script: Script = Arc::new(script);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let n = seen.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream, n, script.clone(), read.clone()));
+            }
+        });
+        Self {
+            address,
+            connections,
+            requests,
+            task,
+        }
+    }
+
+    /// Its address, as a base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many requests for a card it read to their end.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// How many connections it accepted.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for FaultServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<AtomicUsize>) {
+    match script("", n) {
+        Act::ResetBeforeRequest => return reset(stream),
+        Act::StallBeforeRequest => return stall(stream).await,
+        _ => {}
+    }
+    let Some(path) = read_request(&mut stream).await else {
+        return;
+    };
+    let is_token = path.starts_with("/authz/");
+    let n = if is_token {
+        0
+    } else {
+        requests.fetch_add(1, Ordering::SeqCst)
+    };
+    match script(&path, n) {
+        Act::ResetBeforeRequest | Act::ResetAfterRequest => reset(stream),
+        Act::StallBeforeRequest => stall(stream).await,
+        Act::Say(bytes) => {
+            // The client may have left already.
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+        }
+        Act::SayAndReset(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.flush().await;
+            reset(stream);
+        }
+        Act::SayAndStall(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            stall(stream).await;
+        }
+    }
+}
+
+/// Closes the connection the hard way.
+fn reset(stream: TcpStream) {
+    #[allow(deprecated)] // A linger of zero does not block: it is what makes a reset.
+    let _ = stream.set_linger(Some(std::time::Duration::ZERO));
+}
+
+/// Keeps the connection open until the client gives it up.
+async fn stall(mut stream: TcpStream) {
+    let mut sink = [0; 4096];
+    while let Ok(1..) = stream.read(&mut sink).await {}
+}
+
+/// Reads a request to the end of its body; its path, or nothing if the client left.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some(path) = complete(&bytes) {
+            return Some(path);
+        }
+        match stream.read(&mut chunk).await {
+            Ok(n @ 1..) => bytes.extend_from_slice(&chunk[..n]),
+            _ => return None,
+        }
+    }
+}
+
+/// The path of a request, once all of it is there.
+fn complete(bytes: &[u8]) -> Option<String> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|l| l.strip_prefix("content-length:"))
+        .map_or(0, |v| v.trim().parse().unwrap());
+    let whole = String::from_utf8_lossy(&bytes[..end]);
+    (bytes.len() >= end + length).then(|| whole.split(' ').nth(1).unwrap().to_owned())
+}
