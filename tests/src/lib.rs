@@ -3,12 +3,21 @@
 
 pub mod fault_server;
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
 use d1_facade::retry::NoRetry;
 use d1_facade::{Card, Client, ClientBuilder, EncryptionKey, Environment, SigningKey};
 use d1_sandbox::Sandbox;
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::SubjectAlternativeName;
+use openssl::x509::{X509, X509Name};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -41,6 +50,48 @@ impl TokenSource for FixedToken {
     }
 }
 
+/// Some certificate to trust where no TLS is spoken: reading the system's takes its time.
+pub fn any_root() -> &'static [u8] {
+    static ROOT: LazyLock<Vec<u8>> =
+        LazyLock::new(|| certificate("nobody.example", 1).0.to_pem().unwrap());
+    &ROOT
+}
+
+/// A self-signed certificate for `name`, and its key. It is valid from a month ago for so many days
+/// from now.
+pub fn certificate(name: &str, valid_days: i64) -> (X509, PKey<Private>) {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut subject = X509Name::builder().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(&subject).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_secs()).unwrap();
+    let day = |n: i64| Asn1Time::from_unix(now + n * 86_400).unwrap();
+    builder.set_not_before(&day(-30)).unwrap();
+    builder.set_not_after(&day(valid_days)).unwrap();
+    let names = SubjectAlternativeName::new()
+        .dns(name)
+        .build(&builder.x509v3_context(None, None));
+    builder.append_extension(names.unwrap()).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    (builder.build(), key)
+}
+
+/// A client certificate that no D1 knows, and its key, as PEM.
+pub fn foreign_identity() -> (Vec<u8>, Vec<u8>) {
+    let (certificate, key) = certificate("nobody", 1);
+    let key = key.private_key_to_pem_pkcs8().unwrap();
+    (certificate.to_pem().unwrap(), key)
+}
+
 /// A server that answers everything alike and records what it gets.
 pub async fn answering(response: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
@@ -62,6 +113,8 @@ pub fn builder_for(server: &MockServer) -> ClientBuilder {
         .token_source(FixedToken)
         .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
         .allow_plain_loopback()
+        .root_certificate(any_root())
+        .without_system_roots()
         // A test that wants a call repeated says so.
         .retry(NoRetry)
 }

@@ -6,7 +6,7 @@ use d1_facade::{
     ReasonCode, Renewal, RequestorType,
 };
 use d1_sandbox::{ErrorBodies, Fault, IssuerStub, Mode, Sandbox, SuccessStyle};
-use d1_tests::{CARD, EXPIRY, FixedToken, PAN, sandbox_builder, sandbox_client};
+use d1_tests::{CARD, EXPIRY, FixedToken, PAN, foreign_identity, sandbox_builder, sandbox_client};
 use futures_util::TryStreamExt as _;
 
 const NEW_PAN: &str = "5555555555554444";
@@ -503,32 +503,4 @@ async fn without_a_client_certificate_of_d1s_nothing_gets_through() {
     // The token could not be had, so the card's call was not sent.
     assert_eq!(error.outcome(), Outcome::NotSent, "{error:?}");
     assert!(sandbox.requests().is_empty());
-}
-
-/// A self-signed certificate and its key.
-fn foreign_identity() -> (Vec<u8>, Vec<u8>) {
-    use openssl::{asn1::Asn1Time, bn::BigNum, hash::MessageDigest, pkey::PKey, x509};
-    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
-    let mut name = x509::X509Name::builder().unwrap();
-    name.append_entry_by_text("CN", "nobody").unwrap();
-    let name = name.build();
-    let mut builder = x509::X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
-    builder.set_serial_number(&serial).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
-        .unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    (
-        builder.build().to_pem().unwrap(),
-        key.private_key_to_pem_pkcs8().unwrap(),
-    )
 }
