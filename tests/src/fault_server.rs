@@ -102,7 +102,7 @@ impl Drop for FaultServer {
 
 async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<AtomicUsize>) {
     match script("", n) {
-        Act::ResetBeforeRequest => return reset(stream),
+        Act::ResetBeforeRequest => return reset(&stream),
         Act::StallBeforeRequest => return stall(stream).await,
         _ => {}
     }
@@ -116,7 +116,7 @@ async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<At
         requests.fetch_add(1, Ordering::SeqCst)
     };
     match script(&path, n) {
-        Act::ResetBeforeRequest | Act::ResetAfterRequest => reset(stream),
+        Act::ResetBeforeRequest | Act::ResetAfterRequest => reset(&stream),
         Act::StallBeforeRequest => stall(stream).await,
         Act::Say(bytes) => {
             // The client may have left already.
@@ -126,7 +126,7 @@ async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<At
         Act::SayAndReset(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.flush().await;
-            reset(stream);
+            reset(&stream);
         }
         Act::SayAndStall(bytes) => {
             let _ = stream.write_all(&bytes).await;
@@ -135,10 +135,9 @@ async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<At
     }
 }
 
-/// Closes the connection the hard way.
-fn reset(stream: TcpStream) {
-    #[allow(deprecated)] // A linger of zero does not block: it is what makes a reset.
-    let _ = stream.set_linger(Some(std::time::Duration::ZERO));
+/// Has the connection, which the caller is about to drop, closed the hard way.
+fn reset(stream: &TcpStream) {
+    let _ = stream.set_zero_linger();
 }
 
 /// Keeps the connection open until the client gives it up.
