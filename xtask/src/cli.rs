@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::{self, Mode};
-use crate::{codegen, lint, spec};
+use crate::{codegen, fault_report, lint, spec};
 
 #[derive(Parser)]
 #[command(
@@ -31,6 +31,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
     },
+    /// Run every fault against every operation, and print the table of what a caller is told.
+    FaultReport,
     /// Refuse what the generator would turn into a wrong client.
     SpecLint {
         /// Another spec than the curated one.
@@ -44,6 +46,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Codegen { check, spec } => run_codegen(check, spec),
+        Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),
         Command::SpecLint { spec } => run_lint(spec),
     };
     match result {

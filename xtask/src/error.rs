@@ -36,6 +36,9 @@ pub enum Error {
     /// `--check` found files that differ from what the spec gives.
     #[error("{0} file(s) are stale; run `cargo xtask codegen`, and review the snapshots")]
     Stale(usize),
+    /// The fault table does not say what it should.
+    #[error("the fault table failed; `cargo test -p d1-tests --test fault_matrix` says why")]
+    FaultReport,
 }
 
 impl Error {

@@ -15,6 +15,7 @@ pub mod codegen;
 pub mod error;
 pub mod error_table;
 pub mod facts;
+mod fault_report;
 pub mod lint;
 pub mod normalize;
 pub mod output;

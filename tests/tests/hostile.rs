@@ -1,0 +1,175 @@
+//! A server that means ill, or is merely broken: nothing panics, nothing hangs, every answer is an answer
+//! or an error of a sensible kind.
+#![allow(clippy::unwrap_used)]
+
+use d1_facade::retry::NoRetry;
+use d1_facade::{Card, Client, Environment, Error, ErrorKind, OperationPage, Outcome};
+use d1_tests::fault_server::{Act, FaultServer, answer};
+use d1_tests::{CARD, FixedToken, ISSUER, any_root};
+
+fn card_at(server: &FaultServer) -> Card {
+    Client::builder(Environment::Custom(server.url()), ISSUER.parse().unwrap())
+        .token_source(FixedToken)
+        .allow_plain_loopback()
+        .root_certificate(any_root())
+        .without_system_roots()
+        .retry(NoRetry)
+        .build()
+        .unwrap()
+        .card(CARD.parse().unwrap())
+}
+
+async fn list(bytes: Vec<u8>) -> Result<OperationPage, Error> {
+    let server = FaultServer::start(move |_, _| Act::Say(bytes.clone())).await;
+    card_at(&server).operations().await
+}
+
+async fn list_json(body: &str) -> Result<OperationPage, Error> {
+    list(answer(200, "application/json", body)).await
+}
+
+#[tokio::test]
+async fn every_status_from_200_to_599_is_a_result_or_an_error_of_its_kind() {
+    for status in 200..=599 {
+        let body = answer(status, "text/plain", "");
+        let server = FaultServer::start(move |_, _| Act::Say(body.clone())).await;
+        let changed = card_at(&server).suspend().await;
+        let read = card_at(&server).operations().await.unwrap_err();
+        let expected = match status {
+            200..=299 => (ErrorKind::UnreadableAnswer, Outcome::Unknown),
+            400 => (ErrorKind::InvalidRequest, Outcome::Refused),
+            401 => (ErrorKind::Unauthorized, Outcome::Refused),
+            403 => (ErrorKind::Forbidden, Outcome::Refused),
+            404 => (ErrorKind::NotFound, Outcome::Refused),
+            408 | 300..=399 => (ErrorKind::UnexpectedStatus, Outcome::Unknown),
+            429 => (ErrorKind::RateLimited, Outcome::Refused),
+            402..=499 => (ErrorKind::UnexpectedStatus, Outcome::Refused),
+            _ => (ErrorKind::Server, Outcome::Unknown),
+        };
+        assert_eq!((read.kind(), read.outcome()), expected, "{status}");
+        assert_eq!(read.status(), Some(status), "{status}");
+        match changed {
+            Ok(receipt) => assert!((200..300).contains(&receipt.http_status()), "{status}"),
+            Err(error) => assert_eq!((error.kind(), error.outcome()), expected, "{status}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interim_answer_is_not_the_answer() {
+    let mut bytes =
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".to_vec();
+    bytes.extend(answer(200, "application/json", "{\"operations\":[]}"));
+    assert!(list(bytes).await.unwrap().operations().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_of_http_1_0_is_read() {
+    let bytes =
+        b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"operations\":[]}".to_vec();
+    assert!(list(bytes).await.unwrap().operations().is_empty());
+}
+
+#[tokio::test]
+async fn json_is_read_in_any_order_with_anything_in_it() {
+    let page = list_json(
+        "\u{20}{\"x\": {\"a\": [1, null, {}]}, \"remainingOperations\": 0, \"operations\": [{\"status\": \"NEW\", \"operationId\": \"op-1\", \"endTime\": null}]} \n",
+    )
+    .await
+    .unwrap();
+    assert_eq!(page.operations().len(), 1);
+    assert_eq!(page.unknown_fields()["x"]["a"][0], 1);
+    // A content type of another kind takes nothing from it.
+    let bytes = answer(200, "text/html", "{\"operations\":[]}");
+    assert!(list(bytes).await.is_ok());
+}
+
+#[tokio::test]
+async fn json_that_is_broken_is_an_error() {
+    let deep = "[".repeat(100_000);
+    let nested = format!("{{\"operations\":{}}}", "{\"a\":".repeat(5_000));
+    for body in [
+        deep.as_str(),
+        nested.as_str(),
+        "{\"operations\":[],\"operations\":[]}",
+        "{\"operations\":[5]}",
+        "{\"operations\":[{\"status\":5}]}",
+        "{\"operations\":[],\"remainingOperations\":\"many\"}",
+        "{\"operations\":[],\"remainingOperations\":1e400}",
+        "{\"operations\":\u{0}[]}",
+        "null",
+        "\u{feff}{}",
+    ] {
+        let error = list_json(body).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::UnreadableAnswer,
+            "{}",
+            &body[..20.min(body.len())]
+        );
+    }
+    let mut bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\n".to_vec();
+    bytes.extend([0xff, 0xfe, 0x00, 0x80]);
+    assert_eq!(
+        list(bytes).await.unwrap_err().kind(),
+        ErrorKind::UnreadableAnswer
+    );
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_cut_off_by_the_limit_and_not_by_memory() {
+    let mut bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let chunk = format!("{:x}\r\n{}\r\n", 65_536, " ".repeat(65_536));
+    for _ in 0..64 {
+        bytes.extend_from_slice(chunk.as_bytes());
+    }
+    let server = FaultServer::start(move |_, _| Act::SayAndStall(bytes.clone())).await;
+    let error = card_at(&server).operations().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
+}
+
+#[tokio::test]
+async fn headers_without_end_or_without_sense_are_an_error() {
+    let many: String = (0..500).map(|n| format!("x-{n}: y\r\n")).collect();
+    let long = format!("x: {}\r\n", "y".repeat(1 << 20));
+    for head in [
+        many,
+        long,
+        "no colon\r\n".to_owned(),
+        "x\u{0}: y\r\n".to_owned(),
+    ] {
+        let bytes = format!("HTTP/1.1 200 OK\r\n{head}content-length: 2\r\n\r\n{{}}").into_bytes();
+        let error = list(bytes).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::Transport, Outcome::Unknown)
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_error_body_in_any_shape_keeps_status_and_kind() {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "5",
+        "null",
+        "<html>",
+        "{\"error\":{\"nested\":1}}",
+        "{\"error\":\"a\",\"error\":\"b\"}",
+        "{\"errorCode\":\"\"}",
+        "{\"errorCode\":\"a code\nwith a line\"}",
+    ] {
+        let error = list(answer(404, "application/json", body))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.status()),
+            (ErrorKind::NotFound, Some(404)),
+            "{body}"
+        );
+        assert!(!error.to_string().contains('\n'), "one line: {error}");
+        assert_eq!(error.code(), None, "{body}");
+    }
+}
