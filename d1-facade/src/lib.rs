@@ -137,6 +137,7 @@
 
 mod api_operation;
 pub mod auth;
+mod builder;
 mod call;
 mod card;
 mod client;
@@ -144,6 +145,7 @@ mod config;
 mod confirm;
 mod credentials;
 mod error;
+mod http_client;
 mod jwe;
 mod keys;
 mod open_enum;
@@ -157,12 +159,13 @@ mod transport;
 
 pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
+pub use builder::ClientBuilder;
 pub use call::CallInfo;
 pub use card::{
     Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,
     OperationPage, OperationStatus, OperationType, Receipt, Renew, Renewal, RequestorType,
 };
-pub use client::{Client, ClientBuilder};
+pub use client::Client;
 pub use config::Environment;
 pub use confirm::{Confirm, Confirmation, Doubt};
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
 use d1_facade::retry::NoRetry;
-use d1_facade::{Card, Client, ClientBuilder, EncryptionKey, Environment, SigningKey};
+use d1_facade::{
+    Card, Client, ClientBuilder, EncryptionKey, Environment, Error, ErrorKind, SigningKey,
+};
 use d1_sandbox::Sandbox;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -141,4 +143,26 @@ pub fn sandbox_builder(sandbox: &Sandbox) -> ClientBuilder {
     .signing_key(SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid()).unwrap())
     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
     .retry(NoRetry)
+}
+
+/// A sandbox as `builder` has it, and the test card in it.
+pub async fn with(builder: d1_sandbox::Builder) -> (Sandbox, Card) {
+    let sandbox = builder.start().await.unwrap();
+    let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
+    (sandbox, card)
+}
+
+/// Asserts kind, status and that the error offers the cause.
+pub fn assert_error(error: &Error, kind: ErrorKind, status: u16, meaning: &str) {
+    assert_eq!(
+        (error.kind(), error.status()),
+        (kind, Some(status)),
+        "{error}"
+    );
+    let meanings: Vec<&str> = error.causes().iter().map(|c| c.meaning()).collect();
+    assert!(
+        meanings.iter().any(|m| m.contains(meaning)),
+        "{meaning}: {meanings:?}"
+    );
+    assert!(error.correlation_id().is_some());
 }
