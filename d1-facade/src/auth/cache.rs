@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{AccessToken, TokenSource};
 use crate::error::Error;
 
 /// How long before its end a token is renewed; at most a fifth of its life.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long an early renewal is waited for while the old token serves.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the token endpoint is left alone after its first failure; twice as long after each further
 /// one, and never longer than [`LONGEST_PAUSE`].
@@ -86,9 +89,20 @@ impl TokenCache {
                 }
             }
         };
-        match (fetch.await, old) {
-            (Err(_), Some(old)) if Instant::now() < old.expires_at => Ok(old),
-            (result, _) => result,
+        let Some(old) = old else {
+            return fetch.await;
+        };
+        // The old token serves: nobody waits long for another one.
+        let renewed = timeout(REFRESH_PATIENCE, fetch.clone()).await;
+        let still_good = Instant::now() < old.expires_at;
+        match renewed {
+            Ok(Err(_)) if still_good => Ok(old),
+            Ok(result) => result,
+            Err(_) if still_good => {
+                lock(&self.state).refresh_at = Some(Instant::now() + LONGEST_PAUSE);
+                Ok(old)
+            }
+            Err(_) => fetch.await,
         }
     }
 

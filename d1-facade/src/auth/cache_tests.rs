@@ -136,6 +136,36 @@ async fn an_early_renewal_that_fails_is_ignored_until_the_token_ends() {
     );
 }
 
+/// A source that gives a token at once the first time, and never again.
+struct Hanging(AtomicUsize);
+
+impl TokenSource for Arc<Hanging> {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(AccessToken::new("token", Duration::from_secs(900)).unwrap())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_renewal_that_hangs_holds_nobody_up_for_long() {
+    let source = Arc::new(Hanging(AtomicUsize::new(0)));
+    let cache = TokenCache::new(Arc::new(source.clone()));
+    let first = cache.get().await.unwrap();
+    tokio::time::advance(Duration::from_secs(845)).await;
+    let asked = Instant::now();
+    assert!(Arc::ptr_eq(&first, &cache.get().await.unwrap()));
+    // Paused time: this is what the cache waited, not what the machine took.
+    assert_eq!(asked.elapsed(), REFRESH_PATIENCE);
+    let asked = Instant::now();
+    assert!(Arc::ptr_eq(&first, &cache.get().await.unwrap()));
+    assert_eq!(asked.elapsed(), Duration::ZERO, "not once a call");
+    assert_eq!(source.0.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_the_refused_token_is_forgotten() {
     let (source, cache) = cache();

@@ -185,7 +185,7 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How often the request was sent.
+    /// How often the request was tried, whether it reached D1 or not.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
