@@ -236,3 +236,76 @@ async fn an_aggregator_names_the_issuer_of_the_card_in_the_path() {
             .starts_with("/banking/v1/issuers/ISSUER_B-2/cards/ReplaceMe01/")
     );
 }
+
+/// Opens what the facade encrypts with a key of our own, and shows the header.
+#[tokio::test]
+async fn what_is_encrypted_is_what_was_given_and_names_its_key() {
+    use d1_facade::EncryptionKey;
+    use josekit::jwe::{self, ECDH_ES};
+    let pair = ECDH_ES
+        .generate_ec_key_pair(josekit::jwk::alg::ec::EcCurve::P256)
+        .unwrap();
+    let decrypter = ECDH_ES
+        .decrypter_from_der(pair.to_der_private_key())
+        .unwrap();
+    let key = |kid: &str| EncryptionKey::from_pem(pair.to_pem_public_key(), kid).unwrap();
+
+    let visa = CardCredentials::new(PAN, EXPIRY).unwrap();
+    let cobadged = visa
+        .clone()
+        .with_auxiliary("5555555555554444", "0131")
+        .unwrap();
+    let american_express = CardCredentials::new("378282246310005", EXPIRY).unwrap();
+    let american_express = american_express.with_psn("07").unwrap();
+    for (credentials, kid, expected) in [
+        (visa, None, json!({"pan": PAN, "exp": EXPIRY})),
+        (
+            cobadged,
+            Some("second"),
+            json!({"pan": PAN, "exp": EXPIRY, "auxiliaryPan": "5555555555554444", "auxiliaryExp": "0131"}),
+        ),
+        (
+            american_express,
+            Some("first"),
+            json!({"pan": "378282246310005", "exp": EXPIRY, "psn": "07"}),
+        ),
+    ] {
+        let server = accepting().await;
+        let client = d1_facade::Client::builder(
+            d1_facade::Environment::Custom(server.uri()),
+            ISSUER.parse().unwrap(),
+        )
+        .token_source(d1_tests::FixedToken)
+        .encryption_key(key("first"))
+        .encryption_key(key("second"))
+        .allow_plain_loopback()
+        .build()
+        .unwrap();
+        let mut renewal = Renewal::same_card().credentials(credentials);
+        if let Some(kid) = kid {
+            renewal = renewal.encrypt_to(kid);
+        }
+        client
+            .card("ReplaceMe01".parse().unwrap())
+            .renew(renewal)
+            .await
+            .unwrap();
+        let body: Value = serde_json::from_slice(&only_request(&server).await.body).unwrap();
+        let token = body["encryptedData"].as_str().unwrap();
+        let (plaintext, header) = jwe::deserialize_compact(token, &decrypter).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&plaintext).unwrap(),
+            expected
+        );
+        let mut names: Vec<&String> = header.claims_set().keys().collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["alg", "enc", "epk", "kid"],
+            "nothing else is in the header"
+        );
+        assert_eq!(header.claim("alg"), Some(&json!("ECDH-ES")));
+        assert_eq!(header.claim("enc"), Some(&json!("A256GCM")));
+        assert_eq!(header.key_id(), Some(kid.unwrap_or("first")));
+    }
+}
