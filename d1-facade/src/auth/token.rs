@@ -88,3 +88,19 @@ pub trait TokenSource: Send + Sync + 'static {
 
 /// What [`TokenSource::fetch`] returns.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<AccessToken, Error>> + Send + 'a>>;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_sensitive_header_and_shows_nothing() {
+        let token = AccessToken::new("s3cret", Duration::from_secs(900)).unwrap();
+        let header = token.authorization();
+        assert!(header.is_sensitive());
+        assert_eq!(header.to_str().unwrap(), "Bearer s3cret");
+        assert!(!format!("{token:?} {header:?}").contains("s3cret"));
+    }
+}
