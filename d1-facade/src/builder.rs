@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{AssertionPolicy, Exchange, SigningKey, TokenCache, TokenSource};
+use crate::call::LONGEST_TIMEOUT;
 use crate::client::{Client, ClientInner};
 use crate::config::Environment;
 use crate::error::InvalidInput;
 use crate::http_client::HttpOptions;
 use crate::jwe::EncryptionKey;
+use crate::options::extra_headers;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::text::IssuerId;
@@ -28,7 +30,8 @@ pub struct ClientBuilder {
     signing_keys: Vec<SigningKey>,
     sign_with: Option<String>,
     encryption_keys: Vec<EncryptionKey>,
-    assertion: AssertionPolicy,
+    assertion: Option<AssertionPolicy>,
+    token_headers: Vec<(String, String)>,
     token_source: Option<Arc<dyn TokenSource>>,
     http: HttpOptions,
     fallback: ReasonCodeFallback,
@@ -47,7 +50,8 @@ impl ClientBuilder {
             signing_keys: Vec::new(),
             sign_with: None,
             encryption_keys: Vec::new(),
-            assertion: AssertionPolicy::default(),
+            assertion: None,
+            token_headers: Vec::new(),
             token_source: None,
             http: HttpOptions::default(),
             fallback: ReasonCodeFallback::Never,
@@ -79,6 +83,8 @@ impl ClientBuilder {
     }
 
     /// Calls as an aggregator: the assertion speaks for this id, the paths name the cards' issuer.
+    /// Beside a [`token_source`](Self::token_source) it only tells [`confirm`](Client::confirm) by
+    /// whom D1 says that the cards were changed.
     pub fn aggregator_id(mut self, id: impl Into<String>) -> Self {
         self.aggregator = Some(id.into());
         self
@@ -86,11 +92,19 @@ impl ClientBuilder {
 
     /// What the assertion says beyond who the client is.
     pub fn assertion_policy(mut self, policy: AssertionPolicy) -> Self {
-        self.assertion = policy;
+        self.assertion = Some(policy);
         self
     }
 
-    /// Takes tokens from elsewhere; no signing key is needed then.
+    /// Adds a header to the token's call that this version knows nothing of. Claims that it knows
+    /// nothing of are the [`AssertionPolicy`]'s.
+    pub fn token_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.token_headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes tokens from elsewhere: no signing key is needed then, and whatever is about the
+    /// assertion or the token's call must not be given beside it.
     pub fn token_source(mut self, source: impl TokenSource) -> Self {
         self.token_source = Some(Arc::new(source));
         self
@@ -105,9 +119,7 @@ impl ClientBuilder {
 
     /// Trusts these certificate authorities (PEM) beside the system's.
     pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> Self {
-        if let Err(bad) = self.http.roots.add_pem(pem.as_ref()) {
-            self.http.bad_root.get_or_insert(bad);
-        }
+        self.http.roots.add_pem(pem.as_ref());
         self
     }
 
@@ -118,20 +130,22 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a connection may take to be made; 10 seconds unless said otherwise.
+    /// How long a connection may take to be made; 10 seconds unless said otherwise, and at most half
+    /// the [`timeout`](Self::timeout): a call that ends while its connection is being made is known
+    /// not to have been sent only when it is this time that ran out.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.http.connect_timeout = timeout;
+        self.http.connect_timeout = Some(timeout);
         self
     }
 
     /// How long D1 may be silent in the middle of an answer; 15 seconds unless said otherwise.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
-        self.http.read_timeout = timeout;
+        self.http.read_timeout = Some(timeout);
         self
     }
 
     /// How long a whole call may take, waiting for a token and repeating included;
-    /// 30 seconds unless said otherwise.
+    /// 30 seconds unless said otherwise, a day at most.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -176,8 +190,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Uses this HTTP client as it is: certificates, roots, proxy, user agent and connect timeout
-    /// are its own business then. Give it a redirect policy of none.
+    /// Uses this HTTP client as it is: certificates, roots, proxy, user agent, connect and read
+    /// timeout are its own business then, and must not be given beside it.
+    ///
+    /// Give it a redirect policy of none, no decompression, and timeouts. One that follows a redirect
+    /// has sent the request to where the redirect pointed; the call is then an
+    /// [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus) of unknown outcome.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http.own = Some(client);
         self
@@ -190,29 +208,44 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, InvalidInput> {
         let base_url = self.environment.checked(self.plain_loopback)?;
         for (field, timeout) in [
-            ("timeout", self.timeout),
+            ("timeout", Some(self.timeout)),
             ("connect_timeout", self.http.connect_timeout),
             ("read_timeout", self.http.read_timeout),
         ] {
-            if timeout.is_zero() {
+            if timeout.is_some_and(|t| t.is_zero()) {
                 return Err(InvalidInput::new(field, "must be longer than nothing"));
             }
         }
-        let http = self.http.build(base_url.starts_with("http:"))?;
-        let transport = Arc::new(Transport::new(
-            http,
-            base_url,
-            self.timeout,
-            self.body_limit,
-        ));
-        let source = match self.token_source {
-            Some(source) => source,
-            None => Arc::new(Exchange::new(
-                transport.clone(),
-                subject(self.aggregator, &self.issuer)?,
-                self.assertion,
-                choose_signing_key(self.signing_keys, self.sign_with.as_deref())?,
-            )),
+        let timeout = self.timeout.min(LONGEST_TIMEOUT);
+        let http = self.http.build(base_url.starts_with("http:"), timeout)?;
+        let transport = Arc::new(Transport::new(http, base_url, timeout, self.body_limit));
+        let aggregator = checked_aggregator(self.aggregator)?;
+        let source: Arc<dyn TokenSource> = match self.token_source {
+            Some(source) => {
+                let beside = [
+                    ("signing_key", !self.signing_keys.is_empty()),
+                    ("sign_with", self.sign_with.is_some()),
+                    ("assertion_policy", self.assertion.is_some()),
+                    ("token_header", !self.token_headers.is_empty()),
+                ];
+                refuse_beside("token_source", beside)?;
+                source
+            }
+            None => {
+                let policy = self.assertion.unwrap_or_default();
+                policy.check()?;
+                let headers = extra_headers(&self.token_headers)
+                    .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
+                Arc::new(Exchange::new(
+                    transport.clone(),
+                    headers,
+                    aggregator
+                        .clone()
+                        .unwrap_or_else(|| self.issuer.to_string()),
+                    policy,
+                    choose_signing_key(self.signing_keys, self.sign_with.as_deref())?,
+                ))
+            }
         };
         unique_kids(
             self.encryption_keys.iter().map(EncryptionKey::kid),
@@ -224,6 +257,7 @@ impl ClientBuilder {
             fallback: self.fallback,
             retry: self.retry,
             issuer: self.issuer,
+            aggregator,
             encryption_keys: self.encryption_keys,
         }))
     }
@@ -239,18 +273,32 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-fn subject(aggregator: Option<String>, issuer: &IssuerId) -> Result<String, InvalidInput> {
-    let Some(id) = aggregator else {
-        return Ok(issuer.to_string());
-    };
-    let printable = id.bytes().all(|b| b.is_ascii_graphic());
-    if !printable || !(1..=64).contains(&id.len()) {
+fn checked_aggregator(id: Option<String>) -> Result<Option<String>, InvalidInput> {
+    let printable = |id: &String| id.bytes().all(|b| b.is_ascii_graphic());
+    if id
+        .as_ref()
+        .is_some_and(|id| !printable(id) || !(1..=64).contains(&id.len()))
+    {
         return Err(InvalidInput::new(
             "aggregator_id",
             "must be 1 to 64 visible ASCII characters",
         ));
     }
     Ok(id)
+}
+
+/// Refuses what is without effect beside `what`: nobody should believe that it had one.
+pub(crate) fn refuse_beside<const N: usize>(
+    what: &'static str,
+    given: [(&'static str, bool); N],
+) -> Result<(), InvalidInput> {
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((field, _)) => Err(InvalidInput::new(
+            field,
+            format!("must not be given beside {what}, which brings its own"),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn choose_signing_key(

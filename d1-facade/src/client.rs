@@ -43,6 +43,7 @@ pub(crate) struct ClientInner {
     pub(crate) fallback: ReasonCodeFallback,
     pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) issuer: IssuerId,
+    pub(crate) aggregator: Option<String>,
     pub(crate) encryption_keys: Vec<EncryptionKey>,
 }
 

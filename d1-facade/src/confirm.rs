@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::IntoFuture;
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -11,6 +12,7 @@ use crate::api_operation::ApiOperation;
 use crate::card::{Operation, OperationPage, OperationStatus, OperationType, RequestorType};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Outcome, Unresolved};
+use crate::options::{CallOptions, call_options};
 use crate::text::CardId;
 
 /// How far the times that D1 writes may be from the `Date` of its answers.
@@ -19,6 +21,9 @@ const CLOCK_MARGIN: Duration = Duration::from_secs(5);
 /// How far this host's clock is trusted where D1's answers have no `Date`.
 const OWN_CLOCK_MARGIN: Duration = Duration::from_secs(120);
 
+/// How long after the call had failed D1 may still have begun with it.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
 /// How many pages are read at most: what happened moments ago is on the first.
 const MOST_PAGES: u32 = 20;
 
@@ -26,7 +31,8 @@ const MOST_PAGES: u32 = 20;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Confirmation {
-    /// D1 carried it out. The operation is there where D1 still lists it: not for a deleted card.
+    /// D1 carried it out. The operation is there where D1 still lists it: for a deleted card it is not,
+    /// once D1 says that it knows no such card.
     Done(Option<Box<Operation>>),
     /// D1 did not carry it out; asking again does nothing twice.
     NotDone,
@@ -44,9 +50,12 @@ pub enum Doubt {
     StillPending,
     /// Several operations match: another call did the same at the same time.
     SeveralMatch,
+    /// An operation of that time may be the change, but D1 lists it for another requestor, reason or
+    /// reason code, or in a form (`REPLACE` for a renewal) that is not documented for it.
+    Resembles,
     /// An operation that could be the one lacks its time or its type.
     Unreadable,
-    /// D1 does not know the card.
+    /// D1 answers 404 and does not say why, or does not know the card.
     UnknownCard,
     /// The operations of that time are further back than is looked.
     TooManyOperations,
@@ -54,9 +63,9 @@ pub enum Doubt {
 
 /// A look at what became of a change: await it.
 ///
-/// It reads the card's operations and looks for one that has the type, the requestor, the reason and
-/// the reason code of the change, and a time within which it was made, by D1's own clock (the `Date` of
-/// its answers), so that this host's clock does not matter.
+/// It reads the card's operations and looks for one of the type of the change, begun within the time
+/// in which it was made, by D1's own clock (the `Date` of its answers), so that this host's clock does
+/// not matter. Where requestor, reason and reason code are what was sent, that is the change.
 ///
 /// # When it cannot tell
 ///
@@ -64,6 +73,8 @@ pub enum Doubt {
 ///   nothing before a [settling time](Self::settle) has passed (30 seconds unless said otherwise);
 /// - when the same change was made twice at about the same time: give each a
 ///   [reason](crate::Change::reason) of its own, which D1 returns, and they can be told apart;
+/// - when an operation of that time and type differs in requestor, reason or reason code: how D1 lists
+///   these is not documented well enough to conclude that it is another one;
 /// - when D1's list leaves out what is needed, or the card is not known.
 ///
 /// # Errors
@@ -75,6 +86,7 @@ pub struct Confirm {
     outcome: Outcome,
     change: Option<Unresolved>,
     settle: Duration,
+    options: CallOptions,
 }
 
 impl Confirm {
@@ -84,6 +96,7 @@ impl Confirm {
             outcome: error.outcome(),
             change: error.unresolved().cloned(),
             settle: Duration::from_secs(30),
+            options: CallOptions::default(),
         }
     }
 
@@ -101,38 +114,54 @@ impl Confirm {
                 _ => Confirmation::NotDone,
             });
         };
-        let mut search = Search::new(change);
+        let mut search = Search::new(change, self.client.inner().aggregator.as_deref());
         let mut known = false;
         // A renewal moves a card to another id; where D1 then lists it is not documented.
         for card in change.new_card.iter().chain([&change.card]) {
-            known |= self.search(card, &mut search).await?;
+            match self.search(card, &mut search).await? {
+                Found::Card if change.new_card.as_ref() == Some(card) => {
+                    // It may have been there before, or be the very renewal.
+                    search.doubt.get_or_insert(Doubt::Resembles);
+                    known = true;
+                }
+                Found::Card => known = true,
+                Found::NoCard if change.operation == ApiOperation::DeleteCard => {
+                    return Ok(Confirmation::Done(None));
+                }
+                Found::NoCard | Found::Nothing => {}
+            }
         }
-        Ok(match (known, change.operation) {
-            (true, _) => search.verdict(self.settle),
-            (false, ApiOperation::DeleteCard) => Confirmation::Done(None),
-            (false, _) => Confirmation::CannotTell(Doubt::UnknownCard),
-        })
+        if !known {
+            return Ok(Confirmation::CannotTell(Doubt::UnknownCard));
+        }
+        Ok(search.verdict(self.settle))
     }
 
-    /// Reads the operations of one card, back to before the change. False where the card is unknown.
-    async fn search(&self, card: &CardId, search: &mut Search<'_>) -> Result<bool, Error> {
+    /// Reads the operations of one card, back to before the change.
+    async fn search(&self, card: &CardId, search: &mut Search<'_>) -> Result<Found, Error> {
         let card = self
             .client
             .card_of(search.change.issuer.clone(), card.clone());
         let mut offset = 0;
         for _ in 0..MOST_PAGES {
-            let page = match card.operations().offset(offset).await {
+            let request = card.operations().with_options(&self.options);
+            let page = match request.offset(offset).await {
                 Ok(page) => page,
-                Err(e) if is_unknown_card(&e) => return Ok(false),
-                Err(e) => return Err(e),
+                Err(e) => {
+                    return match e.kind() {
+                        ErrorKind::UnknownCard => Ok(Found::NoCard),
+                        ErrorKind::NotFound => Ok(Found::Nothing),
+                        _ => Err(e),
+                    };
+                }
             };
             offset += page.operations().len() as u64;
             if search.read(&page) {
-                return Ok(true);
+                return Ok(Found::Card);
             }
         }
-        search.doubt.get_or_insert(Doubt::TooManyOperations);
-        Ok(true)
+        search.doubt = Some(Doubt::TooManyOperations);
+        Ok(Found::Card)
     }
 }
 
@@ -145,22 +174,39 @@ impl IntoFuture for Confirm {
     }
 }
 
-fn is_unknown_card(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::UnknownCard | ErrorKind::NotFound)
+call_options!(Confirm);
+
+/// What D1 says of a card.
+enum Found {
+    /// It lists its operations.
+    Card,
+    /// It knows no such card, and says so.
+    NoCard,
+    /// It answers 404 without saying of what.
+    Nothing,
 }
 
 /// What was found so far.
 struct Search<'a> {
     change: &'a Unresolved,
+    aggregator: Option<&'a str>,
     matches: Vec<Operation>,
     seen: HashSet<String>,
     doubt: Option<Doubt>,
 }
 
+/// How an operation compares with the change.
+enum Likeness {
+    Same,
+    Other,
+    Perhaps(Doubt),
+}
+
 impl<'a> Search<'a> {
-    fn new(change: &'a Unresolved) -> Self {
+    fn new(change: &'a Unresolved, aggregator: Option<&'a str>) -> Self {
         Self {
             change,
+            aggregator,
             matches: Vec::new(),
             seen: HashSet::new(),
             doubt: None,
@@ -169,61 +215,76 @@ impl<'a> Search<'a> {
 
     /// Takes in a page; true when no further one is needed.
     fn read(&mut self, page: &OperationPage) -> bool {
-        let began = self.began(page.server_time());
+        let window = self.window(page.server_time());
         let mut older = false;
         for operation in page.operations() {
-            match self.compare(operation, began) {
-                Some(true) if self.is_new(operation) => self.matches.push(operation.clone()),
-                Some(_) => {}
-                None => self.doubt = Some(Doubt::Unreadable),
+            match self.compare(operation, &window) {
+                Likeness::Same if self.is_new(operation) => self.matches.push(operation.clone()),
+                Likeness::Perhaps(doubt) => self.doubt = Some(doubt),
+                Likeness::Same | Likeness::Other => {}
             }
             older = operation
                 .start_time()
-                .is_some_and(|t| SystemTime::from(t) < began);
+                .is_some_and(|t| SystemTime::from(t) < *window.start());
         }
         older || page.operations().is_empty() || page.remaining_operations() == Some(0)
     }
 
-    /// The earliest time, by D1's clock, at which D1 can have begun the change.
-    fn began(&self, server_time: Option<SystemTime>) -> SystemTime {
-        let ago = Instant::now().saturating_duration_since(self.change.sent_at);
+    /// From when to when, by D1's clock, D1 can have begun the change.
+    fn window(&self, server_time: Option<SystemTime>) -> RangeInclusive<SystemTime> {
         let (now, margin) = match server_time {
             Some(time) => (time, CLOCK_MARGIN),
             None => (SystemTime::now(), OWN_CLOCK_MARGIN),
         };
-        now.checked_sub(ago.saturating_add(margin))
-            .unwrap_or(SystemTime::UNIX_EPOCH)
+        let began_ago = Instant::now().saturating_duration_since(self.change.sent_at);
+        let began = now.checked_sub(began_ago.saturating_add(margin));
+        let failed_ago = Instant::now().saturating_duration_since(self.change.failed_at);
+        let late = LONGEST_DELAY + margin;
+        let failed = match failed_ago.checked_sub(late) {
+            Some(ago) => now.checked_sub(ago),
+            None => now.checked_add(late),
+        };
+        began.unwrap_or(SystemTime::UNIX_EPOCH)..=failed.unwrap_or(now)
     }
 
-    /// Whether an operation is the change; `None` where that cannot be told.
-    fn compare(&self, operation: &Operation, began: SystemTime) -> Option<bool> {
+    fn compare(&self, operation: &Operation, window: &RangeInclusive<SystemTime>) -> Likeness {
+        let start = operation.start_time().map(SystemTime::from);
+        let wanted = kind_of(self.change.operation);
+        let kind = operation.operation();
+        match (&kind, start) {
+            (_, Some(start)) if start < *window.start() => return Likeness::Other,
+            (Some(kind), _) if !may_stand_for(kind, &wanted) => return Likeness::Other,
+            (None, _) | (_, None) => return Likeness::Perhaps(Doubt::Unreadable),
+            (Some(_), Some(_)) => {}
+        }
+        let in_time = start.is_some_and(|start| window.contains(&start));
+        if in_time && kind == Some(wanted) && self.agrees(operation) {
+            Likeness::Same
+        } else {
+            Likeness::Perhaps(Doubt::Resembles)
+        }
+    }
+
+    /// Whether nothing that D1 tells of an operation is other than what was sent.
+    fn agrees(&self, operation: &Operation) -> bool {
         let change = self.change;
-        let differs =
-            |given: Option<&str>, sent: Option<&str>| given.is_some_and(|g| Some(g) != sent);
-        let requestor = operation.requestor_type();
+        let agrees =
+            |given: Option<&str>, sent: Option<&str>| given.is_none_or(|g| Some(g) == sent);
+        let requestor = operation.requestor_id();
         let code = operation.reason_code();
-        let other = requestor.is_some_and(|r| r != RequestorType::Issuer)
-            || differs(operation.requestor_id(), Some(change.issuer.as_str()))
-            || differs(
+        operation
+            .requestor_type()
+            .is_none_or(|r| r == RequestorType::Issuer)
+            && (agrees(requestor, Some(change.issuer.as_str()))
+                || agrees(requestor, self.aggregator))
+            && agrees(
                 operation.reason(),
                 change.reason.as_ref().map(|r| r.as_str()),
             )
-            || differs(
+            && agrees(
                 code.as_ref().map(|c| c.as_str()),
                 Some(change.reason_code.as_str()),
             )
-            || operation
-                .operation()
-                .is_some_and(|o| o != kind_of(change.operation));
-        if other {
-            return Some(false);
-        }
-        let start = operation.start_time().map(SystemTime::from);
-        match (operation.operation(), start) {
-            (_, Some(start)) if start < began => Some(false),
-            (Some(_), Some(_)) => Some(true),
-            _ => None,
-        }
     }
 
     fn is_new(&mut self, operation: &Operation) -> bool {
@@ -238,15 +299,26 @@ impl<'a> Search<'a> {
             ([], Some(doubt)) => Confirmation::CannotTell(doubt),
             ([], None) if settled => Confirmation::NotDone,
             ([], None) => Confirmation::CannotTell(Doubt::TooEarly),
-            ([only], _) => match only.status() {
-                Some(OperationStatus::Successful) => {
+            ([only], doubt) => match (only.status(), doubt) {
+                (Some(OperationStatus::Successful), _) => {
                     Confirmation::Done(Some(Box::new(only.clone())))
                 }
-                Some(OperationStatus::Failed) => Confirmation::NotDone,
+                (Some(OperationStatus::Failed), None) => Confirmation::NotDone,
+                (Some(OperationStatus::Failed), Some(doubt)) => Confirmation::CannotTell(doubt),
                 _ => Confirmation::CannotTell(Doubt::StillPending),
             },
             _ => Confirmation::CannotTell(Doubt::SeveralMatch),
         }
+    }
+}
+
+/// Whether an operation that D1 lists as `listed` may be one that was asked for as `wanted`.
+fn may_stand_for(listed: &OperationType, wanted: &OperationType) -> bool {
+    match listed {
+        // V2 calls a renewal that changes the card's id a replacement.
+        OperationType::Replace => *wanted == OperationType::Renew,
+        OperationType::Unknown(_) => true,
+        known => known == wanted,
     }
 }
 

@@ -40,6 +40,15 @@ macro_rules! secret_digits {
                 text.parse()
             }
         }
+
+        /// The text is wiped, whether it is taken or refused.
+        impl TryFrom<String> for $name {
+            type Error = InvalidInput;
+
+            fn try_from(text: String) -> Result<Self, InvalidInput> {
+                Zeroizing::new(text).parse()
+            }
+        }
     };
 }
 

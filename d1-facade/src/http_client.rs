@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::builder::refuse_beside;
+use crate::call::LONGEST_TIMEOUT;
 use crate::error::InvalidInput;
 use crate::tls::{self, Identity, Roots};
 
@@ -10,46 +12,36 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("d1-facade/", env!("CARGO_PKG_VERSION"));
 
 /// What the HTTP client is made of.
+#[derive(Default)]
 pub(crate) struct HttpOptions {
     pub(crate) own: Option<reqwest::Client>,
     pub(crate) identity: Option<Result<Identity, InvalidInput>>,
     pub(crate) roots: Roots,
-    pub(crate) bad_root: Option<InvalidInput>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) read_timeout: Duration,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) read_timeout: Option<Duration>,
     pub(crate) user_agent: Option<String>,
     pub(crate) proxy: Option<String>,
 }
 
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Self {
-            own: None,
-            identity: None,
-            roots: Roots::default(),
-            bad_root: None,
-            connect_timeout: CONNECT_TIMEOUT,
-            read_timeout: READ_TIMEOUT,
-            user_agent: None,
-            proxy: None,
-        }
-    }
-}
-
 impl HttpOptions {
-    pub(crate) fn build(self, plain: bool) -> Result<reqwest::Client, InvalidInput> {
+    /// Builds it, `plain` without TLS, for calls that take no longer than `timeout`.
+    pub(crate) fn build(
+        self,
+        plain: bool,
+        timeout: Duration,
+    ) -> Result<reqwest::Client, InvalidInput> {
         if let Some(client) = self.own {
-            let own_tls = self.identity.is_none() && self.roots.is_default();
-            if !own_tls || self.proxy.is_some() || self.user_agent.is_some() {
-                return Err(InvalidInput::new(
-                    "http_client",
-                    "brings its own certificates, roots, proxy and user agent: none can be given beside it",
-                ));
-            }
+            let beside = [
+                ("client_identity", self.identity.is_some()),
+                ("root_certificate", self.roots.has_own()),
+                ("without_system_roots", self.roots.is_without_system()),
+                ("proxy", self.proxy.is_some()),
+                ("user_agent", self.user_agent.is_some()),
+                ("connect_timeout", self.connect_timeout.is_some()),
+                ("read_timeout", self.read_timeout.is_some()),
+            ];
+            refuse_beside("http_client", beside)?;
             return Ok(client);
-        }
-        if let Some(bad) = self.bad_root {
-            return Err(bad);
         }
         let identity = match self.identity {
             Some(identity) => Some(identity?),
@@ -70,8 +62,16 @@ impl HttpOptions {
             .no_brotli()
             .no_deflate()
             .no_zstd()
-            .connect_timeout(self.connect_timeout)
-            .read_timeout(self.read_timeout)
+            .connect_timeout(
+                self.connect_timeout
+                    .unwrap_or(CONNECT_TIMEOUT)
+                    .min(timeout / 2),
+            )
+            .read_timeout(
+                self.read_timeout
+                    .unwrap_or(READ_TIMEOUT)
+                    .min(LONGEST_TIMEOUT),
+            )
             // One host: idle connections are worth keeping, but not beyond what a gateway keeps.
             .pool_idle_timeout(Duration::from_secs(55))
             .pool_max_idle_per_host(64)

@@ -52,8 +52,8 @@ pub(crate) fn private_from_pem(
             "must be a PEM with an EC P-256 private key (PKCS#8 or SEC1)",
         )
     };
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| bad())?;
-    let key = match &der {
+    let der = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(|_| bad())?);
+    let key = match &*der {
         PrivateKeyDer::Pkcs8(der) => PKey::private_key_from_pkcs8(der.secret_pkcs8_der()),
         PrivateKeyDer::Sec1(der) => {
             EcKey::private_key_from_der(der.secret_sec1_der()).and_then(PKey::from_ec_key)

@@ -149,6 +149,7 @@ mod http_client;
 mod jwe;
 mod keys;
 mod open_enum;
+mod options;
 mod pan_like;
 mod reason;
 pub mod retry;

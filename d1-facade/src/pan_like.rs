@@ -1,24 +1,133 @@
 //! Recognizes what looks like a card number, so that none goes where it would be kept in clear.
 
-/// Whether `text` is, or holds as a word of its own, what looks like a card number: 13 to 19 digits
-/// that start with 2 to 6 and pass the Luhn check, blanks, dots, hyphens and underscores between
-/// them or not.
+/// How many characters of punctuation may stand between the digits of one number.
+const WIDEST_GAP: usize = 2;
+
+/// Whether `text` holds what looks like a card number: digits of a length and a beginning that card
+/// schemes use, which pass the Luhn check, alone or within other text, blanks and punctuation
+/// between them or not.
 ///
-/// Digits inside a longer word, such as a hexadecimal trace id, do not count.
+/// Digits inside a hexadecimal id (a UUID, a trace id) do not count.
 pub(crate) fn looks_like_card_number(text: &str) -> bool {
-    let separator = |c: char| matches!(c, ' ' | '.' | '-' | '_');
-    let joined: String = text.chars().filter(|c| !separator(*c)).collect();
-    is_card_number(&joined)
-        || text
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(is_card_number)
+    let text = without_hexadecimal_ids(text);
+    digit_runs(&text).any(|run| {
+        // Any of its groups may be the first and any later one the last: a number may follow another.
+        let groups = run.groups;
+        (0..groups.len()).any(|first| {
+            let mut digits = String::new();
+            groups.iter().skip(first).any(|group| {
+                digits.push_str(group);
+                is_card_number(&digits)
+            })
+        })
+    })
 }
 
-fn is_card_number(word: &str) -> bool {
-    (13..=19).contains(&word.len())
-        && word.bytes().all(|b| b.is_ascii_digit())
-        && matches!(word.as_bytes().first(), Some(b'2'..=b'6'))
-        && passes_luhn(word)
+/// Masks every number that is long enough to be a part of a card number worth hiding, whatever
+/// punctuation divides it.
+pub(crate) fn mask_digits(text: &str) -> String {
+    const LONGEST_SHOWN: usize = 7;
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for run in digit_runs(text) {
+        if run.groups.iter().map(|g| g.len()).sum::<usize>() > LONGEST_SHOWN {
+            out.push_str(text.get(from..run.start).unwrap_or_default());
+            out.push_str("[digits]");
+            from = run.end;
+        }
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
+/// Groups of digits with no more than a little punctuation between them.
+struct DigitRun<'a> {
+    start: usize,
+    end: usize,
+    groups: Vec<&'a str>,
+}
+
+fn digit_runs(text: &str) -> impl Iterator<Item = DigitRun<'_>> {
+    let mut rest = 0;
+    std::iter::from_fn(move || {
+        let start = rest + text.get(rest..)?.find(|c: char| c.is_ascii_digit())?;
+        let mut run = DigitRun {
+            start,
+            end: start,
+            groups: Vec::new(),
+        };
+        loop {
+            let tail = text.get(run.end..).unwrap_or_default();
+            // The first group has nothing before it.
+            let gap: usize = tail
+                .chars()
+                .take_while(|c| !c.is_alphanumeric())
+                .take(WIDEST_GAP)
+                .map(char::len_utf8)
+                .sum();
+            let tail = tail.get(gap..).unwrap_or_default();
+            let length = tail.bytes().take_while(u8::is_ascii_digit).count();
+            if length == 0 {
+                break;
+            }
+            run.groups.push(tail.get(..length).unwrap_or_default());
+            run.end += gap + length;
+        }
+        rest = run.end;
+        Some(run)
+    })
+}
+
+/// The text with its UUIDs and trace ids (32, 40 or 64 hexadecimal digits, a letter among them) left
+/// out.
+fn without_hexadecimal_ids(text: &str) -> String {
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    let has_letter = |part: &str| part.bytes().any(|b| b.is_ascii_alphabetic());
+    let is_uuid = |word: &str| {
+        let lengths: Vec<usize> = word.split('-').map(str::len).collect();
+        lengths == [8, 4, 4, 4, 12] && word.split('-').all(is_hex) && has_letter(word)
+    };
+    text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .map(|word| {
+            let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            if is_uuid(bare) {
+                return "x ".to_owned();
+            }
+            let parts = word.split('-').map(|part| {
+                let bare = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+                let id = matches!(bare.len(), 32 | 40 | 64) && is_hex(bare) && has_letter(bare);
+                if id { "x " } else { part }
+            });
+            parts.collect::<Vec<_>>().join("-")
+        })
+        .collect()
+}
+
+/// Whether digits are a card number by what schemes give out: the beginning says which lengths.
+fn is_card_number(digits: &str) -> bool {
+    let number = |length: usize| -> u32 {
+        digits
+            .get(..length)
+            .and_then(|d| d.parse().ok())
+            .unwrap_or(0)
+    };
+    let length = digits.len();
+    let fits = match (number(1), number(2), number(4)) {
+        // Visa.
+        (4, ..) => matches!(length, 13 | 16 | 19),
+        // American Express.
+        (_, 34 | 37, _) => length == 15,
+        // Diners Club.
+        (_, 36 | 38 | 39, _) | (.., 3000..=3059 | 3095) => (14..=19).contains(&length),
+        // JCB.
+        (.., 3528..=3589) => (16..=19).contains(&length),
+        // Mastercard.
+        (_, 51..=55, _) | (.., 2221..=2720) => length == 16,
+        // Maestro, Discover, UnionPay, RuPay and others.
+        (_, 50 | 56..=69, _) => (16..=19).contains(&length),
+        _ => false,
+    };
+    fits && passes_luhn(digits)
 }
 
 /// Whether a string of digits passes the Luhn check (ISO/IEC 7812-1, annex B).
@@ -39,24 +148,6 @@ pub(crate) fn passes_luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Masks every run of digits that is long enough to be a card number.
-pub(crate) fn mask_digits(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut run = String::new();
-    for c in text.chars().chain(std::iter::once('\0')) {
-        if c.is_ascii_digit() {
-            run.push(c);
-            continue;
-        }
-        out.push_str(if run.len() >= 8 { "[digits]" } else { &run });
-        run.clear();
-        if c != '\0' {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,8 +158,23 @@ mod tests {
             "4111111111111111",
             "4111 1111 1111 1111",
             "4111-1111.1111_1111",
+            "4111  1111  1111  1111",
             "card 4111111111111111 lost",
+            "card 4111 1111 1111 1111 lost",
+            "case 12 4111 1111 1111 1111",
+            "4111 1111 1111 1111 12",
+            "PAN4111111111111111",
+            "acct-4111-1111-1111-1111-x",
+            "a4111111111111111b",
+            "0b8c1de2-8f0a-4c4e-9d6b-0b8c1de2a001 4111111111111111",
             "378282246310005",
+            "3714 496353 98431",
+            "5555555555554444",
+            "2223003122003222",
+            "30569309025904",
+            "3530111333300000",
+            "6011000990139424",
+            "6011601160116611",
         ] {
             assert!(looks_like_card_number(text), "{text}");
         }
@@ -79,9 +185,16 @@ mod tests {
         for text in [
             "4111111111111112",
             "1700000000000",
+            // Times, which pass the Luhn check as often as any number.
+            "20261123213210",
+            "20261123213228",
+            "2026-11-23 21.32.10.123",
             "support-case 4711",
             "3f0c2f0e-8f0a-4c4e-9d6b-0b8c1de2a001",
-            "a4111111111111111b",
+            // Ids whose digits alone would be a card number.
+            "a4111111-1111-1111-8111-111111111111",
+            "f4111111111111111aaaaaaaaaaaaaaa",
+            "00-f4111111111111111aaaaaaaaaaaaaaa-b7ad6b7169203331-01",
             "",
         ] {
             assert!(!looks_like_card_number(text), "{text}");
@@ -89,9 +202,18 @@ mod tests {
     }
 
     #[test]
-    fn long_runs_of_digits_are_masked() {
-        assert_eq!(mask_digits("pan 4111111111111111!"), "pan [digits]!");
-        assert_eq!(mask_digits("12345678"), "[digits]");
-        assert_eq!(mask_digits("code 404 at 12:30"), "code 404 at 12:30");
+    fn long_numbers_are_masked_whatever_divides_them() {
+        for (text, masked) in [
+            ("pan 4111111111111111!", "pan [digits]!"),
+            ("pan 4111 1111 1111 1111!", "pan [digits]!"),
+            ("pan=4111-1111-1111-1111;exp", "pan=[digits];exp"),
+            ("ä4111\u{a0}1111ö", "ä[digits]ö"),
+            ("12345678", "[digits]"),
+            ("1234567", "1234567"),
+            ("code 404 at 12:30", "code 404 at 12:30"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_digits(text), masked);
+        }
     }
 }

@@ -39,8 +39,8 @@ impl<'a> Attempt<'a> {
 ///
 /// - a read, whatever became of it;
 /// - a change that was [not sent](Outcome::NotSent);
-/// - a change that was refused with 429, which by RFC 6585 means that it was turned away before
-///   anything was done;
+/// - a change that was refused with 429: what a rate limit turns away is not carried out, and D1
+///   documents nothing to the contrary;
 /// - a change that the caller marked with `repeat_if_unknown`.
 ///
 /// A change that failed with 503 is not among them: D1 documents no such answer, the gateway before D1
@@ -62,7 +62,9 @@ impl<'a> Attempt<'a> {
 pub trait RetryPolicy: Send + Sync + 'static {
     /// How long to wait before the next attempt; `None` to give up.
     ///
-    /// A pause that outlasts the call's timeout gives up as well.
+    /// A pause that outlasts the call's timeout gives up as well, and for a change one that leaves
+    /// less than a second of it (a quarter of it where that is less): what is sent with no time left
+    /// ends with an unknown outcome.
     fn pause(&self, attempt: &Attempt<'_>) -> Option<Duration>;
 }
 

@@ -81,13 +81,34 @@ validated! {
 validated! {
     /// The id of a card (D1: `cardId`): 1 to 48 characters of `A-Z a-z 0-9 _ -`.
     ///
-    /// It is not, and must not be derived from, the PAN.
+    /// It is not, and must not be derived from, the PAN: an id that looks like a card number is
+    /// refused, unless it is made by [`without_pan_check`](Self::without_pan_check).
     ///
     /// ```
     /// let card: d1_facade::CardId = "ReplaceMe01".parse()?;
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
-    CardId, CardId, "cardId", CARD_ID_RULE
+    CardId, CardId, "cardId", CARD_ID_RULE, no_card_number
+}
+
+impl CardId {
+    /// An id that is known not to be a PAN although it has the digits of one.
+    ///
+    /// ```
+    /// use d1_facade::CardId;
+    ///
+    /// assert!("4111111111111111".parse::<CardId>().is_err());
+    /// let card = CardId::without_pan_check("4111111111111111")?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not 1 to 48 characters of `A-Z a-z 0-9 _ -`.
+    pub fn without_pan_check(text: &str) -> Result<Self, InvalidInput> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| InvalidInput::new("cardId", facts::CARD_ID_RULE))
+    }
 }
 
 validated! {
@@ -194,6 +215,20 @@ impl TryFrom<&str> for OperationId {
 
     fn try_from(text: &str) -> Result<Self, InvalidInput> {
         text.parse()
+    }
+}
+
+impl TryFrom<String> for OperationId {
+    type Error = InvalidInput;
+
+    fn try_from(text: String) -> Result<Self, InvalidInput> {
+        text.parse()
+    }
+}
+
+impl AsRef<str> for OperationId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 

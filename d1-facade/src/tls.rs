@@ -45,28 +45,36 @@ impl Identity {
 #[derive(Default)]
 pub(crate) struct Roots {
     extra: Vec<CertificateDer<'static>>,
+    /// What was wrong with the first that could not be read.
+    bad: Option<InvalidInput>,
+    given: bool,
     without_system: bool,
 }
 
 impl Roots {
-    pub(crate) fn add_pem(&mut self, pem: &[u8]) -> Result<(), InvalidInput> {
-        let bad = || InvalidInput::new(ROOTS, "needs a PEM with a certificate");
-        let before = self.extra.len();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            self.extra.push(certificate.map_err(|_| bad())?);
+    pub(crate) fn add_pem(&mut self, pem: &[u8]) {
+        self.given = true;
+        let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => self.extra.extend(certificates),
+            _ => {
+                let bad = InvalidInput::new(ROOTS, "needs a PEM with a certificate");
+                self.bad.get_or_insert(bad);
+            }
         }
-        if self.extra.len() == before {
-            return Err(bad());
-        }
-        Ok(())
     }
 
     pub(crate) fn without_system(&mut self) {
         self.without_system = true;
     }
 
-    pub(crate) fn is_default(&self) -> bool {
-        self.extra.is_empty() && !self.without_system
+    /// Whether any was given, right or wrong.
+    pub(crate) fn has_own(&self) -> bool {
+        self.given
+    }
+
+    pub(crate) fn is_without_system(&self) -> bool {
+        self.without_system
     }
 }
 
@@ -75,14 +83,23 @@ pub(crate) fn config(
     roots: Roots,
     identity: Option<Identity>,
 ) -> Result<ClientConfig, InvalidInput> {
+    let Roots {
+        extra,
+        bad,
+        given: _,
+        without_system,
+    } = roots;
+    if let Some(bad) = bad {
+        return Err(bad);
+    }
     let provider = Arc::new(ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|_| InvalidInput::new("tls", "is not available in this build"))?;
-    let verified = if roots.without_system {
-        versions.with_root_certificates(own_roots(roots.extra)?)
+    let verified = if without_system {
+        versions.with_root_certificates(own_roots(extra)?)
     } else {
-        let verifier = platform_verifier(roots.extra, provider)?;
+        let verifier = platform_verifier(extra, provider)?;
         versions
             .dangerous() // The platform's verifier is as strict as the built-in one.
             .with_custom_certificate_verifier(Arc::new(verifier))

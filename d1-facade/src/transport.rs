@@ -1,13 +1,18 @@
 //! Sends one request once, and says what became of it.
 
 use std::error::Error as StdError;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use d1_generated::hooks::{Additions, Answer, BodyFault, CallContext};
 use d1_generated::types::ErrorBody;
+use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, refused, server_time};
+use crate::error::{
+    Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, TransportFault, refused, server_time,
+};
 use crate::telemetry::Host;
 use crate::text::CorrelationId;
 
@@ -44,6 +49,13 @@ pub(crate) struct Delivered<T> {
     pub(crate) body: Result<bytes::Bytes, BodyFault>,
 }
 
+impl<T> Delivered<T> {
+    /// The body as a JSON object, for answers that are not quite what the spec says.
+    pub(crate) fn json_object(&self) -> Option<Map<String, Value>> {
+        serde_json::from_slice(self.body.as_ref().ok()?).ok()
+    }
+}
+
 /// The HTTP client with what every request of it has in common.
 pub(crate) struct Transport {
     http: reqwest::Client,
@@ -51,6 +63,8 @@ pub(crate) struct Transport {
     host: Host,
     timeout: Duration,
     body_limit: usize,
+    /// Whether D1 has answered anything yet.
+    answered: AtomicBool,
 }
 
 impl Transport {
@@ -66,6 +80,7 @@ impl Transport {
             base_url,
             timeout,
             body_limit,
+            answered: AtomicBool::new(false),
         }
     }
 
@@ -106,9 +121,28 @@ impl Transport {
         );
         let result = call.send(&client, correlation_id).await;
         match context.take_answer() {
-            Some(answer) => read_answer(call, result, answer),
-            None => Err(no_answer(call.operation(), result.err())),
+            Some(answer) => {
+                self.answered.store(true, Ordering::Relaxed);
+                read_answer(call, result, answer)
+            }
+            None => Err(self.no_answer(call.operation(), result.err())),
         }
+    }
+
+    /// The error of a request that got no status.
+    fn no_answer(
+        &self,
+        operation: ApiOperation,
+        error: Option<d1_generated::Error<ErrorBody>>,
+    ) -> Error {
+        let Some(d1_generated::Error::CommunicationError(error)) = error else {
+            // The generated client could not even make the request.
+            return ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build();
+        };
+        let (kind, outcome) = classify(&error, self.answered.load(Ordering::Relaxed));
+        ErrorBuilder::new(operation, kind, outcome)
+            .source(TransportFault::of(&error))
+            .build()
     }
 }
 
@@ -117,6 +151,17 @@ fn read_answer<C: ApiCall>(
     result: Result<d1_generated::ResponseValue<C::Answer>, d1_generated::Error<ErrorBody>>,
     answer: Answer,
 ) -> Result<Delivered<C::Answer>, Error> {
+    if answer.redirected {
+        // What became of the request where it was sent to first is not known.
+        return Err(ErrorBuilder::new(
+            call.operation(),
+            ErrorKind::UnexpectedStatus,
+            Outcome::Unknown,
+        )
+        .status(answer.status)
+        .source(RedirectFollowed)
+        .build());
+    }
     if !answer.status.is_success() {
         return Err(refused(call.operation(), call.facts(), &answer));
     }
@@ -128,6 +173,18 @@ fn read_answer<C: ApiCall>(
     })
 }
 
+/// A client that the service brought has sent a request, token and all, where D1 did not stand.
+#[derive(Debug)]
+struct RedirectFollowed;
+
+impl fmt::Display for RedirectFollowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("http_client followed a redirect: give it a redirect policy of none")
+    }
+}
+
+impl StdError for RedirectFollowed {}
+
 /// The error of a successful answer to a read that cannot be used.
 pub(crate) fn unusable<T>(operation: ApiOperation, delivered: Delivered<T>) -> Error {
     let builder =
@@ -135,28 +192,19 @@ pub(crate) fn unusable<T>(operation: ApiOperation, delivered: Delivered<T>) -> E
     match delivered.body {
         Ok(_) => builder(ErrorKind::UnreadableAnswer).build(),
         Err(BodyFault::TooLarge) => builder(ErrorKind::AnswerTooLarge).build(),
-        Err(BodyFault::Transport(e)) if e.is_timeout() => {
-            builder(ErrorKind::Timeout).source(e.without_url()).build()
+        Err(BodyFault::Transport(e)) => {
+            let kind = if e.is_timeout() {
+                ErrorKind::Timeout
+            } else {
+                ErrorKind::Transport
+            };
+            builder(kind).source(TransportFault::of(&e)).build()
         }
-        Err(BodyFault::Transport(e)) => builder(ErrorKind::Transport)
-            .source(e.without_url())
-            .build(),
     }
 }
 
-/// The error of a request that got no status.
-fn no_answer(operation: ApiOperation, error: Option<d1_generated::Error<ErrorBody>>) -> Error {
-    let Some(d1_generated::Error::CommunicationError(error)) = error else {
-        // The generated client could not even make the request.
-        return ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build();
-    };
-    let (kind, outcome) = classify(&error);
-    ErrorBuilder::new(operation, kind, outcome)
-        .source(error.without_url())
-        .build()
-}
-
-fn classify(error: &reqwest::Error) -> (ErrorKind, Outcome) {
+/// What a request without a status means; `answered` where D1 has answered this client before.
+fn classify(error: &reqwest::Error, answered: bool) -> (ErrorKind, Outcome) {
     if error.is_builder() {
         return (ErrorKind::InvalidInput, Outcome::NotSent);
     }
@@ -168,9 +216,15 @@ fn classify(error: &reqwest::Error) -> (ErrorKind, Outcome) {
         };
         return (kind, Outcome::NotSent);
     }
-    // With TLS 1.3 a refused client certificate shows only after the client has written.
-    if is_handshake_alert(error) {
-        return (ErrorKind::Connect, Outcome::NotSent);
+    // With TLS 1.3 a refused client certificate shows only after the client has written. On a
+    // connection that has served before, the same alert says nothing about the request.
+    if is_certificate_alert(error) {
+        let outcome = if answered {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        };
+        return (ErrorKind::Connect, outcome);
     }
     if error.is_timeout() {
         return (ErrorKind::Timeout, Outcome::Unknown);
@@ -178,11 +232,10 @@ fn classify(error: &reqwest::Error) -> (ErrorKind, Outcome) {
     (ErrorKind::Transport, Outcome::Unknown)
 }
 
-/// Whether the peer ended the connection with an alert about the client's certificate: it read no
-/// request then.
-fn is_handshake_alert(error: &reqwest::Error) -> bool {
+/// Whether the server ended the connection with an alert about the client's certificate.
+fn is_certificate_alert(error: &reqwest::Error) -> bool {
     use rustls::AlertDescription as Alert;
-    const ALERTS: [Alert; 9] = [
+    const ALERTS: [Alert; 7] = [
         Alert::CertificateRequired,
         Alert::BadCertificate,
         Alert::UnsupportedCertificate,
@@ -190,8 +243,6 @@ fn is_handshake_alert(error: &reqwest::Error) -> bool {
         Alert::CertificateExpired,
         Alert::CertificateUnknown,
         Alert::UnknownCA,
-        Alert::AccessDenied,
-        Alert::HandshakeFailure,
     ];
     // HTTP/2 keeps the text of an I/O error only, so it is the text that is compared.
     let texts = ALERTS.map(|alert| rustls::Error::AlertReceived(alert).to_string());

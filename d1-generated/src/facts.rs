@@ -56,8 +56,12 @@ pub const OPERATION_TYPE_VALUES: &[&str] = &[
 pub const OPERATION_STATUS_VALUES: &[&str] = &["SUCCESSFUL", "PENDING", "FAILED"];
 /// The known values of `RequestorType`; D1 may use others.
 pub const REQUESTOR_TYPE_VALUES: &[&str] = &["ISSUER", "USER", "TSP", "CCI", "D1"];
-/// What D1 takes for `ReasonCode` when none is sent.
+/// What holds for `ReasonCode` when nothing is said.
 pub const REASON_CODE_DEFAULT: &str = "ISSUER_DECISION";
+/// What holds for `TokenRequest.grant_type` when nothing is said.
+pub const TOKEN_REQUEST_GRANT_TYPE_DEFAULT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// What holds for `TokenResponse.expires_in` when nothing is said.
+pub const TOKEN_RESPONSE_EXPIRES_IN_DEFAULT: u64 = 900u64;
 /// The bounds of `offset` of `listOperations`; nobody checks them but the caller.
 pub const LIST_OPERATIONS_OFFSET: IntegerBounds = IntegerBounds {
     minimum: Some(0i64),
@@ -72,6 +76,20 @@ pub const LIST_OPERATIONS_LIMIT: IntegerBounds = IntegerBounds {
 };
 /// The documented query parameters of all operations.
 pub const QUERY_PARAMETERS: &[&str] = &["digitalCardDetails", "limit", "offset"];
+/// The fields of `suspendCard` that the client has a method for.
+pub const SUSPEND_CARD_BODY_FIELDS: &[&str] = &["reason", "reasonCode"];
+/// The fields of `resumeCard` that the client has a method for.
+pub const RESUME_CARD_BODY_FIELDS: &[&str] = &["reason", "reasonCode"];
+/// The fields of `deleteCard` that the client has a method for.
+pub const DELETE_CARD_BODY_FIELDS: &[&str] = &["reason", "reasonCode"];
+/// The fields of `renewCard` that the client has a method for.
+pub const RENEW_CARD_BODY_FIELDS: &[&str] = &[
+    "newCardId",
+    "state",
+    "encryptedData",
+    "reason",
+    "reasonCode",
+];
 /// The rule of `IssuerId`, in words for a caller.
 pub const ISSUER_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{10}$ and have at most 10 characters";
 /// The rule of `CardId`, in words for a caller.

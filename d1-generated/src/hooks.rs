@@ -45,6 +45,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
+    /// Whether it came from another address than the one that was asked: a redirect was followed.
+    pub redirected: bool,
     /// The body, or why it could not be read. The memory of it is zeroized with its last clone.
     pub body: Result<Bytes, BodyFault>,
 }
@@ -141,8 +143,10 @@ impl ClientHooks<CallContext> for Client {
         _info: &OperationInfo,
     ) -> reqwest::Result<reqwest::Response> {
         let context = self.inner();
+        let asked = request.url().clone();
         let mut response = self.client().execute(request).await?;
         let status = response.status();
+        let redirected = *response.url() != asked;
         let headers = std::mem::take(response.headers_mut());
         let body = read(response, context.additions.body_limit).await;
 
@@ -152,6 +156,7 @@ impl ClientHooks<CallContext> for Client {
         context.keep(Answer {
             status,
             headers,
+            redirected,
             body,
         });
         Ok(replay.into())

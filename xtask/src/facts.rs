@@ -17,6 +17,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         defaults(spec),
         query_bounds(spec),
         query_parameters(spec),
+        body_fields(spec),
         string_bounds(spec),
         sent_claims(spec)?,
     ];
@@ -62,13 +63,49 @@ fn open_values(spec: &Value) -> TokenStream {
     quote! { #(#consts)* }
 }
 
-/// `REASON_CODE_DEFAULT` and its like, from `x-d1-default`.
+/// `REASON_CODE_DEFAULT` and its like, from `x-d1-default` of schemas and of their properties.
 fn defaults(spec: &Value) -> TokenStream {
-    let consts = schemas(spec).filter_map(|(name, schema)| {
-        let value = schema.get("x-d1-default")?.as_str()?;
-        let ident = constant(name, "DEFAULT");
-        let doc = format!(" What D1 takes for `{name}` when none is sent.");
-        Some(quote! { #[doc = #doc] pub const #ident: &str = #value; })
+    let of = |name: &str, value: Option<&Value>, ident: Ident| {
+        let doc = format!(" What holds for `{name}` when nothing is said.");
+        match value? {
+            Value::String(text) => Some(quote! { #[doc = #doc] pub const #ident: &str = #text; }),
+            Value::Number(number) => {
+                let number = number.as_u64()?;
+                Some(quote! { #[doc = #doc] pub const #ident: u64 = #number; })
+            }
+            _ => None,
+        }
+    };
+    let consts = schemas(spec).flat_map(|(name, schema)| {
+        let own = of(name, schema.get("x-d1-default"), constant(name, "DEFAULT"));
+        let inner = properties(schema).filter_map(|(property, value)| {
+            let suffix = format!("{}_DEFAULT", constant(property, ""));
+            let ident = constant(name, &suffix);
+            of(
+                &format!("{name}.{property}"),
+                value.get("x-d1-default"),
+                ident,
+            )
+        });
+        own.into_iter().chain(inner).collect::<Vec<_>>()
+    });
+    quote! { #(#consts)* }
+}
+
+/// `RENEW_CARD_BODY_FIELDS` and its like: the fields of a JSON body that the client itself sets.
+fn body_fields(spec: &Value) -> TokenStream {
+    let operations = operations(spec);
+    let consts = operations.iter().filter_map(|operation| {
+        let schema = operation.json_body(spec)?;
+        let names = properties(schema)
+            .filter(|(_, property)| property.get("x-d1-reserved").is_none())
+            .map(|(name, _)| name);
+        let ident = constant(&operation.name(), "BODY_FIELDS");
+        let doc = format!(
+            " The fields of `{}` that the client has a method for.",
+            operation.name()
+        );
+        Some(quote! { #[doc = #doc] pub const #ident: &[&str] = &[#(#names),*]; })
     });
     quote! { #(#consts)* }
 }
@@ -194,6 +231,11 @@ fn schemas(spec: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let map = spec
         .pointer("/components/schemas")
         .and_then(Value::as_object);
+    map.into_iter().flatten()
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let map = schema.get("properties").and_then(Value::as_object);
     map.into_iter().flatten()
 }
 

@@ -93,6 +93,13 @@ impl Operation<'_> {
             .collect()
     }
 
+    /// The schema of the request body as JSON, references resolved.
+    pub(crate) fn json_body<'s>(&'s self, spec: &'s Value) -> Option<&'s Value> {
+        let content = self.request_body(spec)?.get("content")?;
+        let schema = content.get("application/json")?.get("schema")?;
+        Some(resolve(spec, schema))
+    }
+
     /// The request body, its reference resolved.
     pub(crate) fn request_body<'s>(&'s self, spec: &'s Value) -> Option<&'s Value> {
         self.object.get("requestBody").map(|b| resolve(spec, b))

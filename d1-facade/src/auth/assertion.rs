@@ -83,7 +83,7 @@ impl fmt::Debug for SigningKey {
 /// What an assertion says beyond who it is.
 ///
 /// D1 documents `iss`, `sub` and `exp`. Public clients also send `aud` and `iat`, which do no harm;
-/// they can be left out, and a `jti` can be added.
+/// they can be left out, and a `jti` or any other claim can be added.
 ///
 /// ```
 /// use std::time::Duration;
@@ -94,11 +94,23 @@ impl fmt::Debug for SigningKey {
 ///     .issued_at(false)
 ///     .jwt_id(true);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AssertionPolicy {
     claims: Vec<Claim>,
     audience: Option<String>,
+    extra: Map<String, Value>,
     lifetime: Duration,
+}
+
+impl fmt::Debug for AssertionPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was added may be anything: names only.
+        f.debug_struct("AssertionPolicy")
+            .field("claims", &self.claims)
+            .field("audience", &self.audience)
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Default for AssertionPolicy {
@@ -106,6 +118,7 @@ impl Default for AssertionPolicy {
         Self {
             claims: ASSERTION_SENT_CLAIMS.to_vec(),
             audience: None,
+            extra: Map::new(),
             lifetime: Duration::from_secs(5 * 60),
         }
     }
@@ -135,6 +148,26 @@ impl AssertionPolicy {
     #[must_use]
     pub fn jwt_id(self, send: bool) -> Self {
         self.with(Claim::Jti, send)
+    }
+
+    /// Adds a claim that this version knows nothing of. It cannot be one that the client itself sets:
+    /// that is an error when the client is built.
+    #[must_use]
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// Whether the added claims are none of the client's own.
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        const OWN: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
+        if OWN.iter().any(|name| self.extra.contains_key(*name)) {
+            return Err(InvalidInput::new(
+                "assertion_policy",
+                "must not add a claim that the client itself sets",
+            ));
+        }
+        Ok(())
     }
 
     fn with(mut self, claim: Claim, send: bool) -> Self {
@@ -207,6 +240,7 @@ impl Assertion {
         let claims = self.policy.claims.iter().map(claim);
         claims
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.policy.extra.clone())
             .collect()
     }
 }
@@ -270,6 +304,14 @@ mod tests {
             .jwt_id(true);
         let claims = assertion(most).claims(moment());
         assert_eq!(claims["aud"], "https://else.example");
+        let added = AssertionPolicy::default().claim("tenant", "t-1");
+        assert!(added.check().is_ok());
+        assert_eq!(assertion(added).claims(moment())["tenant"], "t-1");
+        let own = AssertionPolicy::default().claim("exp", 9_999_999_999_u64);
+        assert_eq!(
+            own.check().map_err(|e| e.field().to_owned()),
+            Err("assertion_policy".to_owned())
+        );
         assert_ne!(
             claims["jti"],
             assertion(AssertionPolicy::default().jwt_id(true)).claims(moment())["jti"]

@@ -17,7 +17,8 @@ use crate::error::Error;
 /// How long before its end a token is renewed; at most a fifth of its life.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 
-/// How long an early renewal is waited for while the old token serves.
+/// How long an early renewal is waited for while the old token serves; at most a quarter of the time
+/// that the call has left.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the token endpoint is left alone after its first failure; twice as long after each further
@@ -25,13 +26,20 @@ const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long a token is left in its place that came for a refused one and is refused as well: what D1
+/// dislikes then is not the token.
+const REPLACEMENT_STANDS: Duration = Duration::from_secs(10);
+
 type Fetch = BoxFuture<'static, Result<Arc<CachedToken>, Error>>;
 
 /// A token with the times that matter.
 #[derive(Debug)]
 pub(crate) struct CachedToken {
     token: AccessToken,
+    obtained_at: Instant,
     expires_at: Instant,
+    /// Whether it came because D1 had refused another one.
+    is_replacement: bool,
 }
 
 impl CachedToken {
@@ -49,6 +57,8 @@ pub(crate) struct TokenCache {
 #[derive(Default)]
 struct State {
     current: Option<Arc<CachedToken>>,
+    /// Whether the last token was forgotten because D1 refused it.
+    was_refused: bool,
     refresh_at: Option<Instant>,
     fetching: Option<WeakShared<Fetch>>,
     /// The last failure, and until when everybody gets it without asking D1 again.
@@ -64,8 +74,8 @@ impl TokenCache {
         }
     }
 
-    /// A token that is good now.
-    pub(crate) async fn get(&self) -> Result<Arc<CachedToken>, Error> {
+    /// A token that is good now, for a call that has `remaining` time left.
+    pub(crate) async fn get(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
         let (old, fetch) = {
             let mut state = lock(&self.state);
             let now = Instant::now();
@@ -85,6 +95,8 @@ impl TokenCache {
                 (old, None, None) => {
                     let fetch = self.fetch();
                     state.fetching = fetch.downgrade();
+                    // Whatever becomes of this renewal, the next one is not the next call's.
+                    state.refresh_at = Some(now + LONGEST_PAUSE);
                     (old, fetch)
                 }
             }
@@ -93,29 +105,33 @@ impl TokenCache {
             return fetch.await;
         };
         // The old token serves: nobody waits long for another one.
-        let renewed = timeout(REFRESH_PATIENCE, fetch.clone()).await;
+        let renewed = timeout(REFRESH_PATIENCE.min(remaining / 4), fetch.clone()).await;
         let still_good = Instant::now() < old.expires_at;
         match renewed {
-            Ok(Err(_)) if still_good => Ok(old),
+            Ok(Err(_)) | Err(_) if still_good => Ok(old),
             Ok(result) => result,
-            Err(_) if still_good => {
-                lock(&self.state).refresh_at = Some(Instant::now() + LONGEST_PAUSE);
-                Ok(old)
-            }
             Err(_) => fetch.await,
         }
     }
 
-    /// Forgets `token`, and only it: another call may have put a newer one in its place.
-    pub(crate) fn invalidate(&self, token: &Arc<CachedToken>) {
+    /// Forgets a token that D1 refused, and only it: another call may have put a newer one in its
+    /// place. False where asking with another token is not worth it.
+    pub(crate) fn refused(&self, token: &Arc<CachedToken>) -> bool {
+        self.source.refused(token.token());
         let mut state = lock(&self.state);
-        if state
+        let is_current = state
             .current
             .as_ref()
-            .is_some_and(|t| Arc::ptr_eq(t, token))
-        {
-            state.current = None;
+            .is_some_and(|t| Arc::ptr_eq(t, token));
+        if !is_current {
+            return true;
         }
+        if token.is_replacement && token.obtained_at.elapsed() < REPLACEMENT_STANDS {
+            return false;
+        }
+        state.current = None;
+        state.was_refused = true;
+        true
     }
 
     /// A fetch that anybody can wait for.
@@ -124,16 +140,22 @@ impl TokenCache {
         let fetch: Fetch = Box::pin(async move {
             // The life time counts from before the request: the answer may have been long on its way.
             let asked_at = Instant::now();
-            let token = match source.fetch().await {
+            let fetched = source.fetch().await;
+            let mut state = lock(&state);
+            // From here on it is the result that counts: a waiter that is never polled again must not
+            // keep this fetch in the place of the next one.
+            state.fetching = None;
+            let token = match fetched {
                 Ok(token) => token,
-                Err(error) => return Err(lock(&state).fail(error)),
+                Err(error) => return Err(state.fail(error)),
             };
             let lifetime = token.lifetime().min(LONGEST_LIFETIME);
             let cached = Arc::new(CachedToken {
+                obtained_at: Instant::now(),
                 expires_at: asked_at + lifetime,
+                is_replacement: std::mem::take(&mut state.was_refused),
                 token,
             });
-            let mut state = lock(&state);
             state.current = Some(cached.clone());
             state.failure = None;
             state.failures = 0;

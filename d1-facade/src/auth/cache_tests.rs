@@ -8,6 +8,9 @@ use futures_util::future::join_all;
 use super::*;
 use crate::auth::TokenFuture;
 
+/// What a call has left that is in no hurry.
+const AMPLE: Duration = Duration::from_secs(30);
+
 /// A source that takes a second and counts; fails while it is told to.
 #[derive(Default)]
 struct Source {
@@ -41,7 +44,7 @@ fn fetches(source: &Source) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_cold_calls_make_one_exchange() {
     let (source, cache) = cache();
-    let tokens = join_all((0..1000).map(|_| cache.get())).await;
+    let tokens = join_all((0..1000).map(|_| cache.get(AMPLE))).await;
     assert!(tokens.iter().all(Result::is_ok));
     assert_eq!(fetches(&source), 1);
 }
@@ -50,12 +53,12 @@ async fn a_thousand_cold_calls_make_one_exchange() {
 async fn a_failure_is_shared_by_those_who_waited_and_not_kept() {
     let (source, cache) = cache();
     source.failing.store(true, Ordering::SeqCst);
-    let results = join_all((0..100).map(|_| cache.get())).await;
+    let results = join_all((0..100).map(|_| cache.get(AMPLE))).await;
     assert!(results.iter().all(Result::is_err));
     assert_eq!(fetches(&source), 1);
     source.failing.store(false, Ordering::SeqCst);
     tokio::time::advance(FIRST_PAUSE).await;
-    assert!(cache.get().await.is_ok());
+    assert!(cache.get(AMPLE).await.is_ok());
     assert_eq!(fetches(&source), 2);
 }
 
@@ -73,12 +76,12 @@ async fn a_token_endpoint_that_is_down_is_left_alone_longer_and_longer() {
         (7, 5000),
         (8, 5000),
     ] {
-        let error = cache.get().await.unwrap_err();
+        let error = cache.get(AMPLE).await.unwrap_err();
         assert_eq!(fetches(&source), calls);
         assert_eq!(error.retry_after(), Some(Duration::from_millis(pause)));
         // Everybody who asks meanwhile gets the same error, and D1 is not asked.
         tokio::time::advance(Duration::from_millis(pause - 1)).await;
-        let again = join_all((0..100).map(|_| cache.get())).await;
+        let again = join_all((0..100).map(|_| cache.get(AMPLE))).await;
         assert!(again.iter().all(Result::is_err));
         assert_eq!(fetches(&source), calls);
         tokio::time::advance(Duration::from_millis(1)).await;
@@ -88,50 +91,53 @@ async fn a_token_endpoint_that_is_down_is_left_alone_longer_and_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_gives_up_stops_nobody_and_leaves_nothing_stuck() {
     let (source, cache) = cache();
-    let mut given_up = Box::pin(cache.get());
+    let mut given_up = Box::pin(cache.get(AMPLE));
     assert!((&mut given_up).now_or_never().is_none());
-    let mut waiting = Box::pin(cache.get());
+    let mut waiting = Box::pin(cache.get(AMPLE));
     assert!((&mut waiting).now_or_never().is_none());
     drop(given_up);
     assert!(waiting.await.is_ok());
     assert_eq!(fetches(&source), 1);
 
     let (source, cache) = self::cache();
-    let mut alone = Box::pin(cache.get());
+    let mut alone = Box::pin(cache.get(AMPLE));
     assert!((&mut alone).now_or_never().is_none());
     drop(alone);
-    assert!(cache.get().await.is_ok(), "the next caller starts anew");
+    assert!(
+        cache.get(AMPLE).await.is_ok(),
+        "the next caller starts anew"
+    );
     assert_eq!(fetches(&source), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_kept_until_shortly_before_its_end() {
     let (source, cache) = cache();
-    cache.get().await.unwrap();
+    cache.get(AMPLE).await.unwrap();
     // A renewal is due 60 to 90 seconds before the end; the fetch took one.
     tokio::time::advance(Duration::from_secs(808)).await;
-    cache.get().await.unwrap();
+    cache.get(AMPLE).await.unwrap();
     assert_eq!(fetches(&source), 1);
     tokio::time::advance(Duration::from_secs(33)).await;
-    cache.get().await.unwrap();
+    cache.get(AMPLE).await.unwrap();
     assert_eq!(fetches(&source), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_early_renewal_that_fails_is_ignored_until_the_token_ends() {
     let (source, cache) = cache();
-    let first = cache.get().await.unwrap();
+    let first = cache.get(AMPLE).await.unwrap();
     source.failing.store(true, Ordering::SeqCst);
     tokio::time::advance(Duration::from_secs(845)).await;
-    let kept = cache.get().await.unwrap();
+    let kept = cache.get(AMPLE).await.unwrap();
     assert!(Arc::ptr_eq(&first, &kept));
     assert_eq!(fetches(&source), 2);
     // Not one attempt a call.
-    cache.get().await.unwrap();
+    cache.get(AMPLE).await.unwrap();
     assert_eq!(fetches(&source), 2);
     tokio::time::advance(Duration::from_secs(60)).await;
     assert!(
-        cache.get().await.is_err(),
+        cache.get(AMPLE).await.is_err(),
         "the old token has ended, and the new failure is told"
     );
 }
@@ -154,14 +160,14 @@ impl TokenSource for Arc<Hanging> {
 async fn an_early_renewal_that_hangs_holds_nobody_up_for_long() {
     let source = Arc::new(Hanging(AtomicUsize::new(0)));
     let cache = TokenCache::new(Arc::new(source.clone()));
-    let first = cache.get().await.unwrap();
+    let first = cache.get(AMPLE).await.unwrap();
     tokio::time::advance(Duration::from_secs(845)).await;
     let asked = Instant::now();
-    assert!(Arc::ptr_eq(&first, &cache.get().await.unwrap()));
+    assert!(Arc::ptr_eq(&first, &cache.get(AMPLE).await.unwrap()));
     // Paused time: this is what the cache waited, not what the machine took.
     assert_eq!(asked.elapsed(), REFRESH_PATIENCE);
     let asked = Instant::now();
-    assert!(Arc::ptr_eq(&first, &cache.get().await.unwrap()));
+    assert!(Arc::ptr_eq(&first, &cache.get(AMPLE).await.unwrap()));
     assert_eq!(asked.elapsed(), Duration::ZERO, "not once a call");
     assert_eq!(source.0.load(Ordering::SeqCst), 2);
 }
@@ -169,12 +175,97 @@ async fn an_early_renewal_that_hangs_holds_nobody_up_for_long() {
 #[tokio::test(start_paused = true)]
 async fn only_the_refused_token_is_forgotten() {
     let (source, cache) = cache();
-    let first = cache.get().await.unwrap();
-    cache.invalidate(&first);
-    let second = cache.get().await.unwrap();
+    let first = cache.get(AMPLE).await.unwrap();
+    assert!(cache.refused(&first));
+    let second = cache.get(AMPLE).await.unwrap();
     assert_eq!(fetches(&source), 2);
     // A late 401 for the first one.
-    cache.invalidate(&first);
-    assert!(Arc::ptr_eq(&second, &cache.get().await.unwrap()));
+    assert!(cache.refused(&first), "the second one may do");
+    assert!(Arc::ptr_eq(&second, &cache.get(AMPLE).await.unwrap()));
     assert_eq!(fetches(&source), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_is_never_polled_again_keeps_no_old_token_alive() {
+    let (source, cache) = cache();
+    let mut leads = Box::pin(cache.get(AMPLE));
+    let mut forgotten = Box::pin(cache.get(AMPLE));
+    assert!((&mut leads).now_or_never().is_none());
+    assert!((&mut forgotten).now_or_never().is_none());
+    let first = leads.await.unwrap();
+    assert!(cache.refused(&first));
+    let second = cache.get(AMPLE).await.unwrap();
+    assert!(
+        !Arc::ptr_eq(&first, &second),
+        "not the result of the old fetch"
+    );
+    assert_eq!(fetches(&source), 2);
+    drop(forgotten);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_a_hurry_is_not_held_up_by_an_early_renewal() {
+    let source = Arc::new(Hanging(AtomicUsize::new(0)));
+    let cache = TokenCache::new(Arc::new(source.clone()));
+    let first = cache.get(AMPLE).await.unwrap();
+    tokio::time::advance(Duration::from_secs(845)).await;
+    let asked = Instant::now();
+    let hurry = Duration::from_millis(400);
+    assert!(Arc::ptr_eq(&first, &cache.get(hurry).await.unwrap()));
+    assert_eq!(asked.elapsed(), hurry / 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_leaves_an_early_renewal_leaves_the_token_in_use() {
+    let source = Arc::new(Hanging(AtomicUsize::new(0)));
+    let cache = TokenCache::new(Arc::new(source.clone()));
+    let first = cache.get(AMPLE).await.unwrap();
+    tokio::time::advance(Duration::from_secs(845)).await;
+    let mut gives_up = Box::pin(cache.get(AMPLE));
+    assert!((&mut gives_up).now_or_never().is_none());
+    drop(gives_up);
+    let asked = Instant::now();
+    assert!(Arc::ptr_eq(&first, &cache.get(AMPLE).await.unwrap()));
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_replaced_a_refused_one_stays_for_a_while() {
+    let (source, cache) = cache();
+    let first = cache.get(AMPLE).await.unwrap();
+    assert!(cache.refused(&first));
+    let second = cache.get(AMPLE).await.unwrap();
+    assert!(!cache.refused(&second), "what D1 dislikes is not the token");
+    assert!(Arc::ptr_eq(&second, &cache.get(AMPLE).await.unwrap()));
+    assert_eq!(fetches(&source), 2);
+    tokio::time::advance(REPLACEMENT_STANDS).await;
+    assert!(cache.refused(&second));
+    cache.get(AMPLE).await.unwrap();
+    assert_eq!(fetches(&source), 3);
+}
+
+/// A source that is told which tokens D1 refused.
+#[derive(Default)]
+struct Told(Mutex<Vec<bool>>);
+
+impl TokenSource for Arc<Told> {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async { Ok(AccessToken::new("told", Duration::from_secs(900)).unwrap()) })
+    }
+
+    fn refused(&self, token: &AccessToken) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(token.is("told") && !token.is("tolt") && !token.is("tol"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_hears_of_the_token_that_was_refused() {
+    let source = Arc::new(Told::default());
+    let cache = TokenCache::new(Arc::new(source.clone()));
+    let token = cache.get(AMPLE).await.unwrap();
+    cache.refused(&token);
+    assert_eq!(*source.0.lock().unwrap(), [true]);
 }

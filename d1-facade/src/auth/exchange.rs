@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use d1_generated::hooks::Additions;
-use d1_generated::types;
+use d1_generated::{facts, types};
+use http::HeaderMap;
 use tracing::Instrument as _;
 
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
@@ -16,12 +17,13 @@ use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Transport, unusable};
 
-/// How long a token is documented to live; used where the answer does not say.
-const DOCUMENTED_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How far the clocks must be apart from what was assumed for another assertion to be worth it.
+const NEW_OFFSET: u64 = 60;
 
 /// The client's own [`TokenSource`].
 pub(crate) struct Exchange {
     transport: Arc<Transport>,
+    headers: HeaderMap,
     assertion: Assertion,
     key: SigningKey,
     /// How many seconds this machine's clock is ahead of D1's, once D1 has shown that it is.
@@ -37,6 +39,7 @@ impl TokenSource for Exchange {
 impl Exchange {
     pub(crate) fn new(
         transport: Arc<Transport>,
+        headers: HeaderMap,
         subject: String,
         policy: AssertionPolicy,
         key: SigningKey,
@@ -44,6 +47,7 @@ impl Exchange {
         let host = transport.base_url().to_owned();
         Self {
             transport,
+            headers,
             assertion: Assertion {
                 subject,
                 host,
@@ -70,23 +74,28 @@ impl Exchange {
         result
     }
 
-    /// Sends an assertion; if D1 refuses it and its clock is another, once more by D1's clock.
+    /// Sends an assertion; if D1 refuses it and its clock is not what was assumed, once more by D1's
+    /// clock. What was learned of the clock is kept until D1 refuses an assertion again: this machine's
+    /// may be set right meanwhile.
     async fn send_by_d1s_clock(&self, id: &CorrelationId) -> Result<AccessToken, Error> {
-        let of_exchange = |e: Error, sent| e.of_token_exchange().with_call(id, sent);
+        let of_exchange = |e: Error, sent| e.of_token_exchange(id, sent);
         let error = match self.send(id).await {
             Ok(token) => return Ok(token),
             Err(error) => of_exchange(error, 1),
         };
-        match error.clock_offset_seconds() {
-            Some(offset) if self.clock_offset.swap(offset, Ordering::Relaxed) != offset => {
-                tracing::warn!(
-                    offset,
-                    "this machine's clock is not D1's; an assertion by D1's"
-                );
-                self.send(id).await.map_err(|e| of_exchange(e, 2))
-            }
-            _ => Err(error),
+        let refused = matches!(error.status(), Some(400 | 401));
+        let Some(measured) = error.measured_clock_offset().filter(|_| refused) else {
+            return Err(error);
+        };
+        let assumed = self.clock_offset.swap(measured, Ordering::Relaxed);
+        if assumed.abs_diff(measured) <= NEW_OFFSET {
+            return Err(error);
         }
+        tracing::warn!(
+            offset = measured,
+            "this machine's clock is not what it was to D1's; an assertion by D1's"
+        );
+        self.send(id).await.map_err(|e| of_exchange(e, 2))
     }
 
     /// The time, as far as is known by D1's clock.
@@ -111,10 +120,11 @@ impl Exchange {
         let call = GetToken {
             body: types::TokenRequest {
                 assertion: assertion.to_string(),
-                grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
+                grant_type: facts::TOKEN_REQUEST_GRANT_TYPE_DEFAULT.to_owned(),
             },
         };
         let additions = Additions {
+            headers: self.headers.clone(),
             timeout: Some(self.transport.timeout()),
             ..self.transport.additions()
         };
@@ -146,7 +156,7 @@ fn access_token(answer: types::TokenResponse) -> Result<AccessToken, Error> {
     } = answer;
     let lifetime = match expires_in {
         Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO),
-        None => DOCUMENTED_LIFETIME,
+        None => Duration::from_secs(facts::TOKEN_RESPONSE_EXPIRES_IN_DEFAULT),
     };
     // Not `unwrap_or_default`: an answer without a token must not become an empty token.
     let secret = access_token.ok_or_else(|| unreadable().build())?;

@@ -48,6 +48,16 @@ impl AccessToken {
         self
     }
 
+    /// Whether it is the token `secret`, for a source that keeps tokens of its own. The time it takes
+    /// does not depend on where they differ.
+    #[must_use]
+    pub fn is(&self, secret: &str) -> bool {
+        let own = self.authorization.as_bytes();
+        own.strip_prefix(b"Bearer ".as_slice()).is_some_and(|own| {
+            own.len() == secret.len() && openssl::memcmp::eq(own, secret.as_bytes())
+        })
+    }
+
     /// How long it lives, from when it was obtained.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
@@ -84,6 +94,12 @@ impl fmt::Debug for AccessToken {
 pub trait TokenSource: Send + Sync + 'static {
     /// Obtains a token.
     fn fetch(&self) -> TokenFuture<'_>;
+
+    /// Hears that D1 refused a token of this source (401). The client asks for another one next, so a
+    /// source that keeps tokens must not give this one out again.
+    fn refused(&self, token: &AccessToken) {
+        let _ = token;
+    }
 }
 
 /// What [`TokenSource::fetch`] returns.

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::{Card, Receipt};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, CallOptions, call_options};
-use crate::error::{Error, ErrorKind, RequestFacts, Unresolved};
+use crate::call::{self, Progress};
+use crate::error::{Error, ErrorKind, Outcome, RequestFacts, Unresolved};
+use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::text::{CardId, CorrelationId, Reason};
 use crate::transport::ApiCall;
@@ -43,8 +44,8 @@ macro_rules! change_options {
                 self
             }
 
-            /// Adds a field to the request's body that this version knows nothing of. It cannot take the
-            /// place of one that the call sets: that is an error when the call is made.
+            /// Adds a field to the request's body that this version knows nothing of. It cannot be one
+            /// that has a method of its own: that is an error when the call is made.
             pub fn body_field(
                 mut self,
                 name: impl Into<String>,
@@ -62,7 +63,14 @@ pub(super) use change_options;
 /// A suspend, resume or delete that is about to be sent: await it.
 ///
 /// # Errors
-/// See [`Error`]. A change is sent again only when D1 refused the token for it (401).
+/// See [`Error`]. A change is sent again only when D1 cannot have carried it out, or when the caller
+/// said that it may ([`repeat_if_unknown`](Self::repeat_if_unknown)); [`retry`](crate::retry) says
+/// when that is.
+///
+/// # Giving up
+/// A future that is dropped while the request is on its way leaves the change as unknown as a broken
+/// connection would, without an error to [confirm](crate::Client::confirm). Give the call a
+/// [`timeout`](Self::timeout) instead of dropping it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Change {
@@ -93,15 +101,11 @@ impl Change {
 
     async fn send(self) -> Result<Receipt, Error> {
         let invalid = |e| Error::invalid_input_of(self.operation, e);
+        check_body(self.operation, &self.options.body).map_err(invalid)?;
         let body = types::CardOperationRequest {
             reason: self.why.reason.as_ref().map(|r| r.raw().clone()),
             reason_code: Some(self.why.reason_code.to_raw().map_err(invalid)?),
-            extra: serde_json::Map::new(),
-        };
-        call::extra_body(&body, &self.options.body).map_err(invalid)?;
-        let body = types::CardOperationRequest {
             extra: self.options.body.clone(),
-            ..body
         };
         let call = ChangeCall {
             card: &self.card,
@@ -192,7 +196,7 @@ impl ApiCall for ChangeCall<'_> {
 }
 
 /// Sends a change; where D1 refuses its reason code and the caller wished it so, once more with the
-/// default one.
+/// default one, in what is left of the call's time.
 pub(super) async fn submit(
     mut call: ChangeCall<'_>,
     reason_code: ReasonCode,
@@ -201,29 +205,25 @@ pub(super) async fn submit(
 ) -> Result<Receipt, Error> {
     let client = &call.card.client;
     let fallback = fallback.unwrap_or(client.inner().fallback);
-    // One correlation id for both requests: they are one use case.
-    let options = CallOptions {
-        correlation_id: Some(
-            options
-                .correlation_id
-                .clone()
-                .unwrap_or_else(CorrelationId::random),
-        ),
-        ..options.clone()
-    };
     let sent_at = Instant::now();
+    // One correlation id, one time limit for both requests: they are one use case.
+    let mut progress = Progress::begin(client, options);
     let mut sent = reason_code;
     call.set_reason_code(&sent)?;
-    let mut result = call::make(client, &call, &options).await;
-    let refused = |e: &Error| e.kind() == ErrorKind::Forbidden;
-    if fallback == ReasonCodeFallback::IssuerDecision
-        && sent != ReasonCode::default()
-        && result.as_ref().is_err_and(refused)
+    let mut result = call::make_in(client, &call, options, &mut progress).await;
+    let wished = fallback == ReasonCodeFallback::IssuerDecision && sent != ReasonCode::default();
+    if let Some(refused) = result
+        .as_ref()
+        .err()
+        .filter(|e| wished && is_refusal(e))
+        .cloned()
     {
         tracing::debug!("the reason code may have been refused; once more with the default one");
         sent = ReasonCode::default();
         call.set_reason_code(&sent)?;
-        result = call::make(client, &call, &options).await;
+        result = call::make_in(client, &call, options, &mut progress)
+            .await
+            .map_err(|e| e.with_refused_before(refused));
     }
     let (delivered, info) = result.map_err(|error| {
         error.with_unresolved(|| Unresolved {
@@ -238,4 +238,10 @@ pub(super) async fn submit(
         })
     })?;
     Ok(Receipt::new(call.operation, info, sent, delivered.body))
+}
+
+/// Whether D1 refused the change (403) and nothing is known to have been done before: an attempt
+/// whose outcome is unknown is not made up for by the refusal of the next one.
+fn is_refusal(error: &Error) -> bool {
+    error.kind() == ErrorKind::Forbidden && error.outcome() == Outcome::Refused
 }

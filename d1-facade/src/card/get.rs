@@ -7,8 +7,9 @@ use futures_util::future::BoxFuture;
 
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, CallInfo, CallOptions, call_options};
+use crate::call::{self, CallInfo};
 use crate::error::{Error, RequestFacts};
+use crate::options::{CallOptions, call_options};
 use crate::text::{CorrelationId, OperationId};
 use crate::transport::{ApiCall, unusable};
 
@@ -92,12 +93,12 @@ impl GetOperation {
             digital_card: self.digital_card.then_some(true),
         };
         let (mut delivered, info) = call::make(&self.card.client, &call, &self.options).await?;
-        match delivered
-            .value
-            .take()
-            .as_ref()
-            .and_then(Operation::from_single)
-        {
+        let typed = delivered.value.take();
+        let operation_found = match typed.as_ref().and_then(Operation::from_single) {
+            Some(operation) => Some(operation),
+            None => delivered.json_object().and_then(Operation::from_fields),
+        };
+        match operation_found {
             Some(operation) => Ok(OperationDetails {
                 operation,
                 call: info,

@@ -7,13 +7,14 @@ use std::time::SystemTime;
 use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
 use d1_generated::{ResponseValue, types};
 use futures_util::future::BoxFuture;
-use futures_util::{Stream, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
 
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, CallInfo, CallOptions, call_options};
+use crate::call::{self, CallInfo};
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
+use crate::options::{CallOptions, call_options};
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, unusable};
 
@@ -115,18 +116,26 @@ impl ListOperations {
     /// given once. The stream ends with the first error; it never goes on for ever: pages that bring
     /// nothing new twice in a row are an [`UnreadableAnswer`](crate::ErrorKind::UnreadableAnswer).
     ///
+    /// All its pages have the same correlation id, and each of them has the whole
+    /// [`timeout`](Self::timeout) for itself.
+    ///
     /// ```no_run
     /// use futures_util::TryStreamExt as _;
     ///
     /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
-    /// let mut operations = Box::pin(card.operations().stream());
+    /// let mut operations = card.operations().stream();
     /// while let Some(operation) = operations.try_next().await? {
     ///     println!("{:?} {:?}", operation.start_time_text(), operation.operation());
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stream(self) -> impl Stream<Item = Result<Operation, Error>> + Send + 'static {
+    pub fn stream(
+        mut self,
+    ) -> impl Stream<Item = Result<Operation, Error>> + Send + Unpin + 'static {
+        self.options
+            .correlation_id
+            .get_or_insert_with(CorrelationId::random);
         let cursor = Cursor {
             offset: self.offset.unwrap_or(0),
             request: self,
@@ -142,6 +151,7 @@ impl ListOperations {
             }))
         })
         .try_flatten()
+        .boxed()
     }
 
     async fn send(self) -> Result<OperationPage, Error> {
@@ -153,21 +163,79 @@ impl ListOperations {
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
         let (mut delivered, info) = call::make(&self.card.client, &call, &self.options).await?;
-        let Some(page) = delivered.value.take() else {
+        let page = match delivered.value.take() {
+            Some(page) => Some(Page::typed(page)),
+            None => delivered.json_object().and_then(Page::lenient),
+        };
+        let Some(Page {
+            operations,
+            remaining,
+            unknown_fields,
+        }) = page
+        else {
             let error = unusable(operation, delivered);
             return Err(error.with_call(info.correlation_id(), info.attempts()));
         };
+        Ok(OperationPage {
+            operations,
+            remaining,
+            unknown_fields,
+            server_time: delivered.server_time,
+            call: info,
+        })
+    }
+
+    /// With what a caller adds to a call of another kind that makes this one.
+    pub(crate) fn with_options(mut self, options: &CallOptions) -> Self {
+        self.options = options.clone();
+        self
+    }
+}
+
+/// What a body says of a page.
+struct Page {
+    operations: Vec<Operation>,
+    remaining: Option<i64>,
+    unknown_fields: Map<String, Value>,
+}
+
+impl Page {
+    fn typed(page: types::CardOperationPage) -> Self {
         let types::CardOperationPage {
             operations,
             remaining_operations,
             extra,
         } = page;
-        Ok(OperationPage {
+        Self {
             operations: operations.into_iter().map(Operation::from_list).collect(),
             remaining: remaining_operations,
             unknown_fields: extra,
-            server_time: delivered.server_time,
-            call: info,
+        }
+    }
+
+    /// A page with a field that is not of the documented type, which takes nothing from the others.
+    fn lenient(mut body: Map<String, Value>) -> Option<Self> {
+        let items = match body.remove("operations") {
+            Some(Value::Array(items)) => items,
+            Some(Value::Null) | None => Vec::new(),
+            Some(_) => return None,
+        };
+        let remaining = match body.get("remainingOperations") {
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            _ => None,
+        };
+        if remaining.is_some() {
+            body.remove("remainingOperations");
+        }
+        let operation = |item| match item {
+            Value::Object(fields) => Operation::from_fields(fields),
+            other => Operation::from_fields(Map::from_iter([(String::new(), other)])),
+        };
+        Some(Self {
+            operations: items.into_iter().map(operation).collect::<Option<_>>()?,
+            remaining,
+            unknown_fields: body,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! An operation of a card, as D1 tells it.
 
 use d1_generated::types;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Iso8601, Rfc3339};
@@ -86,16 +87,22 @@ open_enum! {
 /// An operation of a card.
 ///
 /// Lists may leave fields out that a single operation has, so that each of them may be missing. What
-/// this version has no method for is in [`to_json`](Self::to_json).
+/// this version has no method for is in [`to_json`](Self::to_json), and so is a field that is not of
+/// the documented type.
 #[derive(Debug, Clone)]
 pub struct Operation {
     raw: types::CardOperationListItem,
+    /// The fields that are known by name and not of the type that they should have.
+    odd: Map<String, Value>,
 }
 
 impl Operation {
     /// An operation of a list.
     pub(crate) fn from_list(raw: types::CardOperationListItem) -> Self {
-        Self { raw }
+        Self {
+            raw,
+            odd: Map::new(),
+        }
     }
 
     /// A single operation. Its fields are taken over by name, so that a field which the spec gains
@@ -103,6 +110,20 @@ impl Operation {
     pub(crate) fn from_single(raw: &types::CardOperation) -> Option<Self> {
         let value = serde_json::to_value(raw).ok()?;
         serde_json::from_value(value).ok().map(Self::from_list)
+    }
+
+    /// An operation some of whose fields are not what the spec says: the others still are.
+    pub(crate) fn from_fields(fields: Map<String, Value>) -> Option<Self> {
+        let mut odd = Map::new();
+        let mut readable = Map::new();
+        for (name, value) in fields {
+            let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+            let is_readable = types::CardOperationListItem::deserialize(alone).is_ok();
+            let target = if is_readable { &mut readable } else { &mut odd };
+            target.insert(name, value);
+        }
+        let raw = serde_json::from_value(Value::Object(readable)).ok()?;
+        Some(Self { raw, odd })
     }
 
     /// The id of the operation (D1: `operationId`).
@@ -186,10 +207,11 @@ impl Operation {
         self.raw.digital_card_details.as_ref()
     }
 
-    /// The fields that this version has no method for.
+    /// The fields that this version has no method for, or that are not of the documented type.
     #[must_use]
     pub fn unknown_fields(&self) -> Map<String, Value> {
-        to_map(&types::CardOperationListItem {
+        let mut fields = self.odd.clone();
+        fields.extend(to_map(&types::CardOperationListItem {
             digital_card_details: None,
             end_time: None,
             operation: None,
@@ -201,13 +223,16 @@ impl Operation {
             start_time: None,
             status: None,
             ..self.raw.clone()
-        })
+        }));
+        fields
     }
 
     /// Every field, by D1's name.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
-        to_map(&self.raw)
+        let mut fields = to_map(&self.raw);
+        fields.extend(self.odd.clone());
+        fields
     }
 }
 

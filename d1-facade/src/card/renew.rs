@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 use super::change::{Body, ChangeCall, Why, change_options, submit};
 use super::{Card, Receipt};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, CallOptions, call_options};
 use crate::credentials::CardCredentials;
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
 use crate::open_enum::open_enum;
+use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::ReasonCodeFallback;
 use crate::text::{CardId, EncryptedData};
 
@@ -112,7 +112,8 @@ impl Renewal {
         self
     }
 
-    /// Encrypts the credentials to the D1 key with this `kid`, instead of the first one configured.
+    /// Encrypts the [credentials](Self::credentials) to the D1 key with this `kid`, instead of the
+    /// first one configured.
     pub fn encrypt_to(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
@@ -135,7 +136,7 @@ impl Renewal {
 /// A renewal that is about to be sent: await it.
 ///
 /// # Errors
-/// See [`Error`]. A renewal is sent again only when D1 refused the token for it (401).
+/// See [`Error`]. It is sent again, or given up, as a [`Change`](crate::Change) is.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Renew {
@@ -174,9 +175,10 @@ impl Renew {
 
     fn body(&self) -> Result<types::RenewRequest, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
+        check_body(ApiOperation::RenewCard, &self.options.body).map_err(invalid)?;
         let reason_code = self.why.reason_code.to_raw().map_err(invalid)?;
         let state = self.renewal.state.as_ref();
-        let body = types::RenewRequest {
+        Ok(types::RenewRequest {
             encrypted_data: self.encrypted_data()?,
             new_card_id: self.new_card_id().map(|id| id.raw().clone()),
             // Reserved: changing the product is not supported.
@@ -184,12 +186,7 @@ impl Renew {
             reason: self.why.reason.as_ref().map(|r| r.raw().clone()),
             reason_code: Some(reason_code),
             state: state.map(|s| types::CardState(s.as_str().to_owned())),
-            extra: serde_json::Map::new(),
-        };
-        call::extra_body(&body, &self.options.body).map_err(invalid)?;
-        Ok(types::RenewRequest {
             extra: self.options.body.clone(),
-            ..body
         })
     }
 
@@ -203,6 +200,13 @@ impl Renew {
 
     fn encrypted_data(&self) -> Result<Option<types::EncryptedData>, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
+        let plain = matches!(self.renewal.secret, Secret::Plain(_));
+        if self.renewal.kid.is_some() && !plain {
+            return Err(invalid(InvalidInput::new(
+                "encrypt_to",
+                "names a key for credentials that the client encrypts: none are given",
+            )));
+        }
         let credentials = match &self.renewal.secret {
             Secret::Encrypted(data) => return Ok(Some(data.raw().clone())),
             Secret::None if self.renewal.scheme == Some(CardScheme::AmericanExpress) => {

@@ -6,6 +6,7 @@ use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
 use d1_generated::hooks::Answer;
 use d1_generated::types::ErrorBody;
 use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
 
 use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::api_operation::ApiOperation;
@@ -80,6 +81,7 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
         ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
     builder.0.code = code.filter(|c| reads_like_a_code(c));
     builder.0.text = body.as_ref().and_then(troubleshooting_text);
+    builder.0.unknown_fields = body.map(|b| masked_fields(b.extra)).unwrap_or_default();
     builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
     builder.0.documented_retryable = match causes.as_slice() {
         [only] => only.row().retryable,
@@ -99,14 +101,47 @@ fn error_body(answer: &Answer) -> Option<ErrorBody> {
         return Some(body);
     }
     // An object with a field of another type still has its other fields.
-    let object: serde_json::Map<_, _> = serde_json::from_slice(bytes).ok()?;
-    let text = |key: &str| object.get(key).and_then(|v| v.as_str()).map(str::to_owned);
+    let mut extra: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    let mut text = |key: &str| match extra.remove(key) {
+        Some(Value::String(text)) => Some(text),
+        Some(other) => {
+            extra.insert(key.to_owned(), other);
+            None
+        }
+        None => None,
+    };
     Some(ErrorBody {
         error: text("error"),
         error_code: text("errorCode"),
         error_description: text("error_description"),
-        extra: serde_json::Map::new(),
+        extra,
     })
+}
+
+/// A server that echoes what it was sent must not get it into our output by way of its own fields.
+fn masked_fields(fields: Map<String, Value>) -> Map<String, Value> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (mask_digits(&name), masked(value)))
+        .collect()
+}
+
+fn masked(value: Value) -> Value {
+    match value {
+        Value::String(text) => mask_digits(&text).into(),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let masked = mask_digits(&text);
+            if masked == text {
+                number.into()
+            } else {
+                masked.into()
+            }
+        }
+        Value::Array(items) => items.into_iter().map(masked).collect(),
+        Value::Object(fields) => masked_fields(fields).into(),
+        other => other,
+    }
 }
 
 fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
@@ -191,16 +226,14 @@ pub(crate) fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
 }
 
-/// How many seconds `now` is ahead of D1's clock, where that is more than a minute.
+/// How many seconds `now` is ahead of D1's clock.
 fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
-    const NOTEWORTHY: i64 = 60;
     let theirs = server_time(headers)?;
     let seconds = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
-    let offset = match now.duration_since(theirs) {
+    Some(match now.duration_since(theirs) {
         Ok(ahead) => seconds(ahead),
         Err(behind) => -seconds(behind.duration()),
-    };
-    (offset.abs() > NOTEWORTHY).then_some(offset)
+    })
 }
 
 /// `Retry-After` in seconds or as a date, a day at most.

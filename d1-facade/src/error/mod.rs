@@ -1,7 +1,9 @@
 //! What went wrong, and what now.
 
+mod build;
 mod cause;
 mod decode;
+mod fault;
 mod input;
 mod kind;
 mod unresolved;
@@ -11,8 +13,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+pub(crate) use build::ErrorBuilder;
 pub use cause::Cause;
 pub(crate) use decode::{RequestFacts, refused, server_time};
+pub(crate) use fault::TransportFault;
 pub use input::InvalidInput;
 pub use kind::{ErrorKind, Outcome};
 pub(crate) use unresolved::Unresolved;
@@ -40,6 +46,10 @@ use crate::text::CorrelationId;
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
+/// How many seconds a clock may be off before it is worth a word.
+const NOTEWORTHY_OFFSET: i64 = 60;
+
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     outcome: Outcome,
@@ -47,72 +57,20 @@ struct Inner {
     status: Option<u16>,
     code: Option<String>,
     text: Option<String>,
+    unknown_fields: Map<String, Value>,
     correlation_id: Option<CorrelationId>,
+    token_correlation_id: Option<CorrelationId>,
     retry_after: Option<Duration>,
     attempts: u32,
     causes: Vec<Cause>,
     documented_retryable: Option<bool>,
     clock_offset: Option<i64>,
     unresolved: Option<Unresolved>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-/// How an [`Error`] is made, inside the crate.
-pub(crate) struct ErrorBuilder(Inner);
-
-impl ErrorBuilder {
-    pub(crate) fn new(operation: ApiOperation, kind: ErrorKind, outcome: Outcome) -> Self {
-        Self(Inner {
-            kind,
-            outcome,
-            operation,
-            status: None,
-            code: None,
-            text: None,
-            correlation_id: None,
-            retry_after: None,
-            attempts: 0,
-            causes: Vec::new(),
-            documented_retryable: None,
-            clock_offset: None,
-            unresolved: None,
-            source: None,
-        })
-    }
-
-    pub(crate) fn status(mut self, status: http::StatusCode) -> Self {
-        self.0.status = Some(status.as_u16());
-        self
-    }
-
-    pub(crate) fn correlation_id(mut self, id: &CorrelationId) -> Self {
-        self.0.correlation_id = Some(id.clone());
-        self
-    }
-
-    pub(crate) fn attempts(mut self, attempts: u32) -> Self {
-        self.0.attempts = attempts;
-        self
-    }
-
-    pub(crate) fn source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Box::new(source));
-        self
-    }
-
-    pub(crate) fn build(self) -> Error {
-        Error(Arc::new(self.0))
-    }
+    refused_before: Option<Error>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    /// An input that was found wrong when the call was about to be made.
-    pub(crate) fn invalid_input_of(operation: ApiOperation, input: InvalidInput) -> Self {
-        ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent)
-            .source(input)
-            .build()
-    }
-
     /// An error of a [`TokenSource`](crate::auth::TokenSource) that is not this crate's own.
     ///
     /// `source` is reachable through [`std::error::Error::source`]; it must not print the token.
@@ -146,7 +104,7 @@ impl Error {
     }
 
     /// What D1 was asked. It is [`GetToken`](ApiOperation::GetToken) where no token could be had for
-    /// the call: the call itself was not sent then.
+    /// the call: the call itself was not sent then, whatever D1 said about the token.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         self.0.operation
@@ -172,10 +130,32 @@ impl Error {
         self.0.text.as_deref()
     }
 
+    /// The fields of D1's error body that this version has no method for, long runs of digits masked
+    /// in them. Like the [`troubleshooting_text`](Self::troubleshooting_text), they are in no other
+    /// output of this type.
+    #[must_use]
+    pub fn unknown_fields(&self) -> &Map<String, Value> {
+        &self.0.unknown_fields
+    }
+
     /// The correlation id of the call; none where its input was refused before it had one.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&CorrelationId> {
         self.0.correlation_id.as_ref()
+    }
+
+    /// The correlation id of the token exchange, where it is that which failed: it serves many calls,
+    /// so that it has one of its own.
+    #[must_use]
+    pub fn token_correlation_id(&self) -> Option<&CorrelationId> {
+        self.0.token_correlation_id.as_ref()
+    }
+
+    /// The refusal (403) after which the call was made again with the default reason code, where the
+    /// caller [wished it so](crate::ReasonCodeFallback) and that second call failed too.
+    #[must_use]
+    pub fn refused_before(&self) -> Option<&Error> {
+        self.0.refused_before.as_ref()
     }
 
     /// How long to wait before asking again: what D1 asks (`Retry-After`), or how long the token
@@ -196,11 +176,11 @@ impl Error {
     /// It never is where a change of a card has an unknown [outcome](Self::outcome).
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        if let Some(documented) = self.0.documented_retryable {
-            return documented;
+        if self.0.outcome == Outcome::Unknown && self.0.operation.changes_card() {
+            return false;
         }
-        let harmless = self.0.outcome != Outcome::Unknown || !self.0.operation.changes_card();
-        harmless && self.0.kind.is_transient()
+        let documented = self.0.documented_retryable;
+        documented.unwrap_or_else(|| self.0.kind.is_transient())
     }
 
     /// The documented meanings that can apply to this request, the most specific first.
@@ -231,76 +211,7 @@ impl Error {
     /// refused an assertion and its clock differs by more than a minute.
     #[must_use]
     pub fn clock_offset_seconds(&self) -> Option<i64> {
-        self.0.clock_offset
-    }
-
-    /// The change whose outcome is unknown.
-    pub(crate) fn unresolved(&self) -> Option<&Unresolved> {
-        self.0.unresolved.as_ref()
-    }
-
-    /// This error with what is needed to find out, where its outcome is unknown.
-    pub(crate) fn with_unresolved(self, change: impl FnOnce() -> Unresolved) -> Self {
-        if self.0.outcome != Outcome::Unknown {
-            return self;
-        }
-        self.edit(|inner| inner.unresolved = Some(change()))
-    }
-
-    /// This error with the time for which nobody should ask again, unless D1 named a longer one.
-    pub(crate) fn with_pause(self, pause: Duration) -> Self {
-        self.edit(|inner| inner.retry_after = inner.retry_after.max(Some(pause)))
-    }
-
-    /// This error as the last one of a change whose earlier attempts left `earlier` behind: what
-    /// became of the last attempt says nothing about them.
-    pub(crate) fn after(self, earlier: Outcome) -> Self {
-        if self.0.outcome >= earlier {
-            return self;
-        }
-        match Arc::try_unwrap(self.0) {
-            Ok(mut inner) => {
-                inner.outcome = earlier;
-                Self(Arc::new(inner))
-            }
-            Err(shared) => {
-                let mut builder = ErrorBuilder::new(shared.operation, shared.kind, earlier);
-                builder.0.status = shared.status;
-                builder.0.correlation_id.clone_from(&shared.correlation_id);
-                builder.0.retry_after = shared.retry_after;
-                builder.source(Self(shared)).build()
-            }
-        }
-    }
-
-    /// Changes the error, unless others hold it too: then it belongs to the exchange that they share.
-    fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(mut inner) => {
-                change(&mut inner);
-                Self(Arc::new(inner))
-            }
-            Err(shared) => Self(shared),
-        }
-    }
-
-    /// This error as one of a token exchange: the call that wanted the token was not sent, and what
-    /// kept the token away is the answer to whether it may be asked for again.
-    pub(crate) fn of_token_exchange(self) -> Self {
-        self.edit(|inner| {
-            if inner.outcome == Outcome::Unknown {
-                inner.outcome = Outcome::NotSent;
-            }
-        })
-    }
-
-    /// This error with what only the caller of a lower layer knows.
-    pub(crate) fn with_call(self, correlation_id: &CorrelationId, attempts: u32) -> Self {
-        self.edit(|inner| {
-            let id = &mut inner.correlation_id;
-            id.get_or_insert_with(|| correlation_id.clone());
-            inner.attempts = inner.attempts.max(attempts);
-        })
+        self.0.clock_offset.filter(|s| s.abs() > NOTEWORTHY_OFFSET)
     }
 }
 
@@ -341,7 +252,7 @@ impl fmt::Display for Error {
                 write!(f, " (or {} more)", rest.len())?;
             }
         }
-        if let Some(seconds) = inner.clock_offset {
+        if let Some(seconds) = self.clock_offset_seconds() {
             let direction = if seconds < 0 { "behind" } else { "ahead of" };
             let seconds = seconds.unsigned_abs();
             write!(f, "; this machine's clock is {seconds} s {direction} D1's")?;
@@ -349,6 +260,9 @@ impl fmt::Display for Error {
         write!(f, "; {}", inner.outcome)?;
         if let Some(id) = &inner.correlation_id {
             write!(f, "; correlation id {id}")?;
+        }
+        if let Some(id) = &inner.token_correlation_id {
+            write!(f, "; correlation id of the token exchange {id}")?;
         }
         Ok(())
     }
@@ -364,9 +278,11 @@ impl fmt::Debug for Error {
             .field("status", &inner.status)
             .field("code", &inner.code)
             .field("correlation_id", &inner.correlation_id)
+            .field("token_correlation_id", &inner.token_correlation_id)
             .field("retry_after", &inner.retry_after)
             .field("attempts", &inner.attempts)
             .field("causes", &inner.causes)
+            .field("refused_before", &inner.refused_before)
             .field("source", &self.source_chain())
             .finish()
     }

@@ -1,0 +1,156 @@
+//! What a caller may add to a single call, and what of it is refused.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use d1_generated::facts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde_json::{Map, Value};
+
+use crate::api_operation::ApiOperation;
+use crate::error::InvalidInput;
+use crate::retry::RetryPolicy;
+use crate::text::CorrelationId;
+
+/// What a caller adds to a single call.
+#[derive(Clone, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) correlation_id: Option<CorrelationId>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Map<String, Value>,
+    pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
+    pub(crate) repeat_if_unknown: bool,
+}
+
+impl fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was added may be anything: names only.
+        let names = |pairs: &[(String, String)]| -> Vec<String> {
+            pairs.iter().map(|(name, _)| name.clone()).collect()
+        };
+        f.debug_struct("CallOptions")
+            .field("correlation_id", &self.correlation_id)
+            .field("timeout", &self.timeout)
+            .field("headers", &names(&self.headers))
+            .field("query", &names(&self.query))
+            .field("body", &self.body.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// The caller's own headers, none of which may be one that the client or HTTP itself sets.
+pub(crate) fn extra_headers(pairs: &[(String, String)]) -> Result<HeaderMap, InvalidInput> {
+    const RESERVED: [HeaderName; 9] = [
+        header::AUTHORIZATION,
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::ACCEPT,
+        header::UPGRADE,
+        header::TE,
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        let bad = |rule: &'static str| InvalidInput::new("header", rule);
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_| bad("must have a name that HTTP allows"))?;
+        if RESERVED.contains(&name) {
+            return Err(bad("must not be one that the client itself sets"));
+        }
+        if name == "x-correlation-id" {
+            return Err(bad("x-correlation-id is given by correlation_id"));
+        }
+        let mut value = HeaderValue::try_from(value.as_str())
+            .map_err(|_| bad("must have a value that HTTP allows"))?;
+        // It may be a secret, and nothing here needs to print it.
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+pub(crate) fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput> {
+    if pairs.iter().any(|(name, _)| name.is_empty()) {
+        return Err(InvalidInput::new("query", "must have a name"));
+    }
+    if pairs
+        .iter()
+        .any(|(name, _)| facts::QUERY_PARAMETERS.contains(&name.as_str()))
+    {
+        return Err(InvalidInput::new(
+            "query",
+            "must not be a parameter that has a method of its own",
+        ));
+    }
+    Ok(())
+}
+
+/// The methods that every request builder has.
+macro_rules! call_options {
+    ($builder:ty) => {
+        impl $builder {
+            /// Sends this correlation id instead of a random one.
+            pub fn correlation_id(mut self, id: crate::CorrelationId) -> Self {
+                self.options.correlation_id = Some(id);
+                self
+            }
+
+            /// How long the whole call may take, waiting for a token and repeating included; a day
+            /// at most. Where it ends while a connection is being made, that is told as an unknown
+            /// outcome, unless the client's connect timeout ended before.
+            pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.options.timeout = Some(timeout);
+                self
+            }
+
+            /// Decides about making the call again, for this call only.
+            pub fn retry(mut self, policy: impl crate::retry::RetryPolicy) -> Self {
+                self.options.retry = Some(std::sync::Arc::new(policy));
+                self
+            }
+
+            /// Adds a header that this version knows nothing of. It cannot take the place of one that
+            /// the client sets, such as `Authorization`: that is an error when the call is made.
+            pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.options.headers.push((name.into(), value.into()));
+                self
+            }
+
+            /// Adds a query parameter that this version knows nothing of.
+            pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.options.query.push((name.into(), value.into()));
+                self
+            }
+        }
+    };
+}
+
+pub(crate) use call_options;
+
+/// The fields that a caller adds to a body: none that has a method of its own, whose rules it would
+/// get past.
+pub(crate) fn check_body(
+    operation: ApiOperation,
+    extra: &Map<String, Value>,
+) -> Result<(), InvalidInput> {
+    let own: &[&str] = match operation {
+        ApiOperation::SuspendCard => facts::SUSPEND_CARD_BODY_FIELDS,
+        ApiOperation::ResumeCard => facts::RESUME_CARD_BODY_FIELDS,
+        ApiOperation::DeleteCard => facts::DELETE_CARD_BODY_FIELDS,
+        ApiOperation::RenewCard => facts::RENEW_CARD_BODY_FIELDS,
+        // They have no JSON body.
+        ApiOperation::ListOperations | ApiOperation::GetOperation | ApiOperation::GetToken => &[],
+    };
+    if extra.keys().any(|name| own.contains(&name.as_str())) {
+        return Err(InvalidInput::new(
+            "body_field",
+            "must not be a field that has a method of its own",
+        ));
+    }
+    Ok(())
+}
