@@ -39,7 +39,7 @@ pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Opt
         span.record("otel.status_code", "ERROR");
         // OpenTelemetry wants the status where there is one, and a short name otherwise.
         match error.status() {
-            Some(status) => span.record("error.type", status),
+            Some(status) => span.record("error.type", display(status)),
             None => span.record("error.type", display(error.kind())),
         };
     }

@@ -24,6 +24,8 @@ pub enum Act {
     SayAndReset(Vec<u8>),
     /// Reads the request, says this, and then nothing more.
     SayAndStall(Vec<u8>),
+    /// Reads the request, says this, and then goes on with the other, a little at a time, for ever.
+    SayAndDrip(Vec<u8>, Vec<u8>),
 }
 
 impl Act {
@@ -41,6 +43,9 @@ pub fn answer(status: u16, content_type: &str, body: &str) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+/// From one drop to the next.
+const DRIP: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// What is done with the n-th request to a path, counted from 0.
 pub type Script = Arc<dyn Fn(&str, usize) -> Act + Send + Sync>;
@@ -131,6 +136,14 @@ async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<At
         Act::SayAndStall(bytes) => {
             let _ = stream.write_all(&bytes).await;
             stall(stream).await;
+        }
+        Act::SayAndDrip(bytes, drop) => {
+            let mut clock = tokio::time::interval(DRIP);
+            let mut next = bytes;
+            while stream.write_all(&next).await.is_ok() {
+                clock.tick().await;
+                next.clone_from(&drop);
+            }
         }
     }
 }

@@ -111,14 +111,56 @@ pub fn client_for(server: &MockServer) -> Client {
 
 /// A builder for a client for `server`, with a token at hand.
 pub fn builder_for(server: &MockServer) -> ClientBuilder {
-    Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
+    bare_builder_for(&server.uri())
+        .root_certificate(any_root())
+        .without_system_roots()
+}
+
+/// A builder for a client for the server at `url`, with a token at hand and nothing said of TLS.
+pub fn bare_builder_for(url: &str) -> ClientBuilder {
+    Client::builder(Environment::Custom(url.to_owned()), ISSUER.parse().unwrap())
         .token_source(FixedToken)
         .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
         .allow_plain_loopback()
-        .root_certificate(any_root())
-        .without_system_roots()
         // A test that wants a call repeated says so.
         .retry(NoRetry)
+}
+
+/// An HTTP client of a service's own, for servers without TLS.
+pub fn plain_http_client(
+    edit: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> reqwest::Client {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    edit(reqwest::Client::builder().tls_backend_preconfigured(config))
+        .build()
+        .unwrap()
+}
+
+/// A value that is wrong, and must not come back in the error.
+pub const WRONG: &str = "wr0ng!value";
+
+/// Asserts that an input was refused, by name and rule, and that the error repeats nothing of it.
+pub fn refused<T>(result: Result<T, d1_facade::InvalidInput>, field: &str, rule: &str) {
+    let Err(error) = result else {
+        unreachable!("{field} was taken");
+    };
+    assert_eq!(error.field(), field);
+    assert!(error.rule().contains(rule), "{error}");
+    let shown = format!("{error} {error:?}");
+    for secret in [WRONG, PAN, "4111"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+/// A key of the right kind.
+pub fn p256() -> EcKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    EcKey::generate(&group).unwrap()
 }
 
 /// The test card at `server`.
@@ -133,6 +175,12 @@ pub fn sandbox_client(sandbox: &Sandbox) -> Client {
 
 /// A builder for a client for the sandbox.
 pub fn sandbox_builder(sandbox: &Sandbox) -> ClientBuilder {
+    let key = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid()).unwrap();
+    sandbox_builder_without_tokens(sandbox).signing_key(key)
+}
+
+/// A builder for a client for the sandbox that wants a source of tokens.
+pub fn sandbox_builder_without_tokens(sandbox: &Sandbox) -> ClientBuilder {
     Client::builder(
         Environment::Custom(sandbox.base_url().to_owned()),
         sandbox.issuer_id().parse().unwrap(),
@@ -140,7 +188,6 @@ pub fn sandbox_builder(sandbox: &Sandbox) -> ClientBuilder {
     .root_certificate(sandbox.ca_pem())
     .without_system_roots()
     .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
-    .signing_key(SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid()).unwrap())
     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
     .retry(NoRetry)
 }

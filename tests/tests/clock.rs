@@ -5,12 +5,15 @@ use base64::Engine as _;
 use d1_facade::{Client, Environment, ErrorKind, SigningKey};
 use d1_tests::{CARD, ISSUER};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-/// A D1 whose clock differs from ours by so many seconds, and that checks `exp` by it.
-struct OtherClock(i64);
+/// A D1 whose clock differs from ours by so many seconds, and that checks `exp` by it. Its tokens are
+/// good for a single call.
+struct OtherClock(Arc<AtomicI64>);
 
 fn exp_of(request: &Request) -> i64 {
     let body = String::from_utf8_lossy(&request.body).into_owned();
@@ -37,11 +40,11 @@ fn now() -> i64 {
 
 impl Respond for OtherClock {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let theirs = now() + self.0;
+        let theirs = now() + self.0.load(Ordering::SeqCst);
         let date = UNIX_EPOCH + Duration::from_secs(theirs.unsigned_abs());
         let answer = match request.url.path() {
             "/authz/v1/oauth2/token" if (theirs..=theirs + 900).contains(&exp_of(request)) => {
-                let token = json!({"access_token": "token", "expires_in": 900});
+                let token = json!({"access_token": "token", "expires_in": 0});
                 ResponseTemplate::new(200).set_body_json(token)
             }
             "/authz/v1/oauth2/token" => ResponseTemplate::new(400),
@@ -70,13 +73,32 @@ async fn a_clock_that_is_wrong_either_way_is_survived() {
     for (difference, exchanges) in [(0, 1), (-240, 1), (240, 1), (-86_400, 2), (86_400, 2)] {
         let server = MockServer::start().await;
         Mock::given(any())
-            .respond_with(OtherClock(difference))
+            .respond_with(OtherClock(Arc::new(difference.into())))
             .mount(&server)
             .await;
         let card = client(&server).await.card(CARD.parse().unwrap());
         card.suspend().await.unwrap();
         let requests = server.received_requests().await.unwrap();
         assert_eq!(requests.len(), exchanges + 1, "D1 is {difference} s ahead");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_right_is_believed_again() {
+    let server = MockServer::start().await;
+    let difference = Arc::new(AtomicI64::new(86_400));
+    Mock::given(any())
+        .respond_with(OtherClock(difference.clone()))
+        .mount(&server)
+        .await;
+    let card = client(&server).await.card(CARD.parse().unwrap());
+    let mut seen = 0;
+    for (differs, exchanges) in [(86_400, 2), (86_400, 1), (0, 2), (0, 1), (-7_200, 2)] {
+        difference.store(differs, Ordering::SeqCst);
+        card.suspend().await.unwrap();
+        let requests = server.received_requests().await.unwrap().len();
+        assert_eq!(requests - seen, exchanges + 1, "{differs}");
+        seen = requests;
     }
 }
 

@@ -15,7 +15,9 @@ use d1_facade::{
 };
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer};
-use d1_tests::{CARD, FixedToken, ISSUER, any_root, foreign_identity, sandbox_builder};
+use d1_tests::{
+    CARD, FixedToken, ISSUER, any_root, foreign_identity, sandbox_builder_without_tokens,
+};
 use futures_util::future::join_all;
 
 const OPERATIONS: [ApiOperation; 6] = [
@@ -397,7 +399,7 @@ async fn a_refused_client_certificate_reaches_no_operation() {
     let sandbox = Sandbox::start().await.unwrap();
     for operation in OPERATIONS {
         let (certificate, key) = foreign_identity();
-        let builder = sandbox_builder(&sandbox).client_identity(certificate, key);
+        let builder = sandbox_builder_without_tokens(&sandbox).client_identity(certificate, key);
         let client = builder.token_source(FixedToken).build().unwrap();
         let error = call(&client.card(CARD.parse().unwrap()), operation)
             .await

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use d1_facade::retry::NoRetry;
-use d1_facade::{Card, Client, Environment, Error, ErrorKind, OperationPage, Outcome};
+use d1_facade::{
+    Card, Client, Environment, Error, ErrorKind, OperationPage, OperationType, Outcome,
+};
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::{CARD, FixedToken, ISSUER, any_root};
 
@@ -85,18 +87,69 @@ async fn json_is_read_in_any_order_with_anything_in_it() {
 }
 
 #[tokio::test]
+async fn one_odd_field_takes_nothing_from_the_others() {
+    let page = list_json(
+        r#"{"operations": [
+            {"operationId": "op-1", "operation": "SUSPEND", "startTime": 5, "status": null},
+            {"operationId": {"id": 2}, "operation": "RESUME", "new": 1},
+            7
+        ], "remainingOperations": "3", "x": 1}"#,
+    )
+    .await
+    .unwrap();
+    let [first, second, third] = page.operations() else {
+        unreachable!("three operations");
+    };
+    assert_eq!(first.id().unwrap().as_str(), "op-1");
+    assert_eq!(first.operation(), Some(OperationType::Suspend));
+    assert_eq!(first.start_time_text(), None);
+    assert_eq!(first.to_json()["startTime"], 5);
+    assert_eq!(first.unknown_fields()["startTime"], 5);
+    assert_eq!(second.id(), None);
+    assert_eq!(second.operation(), Some(OperationType::Resume));
+    assert_eq!(second.unknown_fields()["new"], 1);
+    assert_eq!(third.to_json()[""], 7, "nothing is lost");
+    assert_eq!(page.remaining_operations(), Some(3));
+    assert_eq!(page.unknown_fields()["x"], 1);
+
+    for (body, remaining) in [
+        (r#"{"operations": null, "remainingOperations": 4}"#, Some(4)),
+        (r#"{"operations": [], "remainingOperations": "many"}"#, None),
+        (r#"{"operations": [], "remainingOperations": {}}"#, None),
+        (r#"{"operations": [], "operations": []}"#, None),
+        ("{}", None),
+    ] {
+        let page = list_json(body).await.unwrap();
+        assert!(page.operations().is_empty(), "{body}");
+        assert_eq!(page.remaining_operations(), remaining, "{body}");
+    }
+
+    let body = answer(
+        200,
+        "application/json",
+        r#"{"operationId": 5, "operation": "RENEW"}"#,
+    );
+    let server = FaultServer::start(move |_, _| Act::Say(body.clone())).await;
+    let operation = card_at(&server).operation(&"op-1".parse().unwrap());
+    let operation = operation.await.unwrap();
+    assert_eq!(
+        operation.operation().operation(),
+        Some(OperationType::Renew)
+    );
+    assert_eq!(operation.to_json()["operationId"], 5);
+}
+
+#[tokio::test]
 async fn json_that_is_broken_is_an_error() {
     let deep = "[".repeat(100_000);
     let nested = format!("{{\"operations\":{}}}", "{\"a\":".repeat(5_000));
     for body in [
         deep.as_str(),
         nested.as_str(),
-        "{\"operations\":[],\"operations\":[]}",
-        "{\"operations\":[5]}",
-        "{\"operations\":[{\"status\":5}]}",
-        "{\"operations\":[],\"remainingOperations\":\"many\"}",
         "{\"operations\":[],\"remainingOperations\":1e400}",
         "{\"operations\":\u{0}[]}",
+        "{\"operations\":5}",
+        "[]",
         "null",
         "\u{feff}{}",
     ] {

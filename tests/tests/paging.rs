@@ -193,3 +193,17 @@ async fn what_d1_may_add_breaks_nothing_and_can_be_read() {
     assert_eq!(error.invalid_input().unwrap().field(), "operationId");
     assert_eq!(requests(&server).await, 1);
 }
+
+#[tokio::test]
+async fn the_pages_of_a_stream_are_one_use_case() {
+    let server = serve(history(12)).await;
+    read(&server, 5).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 3);
+    let first = &requests[0].headers["x-correlation-id"];
+    assert!(
+        requests
+            .iter()
+            .all(|r| r.headers["x-correlation-id"] == first)
+    );
+}

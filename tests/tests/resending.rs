@@ -343,17 +343,33 @@ async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
             "{pending:?}"
         );
     }
+    let mut resume = suspend(now, "SUCCESSFUL");
+    resume["operation"] = json!("RESUME");
+    let other = verdict(page(vec![resume])).await;
+    assert!(matches!(other, Confirmation::NotDone), "{other:?}");
+    // None of these is documented well enough to say that it is another one.
     for (key, value) in [
-        ("operation", "RESUME"),
+        ("operation", "SOMETHING_NEW"),
         ("requestorType", "USER"),
         ("requestorId", "other"),
         ("reason", "a reason"),
         ("reasonCode", "FRAUD"),
+        ("startTime", "2026-01-01T12:02:00Z"),
     ] {
         let mut other = suspend(now, "SUCCESSFUL");
         other[key] = json!(value);
-        let other = verdict(page(vec![other])).await;
-        assert!(matches!(other, Confirmation::NotDone), "{key}: {other:?}");
+        let doubt = verdict(page(vec![other.clone()])).await;
+        assert!(
+            matches!(doubt, Confirmation::CannotTell(Doubt::Resembles)),
+            "{key}: {doubt:?}"
+        );
+        let both = verdict(page(vec![other.clone(), suspend(now, "SUCCESSFUL")])).await;
+        assert!(matches!(both, Confirmation::Done(_)), "{key}: {both:?}");
+        let both = verdict(page(vec![other, suspend(now, "FAILED")])).await;
+        assert!(
+            matches!(both, Confirmation::CannotTell(Doubt::Resembles)),
+            "{key}: {both:?}"
+        );
     }
     for key in ["operation", "startTime"] {
         let mut unreadable = suspend(now, "SUCCESSFUL");
@@ -369,6 +385,27 @@ async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
         matches!(endless, Confirmation::CannotTell(_)),
         "{endless:?}"
     );
+}
+
+#[tokio::test]
+async fn a_change_by_an_aggregator_is_found_under_its_id() {
+    let server = MockServer::start().await;
+    let fail = Mock::given(wiremock::matchers::method("POST"));
+    fail.respond_with(ResponseTemplate::new(500))
+        .mount(&server)
+        .await;
+    let page = json!({"operations": [{"operationId": "1", "operation": "SUSPEND",
+        "status": "SUCCESSFUL", "startTime": "2026-01-01T12:00:00Z", "requestorType": "ISSUER",
+        "requestorId": "AGGREGATOR"}]});
+    let list = ResponseTemplate::new(200)
+        .set_body_json(page)
+        .insert_header("date", "Thu, 01 Jan 2026 12:00:00 GMT");
+    Mock::given(any()).respond_with(list).mount(&server).await;
+    let builder = builder_for(&server).aggregator_id("AGGREGATOR");
+    let client = builder.build().unwrap();
+    let error = client.card(CARD.parse().unwrap()).suspend().await;
+    let verdict = client.confirm(&error.unwrap_err()).await.unwrap();
+    assert!(matches!(verdict, Confirmation::Done(_)), "{verdict:?}");
 }
 
 #[tokio::test]

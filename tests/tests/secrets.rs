@@ -15,7 +15,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
 use d1_facade::{Card, CardCredentials, Client, Error, Renewal, SigningKey};
 use d1_sandbox::{Fault, Sandbox};
-use d1_tests::{CARD, answering, builder_for, sandbox_builder};
+use d1_tests::{CARD, answering, builder_for, sandbox_builder, sandbox_builder_without_tokens};
 use tracing_subscriber::fmt::MakeWriter;
 use wiremock::ResponseTemplate;
 
@@ -246,7 +246,7 @@ async fn nothing_that_is_said_or_shown_holds_a_secret() {
     shown += &every_call(&card_of(&client)).await; // The card is deleted now.
     // A token that D1 never gave out; an assertion that it refuses.
     let other = Sandbox::start().await.unwrap();
-    let client = sandbox_builder(&other)
+    let client = sandbox_builder_without_tokens(&other)
         .token_source(KnownToken)
         .build()
         .unwrap();

@@ -142,7 +142,7 @@ fn an_error_row_changes_the_error_table_alone() {
 
 #[test]
 fn a_wire_name_changes_and_the_rust_field_stays() {
-    let diff = stale_alone("generated.rs", |s| {
+    let diffs = stale(|s| {
         rename(
             &mut schema(s, "RenewRequest")["properties"],
             "state",
@@ -150,7 +150,17 @@ fn a_wire_name_changes_and_the_rust_field_stays() {
         );
     });
     assert_eq!(
-        changed(&diff),
+        diffs.keys().collect::<Vec<_>>(),
+        ["facts.rs", "generated.rs"]
+    );
+    assert_eq!(
+        changed(&diffs["facts.rs"]),
+        ["- \"state\",", "+ \"newCardState\","],
+        "nothing else is sent by that name"
+    );
+    let diff = &diffs["generated.rs"];
+    assert_eq!(
+        changed(diff),
         [
             "- #[serde(rename = \"state\")]",
             "+ #[serde(rename = \"newCardState\")]"
