@@ -145,6 +145,9 @@ mod config;
 mod confirm;
 mod credentials;
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_client;
 mod jwe;
 mod keys;

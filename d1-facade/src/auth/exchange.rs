@@ -139,7 +139,7 @@ impl Exchange {
     }
 }
 
-fn access_token(answer: types::TokenResponse) -> Result<AccessToken, Error> {
+pub(crate) fn access_token(answer: types::TokenResponse) -> Result<AccessToken, Error> {
     let unreadable = || {
         ErrorBuilder::new(
             ApiOperation::GetToken,

@@ -155,3 +155,11 @@ impl ApiCall for Call<'_> {
             .await
     }
 }
+
+/// A body as [`GetOperation`] reads it.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn decode_operation(body: &[u8]) -> Option<Operation> {
+    let typed = serde_json::from_slice(body).ok();
+    let found = typed.as_ref().and_then(Operation::from_single);
+    found.or_else(|| Operation::from_fields(serde_json::from_slice(body).ok()?))
+}

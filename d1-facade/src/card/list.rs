@@ -369,3 +369,11 @@ impl ApiCall for Call<'_> {
             .await
     }
 }
+
+/// A body as [`ListOperations`] reads it: the operations, and how many more there are.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn decode_page(body: &[u8]) -> Option<(Vec<Operation>, Option<i64>)> {
+    let typed = serde_json::from_slice(body).ok().map(Page::typed);
+    let page = typed.or_else(|| Page::lenient(serde_json::from_slice(body).ok()?))?;
+    Some((page.operations, page.remaining))
+}

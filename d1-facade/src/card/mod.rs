@@ -8,7 +8,11 @@ mod receipt;
 mod renew;
 
 pub use change::Change;
+#[cfg(any(fuzzing, test))]
+pub(crate) use get::decode_operation;
 pub use get::{GetOperation, OperationDetails};
+#[cfg(any(fuzzing, test))]
+pub(crate) use list::decode_page;
 pub use list::{ListOperations, OperationPage};
 pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
 pub use receipt::Receipt;

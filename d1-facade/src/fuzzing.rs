@@ -1,0 +1,212 @@
+//! What the fuzz targets in `tests/fuzz` call: each decoder of what D1 answers and each parser of what a
+//! caller gives, with what must hold whatever they are fed.
+#![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
+
+use bytes::Bytes;
+use d1_generated::hooks::Answer;
+use d1_generated::types;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::api_operation::ApiOperation;
+use crate::card::{decode_operation, decode_page};
+use crate::error::{RequestFacts, refused};
+use crate::pan_like::looks_like_card_number;
+use crate::{
+    AuxiliaryPan, CardCredentials, CardId, CorrelationId, EncryptedData, EncryptionKey,
+    Environment, Expiry, IssuerId, OperationId, Pan, Psn, Reason, ReasonCode, SigningKey, auth,
+};
+
+/// A page of operations.
+pub fn page(body: &[u8]) {
+    let Some((operations, _)) = decode_page(body) else {
+        return;
+    };
+    for operation in operations {
+        read(&operation);
+    }
+}
+
+/// A single operation.
+pub fn operation(body: &[u8]) {
+    if let Some(operation) = decode_operation(body) {
+        read(&operation);
+    }
+}
+
+fn read(operation: &crate::Operation) {
+    let _ = (
+        operation.id(),
+        operation.operation(),
+        operation.status(),
+        operation.start_time(),
+        operation.end_time(),
+        operation.requestor_type(),
+        operation.requestor_id(),
+        operation.reason(),
+        operation.reason_code(),
+        operation.digital_card_details(),
+    );
+    let all = operation.to_json();
+    let unknown = operation.unknown_fields();
+    assert!(
+        unknown
+            .iter()
+            .all(|(name, value)| all.get(name) == Some(value))
+    );
+}
+
+/// An answer that is not a success: the operation, the status, `Retry-After` and `Date` on lines of
+/// their own, then the body.
+pub fn error(input: &[u8]) {
+    let [operation, high, low, rest @ ..] = input else {
+        return;
+    };
+    let mut parts = rest.splitn(3, |b| *b == b'\n');
+    let mut headers = HeaderMap::new();
+    for name in [header::RETRY_AFTER, header::DATE] {
+        if let Ok(value) = HeaderValue::from_bytes(parts.next().unwrap_or_default()) {
+            headers.insert(name, value);
+        }
+    }
+    let status = 300 + (u16::from(*high) << 8 | u16::from(*low)) % 300;
+    let operation = ApiOperation::ALL[usize::from(*operation) % ApiOperation::ALL.len()];
+    let answer = Answer {
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+        headers,
+        redirected: false,
+        body: Ok(Bytes::copy_from_slice(parts.next().unwrap_or_default())),
+    };
+    let error = refused(operation, RequestFacts::default(), &answer);
+    assert_eq!(error.status(), Some(answer.status.as_u16()));
+    let line = error.to_string();
+    assert!(!line.contains('\n'));
+    let fields = serde_json::Value::Object(error.unknown_fields().clone()).to_string();
+    for text in [
+        line.as_str(),
+        &format!("{error:?}"),
+        error.code().unwrap_or_default(),
+        error.troubleshooting_text().unwrap_or_default(),
+        &fields,
+    ] {
+        assert!(!looks_like_card_number(text), "{text}");
+    }
+}
+
+/// An answer of the token endpoint.
+pub fn token(body: &[u8]) {
+    let Ok(answer) = serde_json::from_slice::<types::TokenResponse>(body) else {
+        return;
+    };
+    let secret = answer.access_token.clone().unwrap_or_default();
+    match auth::access_token(answer) {
+        Ok(token) => {
+            assert!(token.is(&secret));
+            let shown = format!("{token:?}");
+            assert!(
+                secret.len() < 12 || token.scope() == Some(&secret) || !shown.contains(&secret)
+            );
+        }
+        Err(error) => {
+            let shown = format!("{error} {error:?}");
+            assert!(secret.len() < 12 || !shown.contains(&secret));
+        }
+    }
+}
+
+/// A text that a caller gives for an id, a reason, a number or an address.
+pub fn text(input: &str) {
+    fn same<T: std::str::FromStr + ToString>(text: &str) -> bool {
+        text.parse::<T>().is_ok_and(|value| {
+            assert_eq!(value.to_string(), text);
+            true
+        })
+    }
+    let in_a_path = [
+        same::<IssuerId>(input),
+        same::<CardId>(input),
+        same::<OperationId>(input),
+    ];
+    if in_a_path.contains(&true) {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        assert!(input.bytes().all(plain), "it escapes its segment");
+    }
+    let kept_in_clear = [
+        same::<CardId>(input),
+        same::<CorrelationId>(input),
+        same::<Reason>(input),
+    ];
+    assert!(!kept_in_clear.contains(&true) || !looks_like_card_number(input));
+    same::<ReasonCode>(input);
+    same::<EncryptedData>(input);
+    assert!(crate::pan_like::mask_digits(input).len() <= input.len().max(8));
+
+    let shown = [
+        input.parse::<Pan>().map(|v| format!("{v:?}")),
+        input.parse::<AuxiliaryPan>().map(|v| format!("{v:?}")),
+        input.parse::<Expiry>().map(|v| format!("{v:?}")),
+        input.parse::<Psn>().map(|v| format!("{v:?}")),
+        CardCredentials::new(input, "1230").map(|v| format!("{v:?}")),
+    ];
+    for shown in shown {
+        let shown = shown.unwrap_or_else(|refused| refused.to_string());
+        assert!(input.len() < 6 || !shown.contains(input));
+    }
+    if let Ok(address) = Environment::Custom(input.to_owned()).checked(true) {
+        let plain = address.starts_with("http://");
+        assert!(plain || address.starts_with("https://"), "{address}");
+        assert!(!address.contains(['@', '?', '#']), "{address}");
+        assert_eq!(address.matches('/').count(), 2, "{address}");
+    }
+}
+
+/// The text of a key, PEM or JWK.
+pub fn keys(input: &str) {
+    let shown = [
+        SigningKey::from_pem(input, "kid").map(|k| format!("{k:?}")),
+        SigningKey::from_jwk(input).map(|k| format!("{k:?}")),
+        EncryptionKey::from_pem(input, "kid").map(|k| format!("{k:?}")),
+        EncryptionKey::from_jwk(input).map(|k| format!("{k:?}")),
+    ];
+    let _ = crate::tls::Identity::from_pem(input.as_bytes(), input.as_bytes());
+    crate::tls::Roots::default().add_pem(input.as_bytes());
+    for shown in shown {
+        let shown = shown.unwrap_or_else(|refused| refused.to_string());
+        assert!(input.len() < 64 || !shown.contains(input));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    /// Every seed, and every input that once broke something.
+    fn each(target: &str, run: impl Fn(&[u8])) {
+        let folder = format!(
+            "{}/../tests/fuzz/seeds/{target}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let mut seeds = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            run(&std::fs::read(file.unwrap().path()).unwrap());
+            seeds += 1;
+        }
+        assert!(seeds > 2, "{target} has seeds");
+    }
+
+    #[test]
+    fn seeds() {
+        let text = |run: fn(&str)| {
+            move |bytes: &[u8]| {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    run(text);
+                }
+            }
+        };
+        each("page", super::page);
+        each("operation", super::operation);
+        each("error", super::error);
+        each("token", super::token);
+        each("text", text(super::text));
+        each("keys", text(super::keys));
+    }
+}
