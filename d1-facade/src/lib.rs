@@ -109,7 +109,8 @@
 //!
 //! A [`Pan`], an [`Expiry`], [`CardCredentials`], keys and tokens are never in `Debug`, in an error or
 //! in a log, and their memory is wiped when they are dropped. What OpenSSL and the HTTP stack copy on
-//! the way is beyond this crate's reach.
+//! the way is beyond this crate's reach. So is what the crate `h2` writes to the log at DEBUG of an HTTP/2
+//! GOAWAY frame: whatever the server chose to say in it.
 //!
 //! # Telemetry
 //!

@@ -44,6 +44,20 @@ pub fn answer(status: u16, content_type: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The frames of a server that leaves: SETTINGS, then GOAWAY with `reason` and something to say.
+pub fn goaway(last_stream: u32, reason: u32, said: &str) -> Vec<u8> {
+    let frame = |kind: u8, payload: &[u8]| {
+        let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        frame.extend([kind, 0, 0, 0, 0, 0]);
+        frame.extend(payload);
+        frame
+    };
+    let mut payload = last_stream.to_be_bytes().to_vec();
+    payload.extend(reason.to_be_bytes());
+    payload.extend(said.as_bytes());
+    [frame(4, &[]), frame(7, &payload)].concat()
+}
+
 /// From one drop to the next.
 const DRIP: std::time::Duration = std::time::Duration::from_millis(5);
 

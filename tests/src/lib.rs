@@ -141,6 +141,11 @@ pub fn plain_http_client(
         .unwrap()
 }
 
+/// An HTTP client of a service's own, for servers that speak HTTP/2 without TLS.
+pub fn http2_client() -> reqwest::Client {
+    plain_http_client(|b| b.http2_prior_knowledge().retry(reqwest::retry::never()))
+}
+
 /// A value that is wrong, and must not come back in the error.
 pub const WRONG: &str = "wr0ng!value";
 

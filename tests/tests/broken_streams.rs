@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use d1_facade::retry::{Backoff, NoRetry};
 use d1_facade::{Card, Error, ErrorKind, Outcome};
-use d1_tests::fault_server::{Act, FaultServer, answer};
-use d1_tests::{CARD, PAN, any_root, bare_builder_for, plain_http_client};
+use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
+use d1_tests::{CARD, PAN, any_root, bare_builder_for, http2_client};
 
 const LIST: &str = "{\"operations\":[]}";
 
@@ -18,24 +18,9 @@ fn eager() -> Backoff {
 
 /// The card at a server that speaks HTTP/2 without TLS.
 fn http2_card(server: &FaultServer) -> Card {
-    let http = plain_http_client(|b| b.http2_prior_knowledge().retry(reqwest::retry::never()));
-    let builder = bare_builder_for(&server.url()).http_client(http);
+    let builder = bare_builder_for(&server.url()).http_client(http2_client());
     let client = builder.retry(eager()).build().unwrap();
     client.card(CARD.parse().unwrap())
-}
-
-/// The frames of a server that leaves: SETTINGS, then GOAWAY with `reason` and something to say.
-fn goaway(last_stream: u32, reason: u32, said: &str) -> Vec<u8> {
-    let frame = |kind: u8, payload: &[u8]| {
-        let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
-        frame.extend([kind, 0, 0, 0, 0, 0]);
-        frame.extend(payload);
-        frame
-    };
-    let mut payload = last_stream.to_be_bytes().to_vec();
-    payload.extend(reason.to_be_bytes());
-    payload.extend(said.as_bytes());
-    [frame(4, &[]), frame(7, &payload)].concat()
 }
 
 /// Everything that can be read of an error.
