@@ -102,15 +102,18 @@ pub fn token(body: &[u8]) {
         Ok(token) => {
             assert!(token.is(&secret));
             let shown = format!("{token:?}");
-            assert!(
-                secret.len() < 12 || token.scope() == Some(&secret) || !shown.contains(&secret)
-            );
+            assert!(!is_telling(&secret) || !shown.contains(&secret));
         }
         Err(error) => {
             let shown = format!("{error} {error:?}");
-            assert!(secret.len() < 12 || !shown.contains(&secret));
+            assert!(!is_telling(&secret) || !shown.contains(&secret));
         }
     }
+}
+
+/// Whether a text is none that the fixed words of a message could hold by chance.
+fn is_telling(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() > 5 || text.contains(['\n', '{'])
 }
 
 /// A text that a caller gives for an id, a reason, a number or an address.
@@ -149,7 +152,7 @@ pub fn text(input: &str) {
     ];
     for shown in shown {
         let shown = shown.unwrap_or_else(|refused| refused.to_string());
-        assert!(input.len() < 6 || !shown.contains(input));
+        assert!(!is_telling(input) || !shown.contains(input));
     }
     if let Ok(address) = Environment::Custom(input.to_owned()).checked(true) {
         let plain = address.starts_with("http://");
@@ -171,7 +174,7 @@ pub fn keys(input: &str) {
     crate::tls::Roots::default().add_pem(input.as_bytes());
     for shown in shown {
         let shown = shown.unwrap_or_else(|refused| refused.to_string());
-        assert!(input.len() < 64 || !shown.contains(input));
+        assert!(!is_telling(input) || !shown.contains(input));
     }
 }
 

@@ -165,3 +165,7 @@ pub(crate) fn is_harmless(error: &Error, changes_card: bool, repeat_if_unknown: 
         Outcome::Unknown => !changes_card || repeat_if_unknown,
     }
 }
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

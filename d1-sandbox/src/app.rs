@@ -2,20 +2,22 @@
 
 use crate::auth::Authority;
 use crate::card::CardState;
+use crate::clock::Clock;
 use crate::config::{ErrorBodies, SuccessStyle};
-use crate::faults::{Fault, FaultQueue};
+use crate::faults::FaultQueue;
+use crate::issuer::{self, Endpoint};
 use crate::jwe::Decrypter;
 use crate::record::{RecordedRequest, Records};
 use crate::refusal::Refusal;
-use crate::renewal::{Credentials, Renewal};
+use crate::renewal::Renewal;
+use crate::reply::Reply;
 use crate::request::{self, RawRequest, ValidRequest};
 use crate::rules::DEFAULT_REASON_CODE;
 use crate::spec::{Call, Found, Route, Spec};
 use crate::state::{Motive, World};
-use http::Method;
 use http::request::Parts;
-use serde_json::{Value, json};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use serde_json::json;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The path parameter values that a route found.
 type PathValues<'p> = [(&'p str, Option<String>)];
@@ -30,68 +32,44 @@ pub(crate) struct App {
     pub(crate) world: Mutex<World>,
     pub(crate) success_style: SuccessStyle,
     pub(crate) error_bodies: ErrorBodies,
-}
-
-/// What the network is to send.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    Answer {
-        status: u16,
-        body: Option<Value>,
-        /// The methods for the `Allow` header.
-        allow: Vec<Method>,
-        /// Whether the answer differs from the OpenAPI document.
-        breach: bool,
-    },
-    Fault(Fault),
-}
-
-impl Reply {
-    fn answer(status: u16, body: Option<Value>) -> Self {
-        Self::Answer {
-            status,
-            body,
-            allow: Vec::new(),
-            breach: false,
-        }
-    }
-
-    fn status(&self) -> u16 {
-        match self {
-            Self::Answer { status, .. } => *status,
-            Self::Fault(fault) => fault.answer.unwrap_or_default(),
-        }
-    }
+    pub(crate) issuer: Option<Endpoint>,
+    pub(crate) clock: Arc<Clock>,
 }
 
 impl App {
     /// Answers one request and records it. The body is absent if it was too long or broke off.
-    pub(crate) fn handle(&self, parts: &Parts, body: Option<&[u8]>) -> Reply {
+    pub(crate) async fn handle(&self, parts: &Parts, body: Option<&[u8]>) -> Reply {
+        let received_at = self.clock.told();
         let raw = RawRequest {
             headers: &parts.headers,
             query: parts.uri.query(),
             body,
         };
+        let mut card = None;
         let (call, reply) = match self.spec.find(&parts.method, parts.uri.path()) {
-            Found::Route(route, values) => (Some(route.call), self.call(route, &values, &raw)),
+            Found::Route(route, values) => {
+                card = path_value(&values, "cardId").map(str::to_owned);
+                (Some(route.call), self.call(route, &values, &raw).await)
+            }
             Found::OtherMethods(methods) => {
-                let body = Refusal::wrong_method().body(self.error_bodies);
-                (
-                    None,
-                    Reply::Answer {
-                        status: 405,
-                        body,
-                        allow: methods,
-                        breach: false,
-                    },
-                )
+                let refusal = self.refuse(&Refusal::wrong_method());
+                let allow = methods;
+                (None, Reply { allow, ..refusal })
             }
             Found::Nothing => (
                 None,
                 self.refuse(&Refusal::not_found("The path is unknown")),
             ),
         };
-        self.record(parts, body, call, reply.status());
+        let (operation_id, status) = (call.map(Call::operation_id), reply.recorded_status());
+        let recorded = recorded(parts, body, call);
+        self.records.push(RecordedRequest {
+            operation_id,
+            status,
+            card_id: card,
+            received_at,
+            ..recorded
+        });
         reply
     }
 
@@ -99,26 +77,30 @@ impl App {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self, route: &Route, values: &PathValues<'_>, raw: &RawRequest<'_>) -> Reply {
+    async fn call(&self, route: &Route, values: &PathValues<'_>, raw: &RawRequest<'_>) -> Reply {
         let is_token_call = route.call == Call::Token;
         if !is_token_call && let Err(refusal) = self.authority.authorize(raw.headers) {
             return self.checked(route, self.refuse(&refusal));
         }
-        let fault = self.faults.take(route.call.operation_id(), is_token_call);
-        if let Some(fault) = fault.as_ref().filter(|fault| !fault.after_effect) {
-            return Reply::Fault(fault.clone());
+        let card = path_value(values, "cardId");
+        let met = self
+            .faults
+            .take(route.call.operation_id(), card, is_token_call);
+        if met.as_ref().is_some_and(|met| !met.fault.lets_it_happen()) {
+            return met.map_or_else(|| Reply::answer(500, None), Reply::of);
         }
-        let reply = match self.perform(route, values, raw) {
+        let reply = match self.perform(route, values, raw).await {
             Ok(reply) => reply,
             Err(refusal) => self.refuse(&refusal),
         };
-        match fault {
-            Some(fault) => Reply::Fault(fault),
-            None => self.checked(route, reply),
+        let reply = self.checked(route, reply);
+        match met {
+            Some(met) => reply.under(met),
+            None => reply,
         }
     }
 
-    fn perform(
+    async fn perform(
         &self,
         route: &Route,
         values: &PathValues<'_>,
@@ -132,7 +114,7 @@ impl App {
         }
         let request = request?;
         let renewal = match route.call {
-            Call::Renew => Some(self.renewal(&request)?),
+            Call::Renew => Some(self.renewal(&request).await?),
             _ => None,
         };
         let card = request.text("cardId");
@@ -156,6 +138,11 @@ impl App {
                 return Ok(Reply::answer(200, Some(world.get(card, id, digital)?)));
             }
         };
+        drop(world);
+        self.records.tell(
+            "change",
+            json!({ "cardId": card, "operationId": operation }),
+        );
         Ok(match self.success_style {
             SuccessStyle::NoContent => Reply::answer(204, None),
             SuccessStyle::Body => {
@@ -165,35 +152,34 @@ impl App {
         })
     }
 
-    fn renewal(&self, request: &ValidRequest) -> Result<Renewal, Refusal> {
+    async fn renewal(&self, request: &ValidRequest) -> Result<Renewal, Refusal> {
         let state = match request.body_text("state") {
             None | Some("ACTIVE") => CardState::Active,
             Some("INACTIVE") => CardState::Inactive,
             Some(_) => return Err(Refusal::bad_request("body: /state is not supported")),
         };
         let credentials = request.body_text("encryptedData").map(|token| {
-            self.credentials(token)
+            issuer::open(token, &self.decrypter, self.spec)
                 .map_err(|rule| Refusal::bad_request(format!("body: /encryptedData: {rule}")))
         });
-        Ok(Renewal {
+        let mut renewal = Renewal {
             new_card_id: request.body_text("newCardId").map(str::to_owned),
             new_product: request.body_text("newCardProductId").map(str::to_owned),
             state,
             credentials: credentials.transpose()?,
             motive: motive(request),
-        })
-    }
-
-    fn credentials(&self, token: &str) -> Result<Credentials, String> {
-        let plaintext = self
-            .decrypter
-            .decrypt(token)
-            .map_err(|error| error.to_string())?;
-        let json = plaintext.json().ok_or("the plaintext is not JSON")?;
-        self.spec
-            .check_credentials(&json)
-            .map_err(|rule| format!("the plaintext is not valid: {rule}"))?;
-        Ok(Credentials::from_plaintext(&json)?)
+        };
+        let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
+        if let Some(endpoint) = &self.issuer
+            && self.world().must_ask_issuer(issuer, card, &renewal)
+        {
+            let answer = endpoint.credentials(issuer, card, &self.decrypter, self.spec);
+            renewal.credentials = Some(answer.await.map_err(|rule| {
+                tracing::warn!(rule, "the issuer's Get Card Credentials is of no use");
+                Refusal::internal("Internal error")
+            })?);
+        }
+        Ok(renewal)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Reply {
@@ -202,52 +188,56 @@ impl App {
 
     /// Holds an answer of ours against the document; one that differs becomes a 500.
     fn checked(&self, route: &Route, reply: Reply) -> Reply {
-        let Reply::Answer { status, body, .. } = &reply else {
-            return reply;
-        };
-        match route.check_answer(*status, body.as_ref()) {
+        match route.check_answer(reply.status, reply.body.as_ref()) {
             Ok(()) => reply,
             Err(difference) => {
-                let operation = route.call.operation_id();
                 tracing::error!(
-                    operation,
-                    status,
+                    operation = route.call.operation_id(),
+                    status = reply.status,
                     difference,
                     "an answer breaks the document"
                 );
                 let body = Refusal::internal("The sandbox broke its own document");
-                let body = body.body(ErrorBodies::WithCode);
-                Reply::Answer {
-                    status: 500,
-                    body,
-                    allow: Vec::new(),
-                    breach: true,
-                }
+                let mut breach = Reply::answer(500, body.body(ErrorBodies::WithCode));
+                let mark = (BREACH.to_owned(), "true".to_owned());
+                breach.headers.push(mark);
+                breach
             }
         }
     }
+}
 
-    fn record(&self, parts: &Parts, body: Option<&[u8]>, call: Option<Call>, status: u16) {
-        let content_type = request::content_type(&parts.headers);
-        // What belongs to no operation is read as JSON if it says that it is.
-        let reader = call.unwrap_or(Call::Suspend);
-        let body =
-            body.and_then(|bytes| request::parse_body(reader, content_type.as_deref(), bytes).ok());
-        let correlation_id = parts.headers.get("x-correlation-id");
-        self.records.push(RecordedRequest {
-            operation_id: call.map(Call::operation_id),
-            method: parts.method.to_string(),
-            path: parts
-                .uri
-                .path_and_query()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            status,
-            correlation_id: correlation_id
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-            body,
-        });
+/// Marks an answer of ours that differs from the OpenAPI document.
+const BREACH: &str = "x-d1-sandbox-breach";
+
+/// What is remembered of a request.
+fn recorded(parts: &Parts, body: Option<&[u8]>, call: Option<Call>) -> RecordedRequest {
+    let content_type = request::content_type(&parts.headers);
+    // What belongs to no operation is read as JSON if it says that it is.
+    let reader = call.unwrap_or(Call::Suspend);
+    let body =
+        body.and_then(|bytes| request::parse_body(reader, content_type.as_deref(), bytes).ok());
+    let correlation_id = parts.headers.get("x-correlation-id");
+    RecordedRequest {
+        operation_id: None,
+        method: parts.method.to_string(),
+        path: parts
+            .uri
+            .path_and_query()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        status: 0,
+        card_id: None,
+        received_at: time::OffsetDateTime::UNIX_EPOCH,
+        correlation_id: correlation_id
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        body,
     }
+}
+
+fn path_value<'v>(values: &'v PathValues<'_>, name: &str) -> Option<&'v str> {
+    let (_, value) = values.iter().find(|(found, _)| *found == name)?;
+    value.as_deref()
 }
 
 fn motive(request: &ValidRequest) -> Motive {
@@ -265,6 +255,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::Sandbox;
+    use http::Method;
 
     #[tokio::test]
     async fn an_answer_that_breaks_the_document_becomes_a_500() {
@@ -277,15 +268,8 @@ mod tests {
         let wrong = json!({ "operations": "none" });
         for (status, body) in [(200, Some(wrong)), (204, None), (418, None)] {
             let reply = app.checked(route, Reply::answer(status, body));
-            let found = matches!(
-                reply,
-                Reply::Answer {
-                    status: 500,
-                    breach: true,
-                    ..
-                }
-            );
-            assert!(found, "{status}");
+            let marked = reply.headers.iter().any(|(name, _)| name == BREACH);
+            assert_eq!((reply.status, marked), (500, true), "{status}");
         }
     }
 }

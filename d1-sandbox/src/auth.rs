@@ -1,5 +1,6 @@
 //! The token endpoint and the tokens: who may call, and for how long.
 
+use crate::clock::Clock;
 use crate::keys::{self, KeyPair};
 use crate::refusal::Refusal;
 use crate::request::ValidRequest;
@@ -15,8 +16,8 @@ use openssl::error::ErrorStack;
 use openssl::sha::sha256;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use time::OffsetDateTime;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -36,13 +37,14 @@ pub(crate) struct Authority {
     kid: String,
     verifier: EcdsaJwsVerifier,
     lifetime: Duration,
+    clock: Arc<Clock>,
     tokens: Mutex<Tokens>,
 }
 
 /// Tokens by their digest, so that no token is held in clear, with the end of their lives.
 #[derive(Default)]
 struct Tokens {
-    ends: HashMap<[u8; 32], Option<Instant>>,
+    ends: HashMap<[u8; 32], OffsetDateTime>,
     handed_out: usize,
 }
 
@@ -60,12 +62,14 @@ impl Authority {
         subject: String,
         key: &KeyPair,
         lifetime: Duration,
+        clock: Arc<Clock>,
     ) -> Result<Self, AuthorityError> {
         Ok(Self {
             subject,
             kid: key.kid().to_owned(),
             verifier: josekit::jws::ES256.verifier_from_der(key.public_der()?)?,
             lifetime,
+            clock,
             tokens: Mutex::default(),
         })
     }
@@ -77,16 +81,17 @@ impl Authority {
             return Err(Refusal::oauth("unsupported_grant_type", description));
         }
         let assertion = request.body_text("assertion").unwrap_or_default();
-        self.check_assertion(assertion, OffsetDateTime::now_utc().unix_timestamp())
+        self.check_assertion(assertion, self.clock.now().unix_timestamp())
             .map_err(|rule| Refusal::oauth("invalid_grant", format!("assertion: {rule}")))?;
         let token = keys::random_token(32)
             .map_err(|_| Refusal::oauth("invalid_request", "no random numbers available"))?;
-        let now = Instant::now();
+        let now = self.clock.now();
+        let lifetime = time::Duration::try_from(self.lifetime).unwrap_or(time::Duration::MAX);
         let mut tokens = self.lock();
-        tokens.ends.retain(|_, end| end.is_none_or(|end| end > now));
+        tokens.ends.retain(|_, end| *end > now);
         tokens
             .ends
-            .insert(sha256(token.as_bytes()), now.checked_add(self.lifetime));
+            .insert(sha256(token.as_bytes()), now.saturating_add(lifetime));
         tokens.handed_out += 1;
         Ok(json!({
             "access_token": token,
@@ -111,7 +116,7 @@ impl Authority {
             return refused("The Authorization header is not a bearer token");
         }
         match self.lock().ends.get(&sha256(token.as_bytes())) {
-            Some(end) if end.is_none_or(|end| end > Instant::now()) => Ok(()),
+            Some(end) if *end > self.clock.now() => Ok(()),
             Some(_) => refused("The access token has expired"),
             None => refused("The access token is not known"),
         }

@@ -17,7 +17,7 @@ impl Fixture {
         let key = KeyPair::generate().unwrap();
         let lifetime = Duration::from_secs(900);
         Self {
-            authority: Authority::new(ISSUER.to_owned(), &key, lifetime).unwrap(),
+            authority: Authority::new(ISSUER.to_owned(), &key, lifetime, Arc::default()).unwrap(),
             key,
         }
     }
@@ -151,9 +151,11 @@ fn only_known_bearer_tokens_are_accepted() {
     let mut tokens = fixture.authority.lock();
     tokens.ends.insert(
         sha256(b"known"),
-        Some(Instant::now() + Duration::from_secs(60)),
+        OffsetDateTime::now_utc() + Duration::from_secs(60),
     );
-    tokens.ends.insert(sha256(b"expired"), Some(Instant::now()));
+    tokens
+        .ends
+        .insert(sha256(b"expired"), OffsetDateTime::now_utc());
     drop(tokens);
     let status = |value: Option<&str>| {
         let mut headers = HeaderMap::new();

@@ -1,6 +1,8 @@
 //! How a sandbox is configured: what the documentation leaves open is a switch here.
 
 use crate::card::Card;
+use crate::fixtures::{self, FixtureError};
+use crate::issuer::Endpoint;
 use crate::pan::MASK;
 use crate::{Sandbox, pki, server};
 use std::fmt;
@@ -55,6 +57,12 @@ pub enum IssuerStub {
         /// The expiry, MMYY.
         exp: String,
     },
+    /// What the *Get Card Credentials* at this address answers, `http://host:port`: a JWE to the
+    /// sandbox's own key. The renewal fails with a 500 when that is of no use.
+    Endpoint {
+        /// The address.
+        url: String,
+    },
     /// No answer: the renewal fails with a 500.
     Unavailable,
 }
@@ -64,6 +72,7 @@ impl fmt::Debug for IssuerStub {
         match self {
             Self::KeepsPan { .. } => write!(formatter, "KeepsPan({MASK})"),
             Self::Answers { .. } => write!(formatter, "Answers({MASK})"),
+            Self::Endpoint { url } => write!(formatter, "Endpoint({url})"),
             Self::Unavailable => formatter.write_str("Unavailable"),
         }
     }
@@ -119,6 +128,8 @@ pub struct Builder {
     pub(crate) token_lifetime: Duration,
     pub(crate) port: u16,
     pub(crate) bind: IpAddr,
+    pub(crate) control_port: Option<u16>,
+    pub(crate) seed: Option<u64>,
 }
 
 impl Default for Builder {
@@ -137,6 +148,8 @@ impl Default for Builder {
             token_lifetime: Duration::from_secs(900),
             port: 0,
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            control_port: None,
+            seed: None,
         }
     }
 }
@@ -164,6 +177,26 @@ impl Builder {
     pub fn card(mut self, card: Card) -> Self {
         self.cards.push(card);
         self
+    }
+
+    /// Adds the cards of a file of fixtures, YAML or JSON: `cards`, each with an `id` and whatever a
+    /// [`Card`] can have (`state`, `suspendedBy`, `consumer`, `product`, `pan`, `exp`, `digitalCards`,
+    /// `pastOperations`), and `consumers`, each with an `id` and a `state`.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), d1_sandbox::FixtureError> {
+    /// let fixtures = "cards: [{id: ReplaceMe01, state: INACTIVE, suspendedBy: CARD_LOST}]";
+    /// let sandbox = d1_sandbox::Sandbox::builder().fixtures(fixtures)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not such a file; the error says what is wrong with it.
+    pub fn fixtures(mut self, text: &str) -> Result<Self, FixtureError> {
+        self.cards.extend(fixtures::read(text)?);
+        Ok(self)
     }
 
     /// Sets what a successful change answers.
@@ -206,6 +239,20 @@ impl Builder {
     /// Sets the address to listen on, 127.0.0.1 by default.
     pub fn bind(mut self, address: IpAddr) -> Self {
         self.bind = address;
+        self
+    }
+
+    /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one. Without this
+    /// there is none.
+    pub fn control_port(mut self, port: u16) -> Self {
+        self.control_port = Some(port);
+        self
+    }
+
+    /// Makes the ids and times of operations, and what chance decides, the same in every run. The times
+    /// begin at 2026-01-01T00:00:00Z and are a second apart; tokens and keys stay random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
         self
     }
 
@@ -258,8 +305,13 @@ impl Builder {
         let (pan, exp) = match &self.issuer_stub {
             IssuerStub::KeepsPan { exp } => (None, Some(exp)),
             IssuerStub::Answers { pan, exp } => (Some(pan), Some(exp)),
-            IssuerStub::Unavailable => (None, None),
+            IssuerStub::Endpoint { .. } | IssuerStub::Unavailable => (None, None),
         };
+        rule(
+            !matches!(&self.issuer_stub, IssuerStub::Endpoint { url } if Endpoint::parse(url).is_none()),
+            "issuer endpoint",
+            "http://host:port",
+        )?;
         rule(
             pan.is_none_or(|pan| is_pan(pan)),
             "PAN from the issuer",

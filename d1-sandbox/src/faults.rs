@@ -1,54 +1,153 @@
-//! Faults on demand: the next matching call fails as a test wants it to.
+//! Faults on demand: matching calls fail as a test wants them to.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::spec::Call;
+use serde::{Deserialize, Serialize};
 
 /// An answer that D1 would not give by itself, or the lack of one.
 ///
+/// Without more, the next matching call meets it, once.
+///
 /// ```
 /// use d1_sandbox::Fault;
+/// use std::time::Duration;
+///
 /// let overloaded = Fault::status(503).header("retry-after", "2").operation("suspendCard");
 /// let lost_answer = Fault::disconnect().after_effect();
-/// # drop((overloaded, lost_answer));
+/// let flaky = Fault::disconnect().probability(0.1);
+/// let slow = Fault::slow(Duration::from_millis(50), Duration::from_millis(500)).times(100);
+/// # drop((overloaded, lost_answer, flaky, slow));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    pub(crate) answer: Option<u16>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) kind: FaultKind,
+    /// The status of [`FaultKind::Status`].
+    #[serde(default = "internal_error")]
+    pub(crate) status: u16,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) body: String,
+    /// How long the body of [`FaultKind::Oversize`] is.
+    #[serde(default = "two_mebibytes")]
+    pub(crate) bytes: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) operation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<String>,
+    #[serde(default)]
     pub(crate) after_effect: bool,
+    /// How many calls meet it; without this one, or with a probability any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) times: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
+    /// How long the answer takes at least and at most, in milliseconds.
+    #[serde(default)]
+    pub(crate) delay_ms: (u64, u64),
+}
+
+/// What happens to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum FaultKind {
+    /// It is another one.
+    Status,
+    /// The connection is closed without one.
+    Disconnect,
+    /// It never comes.
+    Stall,
+    /// It breaks off in the middle of its body.
+    Truncate,
+    /// It is followed by so many blanks.
+    Oversize,
+    /// It has fields and values that the documentation does not know.
+    Alter,
+    /// It comes later.
+    Delay,
+}
+
+const fn internal_error() -> u16 {
+    500
+}
+
+const fn two_mebibytes() -> usize {
+    2 * 1024 * 1024
 }
 
 impl Fault {
+    fn new(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            status: internal_error(),
+            headers: BTreeMap::new(),
+            body: String::new(),
+            bytes: two_mebibytes(),
+            operation: None,
+            card: None,
+            after_effect: false,
+            times: None,
+            probability: None,
+            delay_ms: (0, 0),
+        }
+    }
+
     /// Answers with this status and no body. A status outside 200 to 999 becomes 500.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self {
-            answer: Some(if (200..=999).contains(&status) {
-                status
-            } else {
-                500
-            }),
-            headers: Vec::new(),
-            body: Vec::new(),
-            operation: None,
-            after_effect: false,
+            status,
+            ..Self::new(FaultKind::Status)
         }
     }
 
     /// Closes the connection without an answer.
     #[must_use]
     pub fn disconnect() -> Self {
+        Self::new(FaultKind::Disconnect)
+    }
+
+    /// Keeps the connection open and never answers.
+    #[must_use]
+    pub fn stall() -> Self {
+        Self::new(FaultKind::Stall)
+    }
+
+    /// Carries the request out and breaks the answer off in the middle of its body.
+    #[must_use]
+    pub fn truncated() -> Self {
+        Self::new(FaultKind::Truncate)
+    }
+
+    /// Carries the request out and answers with so many bytes of blanks behind the body.
+    #[must_use]
+    pub fn oversize(bytes: usize) -> Self {
         Self {
-            answer: None,
-            ..Self::status(500)
+            bytes,
+            ..Self::new(FaultKind::Oversize)
         }
     }
 
-    /// Sets the body and its content type.
+    /// Carries the request out and answers with fields and enum values that are not documented, as D1
+    /// may begin to do at any time.
     #[must_use]
-    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn altered() -> Self {
+        Self::new(FaultKind::Alter)
+    }
+
+    /// Carries the request out and takes this long to answer, at least and at most.
+    #[must_use]
+    pub fn slow(least: Duration, most: Duration) -> Self {
+        Self::new(FaultKind::Delay).delay(least, most)
+    }
+
+    /// Sets the body of a [`status`](Self::status) and its content type.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<String>) -> Self {
         self.body = body.into();
         self.header("content-type", content_type)
     }
@@ -56,7 +155,8 @@ impl Fault {
     /// Adds a header; one that HTTP does not allow is left out.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
+        self.headers
+            .insert(name.to_ascii_lowercase(), value.to_owned());
         self
     }
 
@@ -68,6 +168,13 @@ impl Fault {
         self
     }
 
+    /// Restricts the fault to calls for one card.
+    #[must_use]
+    pub fn card(mut self, card_id: &str) -> Self {
+        self.card = Some(card_id.to_owned());
+        self
+    }
+
     /// Carries the request out first, and then answers with the fault: the change takes effect,
     /// and the caller does not learn so.
     #[must_use]
@@ -75,32 +182,249 @@ impl Fault {
         self.after_effect = true;
         self
     }
+
+    /// Lets this many matching calls meet it, instead of one.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Lets each matching call meet it with this probability, 0 to 1; any number of times, unless
+    /// [`times`](Self::times) says how often.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = Some(probability);
+        self
+    }
+
+    /// Answers this long after the request, at least and at most.
+    #[must_use]
+    pub fn delay(mut self, least: Duration, most: Duration) -> Self {
+        let milliseconds = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        self.delay_ms = (milliseconds(least), milliseconds(most));
+        self
+    }
+
+    /// Whether the call is carried out although it meets the fault.
+    pub(crate) fn lets_it_happen(&self) -> bool {
+        match self.kind {
+            FaultKind::Status | FaultKind::Disconnect | FaultKind::Stall => self.after_effect,
+            FaultKind::Truncate | FaultKind::Oversize | FaultKind::Alter | FaultKind::Delay => true,
+        }
+    }
+
+    /// The rule that a fault from the control API breaks.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        const LONGEST_BODY: usize = 256 * 1024 * 1024;
+        if !(200..=999).contains(&self.status) {
+            return Err("status: 200 to 999");
+        }
+        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err("probability: 0 to 1");
+        }
+        if self.delay_ms.0 > self.delay_ms.1 {
+            return Err("delayMs: the least first, then the most");
+        }
+        if self.bytes > LONGEST_BODY {
+            return Err("bytes: at most 256 MiB");
+        }
+        let known = |id: &String| Call::ALL.iter().any(|call| call.operation_id() == id);
+        if self.operation.as_ref().is_some_and(|id| !known(id)) {
+            return Err("operation: an operationId of the OpenAPI document");
+        }
+        Ok(())
+    }
+
+    fn matches(&self, operation_id: &str, card: Option<&str>, is_token_call: bool) -> bool {
+        let operation = match &self.operation {
+            Some(operation) => operation == operation_id,
+            None => !is_token_call,
+        };
+        operation
+            && self
+                .card
+                .as_deref()
+                .is_none_or(|wanted| Some(wanted) == card)
+    }
 }
 
-/// The faults that no call has met yet, in the order of their arrival.
-#[derive(Debug, Default)]
-pub(crate) struct FaultQueue(Mutex<VecDeque<Fault>>);
+/// The faults that are waiting for calls, in the order of their arrival.
+#[derive(Debug)]
+pub(crate) struct FaultQueue(Mutex<Queue>);
+
+#[derive(Debug)]
+struct Queue {
+    faults: Vec<(u64, Fault)>,
+    next_id: u64,
+    random: u64,
+}
+
+/// A fault that a call has met, and how long its answer is to take.
+#[derive(Debug)]
+pub(crate) struct Met {
+    pub(crate) fault: Fault,
+    pub(crate) delay: Duration,
+}
 
 impl FaultQueue {
-    pub(crate) fn push(&self, fault: Fault) {
-        self.lock().push_back(fault);
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Mutex::new(Queue {
+            faults: Vec::new(),
+            next_id: 1,
+            random: seed,
+        }))
+    }
+
+    /// Adds a fault; its number, by which it can be taken back.
+    pub(crate) fn push(&self, fault: Fault) -> u64 {
+        let mut queue = self.lock();
+        let id = queue.next_id;
+        queue.next_id += 1;
+        queue.faults.push((id, fault));
+        id
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().faults.len()
     }
 
-    /// Takes the first fault that matches a call.
-    pub(crate) fn take(&self, operation_id: &str, is_token_call: bool) -> Option<Fault> {
+    /// The faults with their numbers.
+    pub(crate) fn all(&self) -> Vec<(u64, Fault)> {
+        self.lock().faults.clone()
+    }
+
+    /// Takes one back, or all of them; how many there were.
+    pub(crate) fn remove(&self, id: Option<u64>) -> usize {
         let mut queue = self.lock();
-        let at = queue.iter().position(|fault| match &fault.operation {
-            Some(operation) => operation == operation_id,
-            None => !is_token_call,
-        })?;
-        queue.remove(at)
+        let before = queue.faults.len();
+        queue
+            .faults
+            .retain(|(own, _)| id.is_some_and(|id| id != *own));
+        before - queue.faults.len()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Fault>> {
+    /// The first fault that matches a call and chance picks; it is used up by that once.
+    pub(crate) fn take(
+        &self,
+        operation_id: &str,
+        card: Option<&str>,
+        is_token_call: bool,
+    ) -> Option<Met> {
+        let mut queue = self.lock();
+        let Queue { faults, random, .. } = &mut *queue;
+        let at = faults.iter().position(|(_, fault)| {
+            fault.matches(operation_id, card, is_token_call)
+                && fault.probability.is_none_or(|p| fraction(next(random)) < p)
+        })?;
+        let (_, fault) = faults.get_mut(at)?;
+        let met = fault.clone();
+        let left = match (fault.times, fault.probability) {
+            (Some(times), _) => Some(times.saturating_sub(1)),
+            (None, None) => Some(0),
+            (None, Some(_)) => None,
+        };
+        match left {
+            Some(0) => drop(faults.remove(at)),
+            Some(_) => fault.times = left,
+            None => {}
+        }
+        let (least, most) = met.delay_ms;
+        let spread = most.saturating_sub(least).saturating_add(1);
+        let delay = least.saturating_add(next(random) % spread.max(1));
+        Some(Met {
+            fault: met,
+            delay: Duration::from_millis(delay),
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The next number of a sequence that a seed decides (SplitMix64).
+pub(crate) fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A number from 0 up to 1.
+fn fraction(random: u64) -> f64 {
+    // 53 bits are what a double holds.
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn take(queue: &FaultQueue) -> bool {
+        queue.take("suspendCard", Some("A"), false).is_some()
+    }
+
+    #[test]
+    fn a_fault_is_met_once_or_as_often_as_it_says() {
+        let queue = FaultQueue::new(1);
+        queue.push(Fault::stall());
+        queue.push(Fault::status(503).times(3));
+        let met: Vec<bool> = (0..6).map(|_| take(&queue)).collect();
+        assert_eq!(met, [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_fault_meets_its_operation_and_its_card_alone() {
+        let queue = FaultQueue::new(1);
+        queue.push(Fault::stall().operation("suspendCard").card("A").times(9));
+        for (operation, card, is_token, met) in [
+            ("suspendCard", Some("A"), false, true),
+            ("suspendCard", Some("B"), false, false),
+            ("suspendCard", None, false, false),
+            ("resumeCard", Some("A"), false, false),
+        ] {
+            let taken = queue.take(operation, card, is_token).is_some();
+            assert_eq!(taken, met, "{operation} {card:?}");
+        }
+        queue.remove(None);
+        queue.push(Fault::stall());
+        assert!(queue.take("getToken", None, true).is_none());
+    }
+
+    #[test]
+    fn chance_is_the_seeds_and_about_what_was_asked_for() {
+        let run = |seed| -> Vec<bool> {
+            let queue = FaultQueue::new(seed);
+            queue.push(Fault::stall().probability(0.25));
+            (0..4_000).map(|_| take(&queue)).collect()
+        };
+        assert_eq!(run(5), run(5));
+        assert_ne!(run(5), run(6));
+        let met = run(5).into_iter().filter(|met| *met).count();
+        assert!((800..1_200).contains(&met), "{met} of 4000");
+    }
+
+    #[test]
+    fn a_delay_is_within_its_bounds() {
+        let queue = FaultQueue::new(1);
+        let ms = Duration::from_millis;
+        queue.push(Fault::slow(ms(10), ms(20)).times(1_000));
+        let delays: Vec<Duration> = (0..1_000)
+            .map(|_| queue.take("x", None, false).unwrap().delay)
+            .collect();
+        assert_eq!(delays.iter().min(), Some(&ms(10)));
+        assert_eq!(delays.iter().max(), Some(&ms(20)));
+    }
+
+    #[test]
+    fn a_fault_can_be_taken_back() {
+        let queue = FaultQueue::new(1);
+        let (first, _) = (queue.push(Fault::stall()), queue.push(Fault::stall()));
+        assert_eq!(queue.remove(Some(first)), 1);
+        assert_eq!((queue.remove(Some(first)), queue.len()), (0, 1));
+        assert_eq!((queue.remove(None), queue.len()), (1, 0));
     }
 }

@@ -23,8 +23,13 @@
 mod app;
 mod auth;
 mod card;
+mod clock;
 mod config;
+mod control;
 mod faults;
+mod fixtures;
+mod inspect;
+mod issuer;
 mod jwe;
 mod keys;
 mod operations;
@@ -33,6 +38,7 @@ mod pki;
 mod record;
 mod refusal;
 mod renewal;
+mod reply;
 mod request;
 mod rules;
 mod server;
@@ -43,6 +49,7 @@ mod strict_json;
 pub use card::{Card, CardSnapshot, CardState, ConsumerState};
 pub use config::{Builder, ErrorBodies, IssuerStub, Mode, StartError, SuccessStyle};
 pub use faults::Fault;
+pub use fixtures::FixtureError;
 pub use jwe::{JweError, Plaintext};
 pub use record::RecordedRequest;
 
@@ -62,6 +69,7 @@ const SHUT_DOWN_TIME: Duration = Duration::from_secs(2);
 /// A running sandbox. It stops when dropped; `Debug` shows no keys.
 pub struct Sandbox {
     base_url: String,
+    control: Option<control::Control>,
     identity: Identity,
     pki: &'static Pki,
     app: Arc<App>,
@@ -163,54 +171,6 @@ impl Sandbox {
     /// The rule that the token breaks.
     pub fn decrypt(&self, token: &str) -> Result<Plaintext, JweError> {
         self.app.decrypter.decrypt(token)
-    }
-
-    /// Lets the next matching call fail. Faults queue up; each is used once.
-    ///
-    /// A card call meets its fault once its access token is accepted, and before anything else.
-    pub fn fail_next(&self, fault: Fault) {
-        if let Some(operation) = &fault.operation
-            && !spec::Call::ALL
-                .iter()
-                .any(|call| call.operation_id() == operation)
-        {
-            tracing::warn!(operation, "no call will ever meet this fault");
-        }
-        self.app.faults.push(fault);
-    }
-
-    /// How many faults no call has met yet.
-    #[must_use]
-    pub fn pending_faults(&self) -> usize {
-        self.app.faults.len()
-    }
-
-    /// Makes all access tokens invalid, as if D1 had forgotten them.
-    pub fn revoke_tokens(&self) {
-        self.app.authority.revoke_all();
-    }
-
-    /// How many access tokens were handed out.
-    #[must_use]
-    pub fn token_exchanges(&self) -> usize {
-        self.app.authority.exchanges()
-    }
-
-    /// The requests so far, oldest first, without card data and tokens.
-    #[must_use]
-    pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.app.records.all()
-    }
-
-    /// A card as it stands.
-    #[must_use]
-    pub fn card(&self, card_id: &str) -> Option<CardSnapshot> {
-        self.app.world().snapshot(card_id)
-    }
-
-    /// Sets the state of the end user who holds the card. False means that there is no such card.
-    pub fn set_consumer_state(&self, card_id: &str, state: ConsumerState) -> bool {
-        self.app.world().set_consumer_state(card_id, state)
     }
 
     /// Stops the sandbox, after the calls that are under way.

@@ -1,13 +1,14 @@
 //! Runs a sandbox on its own, for clients that are not Rust tests.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use d1_sandbox::{Builder, Mode, Sandbox};
+use d1_sandbox::{Builder, ErrorBodies, IssuerStub, Mode, Sandbox, SuccessStyle};
 use std::error::Error;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A local stand-in for the card operations of Thales D1.
 #[derive(Debug, Parser)]
@@ -20,7 +21,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Starts a sandbox and runs until interrupted
-    Serve(Serve),
+    Serve(Box<Serve>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,15 +32,46 @@ struct Serve {
     /// The address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
+    /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
+    #[arg(long)]
+    control_port: Option<u16>,
     /// Whether the tenant was migrated to V2
     #[arg(long, value_enum, default_value_t = TenantMode::V1)]
     mode: TenantMode,
     /// The issuer id, exactly 10 characters
     #[arg(long, default_value = "ISSUER_A-1")]
     issuer: String,
+    /// The id of an aggregator that calls for the issuer
+    #[arg(long)]
+    aggregator: Option<String>,
+    /// The cards to start with, YAML or JSON; without it ReplaceMe01
+    #[arg(long, value_name = "FILE")]
+    cards: Option<PathBuf>,
+    /// Makes ids and times of operations, and what chance decides, the same in every run
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long access tokens live, in seconds
+    #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+    token_lifetime: u64,
+    /// What a successful change answers
+    #[arg(long, value_enum, default_value_t = Success::Body)]
+    success: Success,
+    /// What the body of an error holds
+    #[arg(long, value_enum, default_value_t = Bodies::WithCode)]
+    error_bodies: Bodies,
+    /// Leaves remainingOperations out of lists
+    #[arg(long)]
+    without_count: bool,
+    /// Where to ask for the credentials of a renewal that brings none, http://host:port; without it
+    /// a built-in issuer keeps the PAN
+    #[arg(long, value_name = "URL")]
+    issuer_endpoint: Option<String>,
     /// Where to write certificates, keys and d1.env
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Logs as JSON
+    #[arg(long)]
+    json_logs: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -47,6 +79,27 @@ enum TenantMode {
     V1,
     Migrated,
 }
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Success {
+    /// 200 with operationId and status
+    Body,
+    /// 204
+    NoContent,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Bodies {
+    /// error, and errorCode where one is documented
+    WithCode,
+    /// error alone
+    WithoutCode,
+    /// No body
+    Empty,
+}
+
+/// The exit code for what the caller can mend: arguments, files, ports.
+const BAD_INPUT: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -60,30 +113,51 @@ async fn main() -> ExitCode {
                 .unwrap_or_default();
             // With standard error gone as well, the exit code has to do.
             let _ = writeln!(io::stderr(), "d1-sandbox: {error}{cause}");
-            ExitCode::FAILURE
+            ExitCode::from(BAD_INPUT)
         }
     }
 }
 
 async fn serve(arguments: &Serve) -> Result<(), Box<dyn Error>> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    listen_to_logs(arguments.json_logs);
     // Listening for signals first: one that comes while starting still ends the program cleanly.
     let interrupted = interruption()?;
 
     if !arguments.bind.is_loopback() {
         tracing::warn!("other machines can reach this sandbox: use test data only");
     }
-    let sandbox = builder(arguments).start().await?;
+    let sandbox = builder(arguments)?.start().await?;
+    say_where(&sandbox, arguments.dir.as_deref())?;
+    interrupted.await;
+    sandbox.shut_down().await;
+    Ok(())
+}
+
+fn listen_to_logs(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    if json {
+        subscriber.json().init();
+    } else {
+        subscriber.init();
+    }
+}
+
+fn say_where(sandbox: &Sandbox, directory: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let mut output = io::stdout().lock();
     writeln!(output, "{}", sandbox.base_url())?;
-    match &arguments.dir {
+    if let Some(url) = sandbox.control_url() {
+        writeln!(output, "Control page and API: {url}")?;
+    }
+    match directory {
         Some(directory) => {
-            write_files(&sandbox, directory)?;
+            let written = write_files(sandbox, directory).map_err(|error| {
+                format!("cannot write to {}: {}", directory.display(), error.kind())
+            });
+            written?;
             let file = directory.join("d1.env");
             writeln!(
                 output,
@@ -96,27 +170,51 @@ async fn serve(arguments: &Serve) -> Result<(), Box<dyn Error>> {
             "Start with --dir DIR to get the certificates and keys."
         )?,
     }
-    writeln!(
-        output,
-        "The card ReplaceMe01 is ACTIVE. Ctrl-C ends the sandbox."
-    )?;
+    writeln!(output, "Ctrl-C ends the sandbox.")?;
     output.flush()?;
-    drop(output);
-
-    interrupted.await;
-    sandbox.shut_down().await;
     Ok(())
 }
 
-fn builder(arguments: &Serve) -> Builder {
-    Sandbox::builder()
+fn builder(arguments: &Serve) -> Result<Builder, Box<dyn Error>> {
+    let mut builder = Sandbox::builder()
         .port(arguments.port)
         .bind(arguments.bind)
         .issuer(&arguments.issuer)
+        .token_lifetime(Duration::from_secs(arguments.token_lifetime))
+        .list_count(!arguments.without_count)
         .mode(match arguments.mode {
             TenantMode::V1 => Mode::V1,
             TenantMode::Migrated => Mode::Migrated,
         })
+        .success_style(match arguments.success {
+            Success::Body => SuccessStyle::Body,
+            Success::NoContent => SuccessStyle::NoContent,
+        })
+        .error_code_style(match arguments.error_bodies {
+            Bodies::WithCode => ErrorBodies::WithCode,
+            Bodies::WithoutCode => ErrorBodies::WithoutCode,
+            Bodies::Empty => ErrorBodies::Empty,
+        });
+    if let Some(port) = arguments.control_port {
+        builder = builder.control_port(port);
+    }
+    if let Some(seed) = arguments.seed {
+        builder = builder.seed(seed);
+    }
+    if let Some(id) = &arguments.aggregator {
+        builder = builder.aggregator(id);
+    }
+    if let Some(url) = &arguments.issuer_endpoint {
+        builder = builder.get_card_credentials(IssuerStub::Endpoint { url: url.clone() });
+    }
+    if let Some(path) = &arguments.cards {
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {}", path.display(), error.kind()))?;
+        builder = builder
+            .fixtures(&text)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(builder)
 }
 
 /// Completes at Ctrl-C, or when the process is asked to terminate.
@@ -155,6 +253,10 @@ fn write_files(sandbox: &Sandbox, directory: &Path) -> io::Result<()> {
         ("D1_CA", file("ca.pem")),
         ("D1_CLIENT_CERT", file("client.pem")),
         ("D1_CLIENT_KEY", file("client.key")),
+        (
+            "D1_CONTROL_URL",
+            quoted(Path::new(sandbox.control_url().unwrap_or_default())),
+        ),
     ]
     .map(|(name, value)| format!("export {name}={value}\n"))
     .concat();

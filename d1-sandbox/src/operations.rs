@@ -1,13 +1,15 @@
 //! The history of a card: what was done to it, as lists and look-ups show it.
 
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use time::OffsetDateTime;
 
 /// One operation on a card. What the sandbox does is done at once, and succeeds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Operation {
-    /// Counts up through the whole sandbox, so that ids are unique and order is certain.
+    /// Counts up through the whole sandbox, so that order is certain.
     pub(crate) sequence: u64,
+    pub(crate) id: String,
     pub(crate) kind: &'static str,
     pub(crate) time: OffsetDateTime,
     pub(crate) requestor_type: &'static str,
@@ -18,15 +20,11 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    pub(crate) fn id(&self) -> String {
-        format!("op-{:06}", self.sequence)
-    }
-
     /// The operation as JSON; the details of a digital card are shown where asked for.
     pub(crate) fn to_json(&self, with_digital_card: bool) -> Value {
         let mut members = Map::new();
         let mut member = |name: &str, value: Value| members.insert(name.to_owned(), value);
-        member("operationId", json!(self.id()));
+        member("operationId", json!(self.id));
         member("operation", json!(self.kind));
         member("status", json!("SUCCESSFUL"));
         member("startTime", json!(timestamp(self.time)));
@@ -46,9 +44,24 @@ impl Operation {
     }
 }
 
+/// The id of an operation. With a seed it looks random, and is the same in every run.
+pub(crate) fn id(sequence: u64, seed: Option<u64>) -> String {
+    match seed {
+        None => format!("op-{sequence:06}"),
+        Some(seed) => {
+            let mut state = seed.wrapping_add(sequence);
+            format!("op-{:016x}", crate::faults::next(&mut state))
+        }
+    }
+}
+
 /// A page of a history that is kept oldest first: the newest first, and how many older ones
 /// remain.
-pub(crate) fn page(history: &[Operation], offset: usize, limit: usize) -> (Vec<Value>, usize) {
+pub(crate) fn page(
+    history: &VecDeque<Operation>,
+    offset: usize,
+    limit: usize,
+) -> (Vec<Value>, usize) {
     let items: Vec<Value> = history
         .iter()
         .rev()
@@ -63,7 +76,7 @@ pub(crate) fn page(history: &[Operation], offset: usize, limit: usize) -> (Vec<V
 }
 
 /// A time in UTC with milliseconds, as the documentation's examples have it.
-fn timestamp(time: OffsetDateTime) -> String {
+pub(crate) fn timestamp(time: OffsetDateTime) -> String {
     let time = time.to_offset(time::UtcOffset::UTC);
     format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
@@ -81,10 +94,11 @@ fn timestamp(time: OffsetDateTime) -> String {
 mod tests {
     use super::*;
 
-    fn history(count: u64) -> Vec<Operation> {
+    fn history(count: u64) -> VecDeque<Operation> {
         (1..=count)
             .map(|sequence| Operation {
                 sequence,
+                id: format!("op-{sequence:06}"),
                 kind: "VERIFY",
                 time: OffsetDateTime::UNIX_EPOCH,
                 requestor_type: "D1",

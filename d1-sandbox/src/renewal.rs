@@ -110,7 +110,10 @@ impl Renewal {
                 pan: Zeroizing::new(pan.clone()),
                 exp: Zeroizing::new(exp.clone()),
             }),
-            IssuerStub::Unavailable => Err(Refusal::internal("Internal error")),
+            // An endpoint was asked before, unless the renewal is refused anyway.
+            IssuerStub::Endpoint { .. } | IssuerStub::Unavailable => {
+                Err(Refusal::internal("Internal error"))
+            }
         }
     }
 
@@ -125,6 +128,18 @@ impl Renewal {
             (true, true) | (false, false) => return Ok(()),
         };
         Err(Refusal::forbidden(refused))
+    }
+}
+
+impl World {
+    /// Whether D1 would ask the issuer for the credentials of this renewal: it would not where it
+    /// refuses the renewal without them.
+    pub(crate) fn must_ask_issuer(&self, issuer: &str, id: &str, renewal: &Renewal) -> bool {
+        let card = self.card(id);
+        renewal.credentials.is_none()
+            && self.demand_issuer(issuer, false).is_ok()
+            && self.demand_active_consumer(id).is_ok()
+            && card.is_ok_and(|card| !is_american_express(&card.pan))
     }
 }
 

@@ -1,13 +1,17 @@
 //! The network side: a TLS server that demands a client certificate, and turns replies into HTTP.
 
-use crate::app::{App, Reply};
+use crate::app::App;
 use crate::auth::Authority;
-use crate::config::{Builder, StartError};
-use crate::faults::{Fault, FaultQueue};
+use crate::clock::Clock;
+use crate::config::{Builder, IssuerStub, StartError};
+use crate::control;
+use crate::faults::FaultQueue;
+use crate::issuer::Endpoint;
 use crate::jwe::Decrypter;
 use crate::keys::KeyPair;
 use crate::pki::Pki;
 use crate::record::Records;
+use crate::reply::{Ending, Reply};
 use crate::request::MAX_BODY;
 use crate::spec::Spec;
 use crate::state::World;
@@ -18,7 +22,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use futures_util::stream::{self, Stream};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::convert::Infallible;
 use std::io;
@@ -26,13 +31,12 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use tower_service::Service;
 
 /// How much of a body that is too long is still read, so that its sender sees the refusal.
 const DRAINED_BODY: usize = 16 * MAX_BODY;
-
-/// Marks an answer of ours that differs from the OpenAPI document.
-const BREACH: HeaderName = HeaderName::from_static("x-d1-sandbox-breach");
 
 /// Starts a sandbox with settings that were checked.
 pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
@@ -44,17 +48,32 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
         .aggregator
         .clone()
         .unwrap_or_else(|| settings.issuer.clone());
+    let clock = Arc::new(Clock::new(settings.seed));
+    let random = settings
+        .seed
+        .unwrap_or_else(|| clock.now().unix_timestamp_nanos() as u64);
+    let issuer = match &settings.issuer_stub {
+        IssuerStub::Endpoint { url } => Endpoint::parse(url),
+        _ => None,
+    };
     let app = Arc::new(App {
         spec,
-        authority: Authority::new(subject, &signing_key, settings.token_lifetime)
-            .map_err(|error| StartError::Keys(error.to_string()))?,
+        authority: Authority::new(
+            subject,
+            &signing_key,
+            settings.token_lifetime,
+            Arc::clone(&clock),
+        )
+        .map_err(|error| StartError::Keys(error.to_string()))?,
         decrypter: Decrypter::new(&encryption_key)
             .map_err(|error| StartError::Keys(error.to_string()))?,
-        faults: FaultQueue::default(),
+        faults: FaultQueue::new(random),
         records: Records::default(),
-        world: Mutex::new(World::new(&settings)),
+        world: Mutex::new(World::new(&settings, Arc::clone(&clock))),
         success_style: settings.success_style,
         error_bodies: settings.error_bodies,
+        issuer,
+        clock,
     });
 
     let tls = RustlsConfig::from_config(pki.server_config(settings.bind)?);
@@ -69,9 +88,22 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
         .with_state(Arc::clone(&app));
     let service = axum::ServiceExt::<Request>::into_make_service(Disconnecting(router));
     let task = tokio::spawn(server.serve(service));
+    let base_url = base_url(address);
+    let control = match settings.control_port {
+        Some(port) => {
+            let about = control::About {
+                base_url: base_url.clone(),
+                issuer: settings.issuer.clone(),
+                mode: settings.mode,
+            };
+            Some(control::start(Arc::clone(&app), about, port).await?)
+        }
+        None => None,
+    };
 
     Ok(Sandbox {
-        base_url: base_url(address),
+        base_url,
+        control,
         identity: Identity {
             issuer: settings.issuer,
             aggregator: settings.aggregator,
@@ -104,50 +136,74 @@ async fn handle_request(State(app): State<Arc<App>>, request: Request) -> Respon
         .await
         .ok()
         .filter(|bytes| bytes.len() <= MAX_BODY);
-    respond(app.handle(&parts, body.as_deref()))
+    let reply = app.handle(&parts, body.as_deref()).await;
+    if !reply.delay.is_zero() {
+        tokio::time::sleep(reply.delay).await;
+    }
+    if reply.ending == Ending::Stall {
+        // Until the client gives up, and this future is dropped with its connection.
+        std::future::pending::<()>().await;
+    }
+    let date = app.clock.told();
+    respond(reply, date)
 }
 
-fn respond(reply: Reply) -> Response {
-    match reply {
-        Reply::Fault(fault) => respond_with_fault(fault),
-        Reply::Answer {
-            status,
-            body,
-            allow,
-            breach,
-        } => {
-            let mut response = Response::new(Body::empty());
-            if let Some(body) = body {
-                *response.body_mut() = Body::from(body.to_string());
-                insert(response.headers_mut(), CONTENT_TYPE, "application/json");
-            }
-            if !allow.is_empty() {
-                let methods: Vec<&str> = allow.iter().map(http::Method::as_str).collect();
-                insert(response.headers_mut(), ALLOW, &methods.join(", "));
-            }
-            if breach {
-                insert(response.headers_mut(), BREACH, "true");
-            }
-            *response.status_mut() = status_code(status);
-            response
-        }
+fn respond(reply: Reply, date: OffsetDateTime) -> Response {
+    let is_json = reply.body.is_some();
+    let mut body = match (reply.body, reply.text) {
+        (Some(json), _) => json.to_string().into_bytes(),
+        (None, text) => text.unwrap_or_default(),
+    };
+    if let Ending::Padded(blanks) = reply.ending {
+        body.resize(body.len().saturating_add(blanks), b' ');
     }
-}
-
-fn respond_with_fault(fault: Fault) -> Response {
-    let mut response = Response::new(Body::from(fault.body));
-    match fault.answer {
-        Some(status) => *response.status_mut() = status_code(status),
-        None => {
-            response.extensions_mut().insert(Disconnect);
-        }
+    let length = body.len();
+    let mut response = if reply.ending == Ending::Truncated {
+        body.truncate(length / 2);
+        let mut response = Response::new(Body::from_stream(breaking_off(body)));
+        insert(
+            response.headers_mut(),
+            CONTENT_LENGTH,
+            &length.max(1).to_string(),
+        );
+        response
+    } else {
+        Response::new(Body::from(body))
+    };
+    let headers = response.headers_mut();
+    if is_json {
+        insert(headers, CONTENT_TYPE, "application/json");
     }
-    for (name, value) in fault.headers {
+    if !reply.allow.is_empty() {
+        let methods: Vec<&str> = reply.allow.iter().map(http::Method::as_str).collect();
+        insert(headers, ALLOW, &methods.join(", "));
+    }
+    for (name, value) in reply.headers {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            insert(response.headers_mut(), name, &value);
+            insert(headers, name, &value);
         }
     }
+    // The clock of the sandbox, not the machine's: operations have their times by it.
+    if let Ok(date) = date.format(&HTTP_DATE)
+        && !headers.contains_key(DATE)
+    {
+        insert(headers, DATE, &date);
+    }
+    if reply.ending == Ending::Disconnect {
+        response.extensions_mut().insert(Disconnect);
+    }
+    *response.status_mut() = status_code(reply.status);
     response
+}
+
+/// A time as the header `Date` has it (RFC 9110, section 5.6.7).
+const HTTP_DATE: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
+
+/// A body that ends with an error after what it has.
+fn breaking_off(body: Vec<u8>) -> impl Stream<Item = Result<Vec<u8>, io::Error>> {
+    stream::iter([Ok(body), Err(io::ErrorKind::ConnectionReset.into())])
 }
 
 fn status_code(status: u16) -> StatusCode {

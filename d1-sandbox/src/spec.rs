@@ -5,8 +5,14 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
-static SPEC: LazyLock<Result<Spec, String>> =
-    LazyLock::new(|| Spec::read(include_str!("../../openapi/d1-card-operations.yaml")));
+static SPEC: LazyLock<Result<Spec, String>> = LazyLock::new(|| Spec::read(YAML));
+
+const YAML: &str = include_str!("../../openapi/d1-card-operations.yaml");
+
+/// The whole document, for those who want to read it.
+pub(crate) fn document() -> Result<Value, String> {
+    serde_saphyr::from_str(YAML).map_err(|error| error.to_string())
+}
 
 /// An operation of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

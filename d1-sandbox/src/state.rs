@@ -1,14 +1,16 @@
 //! The cards of one sandbox, and what each operation does to them.
 
 use crate::card::{Card, CardSnapshot, CardState, ConsumerState, last_four};
+use crate::clock::Clock;
 use crate::config::{Builder, IssuerStub, Mode};
 use crate::operations::{self, Operation};
 use crate::refusal::Refusal;
 use crate::renewal::Renewal;
 use crate::rules;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use time::{Duration, OffsetDateTime};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use time::Duration;
 use zeroize::Zeroizing;
 
 /// Why a change is asked for.
@@ -27,7 +29,7 @@ pub(crate) struct CardRecord {
     pub(crate) pan: Zeroizing<String>,
     pub(crate) exp: Zeroizing<String>,
     /// Oldest first.
-    pub(crate) history: Vec<Operation>,
+    pub(crate) history: VecDeque<Operation>,
 }
 
 /// Everything that a sandbox knows about cards.
@@ -39,10 +41,15 @@ pub(crate) struct World {
     pub(crate) cards: BTreeMap<String, CardRecord>,
     consumers: BTreeMap<String, ConsumerState>,
     last_sequence: u64,
+    seed: Option<u64>,
+    clock: Arc<Clock>,
 }
 
+/// How many operations of a card are kept; beyond that the oldest are forgotten.
+const LONGEST_HISTORY: usize = 10_000;
+
 impl World {
-    pub(crate) fn new(settings: &Builder) -> Self {
+    pub(crate) fn new(settings: &Builder, clock: Arc<Clock>) -> Self {
         let mut world = Self {
             mode: settings.mode,
             issuer_stub: settings.issuer_stub.clone(),
@@ -51,6 +58,8 @@ impl World {
             cards: BTreeMap::new(),
             consumers: BTreeMap::new(),
             last_sequence: 0,
+            seed: settings.seed,
+            clock,
         };
         for card in &settings.cards {
             world.register(card);
@@ -59,13 +68,15 @@ impl World {
     }
 
     fn register(&mut self, card: &Card) {
-        let mut history = Vec::new();
+        let mut history = VecDeque::new();
         let day = Duration::DAY;
-        let registered = OffsetDateTime::now_utc() - day * 30;
+        let registered = self.clock.told() - day * 30;
+        let seed = self.seed;
         let mut add = |kind, time, requestor_type, requestor_id: &str, digital_card| {
             self.last_sequence += 1;
-            history.push(Operation {
+            history.push_back(Operation {
                 sequence: self.last_sequence,
+                id: operations::id(self.last_sequence, seed),
                 kind,
                 time,
                 requestor_type,
@@ -158,7 +169,9 @@ impl World {
         // Both were registered: the histories become one.
         if let Some(new) = self.cards.remove(&outcome.id) {
             old.history.extend(new.history);
-            old.history.sort_by_key(|operation| operation.sequence);
+            old.history
+                .make_contiguous()
+                .sort_by_key(|operation| operation.sequence);
         }
         let suspended = outcome.state == CardState::Inactive;
         let record = CardRecord {
@@ -190,7 +203,7 @@ impl World {
             .map_err(|refusal| refusal.with_code("UNKNOWN_CARD"))?;
         card.history
             .iter()
-            .find(|candidate| candidate.id() == operation)
+            .find(|candidate| candidate.id == operation)
             .map(|found| found.to_json(digital))
             .ok_or_else(|| Refusal::not_found("Operation not found").with_code("UNKNOWN_OPERATION"))
     }
@@ -218,6 +231,40 @@ impl World {
             pan: card.pan.clone(),
             exp: card.exp.clone(),
         })
+    }
+
+    /// The ids of all cards.
+    pub(crate) fn card_ids(&self) -> Vec<String> {
+        self.cards.keys().cloned().collect()
+    }
+
+    /// Sets the state of a card, without an operation; false if there is no such card.
+    pub(crate) fn set_card_state(&mut self, id: &str, state: CardState) -> bool {
+        let Some(card) = self.cards.get_mut(id) else {
+            return false;
+        };
+        card.state = state;
+        let suspended = state == CardState::Inactive;
+        card.suspended_by = suspended.then(|| rules::DEFAULT_REASON_CODE.to_owned());
+        true
+    }
+
+    /// The operations of all cards, the newest first, at most so many.
+    pub(crate) fn timeline(&self, most: usize) -> Vec<Value> {
+        let mut all: Vec<(&String, &Operation)> = self
+            .cards
+            .iter()
+            .flat_map(|(id, card)| card.history.iter().rev().take(most).map(move |o| (id, o)))
+            .collect();
+        all.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.sequence));
+        all.into_iter()
+            .take(most)
+            .map(|(id, operation)| {
+                let mut json = operation.to_json(false);
+                json["cardId"] = json!(id);
+                json
+            })
+            .collect()
     }
 
     /// Sets the state of the consumer who holds the card; false if there is no such card.
@@ -251,7 +298,7 @@ impl World {
             .unwrap_or(ConsumerState::Active)
     }
 
-    fn demand_active_consumer(&self, id: &str) -> Result<(), Refusal> {
+    pub(crate) fn demand_active_consumer(&self, id: &str) -> Result<(), Refusal> {
         match self.consumer_state(self.card(id)?) {
             ConsumerState::Active => Ok(()),
             ConsumerState::Inactive => Err(Refusal::forbidden("The end user must be ACTIVE")),
@@ -263,17 +310,21 @@ impl World {
         self.last_sequence += 1;
         let operation = Operation {
             sequence: self.last_sequence,
+            id: operations::id(self.last_sequence, self.seed),
             kind,
-            time: OffsetDateTime::now_utc(),
+            time: self.clock.tick(),
             requestor_type: "ISSUER",
             requestor_id: self.issuer.clone(),
             reason: motive.reason,
             reason_code: Some(motive.reason_code),
             digital_card: None,
         };
-        let operation_id = operation.id();
+        let operation_id = operation.id.clone();
         if let Some(card) = self.cards.get_mut(id) {
-            card.history.push(operation);
+            if card.history.len() == LONGEST_HISTORY {
+                card.history.pop_front();
+            }
+            card.history.push_back(operation);
         }
         operation_id
     }

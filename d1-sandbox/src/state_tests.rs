@@ -16,7 +16,7 @@ fn world(mode: Mode) -> World {
         .card(Card::new("OTHERS").consumer("CONSUMER-2"))
         .card(Card::new("GOLD").product("PRODUCT-2"))
         .card(Card::new("AMEX").pan(AMEX));
-    World::new(&settings)
+    World::new(&settings, std::sync::Arc::default())
 }
 
 fn motive(code: &str) -> Motive {

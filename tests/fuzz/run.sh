@@ -15,5 +15,8 @@ for target in "${targets[@]}"; do
     -max_total_time="$seconds" -print_final_stats=1 2>&1 |
     grep -E 'stat::number_of_executed_units|stat::average|panicked|ERROR|SUMMARY|Test unit|^Done' || true
   # A finding leaves its input here.
-  ! ls "tests/fuzz/artifacts/$target"/* 2>/dev/null
+  if ls "tests/fuzz/artifacts/$target"/* 2>/dev/null; then
+    found=1
+  fi
 done
+exit "${found:-0}"

@@ -132,6 +132,23 @@ fn credentials() {
     assert!(american_express.with_psn("00").is_ok());
 }
 
+#[test]
+fn american_express_is_known_by_length_and_beginning() {
+    for (pan, is_it) in [
+        ("378282246310005", true),
+        ("343434343434343", true),
+        ("371449635398431", true),
+        // 15 digits of another scheme; 16 and 14 digits that begin like one.
+        ("411111111111116", false),
+        ("350000000000000", false),
+        ("3411111111111111", false),
+        ("37144963539842", false),
+    ] {
+        let number = Pan::without_luhn_check(pan).unwrap();
+        assert_eq!(number.is_american_express(), is_it, "{pan}");
+    }
+}
+
 #[tokio::test]
 async fn requests() {
     let server = answering(ResponseTemplate::new(204)).await;

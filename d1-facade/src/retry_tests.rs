@@ -1,0 +1,153 @@
+//! The default policy: how often, how long, and what it gives up on.
+#![allow(clippy::unwrap_used)]
+
+use http::StatusCode;
+
+use super::*;
+use crate::api_operation::ApiOperation;
+use crate::error::ErrorBuilder;
+
+fn error(kind: ErrorKind) -> Error {
+    ErrorBuilder::new(ApiOperation::ListOperations, kind, Outcome::Unknown).build()
+}
+
+fn answered(status: u16) -> Error {
+    ErrorBuilder::new(
+        ApiOperation::ListOperations,
+        ErrorKind::Server,
+        Outcome::Unknown,
+    )
+    .status(StatusCode::from_u16(status).unwrap())
+    .build()
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// The shortest and the longest of many pauses after the n-th attempt.
+fn pauses(policy: Backoff, error: &Error, number: u32) -> (Duration, Duration) {
+    let pauses = (0..2_000).map(|_| policy.pause(&Attempt::new(error, number)).unwrap());
+    pauses.fold((Duration::MAX, Duration::ZERO), |(least, most), pause| {
+        (least.min(pause), most.max(pause))
+    })
+}
+
+#[test]
+fn an_attempt_says_its_number_and_why_it_failed() {
+    let error = error(ErrorKind::Connect);
+    for number in [1, 2, 7] {
+        let attempt = Attempt::new(&error, number);
+        assert_eq!(attempt.number(), number);
+        assert_eq!(attempt.error().kind(), ErrorKind::Connect);
+    }
+}
+
+#[test]
+fn pauses_are_random_below_a_ceiling_that_doubles() {
+    let policy = Backoff::default()
+        .attempts(99)
+        .first_pause(ms(100))
+        .longest_pause(ms(350));
+    let error = error(ErrorKind::Transport);
+    for (number, ceiling) in [(1, 100), (2, 200), (3, 350), (4, 350), (98, 350)] {
+        let (least, most) = pauses(policy, &error, number);
+        assert!(most < ms(ceiling), "{number}: {most:?}");
+        // Of 2,000 pauses none in the lowest or the highest tenth: it would have to be the end of time.
+        assert!(least < ms(ceiling / 10), "{number}: {least:?}");
+        assert!(most > ms(ceiling - ceiling / 10), "{number}: {most:?}");
+    }
+}
+
+#[test]
+fn it_gives_up_after_so_many_attempts() {
+    let error = error(ErrorKind::Timeout);
+    let pause = |policy: Backoff, number| policy.pause(&Attempt::new(&error, number)).is_some();
+    assert!(pause(Backoff::default(), 2) && !pause(Backoff::default(), 3));
+    let five = Backoff::default().attempts(5);
+    assert!(pause(five, 4) && !pause(five, 5) && !pause(five, 6));
+    assert!(!pause(Backoff::default().attempts(1), 1));
+    assert!(!pause(Backoff::default().attempts(0), 1));
+    assert_eq!(NoRetry.pause(&Attempt::new(&error, 1)), None);
+}
+
+#[test]
+fn a_wait_that_d1_asks_for_is_kept_unless_it_is_too_long() {
+    let asking = |wait| error(ErrorKind::RateLimited).with_pause(wait);
+    let policy = Backoff::default()
+        .first_pause(ms(100))
+        .longest_pause(ms(1_000));
+    let (least, most) = pauses(policy, &asking(ms(500)), 1);
+    assert!(least >= ms(500) && most < ms(600), "{least:?} {most:?}");
+    let (least, _) = pauses(policy, &asking(ms(1_000)), 1);
+    assert!(least >= ms(1_000), "exactly the longest is not too long");
+    assert_eq!(policy.pause(&Attempt::new(&asking(ms(1_001)), 1)), None);
+    assert_eq!(policy.pause(&Attempt::new(&asking(Duration::MAX), 1)), None);
+    let endless = policy.longest_pause(Duration::MAX);
+    let pause = endless.pause(&Attempt::new(&asking(Duration::MAX), 1));
+    assert_eq!(pause, Some(Duration::MAX), "no overflow");
+}
+
+#[test]
+fn only_what_may_pass_is_asked_again() {
+    let worth = |error: &Error| Backoff::default().pause(&Attempt::new(error, 1)).is_some();
+    for kind in [
+        ErrorKind::Connect,
+        ErrorKind::Timeout,
+        ErrorKind::Transport,
+        ErrorKind::RateLimited,
+    ] {
+        assert!(worth(&error(kind)), "{kind}");
+    }
+    for kind in [
+        ErrorKind::InvalidInput,
+        ErrorKind::Crypto,
+        ErrorKind::Authentication,
+        ErrorKind::Unauthorized,
+        ErrorKind::InvalidRequest,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::UnknownCard,
+        ErrorKind::UnknownOperation,
+        ErrorKind::UnexpectedStatus,
+        ErrorKind::UnreadableAnswer,
+        ErrorKind::AnswerTooLarge,
+        ErrorKind::Server,
+    ] {
+        assert!(!worth(&error(kind)), "{kind}");
+    }
+    for (status, expected) in [
+        (500, true),
+        (501, false),
+        (502, true),
+        (503, true),
+        (504, true),
+        (505, false),
+    ] {
+        assert_eq!(worth(&answered(status)), expected, "{status}");
+    }
+}
+
+#[test]
+fn what_is_harmless_is_decided_by_what_became_of_it() {
+    use ErrorKind::{Forbidden, RateLimited, Server};
+    let of = |kind, outcome| ErrorBuilder::new(ApiOperation::SuspendCard, kind, outcome).build();
+    for (kind, outcome, changes, repeat, harmless) in [
+        (Server, Outcome::NotSent, true, false, true),
+        (RateLimited, Outcome::Refused, true, false, true),
+        (Forbidden, Outcome::Refused, true, false, false),
+        (Forbidden, Outcome::Refused, true, true, false),
+        (Forbidden, Outcome::Refused, false, false, true),
+        (Server, Outcome::Unknown, true, false, false),
+        (RateLimited, Outcome::Unknown, true, false, false),
+        (Server, Outcome::Unknown, true, true, true),
+        (Server, Outcome::Unknown, false, false, true),
+    ] {
+        let error = of(kind, outcome);
+        assert_eq!(
+            is_harmless(&error, changes, repeat),
+            harmless,
+            "{error} {changes} {repeat}"
+        );
+    }
+}

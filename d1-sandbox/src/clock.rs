@@ -1,0 +1,92 @@
+//! What time it is in the sandbox: the machine's time, moved by jumps, or one that a seed makes the same
+//! in every run.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use time::{Duration, OffsetDateTime};
+
+/// When a sandbox with a seed begins: 2026-01-01T00:00:00Z.
+const SEEDED_START: i64 = 1_767_225_600;
+
+/// The clock of one sandbox.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    /// How many seconds it is ahead of the machine's.
+    offset: AtomicI64,
+    /// With a seed, how many operations there were: each of them takes a second.
+    ticks: Option<AtomicU64>,
+}
+
+impl Clock {
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        Self {
+            offset: AtomicI64::new(0),
+            ticks: seed.map(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// The time by which tokens and assertions are judged.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.moved(OffsetDateTime::now_utc())
+    }
+
+    /// The time that operations and answers have.
+    pub(crate) fn told(&self) -> OffsetDateTime {
+        let Some(ticks) = &self.ticks else {
+            return self.now();
+        };
+        let ticks = i64::try_from(ticks.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let start = OffsetDateTime::from_unix_timestamp(SEEDED_START);
+        self.moved(
+            start
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+                .saturating_add(Duration::seconds(ticks)),
+        )
+    }
+
+    /// The time of the next operation.
+    pub(crate) fn tick(&self) -> OffsetDateTime {
+        if let Some(ticks) = &self.ticks {
+            ticks.fetch_add(1, Ordering::Relaxed);
+        }
+        self.told()
+    }
+
+    /// Lets the clock be so many seconds ahead, or behind if negative.
+    pub(crate) fn set_offset(&self, seconds: i64) {
+        self.offset.store(seconds, Ordering::Relaxed);
+    }
+
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
+    fn moved(&self, time: OffsetDateTime) -> OffsetDateTime {
+        time.saturating_add(Duration::seconds(self.offset()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_moves_the_time_and_can_be_taken_back() {
+        let clock = Clock::new(None);
+        let before = clock.now();
+        clock.set_offset(3600);
+        let ahead = clock.now() - before;
+        assert!(ahead >= Duration::hours(1) && ahead < Duration::hours(2));
+        clock.set_offset(0);
+        assert!(clock.now() - before < Duration::hours(1));
+        clock.set_offset(i64::MAX);
+        let _ = clock.told();
+    }
+
+    #[test]
+    fn a_seeded_clock_counts_operations_alone() {
+        let clock = Clock::new(Some(7));
+        assert_eq!(clock.told().unix_timestamp(), SEEDED_START);
+        assert_eq!(clock.told().unix_timestamp(), SEEDED_START);
+        assert_eq!(clock.tick().unix_timestamp(), SEEDED_START + 1);
+    }
+}

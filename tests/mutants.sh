@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Breaks the code that decides about money (error decoding, retries, the token cache, reason codes,
+# credentials) in every small way that cargo-mutants knows, and lists the ways that no test sees.
+# Run the tests first: the unbroken code is not tested here. Needs cargo-mutants; arguments are passed
+# on to it, such as --shard 0/4.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+files=(error/decode.rs retry.rs auth/cache.rs reason.rs card/change.rs credentials.rs)
+targets=(--lib --test=errors --test=outcomes --test=resending --test=bad_input --test=wire
+  --test=end_to_end_errors --test=redaction --test=hostile)
+exec cargo mutants --package d1-facade --test-workspace true --baseline skip --timeout 120 \
+  --build-timeout 600 "${files[@]/#/--file=d1-facade/src/}" "${targets[@]/#/--cargo-arg=}" "$@"
