@@ -113,7 +113,8 @@ pub fn token(body: &[u8]) {
 
 /// Whether a text is none that the fixed words of a message could hold by chance.
 fn is_telling(text: &str) -> bool {
-    text.bytes().filter(u8::is_ascii_digit).count() > 5 || text.contains(['\n', '{'])
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    digits > 5 || text.len() > 64 && text.contains(['\n', '{'])
 }
 
 /// A text that a caller gives for an id, a reason, a number or an address.

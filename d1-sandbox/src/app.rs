@@ -141,7 +141,7 @@ impl App {
         drop(world);
         self.records.tell(
             "change",
-            json!({ "cardId": card, "operationId": operation }),
+            &json!({ "cardId": card, "operationId": operation }),
         );
         Ok(match self.success_style {
             SuccessStyle::NoContent => Reply::answer(204, None),

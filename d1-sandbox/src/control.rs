@@ -128,10 +128,8 @@ fn refusal(status: StatusCode, rule: &str) -> Response {
 }
 
 /// Reads a body, and says what is wrong with it.
-#[allow(clippy::result_large_err)] // It is sent as it is.
-fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, Response> {
-    serde_json::from_slice(body)
-        .map_err(|error| refusal(StatusCode::BAD_REQUEST, &format!("body: {error}")))
+fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("body: {error}"))
 }
 
 async fn page() -> Response {
@@ -243,7 +241,7 @@ async fn faults(State(controlled): State<Controlled>) -> Json<Value> {
 async fn add_fault(State(controlled): State<Controlled>, body: Bytes) -> Response {
     let fault: Fault = match read(&body) {
         Ok(fault) => fault,
-        Err(refusal) => return refusal,
+        Err(rule) => return refusal(StatusCode::BAD_REQUEST, &rule),
     };
     if let Err(rule) = fault.check() {
         return refusal(StatusCode::BAD_REQUEST, rule);
@@ -268,8 +266,15 @@ async fn remove_fault(State(controlled): State<Controlled>, Path(id): Path<u64>)
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CardChange {
-    state: Option<String>,
-    consumer_state: Option<String>,
+    state: Option<StateName>,
+    consumer_state: Option<StateName>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum StateName {
+    Active,
+    Inactive,
 }
 
 async fn set_card(
@@ -279,41 +284,22 @@ async fn set_card(
 ) -> Response {
     let change: CardChange = match read(&body) {
         Ok(change) => change,
-        Err(refusal) => return refusal,
-    };
-    let active = |state: &Option<String>| match state.as_deref() {
-        None => Ok(None),
-        Some("ACTIVE") => Ok(Some(true)),
-        Some("INACTIVE") => Ok(Some(false)),
-        Some(_) => Err(refusal(
-            StatusCode::BAD_REQUEST,
-            "a state is ACTIVE or INACTIVE",
-        )),
-    };
-    let (card, consumer) = match (active(&change.state), active(&change.consumer_state)) {
-        (Ok(card), Ok(consumer)) => (card, consumer),
-        (Err(refusal), _) | (_, Err(refusal)) => return refusal,
+        Err(rule) => return refusal(StatusCode::BAD_REQUEST, &rule),
     };
     let mut world = controlled.app.world();
     if world.snapshot(&id).is_none() {
         return refusal(StatusCode::NOT_FOUND, "there is no such card");
     }
-    if let Some(active) = card {
-        let state = if active {
-            CardState::Active
-        } else {
-            CardState::Inactive
-        };
-        world.set_card_state(&id, state);
-    }
-    if let Some(active) = consumer {
-        let state = if active {
-            ConsumerState::Active
-        } else {
-            ConsumerState::Inactive
-        };
-        world.set_consumer_state(&id, state);
-    }
+    match change.state {
+        Some(StateName::Active) => world.set_card_state(&id, CardState::Active),
+        Some(StateName::Inactive) => world.set_card_state(&id, CardState::Inactive),
+        None => true,
+    };
+    match change.consumer_state {
+        Some(StateName::Active) => world.set_consumer_state(&id, ConsumerState::Active),
+        Some(StateName::Inactive) => world.set_consumer_state(&id, ConsumerState::Inactive),
+        None => true,
+    };
     drop(world);
     changed(&controlled.app).into_response()
 }
@@ -335,13 +321,13 @@ async fn set_clock(State(controlled): State<Controlled>, body: Bytes) -> Respons
             controlled.app.clock.set_offset(change.offset_seconds);
             changed(&controlled.app).into_response()
         }
-        Err(refusal) => refusal,
+        Err(rule) => refusal(StatusCode::BAD_REQUEST, &rule),
     }
 }
 
 /// Tells the listeners that something else than a request has changed.
 fn changed(app: &App) -> StatusCode {
-    app.records.tell("control", Value::Null);
+    app.records.tell("control", &Value::Null);
     StatusCode::NO_CONTENT
 }
 

@@ -92,7 +92,7 @@ impl Records {
             request.path,
         );
         if self.events.receiver_count() > 0 {
-            self.tell("request", request.to_json());
+            self.tell("request", &request.to_json());
         }
         let mut log = self.lock();
         let key = (request.operation_id.unwrap_or("none"), request.status);
@@ -118,7 +118,7 @@ impl Records {
     }
 
     /// Tells everybody who listens.
-    pub(crate) fn tell(&self, kind: &str, data: Value) {
+    pub(crate) fn tell(&self, kind: &str, data: &Value) {
         // With nobody to hear it, it is lost.
         let _ = self.events.send(json!({ "kind": kind, "data": data }));
     }

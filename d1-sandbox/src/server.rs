@@ -22,7 +22,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::convert::Infallible;
@@ -31,6 +31,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use tower_service::Service;
@@ -201,9 +202,16 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
 );
 
+/// How long what there is of a body that breaks off has to leave before the connection goes.
+const BREAK_AFTER: Duration = Duration::from_millis(20);
+
 /// A body that ends with an error after what it has.
 fn breaking_off(body: Vec<u8>) -> impl Stream<Item = Result<Vec<u8>, io::Error>> {
-    stream::iter([Ok(body), Err(io::ErrorKind::ConnectionReset.into())])
+    let sent = stream::once(async { Ok(body) });
+    sent.chain(stream::once(async {
+        tokio::time::sleep(BREAK_AFTER).await;
+        Err(io::ErrorKind::ConnectionReset.into())
+    }))
 }
 
 fn status_code(status: u16) -> StatusCode {

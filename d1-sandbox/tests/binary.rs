@@ -75,3 +75,47 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
     );
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// Runs it with arguments that it cannot use, and gives its exit code and what it says.
+fn refused(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
+        .arg("serve")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad input");
+    fs::create_dir_all(&folder).unwrap();
+    let fixtures = folder.join("cards.yaml");
+    fs::write(&fixtures, "cards: [{id: A, pan: \"4111\"}]").unwrap();
+    let broken = folder.join("broken.yaml");
+    fs::write(&broken, "cards: [{id: A, colour: 4111111111111111}]").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (fixtures, broken) = (fixtures.to_str().unwrap(), broken.to_str().unwrap());
+    for (arguments, part) in [
+        (&["--issuer", "short"][..], "issuer"),
+        (&["--port", &port], "listen"),
+        (&["--control-port", &port], "listen"),
+        (&["--cards", "no such file"], "no such file"),
+        (&["--cards", fixtures], "card PAN"),
+        (&["--cards", broken], "colour"),
+        (&["--issuer-endpoint", "https://x"], "issuer endpoint"),
+        (&["--dir", fixtures], "cannot write"),
+    ] {
+        let (code, said) = refused(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!said.contains("4111111111111111"), "{said}");
+    }
+    // clap's own, which shows the usage as well.
+    for arguments in [&["--no-such-flag"][..], &["--port", "x"], &["--seed", "-"]] {
+        assert_eq!(refused(arguments).0, Some(2), "{arguments:?}");
+    }
+}
