@@ -130,6 +130,7 @@ pub struct Builder {
     pub(crate) bind: IpAddr,
     pub(crate) control_port: Option<u16>,
     pub(crate) seed: Option<u64>,
+    pub(crate) null: bool,
 }
 
 impl Default for Builder {
@@ -150,6 +151,7 @@ impl Default for Builder {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             control_port: None,
             seed: None,
+            null: false,
         }
     }
 }
@@ -253,6 +255,13 @@ impl Builder {
     /// begin at 2026-01-01T00:00:00Z and are a second apart; tokens and keys stay random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Answers 204 to every card call without looking at it, and a token to every token call, behind
+    /// the same TLS: a reference for measuring the sandbox, and clients.
+    pub fn null_server(mut self) -> Self {
+        self.null = true;
         self
     }
 

@@ -119,3 +119,43 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         assert_eq!(refused(arguments).0, Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn an_assertion_for_a_shell_is_signed_with_the_key_that_it_is_given() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("assertion");
+    fs::create_dir_all(&folder).unwrap();
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let key = openssl::ec::EcKey::generate(&group).unwrap();
+    let key = openssl::pkey::PKey::from_ec_key(key).unwrap();
+    let file = folder.join("signing.key");
+    fs::write(&file, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    let run = |file: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
+            .arg("assertion")
+            .env("D1_ISSUER_ID", "ISSUER_A-1")
+            .env("D1_SIGNING_KID", "kid-1")
+            .env("D1_SIGNING_KEY", file)
+            .output()
+            .unwrap()
+    };
+    let token = run(&file).stdout;
+    let verifier = josekit::jws::ES256
+        .verifier_from_pem(key.public_key_to_pem().unwrap())
+        .unwrap();
+    let token = String::from_utf8(token).unwrap();
+    let (claims, header) = josekit::jwt::decode_with_verifier(token.trim(), &verifier).unwrap();
+    assert_eq!(
+        (claims.issuer(), claims.subject()),
+        (Some("ISSUER_A-1"), Some("ISSUER_A-1"))
+    );
+    assert!(claims.claim("exp").unwrap().is_u64(), "whole seconds");
+    assert_eq!(header.key_id(), Some("kid-1"));
+
+    let refused = run(&folder);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        String::from_utf8(refused.stderr)
+            .unwrap()
+            .contains("cannot read")
+    );
+}

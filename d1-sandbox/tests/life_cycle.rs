@@ -224,3 +224,12 @@ async fn tokens_expire_and_can_be_revoked() {
     sandbox.revoke_tokens();
     assert_eq!(caller.get("ReplaceMe01", "").await.0, 401);
 }
+
+#[tokio::test]
+async fn a_null_server_answers_everything_with_nothing() {
+    let sandbox = Sandbox::builder().null_server().start().await.unwrap();
+    let caller = Caller::new(&sandbox).await;
+    assert_eq!(caller.token, "null");
+    assert_eq!(caller.post("Any", "renew", json!({})).await.0, 204);
+    assert!(sandbox.requests().is_empty(), "it looks at nothing");
+}

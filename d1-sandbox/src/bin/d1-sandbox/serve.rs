@@ -1,31 +1,17 @@
-//! Runs a sandbox on its own, for clients that are not Rust tests.
+//! `d1-sandbox serve`: a sandbox until it is interrupted.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use crate::files;
+use clap::ValueEnum;
 use d1_sandbox::{Builder, ErrorBodies, IssuerStub, Mode, Sandbox, SuccessStyle};
 use std::error::Error;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
-/// A local stand-in for the card operations of Thales D1.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Starts a sandbox and runs until interrupted
-    Serve(Box<Serve>),
-}
-
 #[derive(Debug, clap::Args)]
-struct Serve {
+pub(crate) struct Serve {
     /// The port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -69,6 +55,9 @@ struct Serve {
     /// Where to write certificates, keys and d1.env
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Answers 204 to every card call without looking at it: a reference for measuring
+    #[arg(long)]
+    null: bool,
     /// Logs as JSON
     #[arg(long)]
     json_logs: bool,
@@ -98,39 +87,23 @@ enum Bodies {
     Empty,
 }
 
-/// The exit code for what the caller can mend: arguments, files, ports.
-const BAD_INPUT: u8 = 2;
+impl Serve {
+    /// Runs until interrupted.
+    pub(crate) async fn run(&self) -> Result<(), Box<dyn Error>> {
+        let arguments = self;
+        listen_to_logs(arguments.json_logs);
+        // Listening for signals first: one that comes while starting still ends the program cleanly.
+        let interrupted = interruption()?;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Command::Serve(arguments) = Arguments::parse().command;
-    match serve(&arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let cause = error
-                .source()
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
-            // With standard error gone as well, the exit code has to do.
-            let _ = writeln!(io::stderr(), "d1-sandbox: {error}{cause}");
-            ExitCode::from(BAD_INPUT)
+        if !arguments.bind.is_loopback() {
+            tracing::warn!("other machines can reach this sandbox: use test data only");
         }
+        let sandbox = builder(arguments)?.start().await?;
+        say_where(&sandbox, arguments.dir.as_deref())?;
+        interrupted.await;
+        sandbox.shut_down().await;
+        Ok(())
     }
-}
-
-async fn serve(arguments: &Serve) -> Result<(), Box<dyn Error>> {
-    listen_to_logs(arguments.json_logs);
-    // Listening for signals first: one that comes while starting still ends the program cleanly.
-    let interrupted = interruption()?;
-
-    if !arguments.bind.is_loopback() {
-        tracing::warn!("other machines can reach this sandbox: use test data only");
-    }
-    let sandbox = builder(arguments)?.start().await?;
-    say_where(&sandbox, arguments.dir.as_deref())?;
-    interrupted.await;
-    sandbox.shut_down().await;
-    Ok(())
 }
 
 fn listen_to_logs(json: bool) {
@@ -154,7 +127,7 @@ fn say_where(sandbox: &Sandbox, directory: Option<&Path>) -> Result<(), Box<dyn 
     }
     match directory {
         Some(directory) => {
-            let written = write_files(sandbox, directory).map_err(|error| {
+            let written = files::write(sandbox, directory).map_err(|error| {
                 format!("cannot write to {}: {}", directory.display(), error.kind())
             });
             written?;
@@ -195,6 +168,9 @@ fn builder(arguments: &Serve) -> Result<Builder, Box<dyn Error>> {
             Bodies::WithoutCode => ErrorBodies::WithoutCode,
             Bodies::Empty => ErrorBodies::Empty,
         });
+    if arguments.null {
+        builder = builder.null_server();
+    }
     if let Some(port) = arguments.control_port {
         builder = builder.control_port(port);
     }
@@ -238,60 +214,4 @@ fn interruption() -> io::Result<impl Future<Output = ()>> {
         // Without a handler there is nothing to wait for.
         let _ = tokio::signal::ctrl_c().await;
     })
-}
-
-fn write_files(sandbox: &Sandbox, directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let directory = directory.canonicalize()?;
-    let file = |name: &str| quoted(&directory.join(name));
-    let environment = [
-        ("D1_BASE_URL", quoted(Path::new(sandbox.base_url()))),
-        ("D1_ISSUER_ID", quoted(Path::new(sandbox.issuer_id()))),
-        ("D1_SIGNING_KID", quoted(Path::new(sandbox.signing_kid()))),
-        ("D1_SIGNING_KEY", file("signing.key")),
-        ("D1_ENCRYPTION_JWK", file("encryption.jwk.json")),
-        ("D1_CA", file("ca.pem")),
-        ("D1_CLIENT_CERT", file("client.pem")),
-        ("D1_CLIENT_KEY", file("client.key")),
-        (
-            "D1_CONTROL_URL",
-            quoted(Path::new(sandbox.control_url().unwrap_or_default())),
-        ),
-    ]
-    .map(|(name, value)| format!("export {name}={value}\n"))
-    .concat();
-    for (name, content, private) in [
-        ("ca.pem", sandbox.ca_pem(), false),
-        ("client.pem", sandbox.client_certificate_pem(), false),
-        ("client.key", sandbox.client_key_pem(), true),
-        ("signing.key", sandbox.signing_key_pem(), true),
-        ("encryption.jwk.json", sandbox.encryption_jwk(), false),
-        ("d1.env", environment.as_str(), false),
-    ] {
-        write_file(&directory.join(name), content, private)?;
-    }
-    Ok(())
-}
-
-/// Quotes for a POSIX shell.
-fn quoted(text: &Path) -> String {
-    format!("'{}'", text.display().to_string().replace('\'', r"'\''"))
-}
-
-/// Writes a new file, so that a private one never has the mode of an older one.
-fn write_file(path: &Path, content: &str, private: bool) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(if private { 0o600 } else { 0o644 });
-    }
-    #[cfg(not(unix))]
-    let _ = private;
-    options.open(path)?.write_all(content.as_bytes())
 }
