@@ -3,10 +3,11 @@
 use crate::auth::Authority;
 use crate::card::CardState;
 use crate::clock::Clock;
-use crate::config::{ErrorBodies, SuccessStyle};
+use crate::config::{Builder, ErrorBodies, IssuerStub, StartError, SuccessStyle};
 use crate::faults::FaultQueue;
 use crate::issuer::{self, Endpoint};
 use crate::jwe::Decrypter;
+use crate::keys::KeyPair;
 use crate::record::{RecordedRequest, Records};
 use crate::refusal::Refusal;
 use crate::renewal::Renewal;
@@ -37,6 +38,40 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// A sandbox as it is configured, with the keys of its issuer and of D1.
+    pub(crate) fn new(
+        settings: &Builder,
+        spec: &'static Spec,
+        signing_key: &KeyPair,
+        encryption_key: &KeyPair,
+    ) -> Result<Self, StartError> {
+        let subject = settings.aggregator.as_ref().unwrap_or(&settings.issuer);
+        let clock = Arc::new(Clock::new(settings.seed));
+        // A part of the time will do where chance need not be the same in every run.
+        let random = u64::from(clock.now().nanosecond());
+        let issuer = match &settings.issuer_stub {
+            IssuerStub::Endpoint { url } => Endpoint::parse(url),
+            IssuerStub::KeepsPan { .. } | IssuerStub::Answers { .. } | IssuerStub::Unavailable => {
+                None
+            }
+        };
+        let lifetime = settings.token_lifetime;
+        Ok(Self {
+            spec,
+            authority: Authority::new(subject.clone(), signing_key, lifetime, Arc::clone(&clock))
+                .map_err(|error| StartError::Keys(error.to_string()))?,
+            decrypter: Decrypter::new(encryption_key)
+                .map_err(|error| StartError::Keys(error.to_string()))?,
+            faults: FaultQueue::new(settings.seed.unwrap_or(random)),
+            records: Records::default(),
+            world: Mutex::new(World::new(settings, Arc::clone(&clock))),
+            success_style: settings.success_style,
+            error_bodies: settings.error_bodies,
+            issuer,
+            clock,
+        })
+    }
+
     /// Answers one request and records it. The body is absent if it was too long or broke off.
     pub(crate) async fn handle(&self, parts: &Parts, body: Option<&[u8]>) -> Reply {
         let received_at = self.clock.told();
@@ -208,7 +243,7 @@ impl App {
 }
 
 /// Marks an answer of ours that differs from the OpenAPI document.
-const BREACH: &str = "x-d1-sandbox-breach";
+pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
 
 /// What is remembered of a request.
 fn recorded(parts: &Parts, body: Option<&[u8]>, call: Option<Call>) -> RecordedRequest {

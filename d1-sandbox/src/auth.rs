@@ -127,6 +127,13 @@ impl Authority {
         self.lock().ends.clear();
     }
 
+    /// Accepts a token that was not handed out.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn allow(&self, token: &str) {
+        let end = self.clock.now().saturating_add(time::Duration::WEEK);
+        self.lock().ends.insert(sha256(token.as_bytes()), end);
+    }
+
     pub(crate) fn exchanges(&self) -> usize {
         self.lock().handed_out
     }

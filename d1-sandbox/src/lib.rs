@@ -28,6 +28,9 @@ mod config;
 mod control;
 mod faults;
 mod fixtures;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod issuer;
 mod jwe;

@@ -1,20 +1,13 @@
 //! The network side: a TLS server that demands a client certificate, and turns replies into HTTP.
 
 use crate::app::App;
-use crate::auth::Authority;
-use crate::clock::Clock;
-use crate::config::{Builder, IssuerStub, StartError};
+use crate::config::{Builder, StartError};
 use crate::control;
-use crate::faults::FaultQueue;
-use crate::issuer::Endpoint;
-use crate::jwe::Decrypter;
 use crate::keys::KeyPair;
 use crate::pki::Pki;
-use crate::record::Records;
 use crate::reply::{Ending, Reply};
 use crate::request::MAX_BODY;
 use crate::spec::Spec;
-use crate::state::World;
 use crate::{Identity, Sandbox};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -29,7 +22,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -45,37 +38,7 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     let pki = Pki::shared().map_err(StartError::Keys)?;
     let signing_key = KeyPair::generate()?;
     let encryption_key = KeyPair::generate()?;
-    let subject = settings
-        .aggregator
-        .clone()
-        .unwrap_or_else(|| settings.issuer.clone());
-    let clock = Arc::new(Clock::new(settings.seed));
-    let random = settings
-        .seed
-        .unwrap_or_else(|| clock.now().unix_timestamp_nanos() as u64);
-    let issuer = match &settings.issuer_stub {
-        IssuerStub::Endpoint { url } => Endpoint::parse(url),
-        _ => None,
-    };
-    let app = Arc::new(App {
-        spec,
-        authority: Authority::new(
-            subject,
-            &signing_key,
-            settings.token_lifetime,
-            Arc::clone(&clock),
-        )
-        .map_err(|error| StartError::Keys(error.to_string()))?,
-        decrypter: Decrypter::new(&encryption_key)
-            .map_err(|error| StartError::Keys(error.to_string()))?,
-        faults: FaultQueue::new(random),
-        records: Records::default(),
-        world: Mutex::new(World::new(&settings, Arc::clone(&clock))),
-        success_style: settings.success_style,
-        error_bodies: settings.error_bodies,
-        issuer,
-        clock,
-    });
+    let app = Arc::new(App::new(&settings, spec, &signing_key, &encryption_key)?);
 
     let tls = RustlsConfig::from_config(pki.server_config(settings.bind)?);
     let listener = TcpListener::bind((settings.bind, settings.port)).map_err(StartError::Listen)?;

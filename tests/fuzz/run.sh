@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-600}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(page operation error token text keys)
+[ "${#targets[@]}" -gt 0 ] || targets=(page operation error token text keys sandbox_request sandbox_control)
 for target in "${targets[@]}"; do
   mkdir -p "tests/fuzz/corpus/$target"
   echo "==> $target, $seconds s"

@@ -1,0 +1,114 @@
+//! What the fuzz targets in `tests/fuzz` call: the sandbox without its network, and its control API's
+//! inputs, with what must hold whatever they are fed.
+#![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
+
+use crate::Sandbox;
+use crate::app::{App, BREACH};
+use crate::faults::Fault;
+use crate::fixtures;
+use crate::keys::KeyPair;
+use crate::reply::Reply;
+use crate::spec::{Call, Spec};
+use futures_util::FutureExt as _;
+use http::Request;
+use std::sync::LazyLock;
+
+const TOKEN: &str = "fuzzing";
+
+static APP: LazyLock<Option<App>> = LazyLock::new(|| {
+    let (signing, encryption) = (KeyPair::generate().ok()?, KeyPair::generate().ok()?);
+    let settings = Sandbox::builder().card(crate::Card::new("A").past_operations(20));
+    let app = App::new(&settings, Spec::shared().ok()?, &signing, &encryption).ok()?;
+    app.authority.allow(TOKEN);
+    Some(app)
+});
+
+/// A request: a byte that chooses the operation, the rest of the path and the query up to a line's end,
+/// the content type up to the next one, and the body.
+pub fn request(input: &[u8]) {
+    let (Some(app), [choice, rest @ ..]) = (&*APP, input) else {
+        return;
+    };
+    let mut parts = rest.splitn(3, |byte| *byte == b'\n');
+    let mut text = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let (tail, content_type) = (text(), text());
+    let body = parts.next().unwrap_or_default();
+    let card = "/banking/v1/issuers/ISSUER_A-1/cards/A/operations";
+    let (method, path) = match Call::ALL.get(usize::from(*choice) % 8) {
+        Some(Call::Suspend) => ("POST", format!("{card}:suspend{tail}")),
+        Some(Call::Resume) => ("POST", format!("{card}:resume{tail}")),
+        // The card must stay: what is deleted is another one.
+        Some(Call::Delete) => ("POST", card.replace("/A/", "/B/") + ":delete" + &tail),
+        Some(Call::Renew) => ("POST", format!("{card}:renew{tail}")),
+        Some(Call::List) => ("GET", format!("{card}{tail}")),
+        Some(Call::Get) => ("GET", format!("{card}/{tail}")),
+        Some(Call::Token) => ("POST", "/authz/v1/oauth2/token".to_owned() + &tail),
+        None => ("GET", format!("/{tail}")),
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("content-type", content_type)
+        .body(());
+    let Ok(request) = request else {
+        return; // It is not HTTP: the server would not hand it on.
+    };
+    let (request, ()) = request.into_parts();
+    // Nothing in it waits: there is no issuer to be asked.
+    let reply = app.handle(&request, Some(body)).now_or_never();
+    assert!(reply.is_some_and(|reply| is_in_order(&reply)));
+}
+
+fn is_in_order(reply: &Reply) -> bool {
+    let breach = reply.headers.iter().any(|(name, _)| name == BREACH);
+    !breach && reply.status < 500
+}
+
+/// A file of fixtures, or a fault for the control API.
+pub fn control(input: &str) {
+    if let Err(error) = fixtures::read(input) {
+        assert!(!error.to_string().contains('\n'));
+    }
+    if let Ok(fault) = serde_json::from_str::<Fault>(input)
+        && fault.check().is_ok()
+        && fault.bytes < 1_024
+        && let Some(app) = &*APP
+    {
+        let id = app.faults.push(fault);
+        let met = app.faults.take("suspendCard", Some("A"), false);
+        if let Some(met) = met {
+            let _ = Reply::answer(200, None).under(met);
+        }
+        app.faults.remove(Some(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    /// Every seed, and every input that once broke something.
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = format!(
+            "{}/../tests/fuzz/seeds/{target}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let files = std::fs::read_dir(folder).unwrap();
+        let seeds: Vec<_> = files
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect();
+        assert!(seeds.len() > 2, "{target} has seeds");
+        seeds
+    }
+
+    #[test]
+    fn seeds_of_the_sandbox() {
+        for seed in seeds("sandbox_request") {
+            super::request(&seed);
+        }
+        for seed in seeds("sandbox_control") {
+            super::control(std::str::from_utf8(&seed).unwrap());
+        }
+    }
+}
