@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::{self, Mode};
-use crate::{codegen, fault_report, lint, spec};
+use crate::{codegen, conformance, fault_report, lint, spec};
 
 #[derive(Parser)]
 #[command(
@@ -31,6 +31,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
     },
+    /// Let tools that others wrote judge the spec and what goes over the wire. Needs Node and Python.
+    Conformance {
+        /// The suites to run; all of them unless one is named.
+        #[arg(value_enum)]
+        suites: Vec<conformance::Suite>,
+    },
     /// Run every fault against every operation, and print the table of what a caller is told.
     FaultReport,
     /// Refuse what the generator would turn into a wrong client.
@@ -46,6 +52,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Codegen { check, spec } => run_codegen(check, spec),
+        Command::Conformance { suites } => conformance::run(&suites, &mut std::io::stdout().lock()),
         Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),
         Command::SpecLint { spec } => run_lint(spec),
     };

@@ -36,6 +36,12 @@ pub enum Error {
     /// `--check` found files that differ from what the spec gives.
     #[error("{0} file(s) are stale; run `cargo xtask codegen`, and review the snapshots")]
     Stale(usize),
+    /// A tool of the conformance suites cannot be installed or run.
+    #[error("{0}: {1}")]
+    Tool(String, String),
+    /// Checks of the conformance suites failed.
+    #[error("{0} check(s) failed")]
+    Conformance(usize),
     /// The fault table does not say what it should.
     #[error("the fault table failed; `cargo test -p d1-tests --test fault_matrix` says why")]
     FaultReport,

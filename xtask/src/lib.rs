@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod client;
 pub mod codegen;
+mod conformance;
 pub mod error;
 pub mod error_table;
 pub mod facts;
