@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// What the server does with a connection.
@@ -69,6 +70,7 @@ pub struct FaultServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
+    stalled: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -83,18 +85,26 @@ impl FaultServer {
             (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (seen, read) = (connections.clone(), requests.clone());
         let script: Script = Arc::new(script);
+        let stalled = Arc::<Notify>::default();
+        let tell = stalled.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let n = seen.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, n, script.clone(), read.clone()));
+                tokio::spawn(serve(stream, n, script.clone(), read.clone(), tell.clone()));
             }
         });
         Self {
             address,
             connections,
             requests,
+            stalled,
             task,
         }
+    }
+
+    /// Waits until it has nothing more to say to somebody and keeps the connection open.
+    pub async fn stalled(&self) {
+        self.stalled.notified().await;
     }
 
     /// Its address, as a base URL.
@@ -119,10 +129,16 @@ impl Drop for FaultServer {
     }
 }
 
-async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<AtomicUsize>) {
+async fn serve(
+    mut stream: TcpStream,
+    n: usize,
+    script: Script,
+    requests: Arc<AtomicUsize>,
+    stalled: Arc<Notify>,
+) {
     match script("", n) {
         Act::ResetBeforeRequest => return reset(&stream),
-        Act::StallBeforeRequest => return stall(stream).await,
+        Act::StallBeforeRequest => return stall(stream, &stalled).await,
         _ => {}
     }
     let Some(path) = read_request(&mut stream).await else {
@@ -136,7 +152,7 @@ async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<At
     };
     match script(&path, n) {
         Act::ResetBeforeRequest | Act::ResetAfterRequest => reset(&stream),
-        Act::StallBeforeRequest => stall(stream).await,
+        Act::StallBeforeRequest => stall(stream, &stalled).await,
         Act::Say(bytes) => {
             // The client may have left already.
             let _ = stream.write_all(&bytes).await;
@@ -149,7 +165,7 @@ async fn serve(mut stream: TcpStream, n: usize, script: Script, requests: Arc<At
         }
         Act::SayAndStall(bytes) => {
             let _ = stream.write_all(&bytes).await;
-            stall(stream).await;
+            stall(stream, &stalled).await;
         }
         Act::SayAndDrip(bytes, drop) => {
             let mut clock = tokio::time::interval(DRIP);
@@ -168,7 +184,8 @@ fn reset(stream: &TcpStream) {
 }
 
 /// Keeps the connection open until the client gives it up.
-async fn stall(mut stream: TcpStream) {
+async fn stall(mut stream: TcpStream, stalled: &Notify) {
+    stalled.notify_one();
     let mut sink = [0; 4096];
     while let Ok(1..) = stream.read(&mut sink).await {}
 }

@@ -18,7 +18,7 @@ use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::{
     CARD, FixedToken, ISSUER, any_root, foreign_identity, sandbox_builder_without_tokens,
 };
-use futures_util::future::join_all;
+use tokio::time::Instant;
 
 const OPERATIONS: [ApiOperation; 6] = [
     ApiOperation::SuspendCard,
@@ -96,30 +96,71 @@ async fn row(
     patience: Duration,
     script: impl Fn(&str, usize) -> Act + Clone + Send + Sync + 'static,
 ) -> Row {
-    let cells = OPERATIONS.map(|operation| {
-        let script = script.clone();
-        async move {
-            let server = FaultServer::start(script).await;
-            let builder = builder(&server.url()).timeout(patience);
-            let client = if with_token {
-                builder.token_source(FixedToken).build()
-            } else {
-                builder.signing_key(signing_key()).build()
-            };
-            let card = client.unwrap().card(CARD.parse().unwrap());
-            let result = in_time(patience, call(&card, operation)).await;
-            let requests = server.requests();
-            at_most_once(operation, &result, requests);
-            (operation.operation_id(), cell(&result, requests))
-        }
-    });
-    join_all(cells).await.into_iter().collect()
+    let mut cells = Row::new();
+    // One after the other: they share the clock.
+    for operation in OPERATIONS {
+        let server = FaultServer::start(script.clone()).await;
+        let builder = builder(&server.url()).timeout(patience);
+        let client = if with_token {
+            builder.token_source(FixedToken).build()
+        } else {
+            builder.signing_key(signing_key()).build()
+        };
+        let card = client.unwrap().card(CARD.parse().unwrap());
+        let result = in_time(patience, Some(&server), call(&card, operation)).await;
+        let requests = server.requests();
+        at_most_once(operation, &result, requests);
+        cells.insert(operation.operation_id(), cell(&result, requests));
+    }
+    cells
 }
 
-/// The result of a call that is over soon after its time is.
-async fn in_time<T>(patience: Duration, call: impl Future<Output = T>) -> T {
-    let bound = patience * 2 + Duration::from_secs(10);
-    tokio::time::timeout(bound, call).await.unwrap()
+/// The result of a call that must be over within `patience` by the clock of the test: that moves with the
+/// real one, but jumps as soon as the server has nothing more to say.
+async fn in_time<T>(
+    patience: Duration,
+    server: Option<&FaultServer>,
+    call: impl Future<Output = T>,
+) -> T {
+    let begun = Instant::now();
+    let mut call = std::pin::pin!(call);
+    let result = loop {
+        let stalled = async {
+            match server {
+                Some(server) => server.stalled().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            result = &mut call => break result,
+            () = stalled => {
+                // What was said before must have its time to arrive.
+                tokio::select! {
+                    biased;
+                    result = &mut call => break result,
+                    () = real_time(ARRIVAL) => tokio::time::advance(patience).await,
+                }
+            }
+            () = real_time(TICK) => tokio::time::advance(TICK).await,
+        }
+    };
+    let took = begun.elapsed();
+    assert!(
+        took <= patience + Duration::from_secs(1),
+        "it took {took:?}"
+    );
+    result
+}
+
+const TICK: Duration = Duration::from_millis(1);
+const ARRIVAL: Duration = Duration::from_millis(100);
+
+/// Passes real time, during which the clock of the test stands still: tokio lets it jump only when no
+/// blocking task is under way.
+async fn real_time(time: Duration) {
+    let wait = move || std::thread::park_timeout(time);
+    tokio::task::spawn_blocking(wait).await.unwrap();
 }
 
 /// The rule that must hold in every cell: a change of unknown outcome was sent once.
@@ -174,15 +215,14 @@ async fn token(act: Act) -> Row {
 
 /// A row for clients that reach no HTTP server at all.
 async fn unreachable(client: impl Fn() -> Client) -> Row {
-    let cells = OPERATIONS.map(|operation| {
+    let mut cells = Row::new();
+    for operation in OPERATIONS {
         let card = client().card(CARD.parse().unwrap());
-        async move {
-            let result = in_time(LONG, call(&card, operation)).await;
-            at_most_once(operation, &result, 0);
-            (operation.operation_id(), cell(&result, 0))
-        }
-    });
-    join_all(cells).await.into_iter().collect()
+        let result = in_time(LONG, None, call(&card, operation)).await;
+        at_most_once(operation, &result, 0);
+        cells.insert(operation.operation_id(), cell(&result, 0));
+    }
+    cells
 }
 
 async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
@@ -419,7 +459,7 @@ async fn a_refused_client_certificate_reaches_no_operation() {
     assert!(sandbox.requests().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn every_fault_of_every_operation() {
     let mut table = Vec::new();
     connection_rows(&mut table).await;

@@ -53,6 +53,7 @@ fn debug_shows_no_secret() {
     ] {
         shows_nothing(what, &shown);
     }
+    assert_eq!(format!("{credentials:?}"), "CardCredentials([redacted])");
     assert_eq!(PAN.parse::<Pan>().unwrap().last_four(), "1111");
 }
 

@@ -269,3 +269,29 @@ async fn a_source_hears_of_the_token_that_was_refused() {
     cache.refused(&token);
     assert_eq!(*source.0.lock().unwrap(), [true]);
 }
+
+/// A source whose only token ends when it is obtained.
+struct Fleeting(AtomicUsize);
+
+impl TokenSource for Arc<Fleeting> {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Err(Error::token_unavailable(std::io::Error::other("down")));
+            }
+            Ok(AccessToken::new("token", Duration::ZERO).unwrap())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_good_for_the_call_that_obtained_it_and_not_at_its_very_end() {
+    let source = Arc::new(Fleeting(AtomicUsize::new(0)));
+    let cache = TokenCache::new(Arc::new(source.clone()));
+    assert!(cache.get(AMPLE).await.is_ok());
+    assert!(
+        cache.get(AMPLE).await.is_err(),
+        "it has ended, to the instant"
+    );
+    assert_eq!(source.0.load(Ordering::SeqCst), 2);
+}
