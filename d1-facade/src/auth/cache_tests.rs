@@ -295,3 +295,68 @@ async fn a_token_is_good_for_the_call_that_obtained_it_and_not_at_its_very_end()
     );
     assert_eq!(source.0.load(Ordering::SeqCst), 2);
 }
+
+/// A source whose tokens live so long, and come at once.
+struct Lasting {
+    lifetime: Duration,
+    fetches: AtomicUsize,
+}
+
+impl TokenSource for Arc<Lasting> {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            self.fetches.fetch_add(1, Ordering::SeqCst);
+            Ok(AccessToken::new("token", self.lifetime).unwrap())
+        })
+    }
+}
+
+fn lasting(lifetime: u64) -> (Arc<Lasting>, TokenCache) {
+    let source = Arc::new(Lasting {
+        lifetime: Duration::from_secs(lifetime),
+        fetches: AtomicUsize::new(0),
+    });
+    (source.clone(), TokenCache::new(Arc::new(source)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_while_its_renewal_is_waited_for_is_not_given_out() {
+    let source = Arc::new(Hanging(AtomicUsize::new(0)));
+    let cache = TokenCache::new(Arc::new(source));
+    cache.get(AMPLE).await.unwrap();
+    // The patience ends with the token, to the instant.
+    tokio::time::advance(Duration::from_secs(900) - REFRESH_PATIENCE).await;
+    let waited = timeout(Duration::from_secs(60), cache.get(AMPLE)).await;
+    assert!(
+        waited.is_err(),
+        "it waits for the renewal, which never comes"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_token_is_renewed_within_its_last_minute_and_a_half() {
+    for (lifetime, early, due) in [(900, 809, 841), (100, 69, 81), (10, 6, 9)] {
+        for _ in 0..100 {
+            let (source, cache) = lasting(lifetime);
+            cache.get(AMPLE).await.unwrap();
+            tokio::time::advance(Duration::from_secs(early)).await;
+            cache.get(AMPLE).await.unwrap();
+            assert_eq!(source.fetches.load(Ordering::SeqCst), 1, "of {lifetime} s");
+            tokio::time::advance(Duration::from_secs(due - early)).await;
+            cache.get(AMPLE).await.unwrap();
+            assert_eq!(source.fetches.load(Ordering::SeqCst), 2, "of {lifetime} s");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_claims_to_live_for_ever_is_kept_for_a_day() {
+    let (source, cache) = lasting(u64::MAX);
+    cache.get(AMPLE).await.unwrap();
+    tokio::time::advance(Duration::from_secs(86_300)).await;
+    cache.get(AMPLE).await.unwrap();
+    assert_eq!(source.fetches.load(Ordering::SeqCst), 1);
+    tokio::time::advance(Duration::from_secs(100)).await;
+    cache.get(AMPLE).await.unwrap();
+    assert_eq!(source.fetches.load(Ordering::SeqCst), 2);
+}
