@@ -138,7 +138,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long D1 may be silent in the middle of an answer; 15 seconds unless said otherwise.
+    /// How long D1 may be silent, before its answer or in the middle of it; as long as the call may take
+    /// unless said otherwise, and never less than the [`connect_timeout`](Self::connect_timeout).
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.http.read_timeout = Some(timeout);
         self
@@ -193,7 +194,8 @@ impl ClientBuilder {
     /// Uses this HTTP client as it is: certificates, roots, proxy, user agent, connect and read
     /// timeout are its own business then, and must not be given beside it.
     ///
-    /// Give it a redirect policy of none, no decompression, and timeouts. One that follows a redirect
+    /// Give it a redirect policy of none, no retries (they would send changes again), no decompression,
+    /// and timeouts. One that follows a redirect
     /// has sent the request to where the redirect pointed; the call is then an
     /// [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus) of unknown outcome.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {

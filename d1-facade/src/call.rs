@@ -58,6 +58,7 @@ pub(crate) struct Progress {
     resend_floor: Duration,
     /// How often a request went out.
     sent: u32,
+    first_sent_at: Option<Instant>,
 }
 
 impl Progress {
@@ -74,7 +75,13 @@ impl Progress {
             deadline: Instant::now() + timeout,
             resend_floor: RESEND_FLOOR.min(timeout / 4),
             sent: 0,
+            first_sent_at: None,
         }
+    }
+
+    /// When the first request went out.
+    pub(crate) fn first_sent_at(&self) -> Instant {
+        self.first_sent_at.unwrap_or_else(Instant::now)
     }
 
     fn remaining(&self) -> Duration {
@@ -221,6 +228,7 @@ impl<C: ApiCall> Sender<'_, C> {
             ..inner.transport.additions()
         };
         self.progress.sent += 1;
+        self.progress.first_sent_at.get_or_insert_with(Instant::now);
         let id = &self.progress.correlation_id;
         let result = inner.transport.send(self.call, id, additions).await;
         match result {

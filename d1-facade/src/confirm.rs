@@ -2,18 +2,16 @@
 
 use std::collections::HashSet;
 use std::future::IntoFuture;
-use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 
 use crate::api_operation::ApiOperation;
 use crate::card::{Operation, OperationPage, OperationStatus, OperationType, RequestorType};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Outcome, Unresolved};
 use crate::options::{CallOptions, call_options};
-use crate::text::CardId;
+use crate::text::{CardId, CorrelationId};
 
 /// How far the times that D1 writes may be from the `Date` of its answers.
 const CLOCK_MARGIN: Duration = Duration::from_secs(5);
@@ -59,6 +57,8 @@ pub enum Doubt {
     UnknownCard,
     /// The operations of that time are further back than is looked.
     TooManyOperations,
+    /// The change was sent to another host than the one that this client calls.
+    OtherHost,
 }
 
 /// A look at what became of a change: await it.
@@ -69,13 +69,18 @@ pub enum Doubt {
 ///
 /// # When it cannot tell
 ///
-/// - right after the failure: D1 may list the operation only once it is done, so that its absence says
-///   nothing before a [settling time](Self::settle) has passed (30 seconds unless said otherwise);
+/// - right after the failure: D1 may list the operation only once it is done, so that neither its
+///   absence nor that of a further attempt says anything before a [settling time](Self::settle) has
+///   passed (30 seconds unless said otherwise);
 /// - when the same change was made twice at about the same time: give each a
 ///   [reason](crate::Change::reason) of its own, which D1 returns, and they can be told apart;
-/// - when an operation of that time and type differs in requestor, reason or reason code: how D1 lists
-///   these is not documented well enough to conclude that it is another one;
+/// - when an operation of that type differs in requestor, reason or reason code, or lacks the reason that
+///   was sent, or began a few seconds before: how D1 lists these is not documented well enough to
+///   conclude that it is another one;
 /// - when D1's list leaves out what is needed, or the card is not known.
+///
+/// It makes a request for each page that it reads, and each of them has the whole
+/// [`timeout`](Self::timeout) for itself.
 ///
 /// # Errors
 /// When the operations cannot be read; the change is as unknown as before.
@@ -106,7 +111,11 @@ impl Confirm {
         self
     }
 
-    async fn look(self) -> Result<Confirmation, Error> {
+    async fn look(mut self) -> Result<Confirmation, Error> {
+        // All its requests are one use case.
+        self.options
+            .correlation_id
+            .get_or_insert_with(CorrelationId::random);
         let Some(change) = &self.change else {
             // Not a change whose outcome is unknown: nothing was done.
             return Ok(match self.outcome {
@@ -114,6 +123,11 @@ impl Confirm {
                 _ => Confirmation::NotDone,
             });
         };
+        if change.base_url != self.client.inner().transport.base_url() {
+            return Ok(Confirmation::CannotTell(Doubt::OtherHost));
+        }
+        // What is read from now on can only be older than that.
+        let settled = change.failed_at.elapsed() >= self.settle;
         let mut search = Search::new(change, self.client.inner().aggregator.as_deref());
         let mut known = false;
         // A renewal moves a card to another id; where D1 then lists it is not documented.
@@ -134,7 +148,7 @@ impl Confirm {
         if !known {
             return Ok(Confirmation::CannotTell(Doubt::UnknownCard));
         }
-        Ok(search.verdict(self.settle))
+        Ok(search.verdict(settled))
     }
 
     /// Reads the operations of one card, back to before the change.
@@ -195,6 +209,15 @@ struct Search<'a> {
     doubt: Option<Doubt>,
 }
 
+/// When D1 can have begun the change, by its own clock.
+struct Window {
+    /// Nothing before it is the change, as far as clocks may differ.
+    earliest: SystemTime,
+    /// When it was sent; what began before may be another one.
+    sent: SystemTime,
+    latest: SystemTime,
+}
+
 /// How an operation compares with the change.
 enum Likeness {
     Same,
@@ -216,6 +239,9 @@ impl<'a> Search<'a> {
     /// Takes in a page; true when no further one is needed.
     fn read(&mut self, page: &OperationPage) -> bool {
         let window = self.window(page.server_time());
+        if page.says_nothing() {
+            self.doubt = Some(Doubt::Unreadable);
+        }
         let mut older = false;
         for operation in page.operations() {
             match self.compare(operation, &window) {
@@ -225,39 +251,43 @@ impl<'a> Search<'a> {
             }
             older = operation
                 .start_time()
-                .is_some_and(|t| SystemTime::from(t) < *window.start());
+                .is_some_and(|t| SystemTime::from(t) < window.earliest);
         }
         older || page.operations().is_empty() || page.remaining_operations() == Some(0)
     }
 
     /// From when to when, by D1's clock, D1 can have begun the change.
-    fn window(&self, server_time: Option<SystemTime>) -> RangeInclusive<SystemTime> {
+    fn window(&self, server_time: Option<SystemTime>) -> Window {
         let (now, margin) = match server_time {
             Some(time) => (time, CLOCK_MARGIN),
             None => (SystemTime::now(), OWN_CLOCK_MARGIN),
         };
-        let began_ago = Instant::now().saturating_duration_since(self.change.sent_at);
-        let began = now.checked_sub(began_ago.saturating_add(margin));
-        let failed_ago = Instant::now().saturating_duration_since(self.change.failed_at);
+        let before = |ago: Duration| now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
+        let sent_ago = self.change.sent_at.elapsed();
         let late = LONGEST_DELAY + margin;
-        let failed = match failed_ago.checked_sub(late) {
-            Some(ago) => now.checked_sub(ago),
-            None => now.checked_add(late),
+        let latest = match self.change.failed_at.elapsed().checked_sub(late) {
+            Some(ago) => before(ago),
+            None => now.checked_add(late).unwrap_or(now),
         };
-        began.unwrap_or(SystemTime::UNIX_EPOCH)..=failed.unwrap_or(now)
+        Window {
+            earliest: before(sent_ago.saturating_add(margin)),
+            // The `Date` of an answer is cut to seconds and read late: this is never too late.
+            sent: before(sent_ago),
+            latest,
+        }
     }
 
-    fn compare(&self, operation: &Operation, window: &RangeInclusive<SystemTime>) -> Likeness {
+    fn compare(&self, operation: &Operation, window: &Window) -> Likeness {
         let start = operation.start_time().map(SystemTime::from);
         let wanted = kind_of(self.change.operation);
         let kind = operation.operation();
         match (&kind, start) {
-            (_, Some(start)) if start < *window.start() => return Likeness::Other,
+            (_, Some(start)) if start < window.earliest => return Likeness::Other,
             (Some(kind), _) if !may_stand_for(kind, &wanted) => return Likeness::Other,
             (None, _) | (_, None) => return Likeness::Perhaps(Doubt::Unreadable),
             (Some(_), Some(_)) => {}
         }
-        let in_time = start.is_some_and(|start| window.contains(&start));
+        let in_time = start.is_some_and(|start| (window.sent..=window.latest).contains(&start));
         if in_time && kind == Some(wanted) && self.agrees(operation) {
             Likeness::Same
         } else {
@@ -277,10 +307,8 @@ impl<'a> Search<'a> {
             .is_none_or(|r| r == RequestorType::Issuer)
             && (agrees(requestor, Some(change.issuer.as_str()))
                 || agrees(requestor, self.aggregator))
-            && agrees(
-                operation.reason(),
-                change.reason.as_ref().map(|r| r.as_str()),
-            )
+            // It is documented that the reason comes back.
+            && operation.reason() == change.reason.as_ref().map(|r| r.as_str())
             && agrees(
                 code.as_ref().map(|c| c.as_str()),
                 Some(change.reason_code.as_str()),
@@ -293,8 +321,7 @@ impl<'a> Search<'a> {
             .is_none_or(|id| self.seen.insert(id.to_string()))
     }
 
-    fn verdict(self, settle: Duration) -> Confirmation {
-        let settled = Instant::now().saturating_duration_since(self.change.failed_at) >= settle;
+    fn verdict(self, settled: bool) -> Confirmation {
         match (self.matches.as_slice(), self.doubt) {
             ([], Some(doubt)) => Confirmation::CannotTell(doubt),
             ([], None) if settled => Confirmation::NotDone,
@@ -303,7 +330,9 @@ impl<'a> Search<'a> {
                 (Some(OperationStatus::Successful), _) => {
                     Confirmation::Done(Some(Box::new(only.clone())))
                 }
-                (Some(OperationStatus::Failed), None) => Confirmation::NotDone,
+                // Another attempt of the same change may not be listed yet.
+                (Some(OperationStatus::Failed), None) if settled => Confirmation::NotDone,
+                (Some(OperationStatus::Failed), None) => Confirmation::CannotTell(Doubt::TooEarly),
                 (Some(OperationStatus::Failed), Some(doubt)) => Confirmation::CannotTell(doubt),
                 _ => Confirmation::CannotTell(Doubt::StillPending),
             },

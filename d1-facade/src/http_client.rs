@@ -7,7 +7,6 @@ use crate::call::LONGEST_TIMEOUT;
 use crate::error::InvalidInput;
 use crate::tls::{self, Identity, Roots};
 
-const READ_TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("d1-facade/", env!("CARGO_PKG_VERSION"));
 
@@ -53,6 +52,8 @@ impl HttpOptions {
                 ));
             }
         };
+        let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let connect_timeout = connect_timeout.min(timeout / 2);
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::config(self.roots, identity)?)
             .redirect(reqwest::redirect::Policy::none())
@@ -62,16 +63,7 @@ impl HttpOptions {
             .no_brotli()
             .no_deflate()
             .no_zstd()
-            .connect_timeout(
-                self.connect_timeout
-                    .unwrap_or(CONNECT_TIMEOUT)
-                    .min(timeout / 2),
-            )
-            .read_timeout(
-                self.read_timeout
-                    .unwrap_or(READ_TIMEOUT)
-                    .min(LONGEST_TIMEOUT),
-            )
+            .connect_timeout(connect_timeout)
             // One host: idle connections are worth keeping, but not beyond what a gateway keeps.
             .pool_idle_timeout(Duration::from_secs(55))
             .pool_max_idle_per_host(64)
@@ -81,6 +73,10 @@ impl HttpOptions {
             .http2_adaptive_window(true)
             .user_agent(user_agent(self.user_agent)?)
             .no_proxy();
+        if let Some(silence) = self.read_timeout {
+            // reqwest counts from before it connects: silence must not end first.
+            builder = builder.read_timeout(silence.max(connect_timeout).min(LONGEST_TIMEOUT));
+        }
         if let Some(url) = self.proxy {
             // The URL may hold a password: reqwest's error is not passed on.
             let proxy = reqwest::Proxy::all(url).map_err(|_| {

@@ -3,6 +3,9 @@
 /// How many characters of punctuation may stand between the digits of one number.
 const WIDEST_GAP: usize = 2;
 
+/// How many digits a card number has at most.
+const LONGEST_NUMBER: usize = 19;
+
 /// Whether `text` holds what looks like a card number: digits of a length and a beginning that card
 /// schemes use, which pass the Luhn check, alone or within other text, blanks and punctuation
 /// between them or not.
@@ -15,10 +18,11 @@ pub(crate) fn looks_like_card_number(text: &str) -> bool {
         let groups = run.groups;
         (0..groups.len()).any(|first| {
             let mut digits = String::new();
-            groups.iter().skip(first).any(|group| {
+            let longer = groups.iter().skip(first).map_while(|group| {
                 digits.push_str(group);
-                is_card_number(&digits)
-            })
+                (digits.len() <= LONGEST_NUMBER).then(|| is_card_number(&digits))
+            });
+            longer.into_iter().any(|found| found)
         })
     })
 }

@@ -31,10 +31,12 @@ macro_rules! validated {
             type Err = InvalidInput;
 
             fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                // First, since it bounds the length of what is looked at next.
+                let valid = text
+                    .parse()
+                    .map_err(|_| InvalidInput::new($field, facts::$rule))?;
                 $( $also(text).map_err(|rule| InvalidInput::new($field, rule))?; )?
-                text.parse()
-                    .map(Self)
-                    .map_err(|_| InvalidInput::new($field, facts::$rule))
+                Ok(Self(valid))
             }
         }
 

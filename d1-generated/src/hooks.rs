@@ -163,6 +163,9 @@ impl ClientHooks<CallContext> for Client {
     }
 }
 
+/// How much memory is taken on a server's word alone.
+const LARGEST_AT_ONCE: usize = 1024 * 1024;
+
 /// Reads a body of at most `limit` bytes.
 async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, BodyFault> {
     let claimed = response.content_length().unwrap_or(0);
@@ -171,7 +174,8 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, Bo
     }
     // A vector that outgrows its memory leaves a copy behind, so it starts at its full size where
     // the server says what that is, and old copies are wiped where it does not.
-    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(claimed).unwrap_or(0)));
+    let claimed = usize::try_from(claimed).unwrap_or(0).min(LARGEST_AT_ONCE);
+    let mut body = Zeroizing::new(Vec::with_capacity(claimed));
     while let Some(chunk) = response.chunk().await.map_err(BodyFault::Transport)? {
         let length = body.len() + chunk.len();
         if length > limit {

@@ -12,7 +12,8 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::{Instant, timeout};
 
 use super::{AccessToken, TokenSource};
-use crate::error::Error;
+use crate::api_operation::ApiOperation;
+use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
 
 /// How long before its end a token is renewed; at most a fifth of its life.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
@@ -29,6 +30,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a token is left in its place that came for a refused one and is refused as well: what D1
 /// dislikes then is not the token.
 const REPLACEMENT_STANDS: Duration = Duration::from_secs(10);
+
+/// How much longer than [`LONGEST_PAUSE`] the endpoint itself can have it left alone.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
+
+/// How long a source may take: one that never answers must not hold up those who come later.
+const LONGEST_FETCH: Duration = Duration::from_secs(60);
 
 type Fetch = BoxFuture<'static, Result<Arc<CachedToken>, Error>>;
 
@@ -140,7 +147,10 @@ impl TokenCache {
         let fetch: Fetch = Box::pin(async move {
             // The life time counts from before the request: the answer may have been long on its way.
             let asked_at = Instant::now();
-            let fetched = source.fetch().await;
+            let fetched = match timeout(LONGEST_FETCH, source.fetch()).await {
+                Ok(fetched) => fetched,
+                Err(_) => Err(never_answered()),
+            };
             let mut state = lock(&state);
             // From here on it is the result that counts: a waiter that is never polled again must not
             // keep this fetch in the place of the next one.
@@ -175,6 +185,9 @@ impl State {
         let pause = FIRST_PAUSE
             .saturating_mul(1 << self.failures.min(16))
             .min(LONGEST_PAUSE);
+        // The endpoint itself knows better, within reason.
+        let asked = error.retry_after().unwrap_or_default();
+        let pause = pause.max(asked.min(LONGEST_ASKED));
         self.failures = self.failures.saturating_add(1);
         let error = error.with_pause(pause);
         self.failure = Some((error.clone(), Instant::now() + pause));
@@ -190,6 +203,10 @@ impl State {
 
 /// Longer than any token lives, and short enough to be added to a clock.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn never_answered() -> Error {
+    ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent).build()
+}
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -326,7 +326,7 @@ async fn a_token_that_ends_while_its_renewal_is_waited_for_is_not_given_out() {
     cache.get(AMPLE).await.unwrap();
     // The patience ends with the token, to the instant.
     tokio::time::advance(Duration::from_secs(900) - REFRESH_PATIENCE).await;
-    let waited = timeout(Duration::from_secs(60), cache.get(AMPLE)).await;
+    let waited = timeout(Duration::from_secs(30), cache.get(AMPLE)).await;
     assert!(
         waited.is_err(),
         "it waits for the renewal, which never comes"
@@ -359,4 +359,35 @@ async fn a_token_that_claims_to_live_for_ever_is_kept_for_a_day() {
     tokio::time::advance(Duration::from_secs(100)).await;
     cache.get(AMPLE).await.unwrap();
     assert_eq!(source.fetches.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_never_answers_is_given_up_and_asked_anew() {
+    let source = Arc::new(Hanging(AtomicUsize::new(1)));
+    let cache = TokenCache::new(Arc::new(source.clone()));
+    let asked = Instant::now();
+    let error = cache.get(AMPLE).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), asked.elapsed()),
+        (ErrorKind::Timeout, LONGEST_FETCH)
+    );
+    tokio::time::advance(FIRST_PAUSE).await;
+    let _ = cache.get(AMPLE).await;
+    assert_eq!(source.0.load(Ordering::SeqCst), 3, "somebody asks again");
+}
+
+#[test]
+fn an_endpoint_that_asks_for_patience_is_given_it_within_reason() {
+    for (asked, pause) in [(0, 100), (30_000, 30_000), (3_600_000, 60_000)] {
+        let error = Error::token_unavailable(std::io::Error::other("busy"));
+        let error = error.with_pause(Duration::from_millis(asked));
+        let mut state = State::default();
+        let before = Instant::now();
+        state.fail(error);
+        let (_, until) = state.failure.unwrap();
+        let left = until.duration_since(before);
+        assert!(
+            left >= Duration::from_millis(pause) && left < Duration::from_millis(pause + 5_000)
+        );
+    }
 }

@@ -205,7 +205,6 @@ pub(super) async fn submit(
 ) -> Result<Receipt, Error> {
     let client = &call.card.client;
     let fallback = fallback.unwrap_or(client.inner().fallback);
-    let sent_at = Instant::now();
     // One correlation id, one time limit for both requests: they are one use case.
     let mut progress = Progress::begin(client, options);
     let mut sent = reason_code;
@@ -228,12 +227,13 @@ pub(super) async fn submit(
     let (delivered, info) = result.map_err(|error| {
         error.with_unresolved(|| Unresolved {
             operation: call.operation,
+            base_url: client.inner().transport.base_url().to_owned(),
             issuer: call.card.issuer.clone(),
             card: call.card.id.clone(),
             new_card: call.new_card.clone(),
             reason: call.reason.clone(),
             reason_code: sent.clone(),
-            sent_at,
+            sent_at: progress.first_sent_at(),
             failed_at: Instant::now(),
         })
     })?;

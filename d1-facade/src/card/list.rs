@@ -41,6 +41,8 @@ pub struct OperationPage {
     operations: Vec<Operation>,
     remaining: Option<i64>,
     unknown_fields: Map<String, Value>,
+    /// Whether the answer has a list of operations, be it empty.
+    has_list: bool,
     server_time: Option<SystemTime>,
     call: CallInfo,
 }
@@ -62,6 +64,12 @@ impl OperationPage {
     #[must_use]
     pub fn remaining_operations(&self) -> Option<u64> {
         self.remaining.and_then(|n| u64::try_from(n).ok())
+    }
+
+    /// Whether that there are no operations in it may mean that they are elsewhere.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let elsewhere = !self.has_list || !self.unknown_fields.is_empty();
+        self.operations.is_empty() && (elsewhere || self.remaining.is_some_and(|n| n > 0))
     }
 
     /// When D1 gave the answer, by its own clock.
@@ -176,10 +184,15 @@ impl ListOperations {
             let error = unusable(operation, delivered);
             return Err(error.with_call(info.correlation_id(), info.attempts()));
         };
+        let has_list = !operations.is_empty()
+            || delivered
+                .json_object()
+                .is_some_and(|body| body.get("operations").is_some_and(Value::is_array));
         Ok(OperationPage {
             operations,
             remaining,
             unknown_fields,
+            has_list,
             server_time: delivered.server_time,
             call: info,
         })

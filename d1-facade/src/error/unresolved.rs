@@ -10,6 +10,8 @@ use crate::text::{CardId, IssuerId, Reason};
 #[derive(Debug, Clone)]
 pub(crate) struct Unresolved {
     pub(crate) operation: ApiOperation,
+    /// Where it was sent.
+    pub(crate) base_url: String,
     pub(crate) issuer: IssuerId,
     pub(crate) card: CardId,
     /// The other card that a renewal makes of it.
