@@ -309,3 +309,34 @@ async fn what_is_encrypted_is_what_was_given_and_names_its_key() {
         assert_eq!(header.key_id(), Some(kid.unwrap_or("first")));
     }
 }
+
+#[tokio::test]
+async fn a_header_and_a_claim_for_the_token_call_are_in_it_and_in_no_other() {
+    let token = serde_json::json!({"access_token": "token", "expires_in": 900});
+    let server = answering(ResponseTemplate::new(200).set_body_json(token)).await;
+    let key = d1_tests::p256().private_key_to_pem().unwrap();
+    let key = d1_facade::SigningKey::from_pem(key, "kid").unwrap();
+    let policy = d1_facade::auth::AssertionPolicy::default().claim("tenant", "t-1");
+    let environment = d1_facade::Environment::Custom(server.uri());
+    let client = d1_facade::Client::builder(environment, d1_tests::ISSUER.parse().unwrap())
+        .signing_key(key)
+        .assertion_policy(policy)
+        .token_header("x-tenant", "t-1")
+        .allow_plain_loopback()
+        .build()
+        .unwrap();
+    let card = client.card("ReplaceMe01".parse().unwrap());
+    card.suspend().await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let has_header: Vec<bool> = requests
+        .iter()
+        .map(|r| r.headers.contains_key("x-tenant"))
+        .collect();
+    assert_eq!(has_header, [true, false]);
+    let body = String::from_utf8(requests[0].body.clone()).unwrap();
+    let assertion = body.split("assertion=").nth(1).unwrap();
+    let claims = assertion.split('.').nth(1).unwrap();
+    let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims);
+    let claims: serde_json::Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+    assert_eq!(claims["tenant"], "t-1");
+}
