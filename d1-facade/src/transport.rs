@@ -139,15 +139,6 @@ impl Transport {
             // The generated client could not even make the request.
             return ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build();
         };
-        let elsewhere = error
-            .url()
-            .is_some_and(|url| url.origin().ascii_serialization() != self.base_url);
-        if elsewhere {
-            // It was answered by a redirect first; what else was done with it is not known.
-            return ErrorBuilder::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
-                .source(RedirectFollowed)
-                .build();
-        }
         let (kind, outcome) = classify(&error, self.answered.load(Ordering::Relaxed));
         ErrorBuilder::new(operation, kind, outcome)
             .source(TransportFault::of(&error))

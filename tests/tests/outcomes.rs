@@ -339,18 +339,3 @@ async fn a_client_of_the_services_own_that_follows_a_redirect_is_found_out() {
     );
     assert!(format!("{error:?}").contains("redirect"), "{error:?}");
 }
-
-#[tokio::test]
-async fn a_redirect_to_where_nobody_answers_does_not_make_a_change_unsent() {
-    let server = MockServer::start().await;
-    let moved = ResponseTemplate::new(307).insert_header("location", "http://127.0.0.1:1/");
-    Mock::given(any()).respond_with(moved).mount(&server).await;
-    let own = d1_tests::plain_http_client(|builder| builder);
-    let builder = d1_tests::bare_builder_for(&server.uri()).http_client(own);
-    let error = card(builder.retry(eager())).suspend().await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.outcome(), sent(&server).await),
-        (ErrorKind::UnexpectedStatus, Outcome::Unknown, 1),
-        "{error:?}"
-    );
-}
