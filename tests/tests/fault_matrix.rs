@@ -15,10 +15,10 @@ use d1_facade::{
 };
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer};
+use d1_tests::own_time::in_time;
 use d1_tests::{
     CARD, FixedToken, ISSUER, any_root, foreign_identity, sandbox_builder_without_tokens,
 };
-use tokio::time::Instant;
 
 const OPERATIONS: [ApiOperation; 6] = [
     ApiOperation::SuspendCard,
@@ -113,54 +113,6 @@ async fn row(
         cells.insert(operation.operation_id(), cell(&result, requests));
     }
     cells
-}
-
-/// The result of a call that must be over within `patience` by the clock of the test: that moves with the
-/// real one, but jumps as soon as the server has nothing more to say.
-async fn in_time<T>(
-    patience: Duration,
-    server: Option<&FaultServer>,
-    call: impl Future<Output = T>,
-) -> T {
-    let begun = Instant::now();
-    let mut call = std::pin::pin!(call);
-    let result = loop {
-        let stalled = async {
-            match server {
-                Some(server) => server.stalled().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            result = &mut call => break result,
-            () = stalled => {
-                // What was said before must have its time to arrive.
-                tokio::select! {
-                    biased;
-                    result = &mut call => break result,
-                    () = real_time(ARRIVAL) => tokio::time::advance(patience).await,
-                }
-            }
-            () = real_time(TICK) => tokio::time::advance(TICK).await,
-        }
-    };
-    let took = begun.elapsed();
-    assert!(
-        took <= patience + Duration::from_secs(1),
-        "it took {took:?}"
-    );
-    result
-}
-
-const TICK: Duration = Duration::from_millis(1);
-const ARRIVAL: Duration = Duration::from_millis(100);
-
-/// Passes real time, during which the clock of the test stands still: tokio lets it jump only when no
-/// blocking task is under way.
-async fn real_time(time: Duration) {
-    let wait = move || std::thread::park_timeout(time);
-    tokio::task::spawn_blocking(wait).await.unwrap();
 }
 
 /// The rule that must hold in every cell: a change of unknown outcome was sent once.
