@@ -307,7 +307,7 @@ async fn a_change_is_not_sent_again_with_no_time_left_for_its_answer() {
 #[tokio::test]
 async fn fields_of_an_error_that_are_not_known_are_the_callers_to_read() {
     let server = MockServer::start().await;
-    let body = json!({"error": "x", "errorCode": "NEW", "traceId": "t-1",
+    let body = json!({"error": "no card 4111 1111 1111 1111", "errorCode": "NEW", "traceId": "t-1",
         "card": {"pan": "4111 1111 1111 1111", "number": 4_111_111_111_111_111_u64, "n": 5}});
     let refusal = ResponseTemplate::new(400).set_body_json(body);
     Mock::given(any())
@@ -319,7 +319,9 @@ async fn fields_of_an_error_that_are_not_known_are_the_callers_to_read() {
         serde_json::to_value(error.unknown_fields()).unwrap(),
         json!({"traceId": "t-1", "card": {"pan": "[digits]", "number": "[digits]", "n": 5}})
     );
+    assert_eq!(error.troubleshooting_text(), Some("no card [digits]"));
     assert!(!format!("{error} {error:?}").contains("t-1"));
+    assert!(!format!("{error} {error:?}").contains("no card"));
 }
 
 #[tokio::test]
