@@ -195,9 +195,9 @@ impl ClientBuilder {
     /// timeout are its own business then, and must not be given beside it.
     ///
     /// Give it a redirect policy of none, no retries (they would send changes again), no decompression,
-    /// and timeouts. One that follows a redirect
-    /// has sent the request to where the redirect pointed; the call is then an
-    /// [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus) of unknown outcome.
+    /// and timeouts. One that follows a redirect has sent the request to where the redirect pointed; the
+    /// call is then an [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus) of unknown outcome, but
+    /// where nobody answers there it looks like a request that was never sent, and is sent again.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http.own = Some(client);
         self

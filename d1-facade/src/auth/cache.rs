@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// dislikes then is not the token.
 const REPLACEMENT_STANDS: Duration = Duration::from_secs(10);
 
-/// How much longer than [`LONGEST_PAUSE`] the endpoint itself can have it left alone.
+/// How long the endpoint itself can ask to be left alone (`Retry-After`).
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// How long a source may take: one that never answers must not hold up those who come later.

@@ -95,8 +95,9 @@ pub trait TokenSource: Send + Sync + 'static {
     /// Obtains a token.
     fn fetch(&self) -> TokenFuture<'_>;
 
-    /// Hears that D1 refused a token of this source (401). The client asks for another one next, so a
-    /// source that keeps tokens must not give this one out again.
+    /// Hears that D1 refused a token of this source (401), so that a source that keeps tokens does not
+    /// give this one out again. The client asks for another one next, unless the refused one came for
+    /// a refused one only seconds before.
     fn refused(&self, token: &AccessToken) {
         let _ = token;
     }

@@ -1,6 +1,7 @@
 //! The operations of a card: a page, or all of them.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::future::IntoFuture;
 use std::time::SystemTime;
 
@@ -36,7 +37,7 @@ pub struct ListOperations {
 }
 
 /// A page of operations, the most recent first.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OperationPage {
     operations: Vec<Operation>,
     remaining: Option<i64>,
@@ -45,6 +46,18 @@ pub struct OperationPage {
     has_list: bool,
     server_time: Option<SystemTime>,
     call: CallInfo,
+}
+
+impl fmt::Debug for OperationPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.unknown_fields.keys().collect();
+        f.debug_struct("OperationPage")
+            .field("operations", &self.operations)
+            .field("remaining", &self.remaining)
+            .field("unknown_fields", &names)
+            .field("call", &self.call)
+            .finish()
+    }
 }
 
 impl OperationPage {

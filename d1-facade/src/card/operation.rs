@@ -1,5 +1,7 @@
 //! An operation of a card, as D1 tells it.
 
+use std::fmt;
+
 use d1_generated::types;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -89,11 +91,23 @@ open_enum! {
 /// Lists may leave fields out that a single operation has, so that each of them may be missing. What
 /// this version has no method for is in [`to_json`](Self::to_json), and so is a field that is not of
 /// the documented type.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Operation {
     raw: types::CardOperationListItem,
     /// The fields that are known by name and not of the type that they should have.
     odd: Map<String, Value>,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was answered may be anything: of all but what happened when, names only.
+        f.debug_struct("Operation")
+            .field("operation", &self.operation())
+            .field("status", &self.status())
+            .field("start_time", &self.start_time())
+            .field("fields", &self.to_json().keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Operation {

@@ -1,5 +1,7 @@
 //! What a caller keeps of a change that D1 accepted.
 
+use std::fmt;
+
 use bytes::Bytes;
 use d1_generated::hooks::BodyFault;
 use serde_json::{Map, Value};
@@ -12,12 +14,24 @@ use crate::text::{CorrelationId, OperationId};
 /// D1 accepted a change of a card.
 ///
 /// What D1 answers is not documented beyond success: any 2xx is one, with a body or without.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Receipt {
     operation: ApiOperation,
     call: CallInfo,
     reason_code: ReasonCode,
     fields: Map<String, Value>,
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was answered may be anything: names only.
+        f.debug_struct("Receipt")
+            .field("operation", &self.operation)
+            .field("call", &self.call)
+            .field("reason_code", &self.reason_code)
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Receipt {
