@@ -129,8 +129,8 @@ async fn a_lost_renewal_is_found_under_its_new_id_and_a_lost_deletion_by_its_abs
     );
 }
 
-/// What `confirm` makes of a list, after a suspension that failed with 500.
-async fn verdict(page: serde_json::Value) -> Confirmation {
+/// A server at which every change fails with 500, and whose list is `page`, told at noon.
+async fn failing_and_listing(page: serde_json::Value) -> MockServer {
     let server = MockServer::start().await;
     let fail = Mock::given(wiremock::matchers::method("POST"));
     fail.respond_with(ResponseTemplate::new(500))
@@ -140,6 +140,12 @@ async fn verdict(page: serde_json::Value) -> Confirmation {
         .set_body_json(page)
         .insert_header("date", "Thu, 01 Jan 2026 12:00:00 GMT");
     Mock::given(any()).respond_with(list).mount(&server).await;
+    server
+}
+
+/// What `confirm` makes of a list, after a suspension that failed with 500.
+async fn verdict(page: serde_json::Value) -> Confirmation {
+    let server = failing_and_listing(page).await;
     let client = builder_for(&server).build().unwrap();
     let error = client
         .card(CARD.parse().unwrap())
@@ -220,18 +226,10 @@ async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
 
 #[tokio::test]
 async fn a_change_by_an_aggregator_is_found_under_its_id() {
-    let server = MockServer::start().await;
-    let fail = Mock::given(wiremock::matchers::method("POST"));
-    fail.respond_with(ResponseTemplate::new(500))
-        .mount(&server)
-        .await;
     let page = json!({"operations": [{"operationId": "1", "operation": "SUSPEND",
         "status": "SUCCESSFUL", "startTime": "2026-01-01T12:00:00Z", "requestorType": "ISSUER",
         "requestorId": "AGGREGATOR"}]});
-    let list = ResponseTemplate::new(200)
-        .set_body_json(page)
-        .insert_header("date", "Thu, 01 Jan 2026 12:00:00 GMT");
-    Mock::given(any()).respond_with(list).mount(&server).await;
+    let server = failing_and_listing(page).await;
     let builder = builder_for(&server).aggregator_id("AGGREGATOR");
     let client = builder.build().unwrap();
     let error = client.card(CARD.parse().unwrap()).suspend().await;
@@ -272,17 +270,9 @@ async fn what_is_not_a_list_says_nothing_of_what_was_done() {
 
 #[tokio::test]
 async fn a_failure_is_no_answer_before_d1_has_had_its_time() {
-    let server = MockServer::start().await;
-    let fail = Mock::given(wiremock::matchers::method("POST"));
-    fail.respond_with(ResponseTemplate::new(500))
-        .mount(&server)
-        .await;
     let page = json!({"operations": [{"operationId": "1", "operation": "SUSPEND",
         "status": "FAILED", "startTime": "2026-01-01T12:00:00Z"}], "remainingOperations": 0});
-    let list = ResponseTemplate::new(200)
-        .set_body_json(page)
-        .insert_header("date", "Thu, 01 Jan 2026 12:00:00 GMT");
-    Mock::given(any()).respond_with(list).mount(&server).await;
+    let server = failing_and_listing(page).await;
     let client = builder_for(&server).build().unwrap();
     let card = client.card(CARD.parse().unwrap());
     let error = card.suspend().await.unwrap_err();
