@@ -155,6 +155,7 @@ impl App {
         let card = request.text("cardId");
         let mut world = self.world();
         world.demand_issuer(request.text("issuerId"), route.call == Call::Delete)?;
+        world.demand_undamaged(card)?;
         let operation = match (route.call, renewal) {
             (Call::List, _) => {
                 let offset = request.number("offset").unwrap_or(0);

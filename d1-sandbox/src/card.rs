@@ -42,6 +42,7 @@ pub struct Card {
     pub(crate) exp: String,
     pub(crate) digital_cards: Vec<Value>,
     pub(crate) past_operations: usize,
+    pub(crate) damaged: bool,
 }
 
 impl Card {
@@ -59,6 +60,7 @@ impl Card {
             exp: DEFAULT_EXP.to_owned(),
             digital_cards: vec![json!({ "deviceType": "PHONE", "requestorName": "WALLET" })],
             past_operations: 0,
+            damaged: false,
         }
     }
 
@@ -124,6 +126,13 @@ impl Card {
     #[must_use]
     pub fn past_operations(mut self, count: usize) -> Self {
         self.past_operations = count;
+        self
+    }
+
+    /// Makes D1 itself unable to handle the card: each call for it is answered with 500.
+    #[must_use]
+    pub fn damaged(mut self) -> Self {
+        self.damaged = true;
         self
     }
 }

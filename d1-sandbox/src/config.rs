@@ -183,7 +183,7 @@ impl Builder {
 
     /// Adds the cards of a file of fixtures, YAML or JSON: `cards`, each with an `id` and whatever a
     /// [`Card`] can have (`state`, `suspendedBy`, `consumer`, `product`, `pan`, `exp`, `digitalCards`,
-    /// `pastOperations`), and `consumers`, each with an `id` and a `state`.
+    /// `pastOperations`, `damaged`), and `consumers`, each with an `id` and a `state`.
     ///
     /// ```
     /// # fn example() -> Result<(), d1_sandbox::FixtureError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::latency::Latency;
 use crate::spec::Call;
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +47,9 @@ pub struct Fault {
     pub(crate) times: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) probability: Option<f64>,
-    /// How long the answer takes at least and at most, in milliseconds.
+    /// How long the answer takes, in milliseconds.
     #[serde(default)]
-    pub(crate) delay_ms: (u64, u64),
+    pub(crate) delay_ms: Latency,
 }
 
 /// What happens to the answer.
@@ -92,7 +93,7 @@ impl Fault {
             after_effect: false,
             times: None,
             probability: None,
-            delay_ms: (0, 0),
+            delay_ms: Latency::default(),
         }
     }
 
@@ -200,9 +201,15 @@ impl Fault {
 
     /// Answers this long after the request, at least and at most.
     #[must_use]
-    pub fn delay(mut self, least: Duration, most: Duration) -> Self {
-        let milliseconds = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-        self.delay_ms = (milliseconds(least), milliseconds(most));
+    pub fn delay(self, least: Duration, most: Duration) -> Self {
+        self.delay_by_quantiles(&[least, most])
+    }
+
+    /// Answers this long after the request: equally spaced quantiles, from the least to the most.
+    /// With 20 ms, 25 ms, 40 ms, and 2 s a third of the calls takes more than 40 ms.
+    #[must_use]
+    pub fn delay_by_quantiles(mut self, quantiles: &[Duration]) -> Self {
+        self.delay_ms = Latency::new(quantiles);
         self
     }
 
@@ -223,9 +230,7 @@ impl Fault {
         if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return Err("probability: 0 to 1");
         }
-        if self.delay_ms.0 > self.delay_ms.1 {
-            return Err("delayMs: the least first, then the most");
-        }
+        self.delay_ms.check()?;
         if self.bytes > LONGEST_BODY {
             return Err("bytes: at most 256 MiB");
         }
@@ -329,13 +334,8 @@ impl FaultQueue {
             Some(_) => fault.times = left,
             None => {}
         }
-        let (least, most) = met.delay_ms;
-        let spread = most.saturating_sub(least).saturating_add(1);
-        let delay = least.saturating_add(next(random) % spread.max(1));
-        Some(Met {
-            fault: met,
-            delay: Duration::from_millis(delay),
-        })
+        let delay = met.delay_ms.at(fraction(next(random)));
+        Some(Met { fault: met, delay })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {

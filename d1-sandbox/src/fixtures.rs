@@ -41,6 +41,8 @@ struct CardFixture {
     digital_cards: Option<Vec<Value>>,
     #[serde(default)]
     past_operations: usize,
+    #[serde(default)]
+    damaged: bool,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
@@ -67,6 +69,8 @@ enum State {
 ///     exp: "1230"
 ///     digitalCards: [{ deviceType: PHONE }]
 ///     pastOperations: 30
+///   - id: ReplaceMe02
+///     damaged: true
 /// ```
 pub(crate) fn read(text: &str) -> Result<Vec<Card>, FixtureError> {
     let wrong = |problem: String| FixtureError(pan::masked_text(&problem));
@@ -129,6 +133,9 @@ impl CardFixture {
         if let Some(exp) = self.exp {
             card = card.exp(exp);
         }
+        if self.damaged {
+            card = card.damaged();
+        }
         if let Some(details) = self.digital_cards {
             card = card.digital_cards(details);
         }
@@ -145,11 +152,11 @@ mod tests {
     fn a_file_is_read_as_yaml_and_as_json() {
         let yaml = "consumers:\n  - id: C\n    state: INACTIVE\ncards:\n  - id: A\n    consumer: C\n    \
                     state: INACTIVE\n    suspendedBy: CARD_LOST\n    pan: \"5555555555554444\"\n    \
-                    exp: '0931'\n    pastOperations: 3\n    digitalCards: [{x: 1}]\n    product: P\n";
+                    exp: '0931'\n    pastOperations: 3\n    damaged: true\n    digitalCards: [{x: 1}]\n    product: P\n";
         let json = r#"{"consumers": [{"id": "C", "state": "INACTIVE"}], "cards": [{"id": "A",
             "consumer": "C", "state": "INACTIVE", "suspendedBy": "CARD_LOST", "product": "P",
             "pan": "5555555555554444", "exp": "0931", "pastOperations": 3,
-            "digitalCards": [{"x": 1}]}]}"#;
+            "digitalCards": [{"x": 1}], "damaged": true}]}"#;
         for text in [yaml, json] {
             let cards = read(text).unwrap();
             let [card] = cards.as_slice() else {
@@ -164,7 +171,7 @@ mod tests {
                 ("5555555555554444", "0931")
             );
             assert_eq!((card.past_operations, card.digital_cards.len()), (3, 1));
-            assert_eq!(card.product, "P");
+            assert_eq!((card.product.as_str(), card.damaged), ("P", true));
         }
     }
 

@@ -35,6 +35,7 @@ mod inspect;
 mod issuer;
 mod jwe;
 mod keys;
+mod latency;
 mod operations;
 mod pan;
 mod pki;

@@ -30,6 +30,7 @@ pub(crate) struct CardRecord {
     pub(crate) exp: Zeroizing<String>,
     /// Oldest first.
     pub(crate) history: VecDeque<Operation>,
+    damaged: bool,
 }
 
 /// Everything that a sandbox knows about cards.
@@ -120,6 +121,7 @@ impl World {
             pan: Zeroizing::new(card.pan.clone()),
             exp: Zeroizing::new(card.exp.clone()),
             history,
+            damaged: card.damaged,
         };
         self.cards.insert(card.id.clone(), record);
     }
@@ -214,6 +216,14 @@ impl World {
             (true, _) => Ok(()),
             (false, true) => Err(Self::nothing_to_delete()),
             (false, false) => Err(Self::unknown_card()),
+        }
+    }
+
+    /// Refuses a card that cannot be handled.
+    pub(crate) fn demand_undamaged(&self, id: &str) -> Result<(), Refusal> {
+        match self.cards.get(id) {
+            Some(card) if card.damaged => Err(Refusal::internal("Internal error")),
+            _ => Ok(()),
         }
     }
 

@@ -58,6 +58,22 @@ async fn a_card_is_suspended_resumed_renewed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_damaged_card_answers_500_to_every_call_and_stays_as_it_is() {
+    let card = Card::new("D").damaged();
+    let sandbox = Sandbox::builder().card(card).start().await.unwrap();
+    let caller = Caller::new(&sandbox).await;
+    for operation in ["suspend", "resume", "renew", "delete"] {
+        let (status, body) = caller.post("D", operation, json!({})).await;
+        assert_eq!(status, 500, "{operation}");
+        assert_eq!(body, json!({ "error": "Internal error" }), "{operation}");
+    }
+    assert_eq!(caller.get("D", "").await.0, 500);
+    assert_eq!(caller.get("D", "/op-000001").await.0, 500);
+    let card = sandbox.card("D").unwrap();
+    assert_eq!((card.state, card.operations), (CardState::Active, 2));
+}
+
+#[tokio::test]
 async fn digital_card_details_come_on_request() {
     let details = json!({ "deviceType": "WATCH" });
     let card = Card::new("C")
