@@ -1,6 +1,6 @@
 //! Finds what looks like a card number, so that it is neither accepted in clear nor written down.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// What stands in records for a value that must not be kept.
 pub(crate) const MASK: &str = "[masked]";
@@ -30,7 +30,7 @@ pub(crate) fn contains_pan(text: &str) -> bool {
 pub(crate) fn json_contains_pan(value: &Value) -> bool {
     match value {
         Value::String(text) => contains_pan(text),
-        Value::Number(number) => contains_pan(&number.to_string()),
+        Value::Number(number) => whole_digits(number).is_some_and(|digits| contains_pan(&digits)),
         Value::Array(items) => items.iter().any(json_contains_pan),
         Value::Object(members) => members.iter().any(|(name, value)| {
             contains_pan(name) || (name != "encryptedData" && json_contains_pan(value))
@@ -87,6 +87,17 @@ pub(crate) fn masked_target(target: &str) -> String {
 }
 
 /// Records are stricter than requests: a card number that fails the Luhn check is masked as well.
+/// The digits of a whole number, however it is written; a number that measures something has none.
+fn whole_digits(number: &Number) -> Option<String> {
+    match (number.as_u64(), number.as_f64()) {
+        (Some(whole), _) => Some(whole.to_string()),
+        (None, Some(float)) if float.fract() == 0.0 && float.abs() < 1e19 => {
+            Some(format!("{:.0}", float.abs()))
+        }
+        _ => None,
+    }
+}
+
 fn suspicious(text: &str) -> bool {
     contains_pan(text)
         || text
@@ -151,7 +162,9 @@ fn luhn(digits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn card_numbers_are_found_in_every_usual_form() {
@@ -179,6 +192,23 @@ mod tests {
             "",
         ] {
             assert!(!contains_pan(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_card_number_if_it_is_whole() {
+        for (text, expected) in [
+            ("4111111111111111", true),
+            ("4111111111111111.0", true),
+            ("4.111111111111111e15", true),
+            ("-4111111111111111", true),
+            ("41111111111111.11", false),
+            ("4.111111111111111e222", false),
+            ("0.4111111111111111", false),
+            ("12", false),
+        ] {
+            let number: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(json_contains_pan(&json!([number])), expected, "{text}");
         }
     }
 

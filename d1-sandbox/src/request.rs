@@ -166,6 +166,10 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
     Some(text.split(';').next()?.trim().to_ascii_lowercase())
 }
 
+/// What RFC 6749 and RFC 7523 define for the token call: none may come twice. What they do not define is
+/// ignored, however often it comes.
+const TOKEN_PARAMETERS: [&str; 4] = ["grant_type", "assertion", "scope", "client_id"];
+
 /// Reads JSON, and for the token call a form as well, which becomes an object.
 pub(crate) fn parse_body(
     call: Call,
@@ -179,7 +183,8 @@ pub(crate) fn parse_body(
         Some("application/x-www-form-urlencoded") if call == Call::Token => {
             let mut form = Map::new();
             for (name, value) in pairs(bytes).ok_or("not UTF-8")? {
-                if form.insert(name, Value::from(value)).is_some() {
+                let is_defined = TOKEN_PARAMETERS.contains(&name.as_str());
+                if form.insert(name, Value::from(value)).is_some() && is_defined {
                     return Err("a parameter is given more than once".to_owned());
                 }
             }

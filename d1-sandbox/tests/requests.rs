@@ -318,6 +318,12 @@ async fn the_token_call_takes_forms_and_json_and_nothing_wrong() {
 
     let form = "application/x-www-form-urlencoded";
     let grant = format!("grant_type={JWT_BEARER}");
+    let unknown = format!(
+        "{grant}&assertion={}&later=1&later=2",
+        caller.assertion("ISSUER_A-1")
+    );
+    let (status, answer) = read(caller.token_call(form, unknown).await).await;
+    assert_eq!(status, 200, "unknown parameters are ignored: {answer}");
     let stranger = caller.assertion("ISSUER_B-2");
     for (content_type, body, expected) in [
         (
@@ -350,7 +356,7 @@ async fn the_token_call_takes_forms_and_json_and_nothing_wrong() {
         assert!(answer["error_description"].is_string());
         assert!(!answer.to_string().contains(&valid));
     }
-    assert_eq!(sandbox.token_exchanges(), 2);
+    assert_eq!(sandbox.token_exchanges(), 3);
 }
 
 #[tokio::test]
