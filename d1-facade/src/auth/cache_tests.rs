@@ -391,3 +391,46 @@ fn an_endpoint_that_asks_for_patience_is_given_it_within_reason() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_does_not_serve_at_the_moment_it_expires() {
+    let (source, cache) = cache();
+    let begun = Instant::now();
+    assert!(cache.get(AMPLE).await.is_ok());
+    source.failing.store(true, Ordering::SeqCst);
+    // Renewals fail until the endpoint is left alone for longer than the token lives.
+    let mut at = begun + Duration::from_millis(868_500);
+    for renewal in 2..9 {
+        tokio::time::advance(at - Instant::now()).await;
+        assert!(cache.get(AMPLE).await.is_ok(), "the old token serves");
+        assert_eq!(fetches(&source), renewal);
+        at += LONGEST_PAUSE;
+    }
+    // The life time counts from the request.
+    let expiry = begun + Duration::from_secs(900);
+    let millisecond = Duration::from_millis(1);
+    tokio::time::advance(expiry - Instant::now() - millisecond).await;
+    assert!(cache.get(AMPLE).await.is_ok());
+    tokio::time::advance(millisecond).await;
+    assert!(cache.get(AMPLE).await.is_err());
+    assert_eq!(fetches(&source), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_failed_is_tried_again_when_its_pause_is_over() {
+    let (source, cache) = cache();
+    assert!(cache.get(AMPLE).await.is_ok());
+    source.failing.store(true, Ordering::SeqCst);
+    let second = Duration::from_secs(1);
+    tokio::time::advance(Duration::from_secs(870)).await;
+    assert!(cache.get(AMPLE).await.is_ok(), "the old token serves");
+    assert_eq!(fetches(&source), 2);
+    // The failure came a second after the pause had begun.
+    let millisecond = Duration::from_millis(1);
+    tokio::time::advance(LONGEST_PAUSE - second - millisecond).await;
+    assert!(cache.get(AMPLE).await.is_ok());
+    assert_eq!(fetches(&source), 2);
+    tokio::time::advance(millisecond).await;
+    assert!(cache.get(AMPLE).await.is_ok());
+    assert_eq!(fetches(&source), 3);
+}

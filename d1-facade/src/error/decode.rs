@@ -249,3 +249,46 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     };
     Some(wait.min(LONGEST))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_a_day_at_most() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let day = Duration::from_secs(86_400);
+        for (text, expected) in [
+            ("0", Some(Duration::ZERO)),
+            (" 7 ", Some(Duration::from_secs(7))),
+            ("86399", Some(day - Duration::from_secs(1))),
+            ("86401", Some(day)),
+            ("18446744073709551615", Some(day)),
+            (
+                "Tue, 14 Nov 2023 22:13:30 GMT",
+                Some(Duration::from_secs(10)),
+            ),
+            ("Tue, 14 Nov 2023 22:13:10 GMT", Some(Duration::ZERO)),
+            ("Fri, 14 Nov 2053 22:13:20 GMT", Some(day)),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, http::HeaderValue::from_static(text));
+            assert_eq!(retry_after(&headers, now), expected, "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn a_token_call_that_is_refused_for_its_rate_is_not_about_who_called() {
+        for (status, expected) in [
+            (StatusCode::TOO_MANY_REQUESTS, ErrorKind::RateLimited),
+            (StatusCode::BAD_REQUEST, ErrorKind::Authentication),
+            (StatusCode::UNAUTHORIZED, ErrorKind::Authentication),
+            (StatusCode::BAD_GATEWAY, ErrorKind::Server),
+        ] {
+            assert_eq!(kind(ApiOperation::GetToken, status, None), expected);
+        }
+    }
+}
