@@ -3,7 +3,7 @@
 # kept-alive mutual TLS, both measured by ab (Debian: apache2-utils) in turns of one run.
 # compare.sh [REQUESTS] [CONCURRENCY] [ROUNDS]
 set -euo pipefail
-requests=${1:-20000} concurrency=${2:-16} rounds=${3:-3}
+requests=${1:-40000} concurrency=${2:-32} rounds=${3:-9}
 cd "$(dirname "$0")/../.."
 cargo build --quiet --release --locked -p d1-sandbox
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
@@ -42,7 +42,8 @@ for round in $(seq "$rounds"); do
   ours=$(measure sandbox) bare=$(measure null)
   awk -v o="$ours" -v b="$bare" -v r="$round" \
     'BEGIN { printf "round %d: sandbox %.0f/s, 204 behind the same TLS %.0f/s, ratio %.2f\n", r, o, b, o / b }'
-done
+done | tee "$work/rounds"
+awk '{ print $NF }' "$work/rounds" | sort -n | awk '{ all[NR] = $1 } END { print "median ratio", all[int((NR + 1) / 2)] }'
 for kind in sandbox null; do
   pid=$(pgrep -f "serve --dir $work/$kind( |$)")
   echo "$kind: $(awk '/VmRSS/ { print $2, $3 }' "/proc/$pid/status") resident"

@@ -17,7 +17,7 @@ use crate::rules::DEFAULT_REASON_CODE;
 use crate::spec::{Call, Found, Route, Spec};
 use crate::state::{Motive, World};
 use http::request::Parts;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The path parameter values that a route found.
@@ -75,13 +75,20 @@ impl App {
     /// Answers one request and records it. The body is absent if it was too long or broke off.
     pub(crate) async fn handle(&self, parts: &Parts, body: Option<&[u8]>) -> Reply {
         let received_at = self.clock.told();
+        let found = self.spec.find(&parts.method, parts.uri.path());
+        // What belongs to no operation is read as JSON if it says that it is.
+        let reader = match &found {
+            Found::Route(route, _) => route.call,
+            Found::OtherMethods(_) | Found::Nothing => Call::Suspend,
+        };
+        let body = request::read_body(reader, &parts.headers, body);
         let raw = RawRequest {
             headers: &parts.headers,
             query: parts.uri.query(),
-            body,
+            body: body.as_ref().map_err(String::as_str),
         };
         let mut card = None;
-        let (call, reply) = match self.spec.find(&parts.method, parts.uri.path()) {
+        let (call, reply) = match found {
             Found::Route(route, values) => {
                 card = path_value(&values, "cardId").map(str::to_owned);
                 (Some(route.call), self.call(route, &values, &raw).await)
@@ -97,7 +104,7 @@ impl App {
             ),
         };
         let (operation_id, status) = (call.map(Call::operation_id), reply.recorded_status());
-        let recorded = recorded(parts, body, call);
+        let recorded = recorded(parts, body.ok());
         self.records.push(RecordedRequest {
             operation_id,
             status,
@@ -177,7 +184,7 @@ impl App {
         drop(world);
         self.records.tell(
             "change",
-            &json!({ "cardId": card, "operationId": operation }),
+            || json!({ "cardId": card, "operationId": operation }),
         );
         Ok(match self.success_style {
             SuccessStyle::NoContent => Reply::answer(204, None),
@@ -188,7 +195,7 @@ impl App {
         })
     }
 
-    async fn renewal(&self, request: &ValidRequest) -> Result<Renewal, Refusal> {
+    async fn renewal(&self, request: &ValidRequest<'_>) -> Result<Renewal, Refusal> {
         let state = match request.body_text("state") {
             None | Some("ACTIVE") => CardState::Active,
             Some("INACTIVE") => CardState::Inactive,
@@ -247,12 +254,7 @@ impl App {
 pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
 
 /// What is remembered of a request.
-fn recorded(parts: &Parts, body: Option<&[u8]>, call: Option<Call>) -> RecordedRequest {
-    let content_type = request::content_type(&parts.headers);
-    // What belongs to no operation is read as JSON if it says that it is.
-    let reader = call.unwrap_or(Call::Suspend);
-    let body =
-        body.and_then(|bytes| request::parse_body(reader, content_type.as_deref(), bytes).ok());
+fn recorded(parts: &Parts, body: Option<Value>) -> RecordedRequest {
     let correlation_id = parts.headers.get("x-correlation-id");
     RecordedRequest {
         operation_id: None,
@@ -276,7 +278,7 @@ fn path_value<'v>(values: &'v PathValues<'_>, name: &str) -> Option<&'v str> {
     value.as_deref()
 }
 
-fn motive(request: &ValidRequest) -> Motive {
+fn motive(request: &ValidRequest<'_>) -> Motive {
     Motive {
         reason: request.body_text("reason").map(str::to_owned),
         reason_code: request

@@ -150,12 +150,13 @@ fn only_known_bearer_tokens_are_accepted() {
     let fixture = Fixture::new();
     let mut tokens = fixture.authority.lock();
     tokens.ends.insert(
-        sha256(b"known"),
+        fingerprint("known").as_ref().to_vec(),
         OffsetDateTime::now_utc() + Duration::from_secs(60),
     );
-    tokens
-        .ends
-        .insert(sha256(b"expired"), OffsetDateTime::now_utc());
+    tokens.ends.insert(
+        fingerprint("expired").as_ref().to_vec(),
+        OffsetDateTime::now_utc(),
+    );
     drop(tokens);
     let status = |value: Option<&str>| {
         let mut headers = HeaderMap::new();

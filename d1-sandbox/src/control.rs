@@ -327,7 +327,7 @@ async fn set_clock(State(controlled): State<Controlled>, body: Bytes) -> Respons
 
 /// Tells the listeners that something else than a request has changed.
 fn changed(app: &App) -> StatusCode {
-    app.records.tell("control", &Value::Null);
+    app.records.tell("control", || Value::Null);
     StatusCode::NO_CONTENT
 }
 

@@ -23,7 +23,12 @@ const SECRET_MEMBERS: [&str; 11] = [
 /// Whether the text holds 13 to 19 digits that begin with 2 to 6 and pass the Luhn check, in one
 /// piece or in the usual groups of four.
 pub(crate) fn contains_pan(text: &str) -> bool {
-    words(text).any(word_contains_pan) || grouped_pan(text)
+    has_enough_digits(text) && (words(text).any(word_contains_pan) || grouped_pan(text))
+}
+
+/// Most texts have too few digits, which is seen at a glance.
+fn has_enough_digits(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() >= 13
 }
 
 /// Whether any name or value below this one contains a card number, `encryptedData` excepted.
@@ -73,6 +78,10 @@ pub(crate) fn masked_text(text: &str) -> String {
 
 /// A path with its query, each piece that contains a card number replaced by [`MASK`].
 pub(crate) fn masked_target(target: &str) -> String {
+    // An encoded digit has two digits itself.
+    if !has_enough_digits(target) {
+        return target.to_owned();
+    }
     let mut masked = String::with_capacity(target.len());
     for piece in target.split_inclusive(['/', '?', '&', '=', ':']) {
         let (text, end) = match piece.char_indices().next_back() {
@@ -86,7 +95,6 @@ pub(crate) fn masked_target(target: &str) -> String {
     masked
 }
 
-/// Records are stricter than requests: a card number that fails the Luhn check is masked as well.
 /// The digits of a whole number, however it is written; a number that measures something has none.
 fn whole_digits(number: &Number) -> Option<String> {
     match (number.as_u64(), number.as_f64()) {
@@ -98,11 +106,10 @@ fn whole_digits(number: &Number) -> Option<String> {
     }
 }
 
+/// Records are stricter than requests: a card number that fails the Luhn check is masked as well.
 fn suspicious(text: &str) -> bool {
-    contains_pan(text)
-        || text
-            .split(|c: char| !c.is_ascii_digit())
-            .any(|run| run.len() >= 13)
+    let mut runs = text.split(|c: char| !c.is_ascii_digit());
+    has_enough_digits(text) && (contains_pan(text) || runs.any(|run| run.len() >= 13))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

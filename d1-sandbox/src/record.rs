@@ -91,9 +91,7 @@ impl Records {
             request.method,
             request.path,
         );
-        if self.events.receiver_count() > 0 {
-            self.tell("request", &request.to_json());
-        }
+        self.tell("request", || request.to_json());
         let mut log = self.lock();
         let key = (request.operation_id.unwrap_or("none"), request.status);
         *log.counts.entry(key).or_default() += 1;
@@ -117,10 +115,12 @@ impl Records {
         self.lock().counts.clone()
     }
 
-    /// Tells everybody who listens.
-    pub(crate) fn tell(&self, kind: &str, data: &Value) {
-        // With nobody to hear it, it is lost.
-        let _ = self.events.send(json!({ "kind": kind, "data": data }));
+    /// Tells everybody who listens; with nobody to hear it, nothing is made up.
+    pub(crate) fn tell(&self, kind: &str, data: impl FnOnce() -> Value) {
+        if self.events.receiver_count() > 0 {
+            // Whoever left meanwhile does not hear it.
+            let _ = self.events.send(json!({ "kind": kind, "data": data() }));
+        }
     }
 
     /// What is told from now on.

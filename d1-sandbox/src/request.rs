@@ -15,49 +15,52 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 pub(crate) struct RawRequest<'r> {
     pub(crate) headers: &'r HeaderMap,
     pub(crate) query: Option<&'r str>,
-    /// The body, unless it was too long or broke off.
-    pub(crate) body: Option<&'r [u8]>,
+    /// The body, or why it cannot be read.
+    pub(crate) body: Result<&'r Value, &'r str>,
 }
 
 /// A valid request: parameters by their names, and the body.
 #[derive(Debug, Default)]
-pub(crate) struct ValidRequest {
-    parameters: Map<String, Value>,
-    pub(crate) body: Value,
+pub(crate) struct ValidRequest<'r> {
+    parameters: Vec<(&'r str, Value)>,
+    body: Option<&'r Value>,
 }
 
-impl ValidRequest {
+impl ValidRequest<'_> {
+    fn parameter(&self, name: &str) -> Option<&Value> {
+        let (_, value) = self.parameters.iter().find(|(found, _)| *found == name)?;
+        Some(value)
+    }
+
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.parameters
-            .get(name)
+        self.parameter(name)
             .and_then(Value::as_str)
             .unwrap_or_default()
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
-        let number = self.parameters.get(name).and_then(Value::as_u64)?;
+        let number = self.parameter(name).and_then(Value::as_u64)?;
         // An offset beyond what this machine can count is beyond every list as well.
         Some(usize::try_from(number).unwrap_or(usize::MAX))
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.parameters
-            .get(name)
+        self.parameter(name)
             .and_then(Value::as_bool)
             .unwrap_or_default()
     }
 
     pub(crate) fn body_text(&self, name: &str) -> Option<&str> {
-        self.body.get(name).and_then(Value::as_str)
+        self.body?.get(name).and_then(Value::as_str)
     }
 }
 
 /// Checks a request; a refusal names the place and the rule, and never a value.
-pub(crate) fn check(
-    route: &Route,
+pub(crate) fn check<'r>(
+    route: &'r Route,
     path: &[(&str, Option<String>)],
-    raw: &RawRequest<'_>,
-) -> Result<ValidRequest, Refusal> {
+    raw: &RawRequest<'r>,
+) -> Result<ValidRequest<'r>, Refusal> {
     let query = pairs(raw.query.unwrap_or_default().as_bytes())
         .ok_or_else(|| Refusal::bad_request("query: not UTF-8"))?;
     refuse_card_numbers(path, &query, raw.headers)?;
@@ -91,14 +94,14 @@ pub(crate) fn check(
         match value {
             Some(value) => {
                 let value = parameter.check(value).map_err(|rule| wrong(&rule))?;
-                valid.parameters.insert(name.to_owned(), value);
+                valid.parameters.push((name, value));
             }
             None if parameter.required => return Err(wrong("missing")),
             None => {}
         }
     }
     if route.takes_body() {
-        valid.body = read_body(route, raw)?;
+        valid.body = Some(checked_body(route, raw)?);
     }
     Ok(valid)
 }
@@ -143,25 +146,31 @@ fn refuse_card_numbers(
     Ok(())
 }
 
-fn read_body(route: &Route, raw: &RawRequest<'_>) -> Result<Value, Refusal> {
+fn checked_body<'r>(route: &Route, raw: &RawRequest<'r>) -> Result<&'r Value, Refusal> {
     let wrong = |rule: &str| Refusal::bad_request(format!("body: {rule}"));
-    let bytes = raw
-        .body
-        .ok_or_else(|| wrong("incomplete, or longer than 64 KiB"))?;
-    let body = parse_body(route.call, content_type(raw.headers).as_deref(), bytes)
-        .map_err(|rule| wrong(&rule))?;
+    let body = raw.body.map_err(wrong)?;
     // An assertion is random in the same way as a token.
-    if route.call != Call::Token && pan::json_contains_pan(&body) {
+    if route.call != Call::Token && pan::json_contains_pan(body) {
         return Err(wrong(
             "looks like a card number, which may travel in encryptedData alone",
         ));
     }
-    route.check_body(&body).map_err(|rule| wrong(&rule))?;
+    route.check_body(body).map_err(|rule| wrong(&rule))?;
     Ok(body)
 }
 
+/// Reads the body of a request, absent if it was too long or broke off; the error says what is wrong.
+pub(crate) fn read_body(
+    call: Call,
+    headers: &HeaderMap,
+    bytes: Option<&[u8]>,
+) -> Result<Value, String> {
+    let bytes = bytes.ok_or("incomplete, or longer than 64 KiB")?;
+    parse_body(call, content_type(headers).as_deref(), bytes)
+}
+
 /// The media type without its parameters, in lower case.
-pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
+fn content_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(text.split(';').next()?.trim().to_ascii_lowercase())
 }
@@ -171,11 +180,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
 const TOKEN_PARAMETERS: [&str; 4] = ["grant_type", "assertion", "scope", "client_id"];
 
 /// Reads JSON, and for the token call a form as well, which becomes an object.
-pub(crate) fn parse_body(
-    call: Call,
-    content_type: Option<&str>,
-    bytes: &[u8],
-) -> Result<Value, String> {
+fn parse_body(call: Call, content_type: Option<&str>, bytes: &[u8]) -> Result<Value, String> {
     match content_type {
         Some("application/json") => {
             serde_json::from_slice(bytes).map_err(|_| "not JSON in UTF-8".to_owned())

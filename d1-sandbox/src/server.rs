@@ -24,9 +24,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
 use tower_service::Service;
 
 /// How much of a body that is too long is still read, so that its sender sees the refusal.
@@ -131,7 +130,7 @@ async fn handle_request(State(app): State<Arc<App>>, request: Request) -> Respon
 fn respond(reply: Reply, date: OffsetDateTime) -> Response {
     let is_json = reply.body.is_some();
     let mut body = match (reply.body, reply.text) {
-        (Some(json), _) => json.to_string().into_bytes(),
+        (Some(json), _) => serde_json::to_vec(&json).unwrap_or_default(),
         (None, text) => text.unwrap_or_default(),
     };
     if let Ending::Padded(blanks) = reply.ending {
@@ -164,10 +163,8 @@ fn respond(reply: Reply, date: OffsetDateTime) -> Response {
         }
     }
     // The clock of the sandbox, not the machine's: operations have their times by it.
-    if let Ok(date) = date.format(&HTTP_DATE)
-        && !headers.contains_key(DATE)
-    {
-        insert(headers, DATE, &date);
+    if !headers.contains_key(DATE) {
+        insert(headers, DATE, &http_date(date));
     }
     if reply.ending == Ending::Disconnect {
         response.extensions_mut().insert(Disconnect);
@@ -176,10 +173,14 @@ fn respond(reply: Reply, date: OffsetDateTime) -> Response {
     response
 }
 
-/// A time as the header `Date` has it (RFC 9110, section 5.6.7).
-const HTTP_DATE: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
+/// A time as the header `Date` has it. It knows four digits of a year, however far the clock was moved.
+fn http_date(time: OffsetDateTime) -> String {
+    let seconds = u64::try_from(time.unix_timestamp()).unwrap_or(0);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
+}
+
+/// 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// How long what there is of a body that breaks off has to leave before the connection goes.
 const BREAK_AFTER: Duration = Duration::from_millis(20);
@@ -233,5 +234,29 @@ where
                 None => Ok(response),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_survives_any_clock() {
+        let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds);
+        for (time, expected) in [
+            (at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (at(-1), "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (
+                Ok(OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::MAX)),
+                "Fri, 31 Dec 9999 23:59:59 GMT",
+            ),
+            (
+                Ok(OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::MIN)),
+                "Thu, 01 Jan 1970 00:00:00 GMT",
+            ),
+        ] {
+            assert_eq!(time.map(http_date), Ok(expected.to_owned()));
+        }
     }
 }

@@ -209,9 +209,10 @@ impl Route {
         let mut values = Vec::new();
         let mut segments = path.split('/');
         for expected in &self.template {
-            let decoded = percent_encoding::percent_decode_str(segments.next()?);
+            let segment = segments.next()?;
+            let decoded = percent_encoding::percent_decode_str(segment);
             match expected {
-                Segment::Literal(text) if decoded.clone().eq(text.bytes()) => {}
+                Segment::Literal(text) if segment == text || decoded.clone().eq(text.bytes()) => {}
                 Segment::Literal(_) => return None,
                 Segment::Parameter(name) => {
                     let value = decoded.decode_utf8().ok().map(|value| value.into_owned());
