@@ -111,7 +111,9 @@ impl ClientBuilder {
     }
 
     /// The client certificate with its chain, and its private key (RSA or P-256), both PEM. D1 asks
-    /// for it on every call, the token's included.
+    /// for it on every connection, the token's included: a server that does not ask is refused before
+    /// anything is sent, for then somebody else has answered. Where a proxy of one's own has the
+    /// certificate, [`http_client`](Self::http_client) is the way.
     pub fn client_identity(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.http.identity = Some(Identity::from_pem(certificate.as_ref(), key.as_ref()));
         self
@@ -219,7 +221,7 @@ impl ClientBuilder {
             }
         }
         let timeout = self.timeout.min(LONGEST_TIMEOUT);
-        let http = self.http.build(base_url.starts_with("http:"), timeout)?;
+        let http = self.http.build(&base_url, timeout)?;
         let transport = Arc::new(Transport::new(http, base_url, timeout, self.body_limit));
         let aggregator = checked_aggregator(self.aggregator)?;
         let source: Arc<dyn TokenSource> = match self.token_source {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::builder::refuse_beside;
 use crate::call::LONGEST_TIMEOUT;
+use crate::client_auth::PerConnection;
 use crate::error::InvalidInput;
 use crate::tls::{self, Identity, Roots};
 
@@ -23,10 +24,10 @@ pub(crate) struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Builds it, `plain` without TLS, for calls that take no longer than `timeout`.
+    /// Builds it for calls to a server whose address was checked, that take no longer than `timeout`.
     pub(crate) fn build(
         self,
-        plain: bool,
+        base_url: &str,
         timeout: Duration,
     ) -> Result<reqwest::Client, InvalidInput> {
         if let Some(client) = self.own {
@@ -44,7 +45,7 @@ impl HttpOptions {
         }
         let identity = match self.identity {
             Some(identity) => Some(identity?),
-            None if plain => None,
+            None if base_url.starts_with("http:") => None,
             None => {
                 return Err(InvalidInput::new(
                     "client_identity",
@@ -55,7 +56,8 @@ impl HttpOptions {
         let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let connect_timeout = connect_timeout.min(timeout / 2);
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(self.roots, identity)?)
+            .tls_backend_preconfigured(tls::config(self.roots, identity, base_url)?)
+            .connector_layer(PerConnection)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             // Whatever another user of reqwest enables: what is read is what is counted.

@@ -142,6 +142,7 @@ mod builder;
 mod call;
 mod card;
 mod client;
+mod client_auth;
 mod config;
 mod confirm;
 mod credentials;

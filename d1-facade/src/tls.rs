@@ -6,11 +6,15 @@
 
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
+use crate::client_auth::{DemandingVerifier, NotingResolver};
 use crate::error::InvalidInput;
 
 /// A client certificate with its chain, and its private key.
@@ -78,10 +82,11 @@ impl Roots {
     }
 }
 
-/// The TLS configuration of the client.
+/// The TLS configuration of the client, for calls to the server at `base_url`.
 pub(crate) fn config(
     roots: Roots,
     identity: Option<Identity>,
+    base_url: &str,
 ) -> Result<ClientConfig, InvalidInput> {
     let Roots {
         extra,
@@ -96,30 +101,55 @@ pub(crate) fn config(
     let versions = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|_| InvalidInput::new("tls", "is not available in this build"))?;
-    let verified = if without_system {
-        versions.with_root_certificates(own_roots(extra)?)
+    let mut verifier = if without_system {
+        own_verifier(extra, provider.clone())?
     } else {
-        let verifier = platform_verifier(extra, provider)?;
-        versions
-            .dangerous() // The platform's verifier is as strict as the built-in one.
-            .with_custom_certificate_verifier(Arc::new(verifier))
+        Arc::new(platform_verifier(extra, provider.clone())?)
     };
+    if identity.is_some() {
+        verifier = Arc::new(DemandingVerifier {
+            inner: verifier,
+            host: server_name(base_url)?,
+        });
+    }
+    let verified = versions
+        .dangerous() // Both are as strict as what rustls does by itself.
+        .with_custom_certificate_verifier(verifier);
     let mut config = match identity {
         None => verified.with_no_client_auth(),
-        Some(identity) => verified
-            .with_client_auth_cert(identity.chain, identity.key)
-            .map_err(|e| match e {
-                rustls::Error::InconsistentKeys(_) => {
-                    InvalidInput::new(IDENTITY, "has a key that is not that of its certificate")
-                }
-                _ => InvalidInput::new(IDENTITY, "has a certificate or key that TLS cannot use"),
-            })?,
+        Some(identity) => {
+            let key = CertifiedKey::from_der(identity.chain, identity.key, &provider)
+                .map_err(|e| unusable_identity(&e))?;
+            let resolver = NotingResolver(SingleCertAndKey::from(key));
+            verified.with_client_cert_resolver(Arc::new(resolver))
+        }
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn own_roots(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, InvalidInput> {
+/// The name that the server's certificate must be for.
+fn server_name(base_url: &str) -> Result<ServerName<'static>, InvalidInput> {
+    let unusable = || InvalidInput::new("environment", "has a host that TLS cannot use");
+    let url = reqwest::Url::parse(base_url).map_err(|_| unusable())?;
+    let host = url.host_str().unwrap_or_default();
+    // An IPv6 address has brackets in a URL.
+    let host = host.trim_matches(['[', ']']).to_owned();
+    ServerName::try_from(host).map_err(|_| unusable())
+}
+
+fn unusable_identity(error: &rustls::Error) -> InvalidInput {
+    let rule = match error {
+        rustls::Error::InconsistentKeys(_) => "has a key that is not that of its certificate",
+        _ => "has a certificate or key that TLS cannot use",
+    };
+    InvalidInput::new(IDENTITY, rule)
+}
+
+fn own_verifier(
+    certificates: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, InvalidInput> {
     let mut store = RootCertStore::empty();
     for certificate in certificates {
         store
@@ -132,7 +162,17 @@ fn own_roots(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore
             "must be given when the system's are not used",
         ));
     }
-    Ok(store)
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
+    // With a root at hand there is nothing left to go wrong.
+    verifier.map_or_else(
+        |_| {
+            Err(InvalidInput::new(
+                ROOTS,
+                "is not a certificate that can be trusted",
+            ))
+        },
+        |verifier| Ok(verifier as Arc<dyn ServerCertVerifier>),
+    )
 }
 
 fn platform_verifier(

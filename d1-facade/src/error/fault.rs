@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use crate::client_auth::NotAsked;
 use rustls::{AlertDescription, CertificateError, Error as Tls};
 
 /// What the HTTP stack says of a failure, without anything that came from the other side.
@@ -39,15 +40,18 @@ impl TransportFault {
             if let Some(tls) = e.downcast_ref::<Tls>() {
                 words.push(tls_words(tls));
             }
-            if let Some(io) = e.downcast_ref::<io::Error>() {
-                // An I/O error is a wrapper where it has an error of another type inside.
-                match io.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) {
-                    Some(tls) => words.push(tls_words(tls)),
-                    None if io.kind() != io::ErrorKind::Other => words.push(io.kind().to_string()),
-                    None => {}
+            // An I/O error is a wrapper where it has an error inside, which is not its source.
+            current = match e
+                .downcast_ref::<io::Error>()
+                .map(|io| (io.kind(), io.get_ref()))
+            {
+                Some((_, Some(inner))) => Some(inner),
+                Some((kind, None)) => {
+                    words.extend((kind != io::ErrorKind::Other).then(|| kind.to_string()));
+                    None
                 }
-            }
-            current = e.source();
+                None => e.source(),
+            };
         }
         words.dedup();
         Self(words.join(": "))
@@ -68,6 +72,9 @@ fn stage(error: &reqwest::Error) -> &'static str {
 
 fn tls_words(error: &Tls) -> String {
     match error {
+        Tls::InvalidCertificate(CertificateError::Other(why)) if why.0.is::<NotAsked>() => {
+            NotAsked.to_string()
+        }
         Tls::AlertReceived(alert) => format!("TLS alert from the server: {}", alert_words(*alert)),
         Tls::InvalidCertificate(why) => {
             format!(
