@@ -3,6 +3,7 @@
 
 pub mod fault_server;
 pub mod own_time;
+pub mod prism;
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -187,15 +188,28 @@ pub fn sandbox_builder(sandbox: &Sandbox) -> ClientBuilder {
 
 /// A builder for a client for the sandbox that wants a source of tokens.
 pub fn sandbox_builder_without_tokens(sandbox: &Sandbox) -> ClientBuilder {
-    Client::builder(
-        Environment::Custom(sandbox.base_url().to_owned()),
-        sandbox.issuer_id().parse().unwrap(),
-    )
-    .root_certificate(sandbox.ca_pem())
-    .without_system_roots()
-    .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
-    .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
-    .retry(NoRetry)
+    let builder = match prism::in_front_of(sandbox) {
+        // Its forwarder has the certificates.
+        Some(url) => Client::builder(
+            Environment::Custom(url),
+            sandbox.issuer_id().parse().unwrap(),
+        )
+        .allow_plain_loopback()
+        .root_certificate(any_root()),
+        None => {
+            let url = sandbox.base_url().to_owned();
+            Client::builder(
+                Environment::Custom(url),
+                sandbox.issuer_id().parse().unwrap(),
+            )
+            .root_certificate(sandbox.ca_pem())
+            .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+        }
+    };
+    builder
+        .without_system_roots()
+        .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
+        .retry(NoRetry)
 }
 
 /// A sandbox as `builder` has it, and the test card in it.

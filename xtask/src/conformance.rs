@@ -3,26 +3,38 @@
 //! The tools are installed into the build folder, in the versions that the lock files in
 //! `tests/conformance` pin. Each suite prints what it counted; one table says it all at the end.
 
+mod api;
+mod jose;
+mod peers;
+mod prism;
+mod spec;
+mod tools;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use clap::ValueEnum;
 
 use crate::error::Error;
-use crate::spec::workspace_root;
+use tools::{Tools, io};
 
 /// What can be run by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
     /// The spec before redocly, spectral and openapi-spec-validator, and its descriptions and examples.
     Spec,
-    /// JWE and assertions between the facade, the sandbox and jose, node-jose, jwcrypto, PyJWT.
+    /// JWE and assertions between the facade, the sandbox and jose, node-jose, jwcrypto, PyJWT; vectors.
     Jose,
+    /// The facade and the sandbox through Prism's validating proxy, and the facade before its mock.
+    Prism,
+    /// Schemathesis against the sandbox.
+    Schemathesis,
+    /// OpenSSL's client against the sandbox, and its server against the facade.
+    Tls,
+    /// The facade through nginx, whose workers are replaced meanwhile.
+    Http,
+    /// The public API, each feature by itself, the least versions, the oldest compiler, docs.rs.
+    Api,
 }
-
-/// How many tokens go each way between the facade, or the sandbox, and each JOSE library.
-const TOKENS: &str = "1000";
 
 /// One check.
 struct Row {
@@ -48,8 +60,13 @@ pub(crate) fn run(suites: &[Suite], out: &mut impl Write) -> Result<(), Error> {
     let mut rows = Vec::new();
     for suite in suites {
         rows.extend(match suite {
-            Suite::Spec => spec(&tools)?,
-            Suite::Jose => jose(&tools)?,
+            Suite::Spec => spec::run(&tools)?,
+            Suite::Jose => jose::run(&tools)?,
+            Suite::Prism => prism::run(&tools)?,
+            Suite::Schemathesis => peers::schemathesis(&tools)?,
+            Suite::Tls => peers::tls(&tools)?,
+            Suite::Http => peers::http(&tools)?,
+            Suite::Api => api::run(&tools)?,
         });
     }
     write(&rows, out).map_err(|source| io("the table", source))?;
@@ -76,228 +93,6 @@ fn write(rows: &[Row], out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "\n{}:\n{}", row.check, row.detail.trim())?;
     }
     Ok(())
-}
-
-/// The installed tools.
-struct Tools {
-    folder: PathBuf,
-    sources: PathBuf,
-}
-
-impl Tools {
-    fn install() -> Result<Self, Error> {
-        let sources = workspace_root().join("tests/conformance");
-        let folder = target_folder()?.join("conformance");
-        std::fs::create_dir_all(&folder).map_err(|e| io("the build folder", e))?;
-        for name in [
-            "package.json",
-            "package-lock.json",
-            "jose.mjs",
-            "node-jose.cjs",
-        ] {
-            let (from, to) = (sources.join(name), folder.join(name));
-            std::fs::copy(&from, to).map_err(|e| io(&from.display().to_string(), e))?;
-        }
-        let tools = Self { folder, sources };
-        let mut npm = Command::new("npm");
-        npm.args([
-            "ci",
-            "--silent",
-            "--no-fund",
-            "--no-audit",
-            "--ignore-scripts",
-        ]);
-        tools.must(npm.current_dir(&tools.folder))?;
-        let mut venv = Command::new("python3");
-        tools.must(venv.args(["-m", "venv"]).arg(tools.folder.join("python")))?;
-        let mut pip = tools.python();
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--no-deps",
-            "-r",
-        ]);
-        tools.must(pip.arg(tools.sources.join("requirements.txt")))?;
-        Ok(tools)
-    }
-
-    fn python(&self) -> Command {
-        Command::new(self.folder.join("python/bin/python"))
-    }
-
-    fn npm_tool(&self, name: &str) -> Command {
-        Command::new(self.folder.join("node_modules/.bin").join(name))
-    }
-
-    fn must(&self, command: &mut Command) -> Result<(), Error> {
-        let output = self.output(command)?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(Error::Tool(program(command), said))
-    }
-
-    fn output(&self, command: &mut Command) -> Result<Output, Error> {
-        let output = command.env("NO_COLOR", "1").output();
-        output.map_err(|e| io(&program(command), e))
-    }
-
-    /// Runs a tool that counts nothing and fails when it finds something.
-    fn check(&self, suite: &'static str, check: &str, command: &mut Command) -> Result<Row, Error> {
-        let output = self.output(command)?;
-        Ok(Row {
-            suite,
-            check: check.to_owned(),
-            count: "1".to_owned(),
-            passed: output.status.success(),
-            detail: said(&output),
-        })
-    }
-}
-
-fn spec(tools: &Tools) -> Result<Vec<Row>, Error> {
-    let document = crate::spec::spec_path();
-    let (redocly, spectral) = (
-        tools.sources.join("redocly.yaml"),
-        tools.sources.join("spectral.yaml"),
-    );
-    let mut command = tools.npm_tool("redocly");
-    command
-        .args(["lint", "--max-problems=1000", "--config"])
-        .arg(redocly);
-    let mut rows = Vec::new();
-    let mut row = tools.check(
-        "spec",
-        "redocly, recommended and examples",
-        command.arg(&document),
-    )?;
-    // It exits with 0 on warnings.
-    row.passed &= !row.detail.contains("warning");
-    rows.push(row);
-    let mut command = tools.npm_tool("spectral");
-    command
-        .args(["lint", "--fail-severity=hint", "-r"])
-        .arg(spectral);
-    rows.push(tools.check("spec", "spectral, recommended", command.arg(&document))?);
-    let mut command = tools.python();
-    command.args(["-W", "ignore", "-m", "openapi_spec_validator"]);
-    rows.push(tools.check("spec", "openapi-spec-validator", command.arg(&document))?);
-
-    let mut command = tools.python();
-    command
-        .args(["-W", "ignore"])
-        .arg(tools.sources.join("descriptions.py"));
-    let output = tools.output(command.arg(&document))?;
-    if !output.status.success() {
-        rows.push(Row {
-            suite: "spec",
-            check: "descriptions.py finds nothing".to_owned(),
-            count: "1".to_owned(),
-            passed: false,
-            detail: said(&output),
-        });
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    for line in text.lines().filter(|line| !line.starts_with("FINDING")) {
-        if let Some((kind, count)) = line.split_once(": ") {
-            rows.push(Row {
-                suite: "spec",
-                check: format!("{kind} are described, examples are there and valid"),
-                count: count.to_owned(),
-                passed: output.status.success(),
-                detail: String::new(),
-            });
-        }
-    }
-    Ok(rows)
-}
-
-fn jose(tools: &Tools) -> Result<Vec<Row>, Error> {
-    let python = tools.folder.join("python/bin/python");
-    let script = tools.sources.join("jwcrypto_peer.py");
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--bin",
-            "jose_peers",
-        ])
-        .current_dir(workspace_root());
-    tools.must(&mut command)?;
-    let mut command = Command::new(target_folder()?.join("debug/jose_peers"));
-    command
-        .args([TOKENS, "node jose.mjs", "node node-jose.cjs"])
-        .arg(format!("{} {}", python.display(), script.display()))
-        .current_dir(&tools.folder);
-    let output = tools.output(&mut command)?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut rows: Vec<Row> = text
-        .lines()
-        .filter_map(|line| {
-            let mut parts = line.splitn(3, '\t');
-            let (check, count) = (parts.next()?, parts.next()?);
-            let verdict = parts.next()?;
-            Some(Row {
-                suite: "jose",
-                check: check.to_owned(),
-                count: count.to_owned(),
-                passed: verdict == "ok",
-                detail: verdict.to_owned(),
-            })
-        })
-        .collect();
-    if rows.is_empty() || !output.status.success() && rows.iter().all(|row| row.passed) {
-        rows.push(Row {
-            suite: "jose",
-            check: "jose_peers runs".to_owned(),
-            count: "0".to_owned(),
-            passed: false,
-            detail: said(&output),
-        });
-    }
-    Ok(rows)
-}
-
-fn said(output: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
-fn program(command: &Command) -> String {
-    command.get_program().to_string_lossy().into_owned()
-}
-
-fn io(what: &str, source: std::io::Error) -> Error {
-    Error::Io {
-        path: what.into(),
-        source,
-    }
-}
-
-/// The build folder of the workspace, wherever it was put.
-fn target_folder() -> Result<PathBuf, Error> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .current_dir(workspace_root())
-        .output()
-        .map_err(|e| io("cargo", e))?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let folder = metadata["target_directory"].as_str();
-    folder
-        .map(|folder| Path::new(folder).to_path_buf())
-        .ok_or_else(|| {
-            Error::Tool(
-                "cargo metadata".to_owned(),
-                "no target_directory".to_owned(),
-            )
-        })
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! The suite `prism`: the end-to-end tests through Prism's validating proxy, and the facade before what
+//! Prism makes up from the document.
+
+use std::path::Path;
+
+use super::Row;
+use super::tools::{Tools, cargo, io, said};
+use crate::error::Error;
+
+/// Tests that are about what the document does not say, or that break it on purpose.
+const NOT_THROUGH_PRISM: [&str; 4] = [
+    // They send what the document forbids.
+    "error_400_of_each_operation",
+    // The other readings of open questions: answers without the body that the document has.
+    "what_is_not_documented_about_success_makes_no_difference",
+    "error_404_without_a_code_or_a_body",
+    // It is about TLS, which Prism does not speak.
+    "without_a_client_certificate_of_d1s_nothing_gets_through",
+];
+
+pub(super) fn run(tools: &Tools) -> Result<Vec<Row>, Error> {
+    let prism = tools.npm_tool("prism");
+    let log = tools.folder.join("prism.log");
+    match std::fs::remove_file(&log) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io("prism.log", e)),
+        _ => {}
+    }
+    let mut tests = cargo();
+    tests
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .args(["--test=end_to_end", "--test=end_to_end_errors", "--"])
+        .args(NOT_THROUGH_PRISM.map(|test| format!("--skip={test}")))
+        .env("D1_TESTS_PRISM", &prism)
+        .env("D1_TESTS_PRISM_LOG", &log);
+    let output = tools.output(&mut tests)?;
+    let passed = output.status.success();
+    let forwarded = std::fs::read_to_string(&log).unwrap_or_default();
+    let row = |check: &str, count: usize, least: usize| Row {
+        suite: "prism",
+        check: format!("{check}, at least {least}"),
+        count: count.to_string(),
+        passed: passed && count >= least,
+        detail: said(&output),
+    };
+    let mut rows = vec![
+        row(
+            "end-to-end tests through the proxy",
+            passes(&said(&output)),
+            10,
+        ),
+        row(
+            "requests that it found nothing wrong with",
+            forwarded.lines().count(),
+            50,
+        ),
+    ];
+    rows.push(mock(tools, &prism)?);
+    Ok(rows)
+}
+
+fn mock(tools: &Tools, prism: &Path) -> Result<Row, Error> {
+    let mut tests = cargo();
+    tests
+        .args(["test", "--locked", "--workspace", "--test=prism", "--"])
+        .args(["--ignored", "--nocapture"])
+        .env("D1_TESTS_PRISM", prism);
+    let output = tools.output(&mut tests)?;
+    let text = said(&output);
+    let counts: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("decoded") || line.contains("taken"))
+        .collect();
+    Ok(Row {
+        suite: "prism",
+        check: "answers of the mock, static and dynamic".to_owned(),
+        count: counts.join("; "),
+        passed: output.status.success() && counts.len() == 2,
+        detail: text,
+    })
+}
+
+/// How many tests passed, by what cargo printed.
+fn passes(text: &str) -> usize {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("test result: ok. "))
+        .filter_map(|line| line.split(' ').next()?.parse::<usize>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passes;
+
+    #[test]
+    fn passed_tests_are_counted_over_all_programs() {
+        let text = "x\ntest result: ok. 7 passed; 0 failed\ntest result: FAILED. 2 passed\n\
+                    test result: ok. 12 passed; 0 failed\n";
+        assert_eq!(passes(text), 19);
+    }
+}
