@@ -10,10 +10,10 @@ target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_director
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
 
-RUST_LOG=warn "$target/release/d1-sandbox" serve --dir "$work" --control-port 0 >"$work/out" &
+RUST_LOG=warn "$target/release/d1-sandbox" serve --dir "$work/files" --control-port 0 >"$work/out" &
 server=$!
 until grep -q Ctrl-C "$work/out"; do :; done
-. "$work/d1.env"
+. "$work/files/d1.env"
 cat "$D1_CLIENT_CERT" "$D1_CLIENT_KEY" >"$work/client.pem"
 printf '{"reasonCode":"ISSUER_DECISION"}' >"$work/body"
 token=$(curl --silent --cacert "$D1_CA" --cert "$D1_CLIENT_CERT" --key "$D1_CLIENT_KEY" \
