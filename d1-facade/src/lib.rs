@@ -133,7 +133,8 @@
 //!
 //! # TLS and cryptography
 //!
-//! TLS is rustls with *ring*; JOSE is josekit, which links OpenSSL. The feature `vendored` builds
+//! TLS is rustls with *ring*. A server that does not ask for the client certificate is refused before
+//! anything is sent: D1 asks on every connection, so somebody else has answered. JOSE is josekit, which links OpenSSL. The feature `vendored` builds
 //! OpenSSL from source for hosts without its headers.
 
 mod api_operation;

