@@ -1,14 +1,14 @@
 //! The command line of xtask.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // It is a command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::{self, Mode};
-use crate::{codegen, conformance, fault_report, lint, spec};
+use crate::{codegen, conformance, fault_report, lint, spec, spec_diff};
 
 #[derive(Parser)]
 #[command(
@@ -39,6 +39,13 @@ enum Command {
     },
     /// Run every fault against every operation, and print the table of what a caller is told.
     FaultReport,
+    /// Compare another OpenAPI file with the curated spec: what breaks callers, only widens, or closes an
+    /// open question. Exits with 0 when they are the same, 1 when they differ, 2 when it cannot be read.
+    SpecDiff {
+        /// The OpenAPI 3.0 or 3.1 document, YAML or JSON.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Refuse what the generator would turn into a wrong client.
     SpecLint {
         /// Another spec than the curated one.
@@ -54,6 +61,7 @@ pub fn run() -> ExitCode {
         Command::Codegen { check, spec } => run_codegen(check, spec),
         Command::Conformance { suites } => conformance::run(&suites, &mut std::io::stdout().lock()),
         Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),
+        Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
     };
     match result {
@@ -71,6 +79,17 @@ fn run_codegen(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
     let mode = if check { Mode::Check } else { Mode::Write };
     let mut out = std::io::stdout().lock();
     output::apply(&spec::workspace_root(), &files, mode, &mut out)
+}
+
+fn run_diff(file: &Path) -> ExitCode {
+    match spec_diff::run(file, &mut std::io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn run_lint(path: Option<PathBuf>) -> Result<(), Error> {

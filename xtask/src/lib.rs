@@ -8,6 +8,7 @@
 //! | What is changed before the generator sees the spec? | [`normalize`] |
 //! | How is each generated file made? | [`client`], [`error_table`], [`facts`] |
 //! | How are files compared and written? | [`output`] |
+//! | What does another OpenAPI file say otherwise? | `spec_diff` |
 
 pub mod cli;
 pub mod client;
@@ -21,3 +22,4 @@ pub mod lint;
 pub mod normalize;
 pub mod output;
 pub mod spec;
+mod spec_diff;

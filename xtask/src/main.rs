@@ -1,4 +1,4 @@
-//! Maintainer commands of the workspace: `cargo xtask codegen` and `cargo xtask spec-lint`.
+//! Maintainer commands of the workspace: `cargo xtask help` lists them.
 
 use std::process::ExitCode;
 
