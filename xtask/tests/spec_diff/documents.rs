@@ -1,6 +1,6 @@
 //! Small documents written by hand, in the ways in which other people write OpenAPI.
 
-use crate::{diff, line};
+use crate::{OURS, diff, edited, line};
 
 /// A document with one operation of ours, suspend, and what the operation and the components hold.
 fn suspend(version: &str, operation: &str, components: &str) -> String {
@@ -192,4 +192,38 @@ fn a_status_without_quotes_is_a_status() {
     let status = run.with_title("`POST /…/operations:suspend response 2XX`: status");
     assert_eq!(status.says, "ours `2XX`, theirs `200`");
     assert_eq!(status.line, line("operationId: suspendCard", "2XX:"));
+}
+
+#[test]
+fn what_stands_beside_a_reference_counts_in_3_1_alone() {
+    let beside = |version: &str| {
+        let text = OURS.replace("openapi: 3.0.3", &format!("openapi: {version}"));
+        let reference = "          $ref: \"#/components/schemas/Reason\"\n";
+        assert!(text.contains(reference));
+        let text = text.replace(reference, &format!("{reference}          maxLength: 40\n"));
+        diff(&text)
+    };
+    assert_eq!(beside("3.0.3").code, 0);
+    let told = beside("3.1.0").only();
+    assert_eq!(
+        (told.class.as_str(), told.says.as_str()),
+        ("breaks callers", "ours `64`, theirs `40`")
+    );
+}
+
+#[test]
+fn null_as_one_of_two_schemas_is_null() {
+    for (key, null) in [("anyOf", "{type: 'null'}"), ("oneOf", "{enum: [null]}")] {
+        let text = edited(
+            "    CardOperationRequest:\n      type",
+            "$ref: \"#/components/schemas/Reason\"",
+            &format!("{key}: [{{$ref: '#/components/schemas/Reason'}}, {null}]"),
+        );
+        let told = diff(&text).only();
+        assert_eq!(told.class, "only widens");
+        assert_eq!(
+            told.title,
+            "`POST /…/operations:suspend request.reason`: nullable"
+        );
+    }
 }
