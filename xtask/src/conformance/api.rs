@@ -1,7 +1,7 @@
 //! The suite `api`: what a release promises: each feature by itself, the least versions, the oldest
 //! compiler, the documentation as docs.rs builds it, and no break since the last release.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Row;
@@ -23,6 +23,11 @@ pub(super) fn run(tools: &Tools) -> Result<Vec<Row>, Error> {
         documentation(tools)?,
         breaks(tools)?,
     ])
+}
+
+/// One build folder for all of them: most of what they compile is the same.
+fn released(tools: &Tools) -> PathBuf {
+    tools.folder.join("released")
 }
 
 /// Installs a subcommand of cargo into the build folder.
@@ -68,7 +73,7 @@ fn each_feature(tools: &Tools) -> Result<Row, Error> {
     .args(RELEASED)
     // What the manifests of a build without tests look like stays out of the work tree.
     .arg("--target-dir")
-    .arg(tools.folder.join("features"));
+    .arg(released(tools));
     let output = tools.output(&mut hack)?;
     let text = said(&output);
     let builds = text.lines().filter(|l| l.contains("info: running")).count();
@@ -95,7 +100,7 @@ fn least_versions(tools: &Tools) -> Result<Row, Error> {
         .args(["check", "--locked"])
         .args(RELEASED)
         .arg("--target-dir")
-        .arg(tools.folder.join("least-target"))
+        .arg(released(tools))
         .current_dir(&copy);
     let output = tools.output(&mut check)?;
     let text = said(&output);
@@ -136,7 +141,7 @@ fn oldest_compiler(tools: &Tools) -> Result<Row, Error> {
         .args(["run", version.as_str(), "cargo", "check", "--locked"])
         .args(RELEASED)
         .arg("--target-dir")
-        .arg(tools.folder.join("oldest"))
+        .arg(released(tools))
         .current_dir(workspace_root());
     let mut listed = Command::new("rustup");
     let listed = tools.output(listed.args(["toolchain", "list"]));
@@ -174,7 +179,7 @@ fn documentation(tools: &Tools) -> Result<Row, Error> {
         "schemars",
     ])
     .arg("--target-dir")
-    .arg(tools.folder.join("docs"))
+    .arg(released(tools))
     .env("RUSTDOCFLAGS", "-D warnings --cfg docsrs");
     let output = tools.output(&mut doc)?;
     Ok(row(
