@@ -63,17 +63,10 @@ fn with_subcommands(tools: &Tools) -> Command {
 fn each_feature(tools: &Tools) -> Result<Row, Error> {
     subcommand(tools, "cargo-hack", HACK)?;
     let mut hack = with_subcommands(tools);
-    hack.args([
-        "hack",
-        "check",
-        "--each-feature",
-        "--no-dev-deps",
-        "--locked",
-    ])
-    .args(RELEASED)
-    // What the manifests of a build without tests look like stays out of the work tree.
-    .arg("--target-dir")
-    .arg(released(tools));
+    hack.args(["hack", "check", "--each-feature", "--locked"])
+        .args(RELEASED)
+        .arg("--target-dir")
+        .arg(released(tools));
     let output = tools.output(&mut hack)?;
     let text = said(&output);
     let builds = text.lines().filter(|l| l.contains("info: running")).count();
