@@ -1,7 +1,7 @@
 //! The suite `prism`: the end-to-end tests through Prism's validating proxy, and the facade before what
 //! Prism makes up from the document.
 
-use std::path::Path;
+use std::process::Command;
 
 use super::Row;
 use super::tools::{Tools, cargo, io, said};
@@ -54,29 +54,9 @@ pub(super) fn run(tools: &Tools) -> Result<Vec<Row>, Error> {
             50,
         ),
     ];
-    rows.push(mock(tools, &prism)?);
+    let mut mock = Command::new(tools.build("prism_mock")?);
+    rows.extend(tools.rows("prism", mock.arg(&prism))?);
     Ok(rows)
-}
-
-fn mock(tools: &Tools, prism: &Path) -> Result<Row, Error> {
-    let mut tests = cargo();
-    tests
-        .args(["test", "--locked", "--workspace", "--test=prism", "--"])
-        .args(["--ignored", "--nocapture"])
-        .env("D1_TESTS_PRISM", prism);
-    let output = tools.output(&mut tests)?;
-    let text = said(&output);
-    let counts: Vec<&str> = text
-        .lines()
-        .filter(|line| line.contains("decoded") || line.contains("taken"))
-        .collect();
-    Ok(Row {
-        suite: "prism",
-        check: "answers of the mock, static and dynamic".to_owned(),
-        count: counts.join("; "),
-        passed: output.status.success() && counts.len() == 2,
-        detail: text,
-    })
 }
 
 /// How many tests passed, by what cargo printed.
