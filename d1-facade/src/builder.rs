@@ -21,6 +21,9 @@ use crate::transport::Transport;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// Makes a source of tokens out of the client's own exchange.
+type AroundExchange = Box<dyn FnOnce(Exchange) -> Arc<dyn TokenSource> + Send + Sync>;
+
 /// How a [`Client`] is to be. Whatever is wrong is told by [`build`](Self::build), which names it.
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {
@@ -33,6 +36,7 @@ pub struct ClientBuilder {
     assertion: Option<AssertionPolicy>,
     token_headers: Vec<(String, String)>,
     token_source: Option<Arc<dyn TokenSource>>,
+    around_exchange: Option<AroundExchange>,
     http: HttpOptions,
     fallback: ReasonCodeFallback,
     retry: Arc<dyn RetryPolicy>,
@@ -53,6 +57,7 @@ impl ClientBuilder {
             assertion: None,
             token_headers: Vec::new(),
             token_source: None,
+            around_exchange: None,
             http: HttpOptions::default(),
             fallback: ReasonCodeFallback::Never,
             retry: Arc::new(Backoff::default()),
@@ -107,6 +112,39 @@ impl ClientBuilder {
     /// assertion or the token's call must not be given beside it.
     pub fn token_source(mut self, source: impl TokenSource) -> Self {
         self.token_source = Some(Arc::new(source));
+        self
+    }
+
+    /// Takes tokens from a source of one's own that has the client's [`Exchange`] to fall back on: one
+    /// that shares a token among the processes of a service, counts exchanges, or keeps them apart.
+    /// Everything about the assertion and the token's call stays the client's.
+    ///
+    /// ```no_run
+    /// use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
+    ///
+    /// struct Counted(Exchange);
+    ///
+    /// impl TokenSource for Counted {
+    ///     fn fetch(&self) -> TokenFuture<'_> {
+    ///         println!("one exchange more");
+    ///         self.0.fetch()
+    ///     }
+    ///
+    ///     fn refused(&self, token: &AccessToken) {
+    ///         self.0.refused(token);
+    ///     }
+    /// }
+    ///
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// let d1 = builder.token_source_with(Counted).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token_source_with<S: TokenSource>(
+        mut self,
+        around: impl FnOnce(Exchange) -> S + Send + Sync + 'static,
+    ) -> Self {
+        self.around_exchange = Some(Box::new(|exchange| Arc::new(around(exchange))));
         self
     }
 
@@ -224,33 +262,18 @@ impl ClientBuilder {
         let http = self.http.build(&base_url, timeout)?;
         let transport = Arc::new(Transport::new(http, base_url, timeout, self.body_limit));
         let aggregator = checked_aggregator(self.aggregator)?;
-        let source: Arc<dyn TokenSource> = match self.token_source {
-            Some(source) => {
-                let beside = [
-                    ("signing_key", !self.signing_keys.is_empty()),
-                    ("sign_with", self.sign_with.is_some()),
-                    ("assertion_policy", self.assertion.is_some()),
-                    ("token_header", !self.token_headers.is_empty()),
-                ];
-                refuse_beside("token_source", beside)?;
-                source
-            }
-            None => {
-                let policy = self.assertion.unwrap_or_default();
-                policy.check()?;
-                let headers = extra_headers(&self.token_headers)
-                    .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
-                Arc::new(Exchange::new(
-                    transport.clone(),
-                    headers,
-                    aggregator
-                        .clone()
-                        .unwrap_or_else(|| self.issuer.to_string()),
-                    policy,
-                    choose_signing_key(self.signing_keys, self.sign_with.as_deref())?,
-                ))
-            }
-        };
+        let source = SourceOptions {
+            subject: aggregator
+                .clone()
+                .unwrap_or_else(|| self.issuer.to_string()),
+            signing_keys: self.signing_keys,
+            sign_with: self.sign_with,
+            assertion: self.assertion,
+            token_headers: self.token_headers,
+            own: self.token_source,
+            around_exchange: self.around_exchange,
+        }
+        .build(&transport)?;
         unique_kids(
             self.encryption_keys.iter().map(EncryptionKey::kid),
             "encryption_key",
@@ -264,6 +287,43 @@ impl ClientBuilder {
             aggregator,
             encryption_keys: self.encryption_keys,
         }))
+    }
+}
+
+/// Where the client's tokens are to come from.
+struct SourceOptions {
+    subject: String,
+    signing_keys: Vec<SigningKey>,
+    sign_with: Option<String>,
+    assertion: Option<AssertionPolicy>,
+    token_headers: Vec<(String, String)>,
+    own: Option<Arc<dyn TokenSource>>,
+    around_exchange: Option<AroundExchange>,
+}
+
+impl SourceOptions {
+    fn build(self, transport: &Arc<Transport>) -> Result<Arc<dyn TokenSource>, InvalidInput> {
+        if let Some(source) = self.own {
+            let beside = [
+                ("signing_key", !self.signing_keys.is_empty()),
+                ("sign_with", self.sign_with.is_some()),
+                ("assertion_policy", self.assertion.is_some()),
+                ("token_header", !self.token_headers.is_empty()),
+                ("token_source_with", self.around_exchange.is_some()),
+            ];
+            refuse_beside("token_source", beside)?;
+            return Ok(source);
+        }
+        let policy = self.assertion.unwrap_or_default();
+        policy.check()?;
+        let headers = extra_headers(&self.token_headers)
+            .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
+        let key = choose_signing_key(self.signing_keys, self.sign_with.as_deref())?;
+        let exchange = Exchange::new(transport.clone(), headers, self.subject, policy, key);
+        Ok(match self.around_exchange {
+            Some(around) => around(exchange),
+            None => Arc::new(exchange),
+        })
     }
 }
 

@@ -143,6 +143,10 @@ fn refused_beside_a_token_source(url: &str, key: impl Fn() -> SigningKey) {
         (with_tokens().sign_with("kid-1"), "sign_with"),
         (with_tokens().assertion_policy(policy), "assertion_policy"),
         (with_tokens().token_header("x", "y"), "token_header"),
+        (
+            with_tokens().token_source_with(|exchange| exchange),
+            "token_source_with",
+        ),
     ] {
         refused(builder.build(), field, "beside token_source");
     }

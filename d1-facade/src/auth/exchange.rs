@@ -1,5 +1,6 @@
 //! Trades an assertion for an access token at D1's token endpoint.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -20,14 +21,27 @@ use crate::transport::{ApiCall, Transport, unusable};
 /// How far the clocks must be apart from what was assumed for another assertion to be worth it.
 const NEW_OFFSET: u64 = 60;
 
-/// The client's own [`TokenSource`].
-pub(crate) struct Exchange {
+/// The client's own [`TokenSource`]: signs an assertion and trades it for a token, over the client's
+/// own connections. Each [`fetch`](TokenSource::fetch) is one exchange.
+///
+/// It is handed out by
+/// [`ClientBuilder::token_source_with`](crate::ClientBuilder::token_source_with) alone.
+pub struct Exchange {
     transport: Arc<Transport>,
     headers: HeaderMap,
     assertion: Assertion,
     key: SigningKey,
     /// How many seconds this machine's clock is ahead of D1's, once D1 has shown that it is.
     clock_offset: AtomicI64,
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("host", &self.transport.base_url())
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TokenSource for Exchange {

@@ -7,7 +7,7 @@ mod token;
 
 pub use assertion::{AssertionPolicy, SigningKey};
 pub(crate) use cache::TokenCache;
-pub(crate) use exchange::Exchange;
+pub use exchange::Exchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;
 pub use token::{AccessToken, TokenFuture, TokenSource};

@@ -48,14 +48,23 @@ impl AccessToken {
         self
     }
 
+    /// The token itself, for a source that shares it with other processes. Whoever has it can call D1
+    /// with the client certificate until the token ends: it belongs into no log, and into no store that
+    /// others can read. Copies are the caller's to wipe.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        let header = self.authorization.as_bytes();
+        let secret = header.strip_prefix(b"Bearer ".as_slice()).unwrap_or(header);
+        // Visible ASCII, as `new` has checked.
+        std::str::from_utf8(secret).unwrap_or_default()
+    }
+
     /// Whether it is the token `secret`, for a source that keeps tokens of its own. The time it takes
     /// does not depend on where they differ.
     #[must_use]
     pub fn is(&self, secret: &str) -> bool {
-        let own = self.authorization.as_bytes();
-        own.strip_prefix(b"Bearer ".as_slice()).is_some_and(|own| {
-            own.len() == secret.len() && openssl::memcmp::eq(own, secret.as_bytes())
-        })
+        let own = self.expose_secret().as_bytes();
+        own.len() == secret.len() && openssl::memcmp::eq(own, secret.as_bytes())
     }
 
     /// How long it lives, from when it was obtained.
@@ -87,10 +96,16 @@ impl fmt::Debug for AccessToken {
 
 /// Where access tokens come from.
 ///
-/// The client has its own, which trades assertions for tokens. Services that share tokens among many
-/// processes put theirs in its place with
-/// [`ClientBuilder::token_source`](crate::ClientBuilder::token_source). Either way the client keeps
-/// a token until shortly before it ends, and asks once however many calls wait.
+/// The client has its own, the [`Exchange`](super::Exchange), which trades assertions for tokens.
+/// Services that share tokens among many processes put theirs around it with
+/// [`ClientBuilder::token_source_with`](crate::ClientBuilder::token_source_with), as the example
+/// `shared_token` does; those that get tokens elsewhere put theirs in its place with
+/// [`ClientBuilder::token_source`](crate::ClientBuilder::token_source).
+///
+/// Either way the client asks once however many calls wait, and keeps what it gets: a token that came
+/// where there was none until some time in the second half of its life, so that instances that start
+/// together do not renew together; any other until 60 to 90 seconds before its end. Of a token that
+/// lives for less than five minutes those are a fifth to three tenths of its life.
 pub trait TokenSource: Send + Sync + 'static {
     /// Obtains a token.
     fn fetch(&self) -> TokenFuture<'_>;
@@ -118,6 +133,7 @@ mod tests {
         let header = token.authorization();
         assert!(header.is_sensitive());
         assert_eq!(header.to_str().unwrap(), "Bearer s3cret");
+        assert_eq!(token.expose_secret(), "s3cret");
         assert!(!format!("{token:?} {header:?}").contains("s3cret"));
         let echoed = token.with_scope(Some("s3cret".to_owned()));
         assert_eq!(echoed.scope(), Some("s3cret"));
