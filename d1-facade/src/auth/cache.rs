@@ -11,12 +11,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::{Instant, timeout};
 
+use super::renewal::{self, Early};
 use super::{AccessToken, TokenSource};
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
-
-/// How long before its end a token is renewed; at most a fifth of its life.
-const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long an early renewal is waited for while the old token serves; at most a quarter of the time
 /// that the call has left.
@@ -59,6 +57,7 @@ impl CachedToken {
 pub(crate) struct TokenCache {
     source: Arc<dyn TokenSource>,
     state: Arc<Mutex<State>>,
+    early: Early,
 }
 
 #[derive(Default)]
@@ -75,9 +74,15 @@ struct State {
 
 impl TokenCache {
     pub(crate) fn new(source: Arc<dyn TokenSource>) -> Self {
+        Self::renewing(source, renewal::spread)
+    }
+
+    /// A cache that renews so early.
+    pub(super) fn renewing(source: Arc<dyn TokenSource>, early: Early) -> Self {
         Self {
             source,
             state: Arc::default(),
+            early,
         }
     }
 
@@ -143,7 +148,7 @@ impl TokenCache {
 
     /// A fetch that anybody can wait for.
     fn fetch(&self) -> Shared<Fetch> {
-        let (source, state) = (self.source.clone(), self.state.clone());
+        let (source, state, early) = (self.source.clone(), self.state.clone(), self.early);
         let fetch: Fetch = Box::pin(async move {
             // The life time counts from before the request: the answer may have been long on its way.
             let asked_at = Instant::now();
@@ -160,6 +165,9 @@ impl TokenCache {
                 Err(error) => return Err(state.fail(error)),
             };
             let lifetime = token.lifetime().min(LONGEST_LIFETIME);
+            // A start, a refusal or a failure that is over: what other instances have just seen as well.
+            let in_use = state.current.as_ref();
+            let in_step = state.failures > 0 || in_use.is_none_or(|t| asked_at >= t.expires_at);
             let cached = Arc::new(CachedToken {
                 obtained_at: Instant::now(),
                 expires_at: asked_at + lifetime,
@@ -169,10 +177,7 @@ impl TokenCache {
             state.current = Some(cached.clone());
             state.failure = None;
             state.failures = 0;
-            // Spread, so that the instances of a service do not renew all at once.
-            let margin = REFRESH_MARGIN.min(lifetime / 5);
-            let early = margin.mul_f64(1.0 + fastrand::f64() / 2.0);
-            state.refresh_at = Some(asked_at + (lifetime - early));
+            state.refresh_at = Some(asked_at + (lifetime - early(lifetime, in_step)));
             Ok(cached)
         });
         fetch.shared()

@@ -37,6 +37,9 @@ fn cache() -> (Arc<Source>, TokenCache) {
     (source.clone(), TokenCache::new(Arc::new(source)))
 }
 
+/// Renews every token as one that came early, the first one included.
+const SETTLED: Early = |lifetime, _| renewal::spread(lifetime, false);
+
 fn fetches(source: &Source) -> usize {
     source.fetches.load(Ordering::SeqCst)
 }
@@ -112,7 +115,8 @@ async fn a_caller_who_gives_up_stops_nobody_and_leaves_nothing_stuck() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_kept_until_shortly_before_its_end() {
-    let (source, cache) = cache();
+    let source = Arc::new(Source::default());
+    let cache = TokenCache::renewing(Arc::new(source.clone()), SETTLED);
     cache.get(AMPLE).await.unwrap();
     // A renewal is due 60 to 90 seconds before the end; the fetch took one.
     tokio::time::advance(Duration::from_secs(808)).await;
@@ -316,7 +320,8 @@ fn lasting(lifetime: u64) -> (Arc<Lasting>, TokenCache) {
         lifetime: Duration::from_secs(lifetime),
         fetches: AtomicUsize::new(0),
     });
-    (source.clone(), TokenCache::new(Arc::new(source)))
+    let cache = TokenCache::renewing(Arc::new(source.clone()), SETTLED);
+    (source, cache)
 }
 
 #[tokio::test(start_paused = true)]
@@ -433,4 +438,35 @@ async fn a_renewal_that_failed_is_tried_again_when_its_pause_is_over() {
     tokio::time::advance(millisecond).await;
     assert!(cache.get(AMPLE).await.is_ok());
     assert_eq!(fetches(&source), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_others_obtained_at_the_same_moment_is_known() {
+    /// In step after half its life, else after three quarters.
+    const TOLD: Early = |lifetime, in_step| lifetime / if in_step { 2 } else { 4 };
+    let source = Arc::new(Source::default());
+    let cache = TokenCache::renewing(Arc::new(source.clone()), TOLD);
+    // How long the token is kept that comes now, from when it was asked for; asking takes a second.
+    let kept = async || {
+        let before = fetches(&source);
+        let asked = Instant::now();
+        cache.get(AMPLE).await.unwrap();
+        assert_eq!(fetches(&source), before + 1);
+        let refresh_at = lock(&cache.state).refresh_at.unwrap();
+        (refresh_at - asked).as_secs()
+    };
+    assert_eq!(kept().await, 450, "the first one");
+    tokio::time::advance(Duration::from_secs(450)).await;
+    assert_eq!(kept().await, 675, "one that came early");
+    let current = cache.get(AMPLE).await.unwrap();
+    assert!(cache.refused(&current));
+    assert_eq!(kept().await, 450, "one for a refused one");
+    tokio::time::advance(Duration::from_secs(900)).await;
+    assert_eq!(kept().await, 450, "one after the end of the last");
+    source.failing.store(true, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_secs(450)).await;
+    cache.get(AMPLE).await.unwrap();
+    source.failing.store(false, Ordering::SeqCst);
+    tokio::time::advance(LONGEST_PAUSE).await;
+    assert_eq!(kept().await, 450, "one after a failure");
 }

@@ -3,6 +3,7 @@
 mod assertion;
 mod cache;
 mod exchange;
+mod renewal;
 mod token;
 
 pub use assertion::{AssertionPolicy, SigningKey};
@@ -11,3 +12,6 @@ pub use exchange::Exchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;
 pub use token::{AccessToken, TokenFuture, TokenSource};
+
+#[cfg(test)]
+mod fleet_tests;
