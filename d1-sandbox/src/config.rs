@@ -131,6 +131,7 @@ pub struct Builder {
     pub(crate) control_port: Option<u16>,
     pub(crate) seed: Option<u64>,
     pub(crate) null: bool,
+    pub(crate) http1_only: bool,
 }
 
 impl Default for Builder {
@@ -152,6 +153,7 @@ impl Default for Builder {
             control_port: None,
             seed: None,
             null: false,
+            http1_only: false,
         }
     }
 }
@@ -262,6 +264,12 @@ impl Builder {
     /// the same TLS: a reference for measuring the sandbox, and clients.
     pub fn null_server(mut self) -> Self {
         self.null = true;
+        self
+    }
+
+    /// Does not offer HTTP/2, which it does unless told otherwise.
+    pub fn http1_only(mut self) -> Self {
+        self.http1_only = true;
         self
     }
 

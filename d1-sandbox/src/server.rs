@@ -39,7 +39,11 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     let encryption_key = KeyPair::generate()?;
     let app = Arc::new(App::new(&settings, spec, &signing_key, &encryption_key)?);
 
-    let tls = RustlsConfig::from_config(pki.server_config(settings.bind)?);
+    let mut tls = pki.server_config(settings.bind)?;
+    if settings.http1_only {
+        Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    let tls = RustlsConfig::from_config(tls);
     let listener = TcpListener::bind((settings.bind, settings.port)).map_err(StartError::Listen)?;
     let address = listener.local_addr().map_err(StartError::Listen)?;
     let handle: Handle<SocketAddr> = Handle::new();
