@@ -17,7 +17,7 @@ use crate::sandbox::Sandbox;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How long nothing may happen before the run is taken for hung.
-const LONGEST_STANDSTILL: Duration = Duration::from_secs(180);
+const LONGEST_STANDSTILL: Duration = Duration::from_secs(120);
 
 /// Kills workers while they work, then compares the record with a sandbox.
 #[derive(Debug, Args)]
@@ -124,7 +124,8 @@ impl Proof {
         Ok(())
     }
 
-    /// Kills a worker at each of a series of random points of the work; how many it were.
+    /// Kills a worker at each of a series of random points of the work; how many it were. Ends as well
+    /// when nothing moves any more: what is not finished then is lost.
     async fn kill_until_finished(&self, ledger: &Ledger, fleet: &mut Fleet) -> Result<u32, Error> {
         let mut random = Rng::with_seed(self.seed);
         let every = i64::from(self.kill_every.max(2));
@@ -133,7 +134,7 @@ impl Proof {
         let mut watch = Watch::new(ledger, 0);
         loop {
             let progress = watch.look(fleet).await?;
-            if progress.unfinished == 0 {
+            if progress.unfinished == 0 || progress.stands_still {
                 return Ok(kills);
             }
             if progress.finished >= next {
@@ -179,7 +180,15 @@ impl Measurement {
         enqueue(&connections, self.requests).await?;
         let mut fleet = Fleet::start(database, workers, self.concurrency)?;
         let mut watch = Watch::new(&ledger, last);
-        while watch.look(&mut fleet).await?.unfinished > 0 {}
+        loop {
+            let progress = watch.look(&mut fleet).await?;
+            if progress.stands_still {
+                return Err(Error::StandsStill);
+            }
+            if progress.unfinished == 0 {
+                break;
+            }
+        }
         fleet.stop().await?;
         let sql = "
             SELECT (count(*) / extract(epoch FROM max(finished_at) - min(first_sent_at)))::float8 AS rate
@@ -201,6 +210,8 @@ fn median(rates: &mut [f64]) -> f64 {
 struct Progress {
     finished: i64,
     unfinished: i64,
+    /// Nothing was finished for long.
+    stands_still: bool,
 }
 
 /// Looks at the progress again and again.
@@ -239,12 +250,11 @@ impl<'a> Watch<'a> {
         }
         if finished > self.finished {
             (self.finished, self.moved_at) = (finished, Instant::now());
-        } else if self.moved_at.elapsed() > LONGEST_STANDSTILL {
-            return Err(Error::StandsStill);
         }
         Ok(Progress {
             finished,
             unfinished: requests - finished,
+            stands_still: self.moved_at.elapsed() > LONGEST_STANDSTILL,
         })
     }
 }
