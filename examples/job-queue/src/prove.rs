@@ -21,6 +21,7 @@ const LONGEST_STANDSTILL: Duration = Duration::from_secs(120);
 
 /// Kills workers while they work, then compares the record with a sandbox.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Proof {
     /// How many cards are to be suspended
     #[arg(long, default_value_t = 2000)]
