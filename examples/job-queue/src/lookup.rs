@@ -83,3 +83,82 @@ fn is_older(operation: &Operation, request: &Request) -> bool {
         .and_then(|time| time.checked_sub(CLOCK_MARGIN));
     matches!((start, earliest), (Some(start), Some(earliest)) if start < earliest)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::ledger::State;
+    use d1_facade::{Environment, SigningKey};
+    use d1_sandbox::{Card, Fault, Sandbox};
+
+    async fn start() -> (Sandbox, Client) {
+        let sandbox = Sandbox::builder().card(Card::new("ReplaceMe01"));
+        let sandbox = sandbox.start().await.unwrap();
+        let environment = Environment::Custom(sandbox.base_url().to_owned());
+        let key = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid());
+        let d1 = Client::builder(environment, sandbox.issuer_id().parse().unwrap())
+            .root_certificate(sandbox.ca_pem())
+            .without_system_roots()
+            .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+            .signing_key(key.unwrap())
+            .build()
+            .unwrap();
+        (sandbox, d1)
+    }
+
+    fn request(first_sent_at: SystemTime) -> Request {
+        Request {
+            id: 1,
+            card: "ReplaceMe01".to_owned(),
+            reason: "Bulk one".to_owned(),
+            state: State::Finished,
+            sends: 1,
+            first_sent_at: Some(first_sent_at),
+            settled: true,
+            given_up: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_reason_tells_the_change_of_this_request_from_others() {
+        let (_sandbox, d1) = start().await;
+        let card = d1.card("ReplaceMe01".parse().unwrap());
+        let request = request(SystemTime::now());
+        card.suspend()
+            .reason("Bulk other".parse().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(look_up(&d1, &request).await.unwrap(), Found::Absent);
+        card.suspend()
+            .reason("Bulk one".parse().unwrap())
+            .await
+            .unwrap();
+        // It is not the newest: others came after it.
+        card.resume().await.unwrap();
+        assert_eq!(look_up(&d1, &request).await.unwrap(), Found::Done);
+    }
+
+    #[tokio::test]
+    async fn a_suspension_without_a_reason_is_doubt_unless_it_is_older() {
+        let (_sandbox, d1) = start().await;
+        let card = d1.card("ReplaceMe01".parse().unwrap());
+        card.suspend().await.unwrap();
+        let now = SystemTime::now();
+        let found = look_up(&d1, &request(now)).await.unwrap();
+        assert_eq!(found, Found::Resembles);
+        let later = now + 2 * CLOCK_MARGIN;
+        let found = look_up(&d1, &request(later)).await.unwrap();
+        assert_eq!(found, Found::Absent);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_cannot_be_read_is_no_answer() {
+        let (sandbox, d1) = start().await;
+        let fault = Fault::status(500).operation("listOperations");
+        sandbox.fail_next(fault.times(100));
+        let found = look_up(&d1, &request(SystemTime::now())).await;
+        assert!(matches!(found, Err(LookupError::D1(_))), "{found:?}");
+    }
+}

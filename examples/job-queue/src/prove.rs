@@ -44,6 +44,7 @@ pub(crate) struct Proof {
 
 /// Compares how fast several numbers of workers are.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Measurement {
     /// How many cards are suspended each time
     #[arg(long, default_value_t = 4000)]
@@ -57,6 +58,11 @@ pub(crate) struct Measurement {
     /// How many turns
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// How late the sandbox answers, in milliseconds, as a D1 that is far away
+    #[arg(long, default_value_t = 0, value_name = "MILLISECONDS")]
+    latency: u32,
+    #[command(flatten)]
+    sandbox: Sandbox,
 }
 
 /// Why there is no result, or a bad one.
@@ -150,6 +156,10 @@ impl Proof {
 impl Measurement {
     /// Runs it, and prints requests per second of each turn, and the medians.
     pub(crate) async fn run(&self, database: &str) -> Result<(), Box<dyn StdError>> {
+        Sandbox::choose_cryptography();
+        if self.latency > 0 {
+            self.sandbox.answer_late(self.latency).await?;
+        }
         let mut rates = vec![Vec::new(); self.workers.len()];
         for round in 1..=self.rounds {
             for (workers, rates) in self.workers.iter().zip(&mut rates) {

@@ -67,10 +67,21 @@ impl Sandbox {
             fault("status", "suspendCard", 0.001, json!({"status": 429})),
             fault("status", "listOperations", 0.02, json!({"status": 500})),
         ] {
-            let url = format!("{}/api/faults", self.control_url);
-            let request = Client::new().post(url).json(&fault);
-            request.send().await?.error_for_status()?;
+            self.add(&fault).await?;
         }
+        Ok(())
+    }
+
+    /// Makes every change take this long.
+    pub(crate) async fn answer_late(&self, milliseconds: u32) -> reqwest::Result<()> {
+        let delay = json!({"delayMs": [milliseconds, milliseconds]});
+        self.add(&fault("delay", "suspendCard", 1.0, delay)).await
+    }
+
+    async fn add(&self, fault: &Value) -> reqwest::Result<()> {
+        let url = format!("{}/api/faults", self.control_url);
+        let request = Client::new().post(url).json(fault);
+        request.send().await?.error_for_status()?;
         Ok(())
     }
 }
