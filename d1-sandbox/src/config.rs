@@ -304,18 +304,18 @@ impl Builder {
             "aggregator",
             "not empty",
         )?;
+        let mut ids = std::collections::HashSet::new();
         for card in &self.cards {
             rule(
                 is_card_id(&card.id),
                 "card id",
                 "1 to 48 characters out of A-Z a-z 0-9 _ -",
             )?;
-            let same_id = self
-                .cards
-                .iter()
-                .filter(|other| other.id == card.id)
-                .count();
-            rule(same_id == 1, "card id", "different for each card")?;
+            rule(
+                ids.insert(card.id.as_str()),
+                "card id",
+                "different for each card",
+            )?;
             rule(is_pan(&card.pan), "card PAN", "10 to 19 digits")?;
             rule(is_expiry(&card.exp), "card expiry", "MMYY")?;
         }

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// How many keys, values and the like a file may hold: about a million cards.
+const MOST_NODES: usize = 10_000_000;
+
 /// Why a file of fixtures cannot be used. It never quotes a card number.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -74,7 +77,11 @@ enum State {
 /// ```
 pub(crate) fn read(text: &str) -> Result<Vec<Card>, FixtureError> {
     let wrong = |problem: String| FixtureError(pan::masked_text(&problem));
-    let fixtures: Fixtures = serde_saphyr::from_str(text).map_err(|e| {
+    // The parser's bounds are for files of strangers; this one may name hundreds of thousands of cards.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_events: MOST_NODES, max_nodes: MOST_NODES },
+    };
+    let fixtures: Fixtures = serde_saphyr::from_str_with_options(text, options).map_err(|e| {
         // The excerpt of the file that follows may show anything.
         wrong(e.to_string().lines().next().unwrap_or_default().to_owned())
     })?;
