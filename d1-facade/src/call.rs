@@ -1,13 +1,18 @@
 //! Makes one call: validate what the caller added, wait for a token, send, and once more if D1
 //! refuses the token.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use d1_generated::hooks::Additions;
+use futures_util::future::{Either, select};
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use crate::api_operation::ApiOperation;
+use crate::bulk::Pace;
 use crate::client::Client;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::options::{CallOptions, check_query, extra_headers};
@@ -59,6 +64,8 @@ pub(crate) struct Progress {
     /// How often a request went out.
     sent: u32,
     first_sent_at: Option<Instant>,
+    /// What has become of the change if nothing more is done.
+    standing: Outcome,
 }
 
 impl Progress {
@@ -76,6 +83,7 @@ impl Progress {
             resend_floor: RESEND_FLOOR.min(timeout / 4),
             sent: 0,
             first_sent_at: None,
+            standing: Outcome::NotSent,
         }
     }
 
@@ -107,7 +115,7 @@ pub(crate) async fn make_in<C: ApiCall>(
 ) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
     let host = client.inner().transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
-    let result = attempt(client, call, options, progress)
+    let result = unless_abandoned(client, call, options, progress)
         .instrument(span.clone())
         .await
         .map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
@@ -116,6 +124,31 @@ pub(crate) async fn make_in<C: ApiCall>(
         Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
     }
     result
+}
+
+/// Makes `call` unless the bulk that it is part of gives it up.
+async fn unless_abandoned<C: ApiCall>(
+    client: &Client,
+    call: &C,
+    options: &CallOptions,
+    progress: &mut Progress,
+) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+    let Some(pace) = &options.pace else {
+        return attempt(client, call, options, progress).await;
+    };
+    {
+        let attempt = pin!(attempt(client, call, options, progress));
+        let abandoned = pin!(pace.abandoned());
+        if let Either::Left((result, _)) = select(attempt, abandoned).await {
+            return result;
+        }
+    }
+    Err(abandoned(call.operation(), progress.standing))
+}
+
+/// The error of a call that the caller has given up.
+pub(crate) fn abandoned(operation: ApiOperation, outcome: Outcome) -> Error {
+    ErrorBuilder::new(operation, ErrorKind::Abandoned, outcome).build()
 }
 
 async fn attempt<C: ApiCall>(
@@ -135,6 +168,7 @@ async fn attempt<C: ApiCall>(
         call,
         headers,
         query: &options.query,
+        pace: options.pace.clone(),
         progress,
     };
     let mut token_was_refused = false;
@@ -148,6 +182,7 @@ async fn attempt<C: ApiCall>(
         };
         if operation.changes_card() {
             earlier = error.outcome();
+            sender.progress.standing = earlier;
         }
         // D1 refused the token, so it did nothing: another token may do.
         if another_token && !token_was_refused {
@@ -176,6 +211,7 @@ struct Sender<'a, C> {
     call: &'a C,
     headers: HeaderMap,
     query: &'a [(String, String)],
+    pace: Option<Arc<Pace>>,
     progress: &'a mut Progress,
 }
 
@@ -207,18 +243,40 @@ impl<C: ApiCall> Sender<'_, C> {
         self.progress.remaining().saturating_sub(floor)
     }
 
-    /// Waits for a token and sends the call; a token that is refused is forgotten.
+    /// Sends the call, and tells the bulk that it is part of how it went.
     async fn send_once(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Failed> {
+        let Some(pace) = self.pace.clone() else {
+            return self.send_with_token().await;
+        };
+        // The first sending had its turn before its time began to run.
+        if self.progress.sent > 0 {
+            timeout_at(self.progress.deadline, pace.turn())
+                .await
+                .map_err(|_| self.out_of_time())?;
+        }
+        let began_at = Instant::now();
+        let result = self.send_with_token().await;
+        match &result {
+            Ok(_) => pace.succeeded(self.call.operation(), began_at),
+            Err(failed) => pace.failed(began_at, &failed.error),
+        }
+        result
+    }
+
+    fn out_of_time(&self) -> Error {
+        ErrorBuilder::new(self.call.operation(), ErrorKind::Timeout, Outcome::NotSent).build()
+    }
+
+    /// Waits for a token and sends the call; a token that is refused is forgotten.
+    async fn send_with_token(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Failed> {
         let inner = self.client.inner();
         let operation = self.call.operation();
-        let out_of_time =
-            || ErrorBuilder::new(operation, ErrorKind::Timeout, Outcome::NotSent).build();
         let token = inner.tokens.get(self.progress.remaining());
         let token = timeout_at(self.progress.deadline, token)
             .await
-            .map_err(|_| out_of_time())??;
+            .map_err(|_| self.out_of_time())??;
         if self.time_to_resend().is_zero() {
-            return Err(out_of_time().into());
+            return Err(self.out_of_time().into());
         }
         let additions = Additions {
             authorization: Some(token.token().authorization()),
@@ -228,6 +286,7 @@ impl<C: ApiCall> Sender<'_, C> {
             ..inner.transport.additions()
         };
         self.progress.sent += 1;
+        self.progress.standing = Outcome::Unknown;
         self.progress.first_sent_at.get_or_insert_with(Instant::now);
         let id = &self.progress.correlation_id;
         let result = inner.transport.send(self.call, id, additions).await;

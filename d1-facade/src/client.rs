@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::TokenCache;
 use crate::builder::ClientBuilder;
+use crate::bulk::Bulk;
 use crate::card::Card;
 use crate::config::Environment;
 use crate::confirm::Confirm;
@@ -64,6 +65,11 @@ impl Client {
     #[must_use]
     pub fn card_of(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.clone(), issuer, card)
+    }
+
+    /// Many changes at once, of any cards: see [`Bulk`]. Nothing is sent until its outcomes are polled.
+    pub fn bulk(&self) -> Bulk {
+        Bulk::new()
     }
 
     /// Looks up whether a change was made whose outcome is [unknown](crate::Outcome::Unknown). Nothing

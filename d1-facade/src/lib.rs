@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Make one [`Client`] and keep it: it holds the connections and the token, and its clones share
-//! them. It starts no task of its own; any tokio runtime with its time and network drivers will do.
+//! them. It starts no task of its own, but for a [`Bulk`]; any tokio runtime with its time and network drivers will do.
 //!
 //! # Errors
 //!
@@ -125,6 +125,7 @@
 //! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
 //! | Who am I to D1? | [`auth`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
+//! | How do I change many cards? | [`Bulk`] |
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
 //! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
@@ -140,6 +141,7 @@
 mod api_operation;
 pub mod auth;
 mod builder;
+mod bulk;
 mod call;
 mod card;
 mod client;
@@ -167,6 +169,7 @@ mod transport;
 pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
 pub use builder::ClientBuilder;
+pub use bulk::{Bulk, BulkOutcome, BulkRequest, BulkStop};
 pub use call::CallInfo;
 pub use card::{
     Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
+use crate::bulk::Pace;
 use crate::error::InvalidInput;
 use crate::retry::RetryPolicy;
 use crate::text::CorrelationId;
@@ -23,6 +24,8 @@ pub(crate) struct CallOptions {
     pub(crate) body: Map<String, Value>,
     pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
     pub(crate) repeat_if_unknown: bool,
+    /// The bulk that the call is part of.
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 impl fmt::Debug for CallOptions {

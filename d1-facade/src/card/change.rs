@@ -1,6 +1,7 @@
 //! Suspend, resume, delete: and what every change of a card has in common.
 
 use std::future::IntoFuture;
+use std::sync::Arc;
 
 use d1_generated::{ResponseValue, types};
 use futures_util::future::BoxFuture;
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Card, Receipt};
 use crate::api_operation::ApiOperation;
+use crate::bulk::Pace;
 use crate::call::{self, Progress};
 use crate::error::{Error, ErrorKind, Outcome, RequestFacts, Unresolved};
 use crate::options::{CallOptions, call_options, check_body};
@@ -97,6 +99,16 @@ impl Change {
             fallback: None,
             options: CallOptions::default(),
         }
+    }
+
+    pub(crate) fn operation(&self) -> ApiOperation {
+        self.operation
+    }
+
+    /// Sends it as part of a bulk.
+    pub(crate) async fn send_within(mut self, pace: Arc<Pace>) -> Result<Receipt, Error> {
+        self.options.pace = Some(pace);
+        self.send().await
     }
 
     async fn send(self) -> Result<Receipt, Error> {

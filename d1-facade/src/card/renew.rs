@@ -1,13 +1,17 @@
 //! Renewing a card: what it is to be, and what is encrypted of it.
 
 use std::future::IntoFuture;
+use std::pin::pin;
+use std::sync::Arc;
 
 use d1_generated::types;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 
 use super::change::{Body, ChangeCall, Why, change_options, submit};
 use super::{Card, Receipt};
 use crate::api_operation::ApiOperation;
+use crate::bulk::Pace;
+use crate::call::abandoned;
 use crate::credentials::CardCredentials;
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
 use crate::open_enum::open_enum;
@@ -173,13 +177,35 @@ impl Renew {
         submit(call, self.why.reason_code, self.fallback, &self.options).await
     }
 
+    /// Sends it as part of a bulk: what takes the processor long is done off the reactor.
+    pub(crate) async fn send_within(mut self, pace: Arc<Pace>) -> Result<Receipt, Error> {
+        if matches!(self.renewal.secret, Secret::Plain(_)) {
+            let encrypted = pin!(pace.off_the_reactor(move || self.encrypted()));
+            self = match select(encrypted, pin!(pace.abandoned())).await {
+                Either::Left((Some(encrypted), _)) => encrypted?,
+                _ => return Err(abandoned(ApiOperation::RenewCard, Outcome::NotSent)),
+            };
+        }
+        self.options.pace = Some(pace);
+        self.send().await
+    }
+
+    /// The same with its credentials encrypted.
+    fn encrypted(mut self) -> Result<Self, Error> {
+        if let Some(data) = self.encrypted_data()? {
+            self.renewal.secret = Secret::Encrypted(data);
+            self.renewal.kid = None;
+        }
+        Ok(self)
+    }
+
     fn body(&self) -> Result<types::RenewRequest, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
         check_body(ApiOperation::RenewCard, &self.options.body).map_err(invalid)?;
         let reason_code = self.why.reason_code.to_raw().map_err(invalid)?;
         let state = self.renewal.state.as_ref();
         Ok(types::RenewRequest {
-            encrypted_data: self.encrypted_data()?,
+            encrypted_data: self.encrypted_data()?.map(|data| data.raw().clone()),
             new_card_id: self.new_card_id().map(|id| id.raw().clone()),
             // Reserved: changing the product is not supported.
             new_card_product_id: None,
@@ -198,7 +224,7 @@ impl Renew {
         }
     }
 
-    fn encrypted_data(&self) -> Result<Option<types::EncryptedData>, Error> {
+    fn encrypted_data(&self) -> Result<Option<EncryptedData>, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
         let plain = matches!(self.renewal.secret, Secret::Plain(_));
         if self.renewal.kid.is_some() && !plain {
@@ -208,7 +234,7 @@ impl Renew {
             )));
         }
         let credentials = match &self.renewal.secret {
-            Secret::Encrypted(data) => return Ok(Some(data.raw().clone())),
+            Secret::Encrypted(data) => return Ok(Some(data.clone())),
             Secret::None if self.renewal.scheme == Some(CardScheme::AmericanExpress) => {
                 return Err(invalid(InvalidInput::new(
                     "encryptedData",
@@ -230,8 +256,7 @@ impl Renew {
         let jwe = key
             .encrypt(&plaintext)
             .map_err(|e| failed().source(e).build())?;
-        let data: EncryptedData = jwe.parse().map_err(invalid)?;
-        Ok(Some(data.raw().clone()))
+        Ok(Some(jwe.parse().map_err(invalid)?))
     }
 
     fn facts(&self) -> RequestFacts {

@@ -40,15 +40,20 @@ pub enum ErrorKind {
     UnreadableAnswer,
     /// The answer is longer than the configured limit.
     AnswerTooLarge,
+    /// The caller gave the call up ([`BulkStop::abandon`](crate::BulkStop::abandon)).
+    Abandoned,
 }
 
 impl ErrorKind {
     /// Whether the same call may succeed later.
     pub(crate) fn is_transient(self) -> bool {
         match self {
-            Self::Connect | Self::Timeout | Self::Transport | Self::RateLimited | Self::Server => {
-                true
-            }
+            Self::Connect
+            | Self::Timeout
+            | Self::Transport
+            | Self::RateLimited
+            | Self::Server
+            | Self::Abandoned => true,
             Self::InvalidInput
             | Self::Crypto
             | Self::Authentication
@@ -72,7 +77,7 @@ impl ErrorKind {
             Self::Connect => {
                 "Check the host, the proxy, the client certificate and the trusted roots."
             }
-            Self::Timeout | Self::Transport => {
+            Self::Timeout | Self::Transport | Self::Abandoned => {
                 "If a card was to be changed, look its operations up before asking again."
             }
             Self::Authentication => {
@@ -117,6 +122,7 @@ impl fmt::Display for ErrorKind {
             Self::UnexpectedStatus => "unexpected status",
             Self::UnreadableAnswer => "unreadable answer",
             Self::AnswerTooLarge => "answer too large",
+            Self::Abandoned => "given up",
         })
     }
 }
