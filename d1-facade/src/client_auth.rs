@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -132,29 +133,42 @@ impl<S> Layer<S> for PerConnection {
     type Service = NotedConnections<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        NotedConnections(inner)
+        NotedConnections(Arc::new(inner))
     }
 }
 
-/// The service of [`PerConnection`].
-#[derive(Debug, Clone)]
-pub(crate) struct NotedConnections<S>(S);
+/// The service of [`PerConnection`]. It is cloned several times for each request, although few of them
+/// make a connection: what is within is cloned only then.
+#[derive(Debug)]
+pub(crate) struct NotedConnections<S>(Arc<S>);
+
+impl<S> Clone for NotedConnections<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<S, T> Service<T> for NotedConnections<S>
 where
-    S: Service<T>,
+    S: Service<T> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
+    T: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // The clone that makes the connection is asked.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        let connecting = self.0.call(target);
+        let mut connector = S::clone(&self.0);
+        let connecting = async move {
+            poll_fn(|context| connector.poll_ready(context)).await?;
+            connector.call(target).await
+        };
         Box::pin(ASKED.scope(Cell::new(false), connecting))
     }
 }

@@ -70,7 +70,6 @@ impl HttpOptions {
             .pool_idle_timeout(Duration::from_secs(55))
             .pool_max_idle_per_host(64)
             .tcp_keepalive(Duration::from_secs(30))
-            .http1_max_headers(100)
             .http2_max_header_list_size(64 * 1024)
             .http2_adaptive_window(true)
             .user_agent(user_agent(self.user_agent)?)

@@ -3,6 +3,9 @@
 /// How many characters of punctuation may stand between the digits of one number.
 const WIDEST_GAP: usize = 2;
 
+/// How many digits a card number has at least.
+const SHORTEST_NUMBER: usize = 13;
+
 /// How many digits a card number has at most.
 const LONGEST_NUMBER: usize = 19;
 
@@ -12,6 +15,9 @@ const LONGEST_NUMBER: usize = 19;
 ///
 /// Digits inside a hexadecimal id (a UUID, a trace id) do not count.
 pub(crate) fn looks_like_card_number(text: &str) -> bool {
+    if text.bytes().filter(u8::is_ascii_digit).count() < SHORTEST_NUMBER {
+        return false;
+    }
     let text = without_hexadecimal_ids(text);
     digit_runs(&text).any(|run| {
         // Any of its groups may be the first and any later one the last: a number may follow another.

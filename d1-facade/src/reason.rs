@@ -1,6 +1,7 @@
 //! Which reason code is sent, and which one when the caller gives none.
 
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use d1_generated::{facts, types};
 
@@ -74,6 +75,14 @@ impl FromStr for ReasonCode {
 
 impl ReasonCode {
     pub(crate) fn to_raw(&self) -> Result<types::ReasonCode, InvalidInput> {
+        /// What is sent with most calls, checked once.
+        static DEFAULT: LazyLock<Option<types::ReasonCode>> =
+            LazyLock::new(|| facts::REASON_CODE_DEFAULT.parse().ok());
+        if self.as_str() == facts::REASON_CODE_DEFAULT
+            && let Some(default) = &*DEFAULT
+        {
+            return Ok(default.clone());
+        }
         self.as_str()
             .parse()
             .map_err(|_| InvalidInput::new("reasonCode", facts::REASON_CODE_RULE))

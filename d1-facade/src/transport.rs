@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use d1_generated::hooks::{Additions, Answer, BodyFault, CallContext};
 use d1_generated::types::ErrorBody;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
 use crate::error::{
-    Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, TransportFault, refused, server_time,
+    Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, TransportFault, refused,
 };
 use crate::telemetry::Host;
 use crate::text::CorrelationId;
@@ -41,8 +42,8 @@ pub(crate) trait ApiCall: Sync {
 pub(crate) struct Delivered<T> {
     /// Its status.
     pub(crate) status: http::StatusCode,
-    /// When it was given, by D1's clock.
-    pub(crate) server_time: Option<std::time::SystemTime>,
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
     /// Its body, where it could be read as what the spec says.
     pub(crate) value: Option<T>,
     /// Its body as it came, where it came whole.
@@ -167,7 +168,7 @@ fn read_answer<C: ApiCall>(
     }
     Ok(Delivered {
         status: answer.status,
-        server_time: server_time(&answer.headers),
+        headers: answer.headers,
         value: result.ok().map(d1_generated::ResponseValue::into_inner),
         body: answer.body,
     })

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
+use reqwest::ResponseBuilderExt as _;
 use zeroize::Zeroizing;
 
 use crate::generated::Client;
@@ -19,9 +20,11 @@ use crate::generated::Client;
 ///
 /// Make one for each call. Clones share the answer.
 #[derive(Clone)]
-pub struct CallContext {
-    additions: Arc<Additions>,
-    answer: Arc<Mutex<Option<Answer>>>,
+pub struct CallContext(Arc<Shared>);
+
+struct Shared {
+    additions: Additions,
+    answer: Mutex<Option<Answer>>,
 }
 
 /// What is added to a request.
@@ -64,23 +67,25 @@ impl CallContext {
     /// A context for one call.
     #[must_use]
     pub fn new(additions: Additions) -> Self {
-        Self {
-            additions: Arc::new(additions),
-            answer: Arc::default(),
-        }
+        Self(Arc::new(Shared {
+            additions,
+            answer: Mutex::default(),
+        }))
     }
 
     /// Takes the answer, where there was one.
     #[must_use]
     pub fn take_answer(&self) -> Option<Answer> {
-        self.answer
+        self.0
+            .answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
     }
 
     fn keep(&self, answer: Answer) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        let kept = self.0.answer.lock();
+        *kept.unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
 }
 
@@ -114,7 +119,7 @@ impl ClientHooks<CallContext> for Client {
         request: &mut reqwest::Request,
         _info: &OperationInfo,
     ) -> Result<(), Error<E>> {
-        let additions = &self.inner().additions;
+        let additions = &self.inner().0.additions;
         // The generator's own header; D1 knows nothing of it.
         request.headers_mut().remove("api-version");
         if !additions.query.is_empty() {
@@ -148,10 +153,14 @@ impl ClientHooks<CallContext> for Client {
         let status = response.status();
         let redirected = *response.url() != asked;
         let headers = std::mem::take(response.headers_mut());
-        let body = read(response, context.additions.body_limit).await;
+        let body = read(response, context.0.additions.body_limit).await;
 
-        let mut replay =
-            http::Response::new(body.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
+        let kept = body.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
+        // Without an address of its own, one would be parsed for it.
+        let mut replay = match http::Response::builder().url(asked).body(kept.clone()) {
+            Ok(replay) => replay,
+            Err(_) => http::Response::new(kept),
+        };
         *replay.status_mut() = status;
         context.keep(Answer {
             status,

@@ -116,7 +116,7 @@ impl Change {
         check_body(self.operation, &self.options.body).map_err(invalid)?;
         let body = types::CardOperationRequest {
             reason: self.why.reason.as_ref().map(|r| r.raw().clone()),
-            reason_code: Some(self.why.reason_code.to_raw().map_err(invalid)?),
+            reason_code: None, // Set by `submit`.
             extra: self.options.body.clone(),
         };
         let call = ChangeCall {

@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
 use crate::call::{self, CallInfo};
-use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
+use crate::error::{
+    Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts, server_time,
+};
 use crate::options::{CallOptions, call_options};
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, unusable};
@@ -206,7 +208,7 @@ impl ListOperations {
             remaining,
             unknown_fields,
             has_list,
-            server_time: delivered.server_time,
+            server_time: server_time(&delivered.headers),
             call: info,
         })
     }

@@ -43,7 +43,10 @@ impl Receipt {
     ) -> Self {
         let body = body.unwrap_or_default();
         // A body that is no such object takes nothing from the success.
-        let fields = serde_json::from_slice(&body).unwrap_or_default();
+        let fields = match body.is_empty() {
+            true => Map::new(),
+            false => serde_json::from_slice(&body).unwrap_or_default(),
+        };
         Self {
             operation,
             call,

@@ -202,7 +202,6 @@ impl Renew {
     fn body(&self) -> Result<types::RenewRequest, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
         check_body(ApiOperation::RenewCard, &self.options.body).map_err(invalid)?;
-        let reason_code = self.why.reason_code.to_raw().map_err(invalid)?;
         let state = self.renewal.state.as_ref();
         Ok(types::RenewRequest {
             encrypted_data: self.encrypted_data()?.map(|data| data.raw().clone()),
@@ -210,7 +209,7 @@ impl Renew {
             // Reserved: changing the product is not supported.
             new_card_product_id: None,
             reason: self.why.reason.as_ref().map(|r| r.raw().clone()),
-            reason_code: Some(reason_code),
+            reason_code: None, // Set by `submit`.
             state: state.map(|s| types::CardState(s.as_str().to_owned())),
             extra: self.options.body.clone(),
         })
