@@ -58,6 +58,9 @@ pub(crate) struct Serve {
     /// Answers 204 to every card call without looking at it: a reference for measuring
     #[arg(long)]
     null: bool,
+    /// Does not offer HTTP/2
+    #[arg(long)]
+    http1_only: bool,
     /// Logs as JSON
     #[arg(long)]
     json_logs: bool,
@@ -170,6 +173,9 @@ fn builder(arguments: &Serve) -> Result<Builder, Box<dyn Error>> {
         });
     if arguments.null {
         builder = builder.null_server();
+    }
+    if arguments.http1_only {
+        builder = builder.http1_only();
     }
     if let Some(port) = arguments.control_port {
         builder = builder.control_port(port);

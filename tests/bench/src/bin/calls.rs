@@ -1,0 +1,57 @@
+//! Makes so many calls, one after the other: what valgrind counts. `calls URL CALLER CALL COUNT`; with
+//! `serve` as only argument it is the server. `secured` as URL stands for the server that a sandbox's
+//! `d1.env` names.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A tool of the benchmarks.
+
+use std::io::Write as _;
+
+use d1_bench::callers::{Caller, Secured, renewal};
+use d1_bench::samples::{CARD, D1_JWK};
+use d1_bench::{bare, server};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["serve"] => {
+            let ready = |url: &str| {
+                println!("{url}");
+                std::io::stdout().flush().unwrap();
+            };
+            server::serve(ready).await;
+        }
+        [url, caller, call, count] => {
+            let caller = match *url {
+                "secured" => Caller::secured(caller, &Secured::from_env()),
+                url => Caller::plain(caller, url),
+            };
+            let caller = caller.unwrap();
+            make(&caller, call, count.parse().unwrap()).await;
+        }
+        _ => panic_with_usage(),
+    }
+}
+
+#[allow(clippy::panic)] // Whoever calls it wrongly is a program of ours.
+fn panic_with_usage() {
+    panic!("calls serve | calls URL CALLER CALL COUNT");
+}
+
+async fn make(caller: &Caller, call: &str, count: usize) {
+    let encrypter = bare::encrypter(D1_JWK);
+    for _ in 0..count {
+        match (call, caller) {
+            ("suspend", _) => assert!(caller.suspend().await),
+            ("operations", _) => assert_eq!(caller.operations().await, 100),
+            ("renew", Caller::Facade(d1)) => {
+                let card = d1.card(CARD.parse().unwrap());
+                card.renew(renewal()).await.unwrap();
+            }
+            ("renew", Caller::Bare(http, url)) => {
+                assert!(bare::renew(http, url, &encrypter).await);
+            }
+            _ => panic_with_usage(),
+        }
+    }
+}

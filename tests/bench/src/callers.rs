@@ -1,0 +1,214 @@
+//! Who makes the calls that are compared: the facade, the generated client, and hand-written reqwest.
+
+use std::time::Duration;
+
+use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
+use d1_facade::{CardCredentials, ClientBuilder, EncryptionKey, Environment, Renewal};
+use d1_generated::hooks::{Additions, CallContext};
+use d1_generated::types;
+
+use crate::bare;
+use crate::samples::{CARD, D1_JWK, EXPIRY, ISSUER, PAN, TOKEN};
+
+/// A caller of a server.
+pub enum Caller {
+    /// What services import.
+    Facade(d1_facade::Client),
+    /// The generated client.
+    Generated(reqwest::Client, String),
+    /// Hand-written reqwest.
+    Bare(reqwest::Client, String),
+}
+
+/// A token without an exchange.
+struct FixedToken;
+
+impl TokenSource for FixedToken {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async { Ok(AccessToken::new(TOKEN, Duration::from_secs(900)).unwrap()) })
+    }
+}
+
+/// The facade before a server, with a token at hand.
+pub fn facade(base_url: &str) -> ClientBuilder {
+    d1_facade::Client::builder(
+        Environment::Custom(base_url.to_owned()),
+        ISSUER.parse().unwrap(),
+    )
+    .token_source(FixedToken)
+    .without_system_roots()
+    .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
+}
+
+/// A renewal that is encrypted.
+pub fn renewal() -> Renewal {
+    Renewal::same_card().credentials(CardCredentials::new(PAN, EXPIRY).unwrap())
+}
+
+/// Where a server with mutual TLS is, and what it wants to see: a sandbox's `d1.env`.
+pub struct Secured {
+    /// Its address.
+    pub base_url: String,
+    /// Its certificate authority, PEM.
+    pub ca: String,
+    /// The client certificate, PEM.
+    pub certificate: String,
+    /// Its key, PEM.
+    pub key: String,
+}
+
+impl Secured {
+    /// The server that the variables of a sandbox's `d1.env` name.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let variable = |name| std::env::var(name).unwrap();
+        let file = |name| std::fs::read_to_string(variable(name)).unwrap();
+        Self {
+            base_url: variable("D1_BASE_URL"),
+            ca: file("D1_CA"),
+            certificate: file("D1_CLIENT_CERT"),
+            key: file("D1_CLIENT_KEY"),
+        }
+    }
+
+    /// The facade.
+    #[must_use]
+    pub fn facade(&self) -> d1_facade::Client {
+        facade(&self.base_url)
+            .root_certificate(&self.ca)
+            .client_identity(&self.certificate, &self.key)
+            .build()
+            .unwrap()
+    }
+
+    /// Hand-written reqwest.
+    #[must_use]
+    pub fn bare(&self) -> reqwest::Client {
+        bare::mutual_tls_client(&self.ca, &self.certificate, &self.key)
+    }
+}
+
+impl Caller {
+    /// The caller with this name, before a server with mutual TLS.
+    #[must_use]
+    pub fn secured(name: &str, server: &Secured) -> Option<Self> {
+        let url = server.base_url.clone();
+        match name {
+            "facade" => Some(Self::Facade(server.facade())),
+            "generated" => Some(Self::Generated(server.bare(), url)),
+            "bare" => Some(Self::Bare(server.bare(), url)),
+            _ => None,
+        }
+    }
+
+    /// The caller with this name, before a server without TLS.
+    #[must_use]
+    pub fn plain(name: &str, base_url: &str) -> Option<Self> {
+        let url = base_url.to_owned();
+        match name {
+            "facade" => {
+                // Some root to trust is asked for although no TLS is spoken.
+                let client = facade(base_url)
+                    .allow_plain_loopback()
+                    .root_certificate(any_root())
+                    .build()
+                    .unwrap();
+                Some(Self::Facade(client))
+            }
+            "generated" => Some(Self::Generated(bare::plain_client(), url)),
+            "bare" => Some(Self::Bare(bare::plain_client(), url)),
+            _ => None,
+        }
+    }
+
+    /// Suspends the card; true if it was done.
+    pub async fn suspend(&self) -> bool {
+        match self {
+            Self::Facade(d1) => d1.card(CARD.parse().unwrap()).suspend().await.is_ok(),
+            Self::Generated(http, url) => suspend_generated(http, url).await,
+            Self::Bare(http, url) => bare::suspend(http, url).await,
+        }
+    }
+
+    /// Gets the first page of the card's operations; how many there are.
+    pub async fn operations(&self) -> usize {
+        match self {
+            Self::Facade(d1) => {
+                let card = d1.card(CARD.parse().unwrap());
+                let page = card.operations().limit(50).await.unwrap();
+                page.operations().len()
+            }
+            Self::Generated(http, url) => operations_generated(http, url).await,
+            Self::Bare(http, url) => bare::operations(http, url).await,
+        }
+    }
+}
+
+/// The generated client, made as whoever uses it alone would: for each call a context with the token.
+fn generated(http: &reqwest::Client, url: &str) -> d1_generated::Client {
+    let additions = Additions {
+        authorization: Some(format!("Bearer {TOKEN}").parse().unwrap()),
+        timeout: Some(Duration::from_secs(30)),
+        body_limit: 1 << 20,
+        ..Additions::default()
+    };
+    d1_generated::Client::new_with_client(url, http.clone(), CallContext::new(additions))
+}
+
+fn correlation_id() -> types::CardCorrelationId {
+    uuid::Uuid::new_v4().to_string().parse().unwrap()
+}
+
+async fn suspend_generated(http: &reqwest::Client, url: &str) -> bool {
+    let body = types::CardOperationRequest {
+        reason: None,
+        reason_code: Some("ISSUER_DECISION".parse().unwrap()),
+        extra: serde_json::Map::new(),
+    };
+    let (issuer, card) = (ISSUER.parse().unwrap(), CARD.parse().unwrap());
+    let id = correlation_id();
+    let answer = generated(http, url)
+        .suspend_card(&issuer, &card, Some(&id), &body)
+        .await;
+    // 204 has no body to read, which the generated client takes for an error.
+    match answer {
+        Ok(_) => true,
+        Err(error) => error.status().is_none_or(|status| status.is_success()),
+    }
+}
+
+async fn operations_generated(http: &reqwest::Client, url: &str) -> usize {
+    let (issuer, card) = (ISSUER.parse().unwrap(), CARD.parse().unwrap());
+    let id = correlation_id();
+    let page = generated(http, url)
+        .list_operations(&issuer, &card, Some(50), None, Some(&id))
+        .await
+        .unwrap();
+    page.into_inner().operations.len()
+}
+
+/// Some certificate to trust, made once.
+fn any_root() -> Vec<u8> {
+    use openssl::asn1::Asn1Time;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::x509::{X509, X509NameBuilder};
+
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", "nobody.example").unwrap();
+    let name = name.build();
+    let mut certificate = X509::builder().unwrap();
+    certificate.set_version(2).unwrap();
+    certificate.set_subject_name(&name).unwrap();
+    certificate.set_issuer_name(&name).unwrap();
+    certificate.set_pubkey(&key).unwrap();
+    let (from, to) = (Asn1Time::days_from_now(0), Asn1Time::days_from_now(1));
+    certificate.set_not_before(&from.unwrap()).unwrap();
+    certificate.set_not_after(&to.unwrap()).unwrap();
+    certificate.sign(&key, MessageDigest::sha256()).unwrap();
+    certificate.build().to_pem().unwrap()
+}
