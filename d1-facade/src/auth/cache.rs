@@ -4,7 +4,7 @@
 //! meanwhile wait for the same exchange, and each of them drives it, so that a caller who gives up
 //! stops nobody. When all give up, the exchange is dropped with them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -57,7 +57,15 @@ impl CachedToken {
 pub(crate) struct TokenCache {
     source: Arc<dyn TokenSource>,
     state: Arc<Mutex<State>>,
+    fresh: Arc<RwLock<Option<Fresh>>>,
     early: Early,
+}
+
+/// A token that asks for nothing to be done. It stands beside the state so that calls that come together
+/// do not queue for the state's lock: readers hinder nobody, and a writer comes once in a token's life.
+struct Fresh {
+    token: Arc<CachedToken>,
+    until: Instant,
 }
 
 #[derive(Default)]
@@ -82,12 +90,27 @@ impl TokenCache {
         Self {
             source,
             state: Arc::default(),
+            fresh: Arc::default(),
             early,
         }
     }
 
     /// A token that is good now, for a call that has `remaining` time left.
     pub(crate) async fn get(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
+        match self.fresh() {
+            Some(token) => Ok(token),
+            None => self.get_locked(remaining).await,
+        }
+    }
+
+    /// The token, where it needs no renewal yet. None also where it is being replaced this very moment.
+    fn fresh(&self) -> Option<Arc<CachedToken>> {
+        let fresh = self.fresh.try_read().ok()?;
+        let fresh = fresh.as_ref()?;
+        (Instant::now() < fresh.until).then(|| fresh.token.clone())
+    }
+
+    async fn get_locked(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
         let (old, fetch) = {
             let mut state = lock(&self.state);
             let now = Instant::now();
@@ -143,12 +166,14 @@ impl TokenCache {
         }
         state.current = None;
         state.was_refused = true;
+        replace(&self.fresh, None);
         true
     }
 
     /// A fetch that anybody can wait for.
     fn fetch(&self) -> Shared<Fetch> {
         let (source, state, early) = (self.source.clone(), self.state.clone(), self.early);
+        let fresh = self.fresh.clone();
         let fetch: Fetch = Box::pin(async move {
             // The life time counts from before the request: the answer may have been long on its way.
             let asked_at = Instant::now();
@@ -177,7 +202,10 @@ impl TokenCache {
             state.current = Some(cached.clone());
             state.failure = None;
             state.failures = 0;
-            state.refresh_at = Some(asked_at + (lifetime - early(lifetime, in_step)));
+            let until = asked_at + (lifetime - early(lifetime, in_step));
+            state.refresh_at = Some(until);
+            let token = cached.clone();
+            replace(&fresh, Some(Fresh { token, until }));
             Ok(cached)
         });
         fetch.shared()
@@ -211,6 +239,11 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn never_answered() -> Error {
     ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent).build()
+}
+
+/// Only while the state is locked: whoever finds nothing fresh sees a state that is as new.
+fn replace(fresh: &RwLock<Option<Fresh>>, with: Option<Fresh>) {
+    *fresh.write().unwrap_or_else(PoisonError::into_inner) = with;
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
