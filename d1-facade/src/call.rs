@@ -115,10 +115,12 @@ pub(crate) async fn make_in<C: ApiCall>(
 ) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
     let host = client.inner().transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
-    let result = unless_abandoned(client, call, options, progress)
-        .instrument(span.clone())
-        .await
-        .map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
+    let result = {
+        // Pinned first: a span that is put around the future itself moves all of it once more.
+        let sending = pin!(unless_abandoned(client, call, options, progress));
+        sending.instrument(span.clone()).await
+    };
+    let result = result.map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
     match &result {
         Ok((_, info)) => telemetry::record(&span, Some(info.http_status), info.attempts, None),
         Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),

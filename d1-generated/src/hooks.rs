@@ -120,8 +120,6 @@ impl ClientHooks<CallContext> for Client {
         _info: &OperationInfo,
     ) -> Result<(), Error<E>> {
         let additions = &self.inner().0.additions;
-        // The generator's own header; D1 knows nothing of it.
-        request.headers_mut().remove("api-version");
         if !additions.query.is_empty() {
             request
                 .url_mut()

@@ -171,7 +171,7 @@ impl Renew {
             reason: self.why.reason.clone(),
             new_card: self
                 .new_card_id()
-                .filter(|id| **id != self.card.id)
+                .filter(|id| *id != self.card.id())
                 .cloned(),
         };
         submit(call, self.why.reason_code, self.fallback, &self.options).await
@@ -218,7 +218,7 @@ impl Renew {
     fn new_card_id(&self) -> Option<&CardId> {
         match &self.renewal.new_card_id {
             NewCardId::Other(id) => Some(id),
-            NewCardId::Same => Some(&self.card.id),
+            NewCardId::Same => Some(self.card.id()),
             NewCardId::Unsaid => None,
         }
     }
@@ -245,7 +245,7 @@ impl Renew {
         };
         let key = self
             .card
-            .client
+            .client()
             .inner()
             .encryption_key(self.renewal.kid.as_deref())
             .map_err(invalid)?;
@@ -260,7 +260,7 @@ impl Renew {
 
     fn facts(&self) -> RequestFacts {
         RequestFacts {
-            new_card_id_differs: self.new_card_id().map(|id| *id != self.card.id),
+            new_card_id_differs: self.new_card_id().map(|id| id != self.card.id()),
             inactive: match &self.renewal.state {
                 Some(CardState::Inactive) => Some(true),
                 Some(CardState::Active) => Some(false),

@@ -167,14 +167,10 @@ async fn suspend_generated(http: &reqwest::Client, url: &str) -> bool {
     };
     let (issuer, card) = (ISSUER.parse().unwrap(), CARD.parse().unwrap());
     let id = correlation_id();
-    let answer = generated(http, url)
+    generated(http, url)
         .suspend_card(&issuer, &card, Some(&id), &body)
-        .await;
-    // 204 has no body to read, which the generated client takes for an error.
-    match answer {
-        Ok(_) => true,
-        Err(error) => error.status().is_none_or(|status| status.is_success()),
-    }
+        .await
+        .is_ok()
 }
 
 async fn operations_generated(http: &reqwest::Client, url: &str) -> usize {
