@@ -273,10 +273,14 @@ impl<C: ApiCall> Sender<'_, C> {
     async fn send_with_token(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Failed> {
         let inner = self.client.inner();
         let operation = self.call.operation();
-        let token = inner.tokens.get(self.progress.remaining());
-        let token = timeout_at(self.progress.deadline, token)
-            .await
-            .map_err(|_| self.out_of_time())??;
+        let token = match inner.tokens.fresh() {
+            Some(token) => token,
+            None => {
+                let token = inner.tokens.get(self.progress.remaining());
+                let token = timeout_at(self.progress.deadline, token).await;
+                token.map_err(|_| self.out_of_time())??
+            }
+        };
         if self.time_to_resend().is_zero() {
             return Err(self.out_of_time().into());
         }

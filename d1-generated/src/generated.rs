@@ -35,7 +35,7 @@ pub mod types {
                 ::std::sync::LazyLock::new(|| {
                     ::regex::Regex::new("^[a-zA-Z0-9_\\-\\. ]{1,64}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[a-zA-Z0-9_\\-\\. ]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -95,7 +95,7 @@ pub mod types {
                 ::std::sync::LazyLock::new(|| {
                     ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,48}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -266,7 +266,7 @@ pub mod types {
                 ::std::sync::LazyLock::new(|| {
                     ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,48}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -359,7 +359,7 @@ pub mod types {
                     )
                     .unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err(
                     "doesn't match pattern \"^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$\""
                         .into(),
@@ -438,7 +438,7 @@ pub mod types {
             }
             static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| ::regex::Regex::new("^[A-Za-z0-9_-]{10}$").unwrap());
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{10}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -498,7 +498,7 @@ pub mod types {
                 ::std::sync::LazyLock::new(|| {
                     ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -622,7 +622,7 @@ pub mod types {
             }
             static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| ::regex::Regex::new("^[a-zA-Z0-9 ]{1,64}$").unwrap());
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[a-zA-Z0-9 ]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -682,7 +682,7 @@ pub mod types {
                 ::std::sync::LazyLock::new(|| {
                     ::regex::Regex::new("^[A-Z][A-Z0-9_]{0,63}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Z][A-Z0-9_]{0,63}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -839,7 +839,7 @@ pub mod types {
                 ::std::sync::LazyLock::new(|| {
                     ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))

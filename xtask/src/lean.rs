@@ -38,6 +38,19 @@ impl VisitMut for Lean {
         syn::visit_mut::visit_block_mut(self, block);
     }
 
+    /// `PATTERN.find(value).is_none()` says where it matches; only that it does is asked for.
+    fn visit_expr_mut(&mut self, expression: &mut syn::Expr) {
+        if let syn::Expr::MethodCall(outer) = expression
+            && outer.method == "is_none"
+            && let syn::Expr::MethodCall(inner) = &*outer.receiver
+            && inner.method == "find"
+        {
+            let (pattern, text) = (&inner.receiver, &inner.args);
+            *expression = syn::parse_quote!(!#pattern.is_match(#text));
+        }
+        syn::visit_mut::visit_expr_mut(self, expression);
+    }
+
     fn visit_path_mut(&mut self, path: &mut syn::Path) {
         if let Some(first) = path.segments.first_mut()
             && first.ident == "regress"

@@ -95,22 +95,15 @@ impl TokenCache {
         }
     }
 
-    /// A token that is good now, for a call that has `remaining` time left.
-    pub(crate) async fn get(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
-        match self.fresh() {
-            Some(token) => Ok(token),
-            None => self.get_locked(remaining).await,
-        }
-    }
-
     /// The token, where it needs no renewal yet. None also where it is being replaced this very moment.
-    fn fresh(&self) -> Option<Arc<CachedToken>> {
+    pub(crate) fn fresh(&self) -> Option<Arc<CachedToken>> {
         let fresh = self.fresh.try_read().ok()?;
         let fresh = fresh.as_ref()?;
         (Instant::now() < fresh.until).then(|| fresh.token.clone())
     }
 
-    async fn get_locked(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
+    /// A token that is good now, for a call that has `remaining` time left.
+    pub(crate) async fn get(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
         let (old, fetch) = {
             let mut state = lock(&self.state);
             let now = Instant::now();

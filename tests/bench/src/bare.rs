@@ -24,6 +24,7 @@ pub fn mutual_tls_client(ca_pem: &str, certificate_pem: &str, key_pem: &str) -> 
         .tls_certs_only([Certificate::from_pem(ca_pem.as_bytes()).unwrap()])
         .identity(identity)
         .user_agent(USER_AGENT)
+        .no_proxy()
         .timeout(Duration::from_secs(30))
         .build()
         .unwrap()
@@ -35,6 +36,7 @@ pub fn plain_client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .user_agent(USER_AGENT)
+        .no_proxy()
         .timeout(Duration::from_secs(30))
         .build()
         .unwrap()
