@@ -51,6 +51,12 @@ impl CachedToken {
     pub(crate) fn token(&self) -> &AccessToken {
         &self.token
     }
+
+    /// The token with what is left of its life time.
+    pub(crate) fn remaining(&self) -> AccessToken {
+        let left = self.expires_at.saturating_duration_since(Instant::now());
+        self.token.living_for(left)
+    }
 }
 
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use crate::api_operation::ApiOperation;
 use crate::bulk::Pace;
 use crate::call::abandoned;
 use crate::credentials::CardCredentials;
-use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
+use crate::error::{Error, InvalidInput, Outcome, RequestFacts};
 use crate::open_enum::open_enum;
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::ReasonCodeFallback;
@@ -249,13 +249,7 @@ impl Renew {
             .inner()
             .encryption_key(self.renewal.kid.as_deref())
             .map_err(invalid)?;
-        let failed =
-            || ErrorBuilder::new(ApiOperation::RenewCard, ErrorKind::Crypto, Outcome::NotSent);
-        let plaintext = credentials.plaintext().map_err(|_| failed().build())?;
-        let jwe = key
-            .encrypt(&plaintext)
-            .map_err(|e| failed().source(e).build())?;
-        Ok(Some(jwe.parse().map_err(invalid)?))
+        key.encrypt(credentials).map(Some)
     }
 
     fn facts(&self) -> RequestFacts {
