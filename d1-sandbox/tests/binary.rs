@@ -104,6 +104,12 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         (&["--control-port", &port], "listen"),
         (&["--cards", "no such file"], "no such file"),
         (&["--cards", fixtures], "card PAN"),
+        (&["--csr", "no such file"], "no such file"),
+        (&["--csr", fixtures], "client certificate request"),
+        (
+            &["--signing-key", fixtures, "--signing-kid", "k"],
+            "signing key",
+        ),
         (&["--cards", broken], "colour"),
         (&["--issuer-endpoint", "https://x"], "issuer endpoint"),
         (&["--dir", fixtures], "cannot write"),
@@ -115,7 +121,12 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         assert!(!said.contains("4111111111111111"), "{said}");
     }
     // clap's own, which shows the usage as well.
-    for arguments in [&["--no-such-flag"][..], &["--port", "x"], &["--seed", "-"]] {
+    for arguments in [
+        &["--no-such-flag"][..],
+        &["--port", "x"],
+        &["--seed", "-"],
+        &["--signing-kid", "k"],
+    ] {
         assert_eq!(refused(arguments).0, Some(2), "{arguments:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Writes what a client needs to call a sandbox: certificates, keys, and `d1.env` for a shell.
+//! Writes what a client needs to call a sandbox: certificates, keys, and `d1.env` for a shell. Private
+//! keys that the sandbox does not have are left out.
 
 use d1_sandbox::Sandbox;
 use std::fs::{self, OpenOptions};
@@ -24,8 +25,14 @@ pub(crate) fn write(sandbox: &Sandbox, directory: &Path) -> io::Result<()> {
             quoted(Path::new(sandbox.control_url().unwrap_or_default())),
         ),
     ]
+    .into_iter()
+    .filter(|(name, _)| match *name {
+        "D1_CLIENT_KEY" => !sandbox.client_key_pem().is_empty(),
+        "D1_SIGNING_KEY" => !sandbox.signing_key_pem().is_empty(),
+        _ => true,
+    })
     .map(|(name, value)| format!("export {name}={value}\n"))
-    .concat();
+    .collect::<String>();
     for (name, content, private) in [
         ("ca.pem", sandbox.ca_pem(), false),
         ("client.pem", sandbox.client_certificate_pem(), false),
@@ -34,7 +41,9 @@ pub(crate) fn write(sandbox: &Sandbox, directory: &Path) -> io::Result<()> {
         ("encryption.jwk.json", sandbox.encryption_jwk(), false),
         ("d1.env", environment.as_str(), false),
     ] {
-        write_file(&directory.join(name), content, private)?;
+        if !content.is_empty() {
+            write_file(&directory.join(name), content, private)?;
+        }
     }
     Ok(())
 }
