@@ -4,16 +4,27 @@
 //! ```sh
 //! cargo run --example quick_start
 //! ```
-#![allow(clippy::print_stdout)] // It is there to be read.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // It is there to be read.
 
 use std::env::{VarError, var};
 use std::error::Error;
 use std::fs::read;
+use std::process::ExitCode;
 
 use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match suspend().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn suspend() -> Result<(), Box<dyn Error>> {
     let d1 = client()?;
     let card = d1.card("ReplaceMe01".parse()?);
 
@@ -22,7 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let page = card.operations().limit(3).await?;
     for operation in page.operations() {
-        println!("{:?} {:?}", operation.operation(), operation.status());
+        let kind = operation.operation().ok_or("D1 does not say what it was")?;
+        println!("{kind} at {}", operation.start_time_text().unwrap_or("?"));
     }
     Ok(())
 }

@@ -11,7 +11,9 @@
 pub mod book;
 pub mod chapters;
 pub mod markdown;
+#[cfg(unix)]
 pub mod session;
+#[cfg(unix)]
 pub mod shell;
 
 use d1_facade::{Client, ClientBuilder, EncryptionKey, Environment, SigningKey};

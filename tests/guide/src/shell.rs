@@ -167,7 +167,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+        let _ = Command::new("kill").args(["-TERM", "--", &group]).output();
         let _ = self.child.wait();
     }
 }
@@ -286,8 +286,8 @@ mod tests {
                     sleep 1000 &\nwait\n```\n\n```sh\nkill -0 \"$(cat pid)\"\n```\n";
         follow(&chapter(text), folder.path(), "false").unwrap();
         let pid = fs::read_to_string(folder.path().join("a/pid")).unwrap();
-        let gone = Command::new("kill").args(["-0", pid.trim()]).status();
-        assert!(!gone.unwrap().success());
+        let gone = Command::new("kill").args(["-0", pid.trim()]).output();
+        assert!(!gone.unwrap().status.success());
     }
 
     #[test]

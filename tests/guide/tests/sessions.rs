@@ -1,6 +1,7 @@
 //! The terminal sessions of the guide are what the programs print today.
 //!
 //! `D1_UPDATE_DOCS=1 cargo test -p d1-guide --test sessions` writes them anew.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

@@ -1,4 +1,5 @@
 //! The shell commands of each chapter, in order, against a sandbox that runs beside them.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
