@@ -5,8 +5,13 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use d1_guide::book::{chapters, workspace};
 use d1_guide::shell::{follow, server_of};
+use josekit::jwk::Jwk;
+use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
+use openssl::sha::sha256;
 
 /// Where the quick start sends its reader.
 const FOLDER: &str = "target/guide";
@@ -17,6 +22,25 @@ fn emptied(folder: &Path) {
         fs::remove_dir_all(folder).unwrap();
     }
     fs::create_dir_all(folder).unwrap();
+}
+
+/// What the commands of the onboarding say of a key is what others say of it.
+fn check_onboarding(folder: &Path) {
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let key = EcKeyPair::from_pem(read("signing.key"), Some(EcCurve::P256)).unwrap();
+    let (expected, jwk) = (
+        key.to_jwk_public_key(),
+        Jwk::from_bytes(read("signing.jwk.json")).unwrap(),
+    );
+    for name in ["kty", "crv", "x", "y"] {
+        assert_eq!(jwk.parameter(name), expected.parameter(name), "{name}");
+    }
+    // RFC 7638 fixes these members, in this order and without spaces.
+    let [x, y] = ["x", "y"].map(|name| expected.parameter(name).unwrap());
+    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":{x},"y":{y}}}"#);
+    let thumbprint = URL_SAFE_NO_PAD.encode(sha256(canonical.as_bytes()));
+    assert_eq!(jwk.key_id(), Some(thumbprint.as_str()));
+    assert_eq!(String::from_utf8(read("kid")).unwrap().trim(), thumbprint);
 }
 
 #[test]
@@ -39,7 +63,13 @@ fn every_command_of_the_guide_works() {
         };
         match follow(chapter, begin, &server) {
             Ok(blocks) => run += blocks,
-            Err(failure) => wrong.push(failure.to_string()),
+            Err(failure) => {
+                wrong.push(failure.to_string());
+                continue;
+            }
+        }
+        if chapter.name == "onboarding.md" {
+            check_onboarding(&folder);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
