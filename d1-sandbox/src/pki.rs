@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 use time::{Duration, OffsetDateTime};
 
 /// How long the certificates are valid.
-const LIFETIME: Duration = Duration::days(30);
+const LIFETIME: Duration = Duration::days(90);
 
 /// The names that the server's certificate always has.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
