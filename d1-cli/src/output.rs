@@ -55,6 +55,10 @@ impl Output {
         self.format == Format::Table
     }
 
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Prints one result: its fields by name.
     pub(crate) fn record(&self, fields: &Map<String, Value>) -> io::Result<()> {
         if !self.is_table() {

@@ -9,7 +9,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !can_ask() {
         let rule = "must be given where there is no terminal to ask at: this cannot be undone";
         return Err(Failure::input("--yes", rule));
     }
@@ -20,4 +20,9 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::input("not confirmed", "nothing was sent")),
     }
+}
+
+/// Whether there is a terminal to ask at.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }

@@ -92,22 +92,18 @@ pub(crate) struct Why {
 /// What is done where the outcome is unknown.
 #[derive(Debug, Args)]
 pub(crate) struct ConfirmFlags {
-    /// Where the outcome is unknown, looks it up until it can be told: for so many seconds, in which D1 must
-    /// have carried the change out if ever. Without this it is looked up once
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "30"
-    )]
-    confirm: Option<Whole<1, 3600>>,
+    /// Where the outcome is unknown, looks it up until it can be told; without this it is looked up once
+    #[arg(long)]
+    confirm: bool,
+    /// How many seconds D1 is given to carry out a change before its absence from the list counts
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    settle: Whole<1, 3600>,
 }
 
 impl ConfirmFlags {
     fn settle(&self) -> Option<Duration> {
-        self.confirm
-            .map(|Whole(seconds)| Duration::from_secs(seconds))
+        let Whole(seconds) = self.settle;
+        self.confirm.then_some(Duration::from_secs(seconds))
     }
 }
 
@@ -204,7 +200,7 @@ impl ChangeArguments {
         if exit != Exit::Unknown {
             return Ok(report::say_failed(output, &result, error)?);
         }
-        if self.confirm.confirm.is_some() {
+        if self.confirm.confirm {
             output.note("the outcome is unknown; looking it up");
         }
         let found = look_up::look_up(client, error, self.confirm.settle()).await;

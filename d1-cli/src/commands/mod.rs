@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bulk;
 mod card;
 mod completions;
 mod config;
@@ -24,6 +25,9 @@ pub(crate) enum Command {
     /// Suspends, resumes, deletes or renews a card
     #[command(subcommand, after_help = EXIT_CODES)]
     Card(card::CardCommand),
+    /// Makes many changes, one a line of a file
+    #[command(after_help = bulk::LINES)]
+    Bulk(bulk::BulkCommand),
     /// Reads the operations of a card
     #[command(subcommand, after_help = EXIT_CODES)]
     Operations(operations::OperationsCommand),
@@ -55,6 +59,7 @@ pub(crate) async fn run(
     let config = || Config::load(&global.settings);
     match command {
         Command::Card(command) => command.run(&config()?, output).await,
+        Command::Bulk(command) => Box::pin(command.run(&config()?, output)).await,
         Command::Operations(command) => command.run(&config()?, output).await,
         Command::Token(command) => command.run(&config()?, output).await,
         Command::Explain(command) => command.run(output),
