@@ -27,6 +27,7 @@ mod clock;
 mod config;
 mod control;
 mod faults;
+mod files;
 mod fixtures;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]

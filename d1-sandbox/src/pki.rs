@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 /// How long the certificates are valid.
-const LIFETIME: Duration = Duration::days(30);
+const LIFETIME: Duration = Duration::days(90);
 
 /// The names that the server's certificate always has.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];

@@ -1,6 +1,5 @@
 //! `d1-sandbox serve`: a sandbox until it is interrupted.
 
-use crate::files;
 use clap::ValueEnum;
 use d1_sandbox::{Builder, ErrorBodies, IssuerStub, Mode, Sandbox, SuccessStyle};
 use std::error::Error;
@@ -140,10 +139,9 @@ fn say_where(sandbox: &Sandbox, directory: Option<&Path>) -> Result<(), Box<dyn 
     }
     match directory {
         Some(directory) => {
-            let written = files::write(sandbox, directory).map_err(|error| {
+            sandbox.write_files(directory).map_err(|error| {
                 format!("cannot write to {}: {}", directory.display(), error.kind())
-            });
-            written?;
+            })?;
             let file = directory.join("d1.env");
             writeln!(
                 output,
