@@ -17,7 +17,7 @@ const CSR: &str = "client certificate request";
 const KEY: &str = "signing key";
 
 /// How many days the certificate is valid.
-const LIFETIME: u32 = 30;
+const LIFETIME: u32 = 90;
 
 /// A file that was handed over. It should hold nothing private, and is not shown in case it does.
 #[derive(Clone)]

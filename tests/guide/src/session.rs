@@ -83,11 +83,15 @@ fn is_command(line: &str) -> bool {
 }
 
 /// What differs from run to run, and what stands for it in a record.
-const MASKS: [(&str, &str); 9] = [
+const MASKS: [(&str, &str); 11] = [
     (r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "<jwt>"),
     (
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
         "<uuid>",
+    ),
+    (
+        r#"\b(correlation ?[iI]d"?:? *"?)[\w-]*\d[\w-]*"#,
+        "${1}<id>",
     ),
     (r"\b[\w-]{43}\b", "<base64url>"),
     (
@@ -104,6 +108,7 @@ const MASKS: [(&str, &str); 9] = [
     ),
     (r"\b(localhost|127\.0\.0\.1|\[::1\]):\d+", "${1}:<port>"),
     (r"\b\d+\.\d+ ?(ms|µs|s)\b", "<duration>"),
+    (r#"\b(seconds"?:? *)\d+\.\d+"#, "${1}<duration>"),
     (r"\x1b\[[0-9;]*m", ""),
 ];
 
@@ -151,6 +156,18 @@ mod tests {
             (
                 "kid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
                 "kid <base64url>",
+            ),
+            (
+                "the correlation id case-4711; \"correlationId\":\"a-1\"",
+                "the correlation id <id>; \"correlationId\":\"<id>\"",
+            ),
+            (
+                "a correlation id of one's own",
+                "a correlation id of one's own",
+            ),
+            (
+                "\"seconds\":0.055, seconds  1.5",
+                "\"seconds\":<duration>, seconds  <duration>",
             ),
             ("took 12.5 ms, 1.0s", "took <duration>, <duration>"),
             ("\u{1b}[31mred\u{1b}[0m", "red"),

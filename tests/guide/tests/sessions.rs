@@ -14,9 +14,10 @@ use similar::TextDiff;
 /// The programs that sessions call.
 const PROGRAMS: &[Program] = &[("d1-sandbox", "d1-sandbox")];
 
-/// A sandbox whose ids and times are the same in every run; each session has one of its own.
+/// Each session has a sandbox of its own. Its operations count from one, so that their ids are the same in
+/// every run.
 const SERVER: &str = "cargo run -p d1-sandbox -- serve --dir target/guide-sessions/sandbox \
-                      --control-port 0 --seed 1";
+                      --control-port 0";
 
 /// The session that a part of the guide is the record of.
 fn session_of(part: &str) -> Option<&str> {
