@@ -12,7 +12,7 @@ use d1_guide::shell::Server;
 use similar::TextDiff;
 
 /// The programs that sessions call.
-const PROGRAMS: &[Program] = &[("d1-sandbox", "d1-sandbox")];
+const PROGRAMS: &[Program] = &[("d1-sandbox", "d1-sandbox"), ("d1-cli", "d1")];
 
 /// Each session has a sandbox of its own. Its operations count from one, so that their ids are the same in
 /// every run.
