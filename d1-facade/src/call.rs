@@ -115,10 +115,12 @@ pub(crate) async fn make_in<C: ApiCall>(
 ) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
     let host = client.inner().transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
-    let result = unless_abandoned(client, call, options, progress)
-        .instrument(span.clone())
-        .await
-        .map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
+    let result = {
+        // Pinned first: a span that is put around the future itself moves all of it once more.
+        let sending = pin!(unless_abandoned(client, call, options, progress));
+        sending.instrument(span.clone()).await
+    };
+    let result = result.map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
     match &result {
         Ok((_, info)) => telemetry::record(&span, Some(info.http_status), info.attempts, None),
         Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
@@ -271,10 +273,14 @@ impl<C: ApiCall> Sender<'_, C> {
     async fn send_with_token(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Failed> {
         let inner = self.client.inner();
         let operation = self.call.operation();
-        let token = inner.tokens.get(self.progress.remaining());
-        let token = timeout_at(self.progress.deadline, token)
-            .await
-            .map_err(|_| self.out_of_time())??;
+        let token = match inner.tokens.fresh() {
+            Some(token) => token,
+            None => {
+                let token = inner.tokens.get(self.progress.remaining());
+                let token = timeout_at(self.progress.deadline, token).await;
+                token.map_err(|_| self.out_of_time())??
+            }
+        };
         if self.time_to_resend().is_zero() {
             return Err(self.out_of_time().into());
         }

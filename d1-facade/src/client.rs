@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::auth::TokenCache;
+use crate::api_operation::ApiOperation;
+use crate::auth::{AccessToken, TokenCache};
 use crate::builder::ClientBuilder;
 use crate::bulk::Bulk;
+use crate::call::LONGEST_TIMEOUT;
 use crate::card::Card;
 use crate::config::Environment;
 use crate::confirm::Confirm;
-use crate::error::{Error, InvalidInput};
+use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
 use crate::jwe::EncryptionKey;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::RetryPolicy;
@@ -95,6 +97,25 @@ impl Client {
     /// ```
     pub fn confirm(&self, error: &Error) -> Confirm {
         Confirm::new(self.clone(), error)
+    }
+
+    /// The access token that this client uses, for calls to D1 that it has no method for. Its life time is
+    /// what is left of it.
+    ///
+    /// It is the client's own to renew: ask for it again for each call.
+    ///
+    /// # Errors
+    /// Those of the [token source](crate::auth::TokenSource), or when it takes longer than a call may.
+    pub async fn access_token(&self) -> Result<AccessToken, Error> {
+        let tokens = &self.inner.tokens;
+        if let Some(token) = tokens.fresh() {
+            return Ok(token.remaining());
+        }
+        let timeout = self.inner.transport.timeout().min(LONGEST_TIMEOUT);
+        let token = tokio::time::timeout(timeout, tokens.get(timeout)).await;
+        let late =
+            |_| ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
+        Ok(token.map_err(|e| late(e).build())??.remaining())
     }
 
     pub(crate) fn new(inner: ClientInner) -> Self {

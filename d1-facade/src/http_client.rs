@@ -66,9 +66,9 @@ impl HttpOptions {
             .no_deflate()
             .no_zstd()
             .connect_timeout(connect_timeout)
-            // One host: idle connections are worth keeping, but not beyond what a gateway keeps.
+            // One host: idle connections are worth keeping, all of them, but not for longer than a gateway
+            // does. A limit of their number would close and open some all the time under many calls.
             .pool_idle_timeout(Duration::from_secs(55))
-            .pool_max_idle_per_host(64)
             .tcp_keepalive(Duration::from_secs(30))
             .http2_max_header_list_size(64 * 1024)
             .http2_adaptive_window(true)

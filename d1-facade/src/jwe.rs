@@ -5,8 +5,11 @@ use std::fmt;
 use josekit::jwe::alg::ecdh_es::{EcdhEsJweAlgorithm, EcdhEsJweEncrypter};
 use josekit::jwe::{self, JweHeader};
 
-use crate::error::InvalidInput;
+use crate::api_operation::ApiOperation;
+use crate::credentials::CardCredentials;
+use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
 use crate::keys;
+use crate::text::EncryptedData;
 
 /// A public key of D1, to which card credentials are encrypted: a P-256 key and its `kid`.
 ///
@@ -29,7 +32,7 @@ pub struct EncryptionKey {
 
 /// Why card credentials could not be encrypted. It holds nothing of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EncryptionFailed;
+struct EncryptionFailed;
 
 impl fmt::Display for EncryptionFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,8 +77,42 @@ impl EncryptionKey {
         &self.kid
     }
 
-    /// Encrypts to a compact JWE: `ECDH-ES`, `A256GCM`, this key's `kid`, and no other header.
-    pub(crate) fn encrypt(&self, plaintext: &[u8]) -> Result<String, EncryptionFailed> {
+    /// Encrypts card credentials to a compact JWE (D1: `encryptedData`): `ECDH-ES`, `A256GCM`, this key's
+    /// `kid`, and no other header.
+    ///
+    /// A [renewal](crate::Renewal::credentials) does it by itself. This is for services that keep PANs in
+    /// one place and call D1 from another, which then never sees one:
+    ///
+    /// ```
+    /// use d1_facade::{CardCredentials, EncryptionKey, Renewal};
+    ///
+    /// # let jwk = r#"{"kty":"EC","crv":"P-256","kid":"d1-key-1",
+    /// #     "x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ",
+    /// #     "y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck"}"#;
+    /// // Where the PAN is:
+    /// let key = EncryptionKey::from_jwk(jwk)?;
+    /// let encrypted = key.encrypt(&CardCredentials::new("4111111111111111", "1230")?)?;
+    /// let message = encrypted.as_str();
+    ///
+    /// // Where D1 is called from:
+    /// let renewal = Renewal::same_card().encrypted_data(message.parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Of kind [`Crypto`](ErrorKind::Crypto), when OpenSSL cannot.
+    pub fn encrypt(&self, credentials: &CardCredentials) -> Result<EncryptedData, Error> {
+        let failed =
+            || ErrorBuilder::new(ApiOperation::RenewCard, ErrorKind::Crypto, Outcome::NotSent);
+        let plaintext = credentials.plaintext().map_err(|_| failed().build())?;
+        let jwe = self
+            .seal(&plaintext)
+            .map_err(|e| failed().source(e).build())?;
+        jwe.parse()
+            .map_err(|e| Error::invalid_input_of(ApiOperation::RenewCard, e))
+    }
+
+    fn seal(&self, plaintext: &[u8]) -> Result<String, EncryptionFailed> {
         let mut header = JweHeader::new();
         header.set_content_encryption("A256GCM");
         header.set_key_id(&self.kid);

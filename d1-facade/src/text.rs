@@ -159,7 +159,8 @@ fn no_card_number(text: &str) -> Result<(), &'static str> {
 impl CorrelationId {
     /// A random correlation id; the token call takes it as well as the card calls.
     pub(crate) fn random() -> Self {
-        let text = uuid::Uuid::new_v4().to_string();
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
         // A UUID is 36 hexadecimal digits and hyphens: both patterns take it. Should the pattern
         // ever be narrowed, this is what is left of it.
         Self(text.parse().unwrap_or_else(|_| unreachable_pattern()))

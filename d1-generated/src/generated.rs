@@ -31,11 +31,11 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[a-zA-Z0-9_\\-\\. ]{1,64}$").unwrap()
+                    ::regex::Regex::new("^[a-zA-Z0-9_\\-\\. ]{1,64}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[a-zA-Z0-9_\\-\\. ]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -91,11 +91,11 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
+                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,48}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -238,21 +238,6 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    /// What D1 may say about an operation that it accepted.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct CardOperationResult {
-        /// The operation, to be looked up later.
-        #[serde(
-            rename = "operationId",
-            skip_serializing_if = "::std::option::Option::is_none"
-        )]
-        pub operation_id: ::std::option::Option<::std::string::String>,
-        /// Where the operation stands.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub status: ::std::option::Option<::std::string::String>,
-        #[serde(flatten)]
-        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    }
     /// The id of a card product.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
@@ -277,11 +262,11 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
+                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,48}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -367,14 +352,14 @@ pub mod types {
             if value.chars().count() > 8192usize {
                 return Err("longer than 8192 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new(
+                    ::regex::Regex::new(
                         "^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$",
                     )
                     .unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err(
                     "doesn't match pattern \"^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$\""
                         .into(),
@@ -451,11 +436,9 @@ pub mod types {
             if value.chars().count() < 10usize {
                 return Err("shorter than 10 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[A-Za-z0-9_-]{10}$").unwrap()
-                });
-            if PATTERN.find(value).is_none() {
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
+                ::std::sync::LazyLock::new(|| ::regex::Regex::new("^[A-Za-z0-9_-]{10}$").unwrap());
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{10}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -511,11 +494,11 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
+                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -637,11 +620,9 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[a-zA-Z0-9 ]{1,64}$").unwrap()
-                });
-            if PATTERN.find(value).is_none() {
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
+                ::std::sync::LazyLock::new(|| ::regex::Regex::new("^[a-zA-Z0-9 ]{1,64}$").unwrap());
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[a-zA-Z0-9 ]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -697,11 +678,11 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[A-Z][A-Z0-9_]{0,63}$").unwrap()
+                    ::regex::Regex::new("^[A-Z][A-Z0-9_]{0,63}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Z][A-Z0-9_]{0,63}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -854,11 +835,11 @@ pub mod types {
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regress::Regex> =
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
                 ::std::sync::LazyLock::new(|| {
-                    ::regress::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
+                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
                 });
-            if PATTERN.find(value).is_none() {
+            if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,64}$\"".into());
             }
             Ok(Self(value.to_string()))
@@ -1029,7 +1010,7 @@ impl Client {
         card_id: &'a types::CardId,
         x_correlation_id: Option<&'a types::CardCorrelationId>,
         body: &'a types::CardOperationRequest,
-    ) -> Result<ResponseValue<types::CardOperationResult>, Error<types::ErrorBody>> {
+    ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
             "{}/banking/v1/issuers/{}/cards/{}/operations:suspend",
             self.baseurl,
@@ -1037,10 +1018,6 @@ impl Client {
             encode_path(&card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }
@@ -1063,7 +1040,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200..=299 => ResponseValue::from_response(response).await,
+            200..=299 => Ok(ResponseValue::empty(response)),
             400u16 => Err(Error::ErrorResponse(
                 ResponseValue::from_response(response).await?,
             )),
@@ -1099,7 +1076,7 @@ impl Client {
         card_id: &'a types::CardId,
         x_correlation_id: Option<&'a types::CardCorrelationId>,
         body: &'a types::CardOperationRequest,
-    ) -> Result<ResponseValue<types::CardOperationResult>, Error<types::ErrorBody>> {
+    ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
             "{}/banking/v1/issuers/{}/cards/{}/operations:resume",
             self.baseurl,
@@ -1107,10 +1084,6 @@ impl Client {
             encode_path(&card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }
@@ -1133,7 +1106,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200..=299 => ResponseValue::from_response(response).await,
+            200..=299 => Ok(ResponseValue::empty(response)),
             400u16 => Err(Error::ErrorResponse(
                 ResponseValue::from_response(response).await?,
             )),
@@ -1169,7 +1142,7 @@ impl Client {
         card_id: &'a types::CardId,
         x_correlation_id: Option<&'a types::CardCorrelationId>,
         body: &'a types::CardOperationRequest,
-    ) -> Result<ResponseValue<types::CardOperationResult>, Error<types::ErrorBody>> {
+    ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
             "{}/banking/v1/issuers/{}/cards/{}/operations:delete",
             self.baseurl,
@@ -1177,10 +1150,6 @@ impl Client {
             encode_path(&card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }
@@ -1203,7 +1172,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200..=299 => ResponseValue::from_response(response).await,
+            200..=299 => Ok(ResponseValue::empty(response)),
             400u16 => Err(Error::ErrorResponse(
                 ResponseValue::from_response(response).await?,
             )),
@@ -1239,7 +1208,7 @@ impl Client {
         card_id: &'a types::CardId,
         x_correlation_id: Option<&'a types::CardCorrelationId>,
         body: &'a types::RenewRequest,
-    ) -> Result<ResponseValue<types::CardOperationResult>, Error<types::ErrorBody>> {
+    ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
             "{}/banking/v1/issuers/{}/cards/{}/operations:renew",
             self.baseurl,
@@ -1247,10 +1216,6 @@ impl Client {
             encode_path(&card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }
@@ -1273,7 +1238,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200..=299 => ResponseValue::from_response(response).await,
+            200..=299 => Ok(ResponseValue::empty(response)),
             400u16 => Err(Error::ErrorResponse(
                 ResponseValue::from_response(response).await?,
             )),
@@ -1319,10 +1284,6 @@ impl Client {
             encode_path(&card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }
@@ -1390,10 +1351,6 @@ impl Client {
             encode_path(&operation_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }
@@ -1451,10 +1408,6 @@ impl Client {
     ) -> Result<ResponseValue<types::TokenResponse>, Error<types::ErrorBody>> {
         let url = format!("{}/authz/v1/oauth2/token", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = x_correlation_id {
             header_map.append("x-correlation-id", value.to_string().try_into()?);
         }

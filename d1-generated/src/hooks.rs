@@ -120,8 +120,6 @@ impl ClientHooks<CallContext> for Client {
         _info: &OperationInfo,
     ) -> Result<(), Error<E>> {
         let additions = &self.inner().0.additions;
-        // The generator's own header; D1 knows nothing of it.
-        request.headers_mut().remove("api-version");
         if !additions.query.is_empty() {
             request
                 .url_mut()
@@ -133,10 +131,14 @@ impl ClientHooks<CallContext> for Client {
             headers.append(name, value.clone());
         }
         // Last, so that nothing above can stand in its place.
-        headers.remove(header::AUTHORIZATION);
-        if let Some(mut value) = additions.authorization.clone() {
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+        match additions.authorization.clone() {
+            Some(mut value) => {
+                value.set_sensitive(true);
+                headers.insert(header::AUTHORIZATION, value);
+            }
+            None => {
+                headers.remove(header::AUTHORIZATION);
+            }
         }
         *request.timeout_mut() = additions.timeout;
         Ok(())
@@ -153,30 +155,36 @@ impl ClientHooks<CallContext> for Client {
         let status = response.status();
         let redirected = *response.url() != asked;
         let headers = std::mem::take(response.headers_mut());
-        let body = read(response, context.0.additions.body_limit).await;
+        let body = read(&mut response, context.0.additions.body_limit).await;
 
-        let kept = body.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
-        // Without an address of its own, one would be parsed for it.
-        let mut replay = match http::Response::builder().url(asked).body(kept.clone()) {
-            Ok(replay) => replay,
-            Err(_) => http::Response::new(kept),
-        };
-        *replay.status_mut() = status;
+        let kept = body.as_ref().ok().filter(|body| !body.is_empty()).cloned();
         context.keep(Answer {
             status,
             headers,
             redirected,
             body,
         });
-        Ok(replay.into())
+        // What is read to its end is as good as an answer without a body.
+        Ok(kept.map_or(response, |body| replay(status, asked, body)))
     }
+}
+
+/// The answer once more, for the generated code to read.
+fn replay(status: StatusCode, url: reqwest::Url, body: Bytes) -> reqwest::Response {
+    // Without an address of its own, one would be parsed for it.
+    let mut replay = match http::Response::builder().url(url).body(body.clone()) {
+        Ok(replay) => replay,
+        Err(_) => http::Response::new(body),
+    };
+    *replay.status_mut() = status;
+    replay.into()
 }
 
 /// How much memory is taken on a server's word alone.
 const LARGEST_AT_ONCE: usize = 1024 * 1024;
 
 /// Reads a body of at most `limit` bytes.
-async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, BodyFault> {
+async fn read(response: &mut reqwest::Response, limit: usize) -> Result<Bytes, BodyFault> {
     let claimed = response.content_length().unwrap_or(0);
     if usize::try_from(claimed).map_or(true, |length| length > limit) {
         return Err(BodyFault::TooLarge);
@@ -197,5 +205,8 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, Bo
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Bytes::from_owner(body))
+    match body.is_empty() {
+        true => Ok(Bytes::new()),
+        false => Ok(Bytes::from_owner(body)),
+    }
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use d1_facade::{
-    Card, CardCredentials, CardState, ErrorKind, OperationStatus, OperationType, Outcome,
-    ReasonCode, Renewal, RequestorType,
+    Card, CardCredentials, CardState, EncryptionKey, ErrorKind, OperationStatus, OperationType,
+    Outcome, ReasonCode, Renewal, RequestorType,
 };
 use d1_sandbox::{IssuerStub, Sandbox, SuccessStyle};
 use d1_tests::{
@@ -136,6 +136,28 @@ async fn american_express_and_cobadged_credentials_arrive() {
     card.renew(Renewal::same_card().credentials(cobadged))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn credentials_that_were_encrypted_elsewhere_arrive() {
+    let (sandbox, card) = start().await;
+    let key = EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap();
+    let encrypted = key.encrypt(&credentials(NEW_PAN)).unwrap();
+    let renewal = Renewal::same_card().encrypted_data(encrypted.as_str().parse().unwrap());
+    card.renew(renewal).await.unwrap();
+    assert!(sandbox.card(CARD).unwrap().has_credentials(NEW_PAN, EXPIRY));
+}
+
+#[tokio::test]
+async fn the_access_token_is_that_of_the_calls() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let d1 = sandbox_client(&sandbox);
+    let cold = d1.access_token().await.unwrap();
+    d1.card(CARD.parse().unwrap()).suspend().await.unwrap();
+    let warm = d1.access_token().await.unwrap();
+    assert!(warm.is(cold.expose_secret()));
+    assert!(warm.lifetime() < cold.lifetime(), "what is left of it");
+    assert_eq!(sandbox.token_exchanges(), 1);
 }
 
 #[tokio::test]

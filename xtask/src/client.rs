@@ -6,6 +6,7 @@ use quote::quote;
 use syn::visit_mut::VisitMut;
 
 use crate::error::Error;
+use crate::lean::make_lean;
 use crate::normalize::{Normalized, Owner, WireName};
 
 /// The generated client, not yet formatted.
@@ -34,6 +35,7 @@ pub(crate) fn generate(normalized: &Normalized) -> Result<syn::File, Error> {
 
     let mut file: syn::File = syn::parse2(tokens).map_err(|e| Error::Generate(e.to_string()))?;
     put_back_wire_names(&mut file, &normalized.wire_names)?;
+    make_lean(&mut file, crate::spec::operations(&normalized.spec).len())?;
     DocLines.visit_file_mut(&mut file);
     Ok(file)
 }

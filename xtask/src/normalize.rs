@@ -10,7 +10,7 @@
 //!    documented can thus be corrected by one line of the spec, and no caller changes. For query
 //!    parameters it also keeps the order of a method's arguments, which the generator sorts by name.
 //! 3. Schemas with `x-d1-client: omit` are left out: a generated type prints what it holds, and these
-//!    hold card data or are made by hand.
+//!    hold card data or are made by hand. A response that holds one has no body for the generator.
 //! 4. Bounds and defaults of query parameters are left out. The generator does not enforce them (they
 //!    stand in `facts.rs`), but it would derive the Rust type from them, so that moving a bound
 //!    would break callers.
@@ -52,11 +52,12 @@ pub fn normalize(spec: &Value) -> Normalized {
     let mut spec = spec.clone();
     let mut wire_names = Vec::new();
     flatten_all_of(&mut spec);
+    omit_bodies(&mut spec);
     if let Some(schemas) = spec
         .pointer_mut("/components/schemas")
         .and_then(Value::as_object_mut)
     {
-        schemas.retain(|_, schema| schema.get("x-d1-client").is_none_or(|v| v != "omit"));
+        schemas.retain(|_, schema| !is_omitted(schema));
         for (name, schema) in schemas.iter_mut() {
             rename_properties(name, schema, &mut wire_names);
         }
@@ -69,6 +70,37 @@ pub fn normalize(spec: &Value) -> Normalized {
     }
     strip_parameter_bounds(&mut spec);
     Normalized { spec, wire_names }
+}
+
+/// Whether the client is to be generated without this schema.
+pub(crate) fn is_omitted(schema: &Value) -> bool {
+    schema.get("x-d1-client").is_some_and(|v| v == "omit")
+}
+
+/// Takes the body out of each response that holds a schema that is left out.
+fn omit_bodies(spec: &mut Value) {
+    let whole = spec.clone();
+    let omitted = |body: &Value| {
+        let schema = body.get("schema");
+        let reference = schema.and_then(|s| s.get("$ref")).and_then(Value::as_str);
+        let target = reference.and_then(|r| r.strip_prefix('#'));
+        target
+            .and_then(|p| whole.pointer(p))
+            .is_some_and(is_omitted)
+    };
+    let responses = spec.pointer_mut("/components/responses");
+    for response in responses
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        let content = response.get("content").and_then(Value::as_object);
+        if content.is_some_and(|types| types.values().any(omitted))
+            && let Some(response) = response.as_object_mut()
+        {
+            response.remove("content");
+        }
+    }
 }
 
 fn flatten_all_of(value: &mut Value) {
@@ -179,6 +211,22 @@ mod tests {
         assert_eq!(
             out["components"]["schemas"]["A"]["properties"]["x"],
             json!({"$ref": "#/components/schemas/B"})
+        );
+    }
+
+    #[test]
+    fn a_response_with_a_schema_that_is_left_out_has_no_body() {
+        let body = |schema: &str| {
+            let reference = format!("#/components/schemas/{schema}");
+            json!({"content": {"application/json": {"schema": {"$ref": reference}}}})
+        };
+        let spec = json!({"components": {
+            "schemas": {"A": {"x-d1-client": "omit"}, "B": {}},
+            "responses": {"Omitted": body("A"), "Kept": body("B")},
+        }});
+        assert_eq!(
+            normalize(&spec).spec["components"],
+            json!({"schemas": {"B": {}}, "responses": {"Omitted": {}, "Kept": body("B")}})
         );
     }
 

@@ -4,7 +4,7 @@
 //! meanwhile wait for the same exchange, and each of them drives it, so that a caller who gives up
 //! stops nobody. When all give up, the exchange is dropped with them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -51,13 +51,27 @@ impl CachedToken {
     pub(crate) fn token(&self) -> &AccessToken {
         &self.token
     }
+
+    /// The token with what is left of its life time.
+    pub(crate) fn remaining(&self) -> AccessToken {
+        let left = self.expires_at.saturating_duration_since(Instant::now());
+        self.token.living_for(left)
+    }
 }
 
 #[derive(Clone)]
 pub(crate) struct TokenCache {
     source: Arc<dyn TokenSource>,
     state: Arc<Mutex<State>>,
+    fresh: Arc<RwLock<Option<Fresh>>>,
     early: Early,
+}
+
+/// A token that asks for nothing to be done. It stands beside the state so that calls that come together
+/// do not queue for the state's lock: readers hinder nobody, and a writer comes once in a token's life.
+struct Fresh {
+    token: Arc<CachedToken>,
+    until: Instant,
 }
 
 #[derive(Default)]
@@ -82,8 +96,16 @@ impl TokenCache {
         Self {
             source,
             state: Arc::default(),
+            fresh: Arc::default(),
             early,
         }
+    }
+
+    /// The token, where it needs no renewal yet. None also where it is being replaced this very moment.
+    pub(crate) fn fresh(&self) -> Option<Arc<CachedToken>> {
+        let fresh = self.fresh.try_read().ok()?;
+        let fresh = fresh.as_ref()?;
+        (Instant::now() < fresh.until).then(|| fresh.token.clone())
     }
 
     /// A token that is good now, for a call that has `remaining` time left.
@@ -143,12 +165,14 @@ impl TokenCache {
         }
         state.current = None;
         state.was_refused = true;
+        replace(&self.fresh, None);
         true
     }
 
     /// A fetch that anybody can wait for.
     fn fetch(&self) -> Shared<Fetch> {
         let (source, state, early) = (self.source.clone(), self.state.clone(), self.early);
+        let fresh = self.fresh.clone();
         let fetch: Fetch = Box::pin(async move {
             // The life time counts from before the request: the answer may have been long on its way.
             let asked_at = Instant::now();
@@ -177,7 +201,10 @@ impl TokenCache {
             state.current = Some(cached.clone());
             state.failure = None;
             state.failures = 0;
-            state.refresh_at = Some(asked_at + (lifetime - early(lifetime, in_step)));
+            let until = asked_at + (lifetime - early(lifetime, in_step));
+            state.refresh_at = Some(until);
+            let token = cached.clone();
+            replace(&fresh, Some(Fresh { token, until }));
             Ok(cached)
         });
         fetch.shared()
@@ -211,6 +238,11 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn never_answered() -> Error {
     ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent).build()
+}
+
+/// Only while the state is locked: whoever finds nothing fresh sees a state that is as new.
+fn replace(fresh: &RwLock<Option<Fresh>>, with: Option<Fresh>) {
+    *fresh.write().unwrap_or_else(PoisonError::into_inner) = with;
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

@@ -470,3 +470,32 @@ async fn a_token_that_others_obtained_at_the_same_moment_is_known() {
     tokio::time::advance(LONGEST_PAUSE).await;
     assert_eq!(kept().await, 450, "one after a failure");
 }
+
+#[tokio::test]
+async fn calls_that_find_a_fresh_token_wait_for_no_lock() {
+    let token = AccessToken::new("token", Duration::from_secs(900)).unwrap();
+    let cache = TokenCache::new(Arc::new(Once(Mutex::new(Some(token)))));
+    cache.get(AMPLE).await.unwrap();
+
+    // Whoever wanted the state now would wait until the test ends; a reader hinders no other one.
+    let _state = lock(&cache.state);
+    let _reader = cache.fresh.read().unwrap();
+    let hits: Vec<_> = std::thread::scope(|threads| {
+        let hit = || cache.fresh().is_some();
+        let threads: Vec<_> = (0..64).map(|_| threads.spawn(hit)).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    assert_eq!(hits, [true; 64]);
+}
+
+/// A source that has a single token to give.
+struct Once(Mutex<Option<AccessToken>>);
+
+impl TokenSource for Once {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            let token = self.0.lock().unwrap().take();
+            token.ok_or_else(|| Error::token_unavailable(std::io::Error::other("gone")))
+        })
+    }
+}

@@ -79,6 +79,15 @@ impl AccessToken {
         self.scope.as_deref()
     }
 
+    /// The same token, whose life time is another. It shares the memory.
+    pub(crate) fn living_for(&self, lifetime: Duration) -> Self {
+        Self {
+            authorization: self.authorization.clone(),
+            lifetime,
+            scope: self.scope.clone(),
+        }
+    }
+
     /// The value of the `Authorization` header.
     pub(crate) fn authorization(&self) -> HeaderValue {
         self.authorization.clone()

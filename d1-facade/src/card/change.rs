@@ -189,21 +189,19 @@ impl ApiCall for ChangeCall<'_> {
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
     ) -> Result<ResponseValue<()>, d1_generated::Error<types::ErrorBody>> {
-        let (issuer, card) = (self.card.issuer.raw(), self.card.id.raw());
+        let (issuer, card) = (self.card.issuer().raw(), self.card.id().raw());
         let id = Some(correlation_id.raw());
-        // What the success looks like is not documented, and the receipt reads the answer itself: a
-        // spec that learns more of it changes nothing here.
-        let sent = match (&self.body, self.operation) {
+        // The receipt reads what D1 answers.
+        match (&self.body, self.operation) {
             (Body::Plain(body), ApiOperation::ResumeCard) => {
-                client.resume_card(issuer, card, id, body).await.map(drop)
+                client.resume_card(issuer, card, id, body).await
             }
             (Body::Plain(body), ApiOperation::DeleteCard) => {
-                client.delete_card(issuer, card, id, body).await.map(drop)
+                client.delete_card(issuer, card, id, body).await
             }
-            (Body::Plain(body), _) => client.suspend_card(issuer, card, id, body).await.map(drop),
-            (Body::Renew(body), _) => client.renew_card(issuer, card, id, body).await.map(drop),
-        };
-        sent.map(|()| ResponseValue::new((), Default::default(), Default::default()))
+            (Body::Plain(body), _) => client.suspend_card(issuer, card, id, body).await,
+            (Body::Renew(body), _) => client.renew_card(issuer, card, id, body).await,
+        }
     }
 }
 
@@ -215,7 +213,7 @@ pub(super) async fn submit(
     fallback: Option<ReasonCodeFallback>,
     options: &CallOptions,
 ) -> Result<Receipt, Error> {
-    let client = &call.card.client;
+    let client = call.card.client();
     let fallback = fallback.unwrap_or(client.inner().fallback);
     // One correlation id, one time limit for both requests: they are one use case.
     let mut progress = Progress::begin(client, options);
@@ -240,8 +238,8 @@ pub(super) async fn submit(
         error.with_unresolved(|| Unresolved {
             operation: call.operation,
             base_url: client.inner().transport.base_url().to_owned(),
-            issuer: call.card.issuer.clone(),
-            card: call.card.id.clone(),
+            issuer: call.card.issuer().clone(),
+            card: call.card.id().clone(),
             new_card: call.new_card.clone(),
             reason: call.reason.clone(),
             reason_code: sent.clone(),

@@ -92,7 +92,7 @@ impl GetOperation {
             id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
             digital_card: self.digital_card.then_some(true),
         };
-        let (mut delivered, info) = call::make(&self.card.client, &call, &self.options).await?;
+        let (mut delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
         let typed = delivered.value.take();
         let operation_found = match typed.as_ref().and_then(Operation::from_single) {
             Some(operation) => Some(operation),
@@ -146,8 +146,8 @@ impl ApiCall for Call<'_> {
     ) -> Result<ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>> {
         client
             .get_operation(
-                self.card.issuer.raw(),
-                self.card.id.raw(),
+                self.card.issuer().raw(),
+                self.card.id().raw(),
                 &self.id,
                 self.digital_card,
                 Some(correlation_id.raw()),

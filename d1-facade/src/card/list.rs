@@ -185,7 +185,7 @@ impl ListOperations {
             offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
-        let (mut delivered, info) = call::make(&self.card.client, &call, &self.options).await?;
+        let (mut delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
         let page = match delivered.value.take() {
             Some(page) => Some(Page::typed(page)),
             None => delivered.json_object().and_then(Page::lenient),
@@ -388,8 +388,8 @@ impl ApiCall for Call<'_> {
     ) -> Result<ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>> {
         client
             .list_operations(
-                self.card.issuer.raw(),
-                self.card.id.raw(),
+                self.card.issuer().raw(),
+                self.card.id().raw(),
                 self.limit,
                 self.offset,
                 Some(correlation_id.raw()),

@@ -18,6 +18,9 @@ pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
 pub use receipt::Receipt;
 pub use renew::{CardScheme, CardState, Renew, Renewal};
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::api_operation::ApiOperation;
 use crate::client::Client;
 use crate::text::{CardId, IssuerId, OperationId};
@@ -34,28 +37,45 @@ use crate::text::{CardId, IssuerId, OperationId};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
-pub struct Card {
-    pub(crate) client: Client,
-    pub(crate) issuer: IssuerId,
-    pub(crate) id: CardId,
+#[derive(Clone)]
+pub struct Card(Arc<Inner>);
+
+/// Shared, since every request of the card holds it.
+struct Inner {
+    client: Client,
+    issuer: IssuerId,
+    id: CardId,
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("client", &self.0.client)
+            .field("issuer", &self.0.issuer)
+            .field("id", &self.0.id)
+            .finish()
+    }
 }
 
 impl Card {
     pub(crate) fn new(client: Client, issuer: IssuerId, id: CardId) -> Self {
-        Self { client, issuer, id }
+        Self(Arc::new(Inner { client, issuer, id }))
     }
 
     /// The id of the card.
     #[must_use]
     pub fn id(&self) -> &CardId {
-        &self.id
+        &self.0.id
     }
 
     /// The issuer of the card.
     #[must_use]
     pub fn issuer(&self) -> &IssuerId {
-        &self.issuer
+        &self.0.issuer
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
     }
 
     /// Puts the card on hold (D1: *suspend*). Digital cards made from it are left as they are.

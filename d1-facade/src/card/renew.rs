@@ -13,7 +13,7 @@ use crate::api_operation::ApiOperation;
 use crate::bulk::Pace;
 use crate::call::abandoned;
 use crate::credentials::CardCredentials;
-use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts};
+use crate::error::{Error, InvalidInput, Outcome, RequestFacts};
 use crate::open_enum::open_enum;
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::ReasonCodeFallback;
@@ -171,7 +171,7 @@ impl Renew {
             reason: self.why.reason.clone(),
             new_card: self
                 .new_card_id()
-                .filter(|id| **id != self.card.id)
+                .filter(|id| *id != self.card.id())
                 .cloned(),
         };
         submit(call, self.why.reason_code, self.fallback, &self.options).await
@@ -218,7 +218,7 @@ impl Renew {
     fn new_card_id(&self) -> Option<&CardId> {
         match &self.renewal.new_card_id {
             NewCardId::Other(id) => Some(id),
-            NewCardId::Same => Some(&self.card.id),
+            NewCardId::Same => Some(self.card.id()),
             NewCardId::Unsaid => None,
         }
     }
@@ -245,22 +245,16 @@ impl Renew {
         };
         let key = self
             .card
-            .client
+            .client()
             .inner()
             .encryption_key(self.renewal.kid.as_deref())
             .map_err(invalid)?;
-        let failed =
-            || ErrorBuilder::new(ApiOperation::RenewCard, ErrorKind::Crypto, Outcome::NotSent);
-        let plaintext = credentials.plaintext().map_err(|_| failed().build())?;
-        let jwe = key
-            .encrypt(&plaintext)
-            .map_err(|e| failed().source(e).build())?;
-        Ok(Some(jwe.parse().map_err(invalid)?))
+        key.encrypt(credentials).map(Some)
     }
 
     fn facts(&self) -> RequestFacts {
         RequestFacts {
-            new_card_id_differs: self.new_card_id().map(|id| *id != self.card.id),
+            new_card_id_differs: self.new_card_id().map(|id| id != self.card.id()),
             inactive: match &self.renewal.state {
                 Some(CardState::Inactive) => Some(true),
                 Some(CardState::Active) => Some(false),

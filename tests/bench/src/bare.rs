@@ -5,10 +5,14 @@ use std::time::Duration;
 use josekit::jwe::alg::ecdh_es::{EcdhEsJweAlgorithm, EcdhEsJweEncrypter};
 use josekit::jwe::{self, JweHeader};
 use josekit::jwk::Jwk;
+use reqwest::header::ACCEPT;
 use reqwest::{Certificate, Client, Identity};
 use serde_json::json;
 
 use crate::samples::{CARD, EXPIRY, ISSUER, PAN, TOKEN};
+
+/// As long as the facade's, so that the requests are of one size.
+const USER_AGENT: &str = "hand-made/0.1.0";
 
 /// A client with certificates.
 #[must_use]
@@ -19,6 +23,8 @@ pub fn mutual_tls_client(ca_pem: &str, certificate_pem: &str, key_pem: &str) -> 
     Client::builder()
         .tls_certs_only([Certificate::from_pem(ca_pem.as_bytes()).unwrap()])
         .identity(identity)
+        .user_agent(USER_AGENT)
+        .no_proxy()
         .timeout(Duration::from_secs(30))
         .build()
         .unwrap()
@@ -29,6 +35,8 @@ pub fn mutual_tls_client(ca_pem: &str, certificate_pem: &str, key_pem: &str) -> 
 pub fn plain_client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
+        .user_agent(USER_AGENT)
+        .no_proxy()
         .timeout(Duration::from_secs(30))
         .build()
         .unwrap()
@@ -55,6 +63,7 @@ async fn post(client: &Client, base_url: &str, what: &str, body: &serde_json::Va
     let response = client
         .post(url)
         .bearer_auth(TOKEN)
+        .header(ACCEPT, "application/json")
         .header("x-correlation-id", uuid::Uuid::new_v4().to_string())
         .json(body)
         .send()
@@ -71,6 +80,7 @@ pub async fn operations(client: &Client, base_url: &str) -> usize {
     let response = client
         .get(url)
         .bearer_auth(TOKEN)
+        .header(ACCEPT, "application/json")
         .header("x-correlation-id", uuid::Uuid::new_v4().to_string())
         .send()
         .await

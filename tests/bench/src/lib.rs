@@ -3,5 +3,8 @@
 
 pub mod bare;
 pub mod callers;
+pub mod limits;
+pub mod load;
+pub mod paired;
 pub mod samples;
 pub mod server;

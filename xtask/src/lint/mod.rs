@@ -5,6 +5,7 @@
 
 mod extensions;
 mod generator;
+mod patterns;
 mod schemas;
 
 use serde_json::Value;
@@ -132,6 +133,11 @@ pub const RULES: &[Rule] = &[
         name: "response-stays-open",
         mend: "take pattern, enum, format and length out of what a response holds; D1 may change them",
         check: schemas::response_stays_open,
+    },
+    Rule {
+        name: "pattern-dialect",
+        mend: "write the pattern with sets such as [A-Za-z0-9_], counts and plain groups; OpenAPI and the client read those alike",
+        check: patterns::pattern_dialect,
     },
     Rule {
         name: "description-code",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Breach;
+use crate::normalize::is_omitted;
 use crate::spec::{operations, resolve};
 
 /// Calls `visit` with each object of the document and its path.
@@ -59,10 +60,13 @@ pub(super) fn dead_reference(spec: &Value, out: &mut Vec<Breach>) {
             return;
         };
         let target = reference.strip_prefix('#').and_then(|p| spec.pointer(p));
-        let left_out = |t: &Value| t.get("x-d1-client").is_some_and(|v| v == "omit");
+        // The body of a named response is left out with its schema.
+        let is_body = path.starts_with("components.responses.")
+            && path.contains(".content.")
+            && path.ends_with(".schema");
         let problem = match target {
             None => "leads nowhere",
-            Some(target) if left_out(target) => "leads to what the client leaves out",
+            Some(target) if is_omitted(target) && !is_body => "leads to what the client leaves out",
             Some(_) => return,
         };
         out.push(Breach::new(path, format!("`{reference}` {problem}")));

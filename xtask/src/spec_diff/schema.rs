@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::node::Node;
 use super::renames::{Name, Types, renames};
 use super::shape::{Direction, Extra, Shape};
@@ -327,7 +329,8 @@ impl<'a> Comparison<'a> {
             return;
         };
         for (name, own) in ours.entries() {
-            let unreached = own.text("x-d1-client") == Some("omit");
+            let unreached =
+                own.text("x-d1-client") == Some("omit") && !is_response_body(&self.ours.root, name);
             let Some(other) = theirs.child(name).filter(|_| unreached) else {
                 continue;
             };
@@ -341,6 +344,21 @@ impl<'a> Comparison<'a> {
             self.schemas(&context, &pointer, &[own], &[other]);
         }
     }
+}
+
+/// Whether a named response holds this schema, and is thus compared with the operations.
+fn is_response_body(document: &Value, schema: &str) -> bool {
+    let reference = format!("#/components/schemas/{schema}");
+    let responses = document.pointer("/components/responses");
+    let bodies = responses
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|responses| responses.values())
+        .filter_map(|response| response.get("content")?.as_object());
+    bodies.flat_map(|types| types.values()).any(|body| {
+        body.pointer("/schema/$ref")
+            .is_some_and(|r| *r == reference)
+    })
 }
 
 /// Where a property stands.

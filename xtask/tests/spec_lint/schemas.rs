@@ -6,6 +6,7 @@ use super::{Case, case, change, read, schema};
 
 const CHANGE: &str = "components.schemas.Change";
 const REASON: &str = "components.schemas.Change.reason";
+const REASON_TYPE: &str = "components.schemas.Reason";
 const REASON_SCHEMA: &str = "components.schemas.Change.properties.reason";
 
 /// Puts `value` in the place of the property `reason` of the schema `Change`.
@@ -22,6 +23,30 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case("dead-reference", REASON_SCHEMA, "leaves out", |s| {
         reason(s, json!({"$ref": "#/components/schemas/Secret"}));
+    }),
+    case("pattern-dialect", REASON_TYPE, "is no pattern", |s| {
+        schema(s, "Reason")["pattern"] = json!("^[a-z{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "more than a group", |s| {
+        schema(s, "Reason")["pattern"] = json!("^(?=a)[a-z]{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "more than a group", |s| {
+        schema(s, "Reason")["pattern"] = json!("^(?i)[a-z]{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "Unicode", |s| {
+        schema(s, "Reason")["pattern"] = json!(r"^\d{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "Unicode", |s| {
+        schema(s, "Reason")["pattern"] = json!(r"^[\w]{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "a dot", |s| {
+        schema(s, "Reason")["pattern"] = json!("^.{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "a set operation", |s| {
+        schema(s, "Reason")["pattern"] = json!("^[a-z&&b]{1,9}$");
+    }),
+    case("pattern-dialect", REASON_TYPE, "a set within a set", |s| {
+        schema(s, "Reason")["pattern"] = json!("^[a[b]]{1,9}$");
     }),
     case("any-of", REASON_SCHEMA, "anyOf", |s| {
         reason(s, json!({"anyOf": [{"type": "string"}]}));

@@ -1,0 +1,51 @@
+//! Keeps patterns to what OpenAPI's dialect (ECMA-262) and the engine of the client (`regex`) read alike.
+
+use serde_json::Value;
+
+use super::Breach;
+use super::schemas::walk_schemas;
+
+pub(super) fn pattern_dialect(spec: &Value, out: &mut Vec<Breach>) {
+    walk_schemas(spec, |path, map| {
+        let Some(pattern) = map.get("pattern").and_then(Value::as_str) else {
+            return;
+        };
+        if let Some(problem) = what_differs(pattern) {
+            out.push(Breach::new(path, format!("`{pattern}` {problem}")));
+        }
+    });
+}
+
+/// What the two read differently in a pattern, or one of them not at all.
+fn what_differs(pattern: &str) -> Option<&'static str> {
+    let mut class = false;
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        rest = after;
+        match c {
+            '\\' => {
+                let escaped = after.chars().next().unwrap_or_default();
+                if escaped.is_ascii_alphanumeric() && !"xtnr".contains(escaped) {
+                    return Some(
+                        "has a class or a boundary that is ASCII to one and Unicode to the other",
+                    );
+                }
+                rest = after.get(escaped.len_utf8()..).unwrap_or_default();
+            }
+            '[' if class => return Some("has a set within a set"),
+            '[' => class = true,
+            ']' => class = false,
+            '&' | '~' | '-' if class && after.starts_with(c) => {
+                return Some("has a set operation");
+            }
+            '.' if !class => return Some("has a dot, which takes line ends in one of them"),
+            '(' if after.starts_with('?') && !after.starts_with("?:") => {
+                return Some("has a group that is more than a group");
+            }
+            _ => {}
+        }
+    }
+    let refused = regex::Regex::new(pattern).is_err();
+    refused.then_some("is no pattern to the client")
+}
