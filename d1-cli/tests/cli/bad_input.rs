@@ -101,7 +101,7 @@ fn arguments() {
         ),
         (
             vec!["operations", "list", "A", "--offset", "-1"],
-            "-1: there is no such argument",
+            "--offset <N>: must be a whole number from 0",
         ),
         (
             vec!["operations", "get", "A", "a/b"],

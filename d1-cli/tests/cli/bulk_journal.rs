@@ -176,6 +176,39 @@ fn what_cannot_be_told_is_reported_and_not_repeated() {
 }
 
 #[test]
+fn a_renewal_and_a_deletion_are_found_as_well() {
+    let world = World::with_cards(2);
+    let renew =
+        r#"{"operation":"renew","cardId":"Bulk1","newCardId":"New1","reasonCode":"CARD_LOST"}"#;
+    let delete = r#"{"operation":"delete","cardId":"Bulk2"}"#;
+    world.file("in.ndjson", &format!("{renew}\n{delete}\n"));
+    world.d1(&[&JOURNALED[..], &["--yes"]].concat()).expect(0);
+    rewrite(&world, |line| line["begun"].is_u64());
+    let run = world.d1(&[&RESUMED[..], &["--yes"]].concat()).expect(0);
+    assert_eq!(summary_of(&run)["done"], 2);
+    world.sandbox.assert_requests("renewCard", "Bulk1", 1);
+    world.sandbox.assert_requests("deleteCard", "Bulk2", 1);
+}
+
+#[test]
+fn an_operation_of_another_reason_is_doubt() {
+    let world = World::with_cards(1);
+    world.file(
+        "in.ndjson",
+        r#"{"operation":"suspend","cardId":"Bulk1","reason":"ours"}"#,
+    );
+    // As if it had been killed before the request left, and somebody else suspended the card.
+    world.sandbox.fail_next(Fault::disconnect().card("Bulk1"));
+    world.d1(&JOURNALED).expect(5);
+    world
+        .d1(&["card", "suspend", "Bulk1", "--reason", "theirs"])
+        .expect(0);
+    let run = world.d1(&RESUMED).expect(5);
+    assert!(run.err.contains("resembles it"), "{}", run.err);
+    world.sandbox.assert_requests("suspendCard", "Bulk1", 2);
+}
+
+#[test]
 fn two_lines_that_ask_for_the_same_cannot_be_told_apart() {
     let world = World::with_cards(1);
     let line = "{\"operation\":\"suspend\",\"cardId\":\"Bulk1\"}\n";
