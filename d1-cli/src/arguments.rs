@@ -85,7 +85,12 @@ pub(crate) struct SettingFlags {
     #[arg(long, global = true, value_name = "URL")]
     proxy: Option<String>,
     /// How long a call may take, in seconds
-    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
     timeout: Option<String>,
 }
 

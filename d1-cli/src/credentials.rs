@@ -42,7 +42,7 @@ impl CredentialsFrom {
     /// Reads them.
     pub(crate) fn read(self, luhn: Luhn) -> Result<CardCredentials, Failure> {
         let bytes = match self {
-            Self::StandardInput => bounded(io::stdin().lock()),
+            Self::StandardInput => standard_input().and_then(bounded),
             // The descriptor is opened anew by its name, so that none is taken over that is another's.
             Self::Descriptor(number) => File::open(format!("/dev/fd/{number}")).and_then(bounded),
         };
@@ -67,6 +67,20 @@ impl CredentialsFrom {
 /// What credentials look like.
 pub(crate) const CREDENTIALS_RULE: &str = "must be a JSON object with the strings pan and exp, and if need \
                                            be psn, auxiliaryPan and auxiliaryExp";
+
+/// Standard input without the standard library's own buffer, which nobody wipes.
+#[cfg(unix)]
+pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
+    use std::os::fd::AsFd as _;
+    let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(Box::new(File::from(descriptor)))
+}
+
+/// Standard input.
+#[cfg(not(unix))]
+pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
+    Ok(Box::new(io::stdin()))
+}
 
 fn bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let most = LONGEST + 1;

@@ -7,7 +7,10 @@ use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::exit::Exit;
-use crate::text::{masked, printable};
+use crate::text::masked;
+
+/// How long a word may be that is repeated.
+const LONGEST_WORD: usize = 24;
 
 /// Says it, or prints the help that was asked for.
 pub(crate) fn say(error: &Error) -> Exit {
@@ -66,11 +69,15 @@ fn line(error: &Error) -> String {
     }
 }
 
-/// What nobody knows, by as much of it as cannot be a secret.
+/// What nobody knows, where it looks like a word: anything else may be a secret in the wrong place.
 fn unknown(text: &str) -> String {
     let name = text.split('=').next().unwrap_or_default();
-    let short: String = name.chars().take(40).collect();
-    printable(&masked(&short))
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.len() <= LONGEST_WORD && name.chars().all(is_word) {
+        masked(name)
+    } else {
+        "an argument".to_owned()
+    }
 }
 
 fn context(error: &Error, kind: ContextKind) -> Option<String> {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::line::{BadLine, Line};
+use crate::credentials::standard_input;
 use crate::failure::Failure;
 use crate::text::{masked, printable};
 
@@ -43,7 +44,7 @@ impl Input {
             if !twice {
                 return Ok(Self::Stream);
             }
-            Box::new(io::stdin())
+            standard_input().map_err(bad)?
         } else {
             let file = File::open(path).map_err(bad)?;
             let metadata = file.metadata().map_err(bad)?;
@@ -121,7 +122,10 @@ impl Input {
                 Ok(_) => all(Box::new(file)),
                 Err(error) => to.blocking_send(Err(error)).ok(),
             },
-            Self::Stream => all(Box::new(io::stdin())),
+            Self::Stream => match standard_input() {
+                Ok(stream) => all(stream),
+                Err(error) => to.blocking_send(Err(error)).ok(),
+            },
             Self::Held(lines) => {
                 for (number, text) in (1..).zip(lines) {
                     one(number, &text)?;
