@@ -129,6 +129,7 @@
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
 //! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
+//! | What does D1 document about an error? | [`documented_errors`] |
 //! | May it be sent again? | [`retry`] |
 //! | Was it done or not? | [`Client::confirm`] |
 //!
@@ -179,7 +180,9 @@ pub use client::Client;
 pub use config::Environment;
 pub use confirm::{Confirm, Confirmation, Doubt};
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};
-pub use error::{Cause, Error, ErrorKind, InvalidInput, Outcome};
+pub use error::{
+    Cause, DocumentedError, Error, ErrorKind, InvalidInput, Outcome, documented_errors,
+};
 pub use jwe::EncryptionKey;
 pub use reason::{ReasonCode, ReasonCodeFallback};
 pub use text::{CardId, CorrelationId, EncryptedData, IssuerId, OperationId, Reason};

@@ -1,5 +1,7 @@
 //! What a request tells a `tracing` subscriber: OpenTelemetry's names for HTTP clients, the URL template
 //! instead of the URL, and nothing of a body or a header.
+//!
+//! Numbers are `i64`, the only integer that OpenTelemetry has: others would arrive there as text.
 
 use tracing::Span;
 use tracing::field::{Empty, display};
@@ -20,7 +22,7 @@ pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &Correl
         http.response.status_code = Empty,
         url.template = operation.url_template(),
         server.address = host.address,
-        server.port = host.port,
+        server.port = i64::from(host.port),
         error.r#type = Empty,
         d1.operation = operation.operation_id(),
         d1.correlation_id = correlation_id.as_str(),
@@ -30,10 +32,10 @@ pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &Correl
 /// Adds to a span how its call ended.
 pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Option<&Error>) {
     if let Some(status) = status {
-        span.record("http.response.status_code", status);
+        span.record("http.response.status_code", i64::from(status));
     }
     if attempts > 1 {
-        span.record("http.request.resend_count", attempts - 1);
+        span.record("http.request.resend_count", i64::from(attempts - 1));
     }
     if let Some(error) = error {
         span.record("otel.status_code", "ERROR");

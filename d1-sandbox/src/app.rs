@@ -7,7 +7,7 @@ use crate::config::{Builder, ErrorBodies, IssuerStub, StartError, SuccessStyle};
 use crate::faults::FaultQueue;
 use crate::issuer::{self, Endpoint};
 use crate::jwe::Decrypter;
-use crate::keys::KeyPair;
+use crate::keys::{KeyPair, PublicKey};
 use crate::record::{RecordedRequest, Records};
 use crate::refusal::Refusal;
 use crate::renewal::Renewal;
@@ -42,7 +42,7 @@ impl App {
     pub(crate) fn new(
         settings: &Builder,
         spec: &'static Spec,
-        signing_key: &KeyPair,
+        signing_key: PublicKey,
         encryption_key: &KeyPair,
     ) -> Result<Self, StartError> {
         let subject = settings.aggregator.as_ref().unwrap_or(&settings.issuer);

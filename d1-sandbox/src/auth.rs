@@ -1,7 +1,7 @@
 //! The token endpoint and the tokens: who may call, and for how long.
 
 use crate::clock::Clock;
-use crate::keys::{self, KeyPair};
+use crate::keys::{self, PublicKey};
 use crate::refusal::Refusal;
 use crate::request::ValidRequest;
 use crate::strict_json;
@@ -12,7 +12,6 @@ use http::header::AUTHORIZATION;
 use josekit::JoseError;
 use josekit::jws::JwsVerifier as _;
 use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
-use openssl::error::ErrorStack;
 use ring::digest::{self, SHA256};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -53,26 +52,17 @@ fn fingerprint(token: &str) -> digest::Digest {
     digest::digest(&SHA256, token.as_bytes())
 }
 
-/// Why an [`Authority`] cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthorityError {
-    #[error(transparent)]
-    OpenSsl(#[from] ErrorStack),
-    #[error(transparent)]
-    Jose(#[from] JoseError),
-}
-
 impl Authority {
     pub(crate) fn new(
         subject: String,
-        key: &KeyPair,
+        key: PublicKey,
         lifetime: Duration,
         clock: Arc<Clock>,
-    ) -> Result<Self, AuthorityError> {
+    ) -> Result<Self, JoseError> {
         Ok(Self {
             subject,
-            kid: key.kid().to_owned(),
-            verifier: josekit::jws::ES256.verifier_from_der(key.public_der()?)?,
+            verifier: josekit::jws::ES256.verifier_from_der(key.der)?,
+            kid: key.kid,
             lifetime,
             clock,
             tokens: Mutex::default(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::keys::KeyPair;
 use josekit::jws::JwsSigner as _;
 
 const NOW: i64 = 1_700_000_000;
@@ -17,7 +18,13 @@ impl Fixture {
         let key = KeyPair::generate().unwrap();
         let lifetime = Duration::from_secs(900);
         Self {
-            authority: Authority::new(ISSUER.to_owned(), &key, lifetime, Arc::default()).unwrap(),
+            authority: Authority::new(
+                ISSUER.to_owned(),
+                key.public().unwrap(),
+                lifetime,
+                Arc::default(),
+            )
+            .unwrap(),
             key,
         }
     }

@@ -3,6 +3,7 @@
 use crate::card::Card;
 use crate::fixtures::{self, FixtureError};
 use crate::issuer::Endpoint;
+use crate::onboarding::Pem;
 use crate::pan::MASK;
 use crate::{Sandbox, pki, server};
 use std::fmt;
@@ -120,6 +121,9 @@ pub struct Builder {
     pub(crate) mode: Mode,
     pub(crate) issuer: String,
     pub(crate) aggregator: Option<String>,
+    pub(crate) client_request: Option<Pem>,
+    /// With its kid.
+    pub(crate) signing_key: Option<(String, Pem)>,
     pub(crate) cards: Vec<Card>,
     pub(crate) success_style: SuccessStyle,
     pub(crate) error_bodies: ErrorBodies,
@@ -140,6 +144,8 @@ impl Default for Builder {
             mode: Mode::default(),
             issuer: "ISSUER_A-1".to_owned(),
             aggregator: None,
+            client_request: None,
+            signing_key: None,
             cards: Vec::new(),
             success_style: SuccessStyle::default(),
             error_bodies: ErrorBodies::default(),
@@ -174,6 +180,19 @@ impl Builder {
     /// Makes an aggregator call for the issuer: assertions then carry this id.
     pub fn aggregator(mut self, id: impl Into<String>) -> Self {
         self.aggregator = Some(id.into());
+        self
+    }
+
+    /// Signs the client certificate that this request (PEM) asks for, as Thales does in onboarding:
+    /// [`client_certificate_pem`](Sandbox::client_certificate_pem) is that certificate then.
+    pub fn client_certificate_request(mut self, pem: impl Into<String>) -> Self {
+        self.client_request = Some(Pem(pem.into()));
+        self
+    }
+
+    /// Registers the public part (PEM) of a signing key of one's own, instead of making one.
+    pub fn signing_key(mut self, kid: impl Into<String>, public_pem: impl Into<String>) -> Self {
+        self.signing_key = Some((kid.into(), Pem(public_pem.into())));
         self
     }
 

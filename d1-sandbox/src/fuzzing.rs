@@ -18,7 +18,8 @@ const TOKEN: &str = "fuzzing";
 static APP: LazyLock<Option<App>> = LazyLock::new(|| {
     let (signing, encryption) = (KeyPair::generate().ok()?, KeyPair::generate().ok()?);
     let settings = Sandbox::builder().card(crate::Card::new("A").past_operations(20));
-    let app = App::new(&settings, Spec::shared().ok()?, &signing, &encryption).ok()?;
+    let signing = signing.public().ok()?;
+    let app = App::new(&settings, Spec::shared().ok()?, signing, &encryption).ok()?;
     app.authority.allow(TOKEN);
     Some(app)
 });

@@ -10,6 +10,14 @@ use openssl::pkey::{PKey, Private};
 use openssl::sha::sha256;
 use zeroize::Zeroizing;
 
+/// The public part of a P-256 key, and the id that it goes by.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicKey {
+    pub(crate) kid: String,
+    /// SubjectPublicKeyInfo.
+    pub(crate) der: Vec<u8>,
+}
+
 /// A P-256 key pair with the forms of it that the sandbox needs. Has no `Debug`: it is private.
 pub(crate) struct KeyPair {
     key: PKey<Private>,
@@ -53,8 +61,11 @@ impl KeyPair {
         .to_string()
     }
 
-    pub(crate) fn public_der(&self) -> Result<Vec<u8>, ErrorStack> {
-        self.key.public_key_to_der()
+    pub(crate) fn public(&self) -> Result<PublicKey, ErrorStack> {
+        Ok(PublicKey {
+            kid: self.kid.clone(),
+            der: self.key.public_key_to_der()?,
+        })
     }
 
     pub(crate) fn private_der(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {

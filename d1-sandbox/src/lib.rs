@@ -27,6 +27,7 @@ mod clock;
 mod config;
 mod control;
 mod faults;
+mod files;
 mod fixtures;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
@@ -36,6 +37,7 @@ mod issuer;
 mod jwe;
 mod keys;
 mod latency;
+mod onboarding;
 mod operations;
 mod pan;
 mod pki;
@@ -87,6 +89,8 @@ struct Identity {
     aggregator: Option<String>,
     signing_kid: String,
     signing_key_pem: Zeroizing<String>,
+    /// The client certificate that the caller asked for.
+    issued: Option<String>,
     encryption_kid: String,
     encryption_jwk: String,
 }
@@ -132,19 +136,26 @@ impl Sandbox {
         self.pki.ca_pem()
     }
 
-    /// A client certificate that the sandbox accepts.
+    /// A client certificate that the sandbox accepts: the one that
+    /// [`client_certificate_request`](Builder::client_certificate_request) asked for, if any.
     #[must_use]
     pub fn client_certificate_pem(&self) -> &str {
-        self.pki.client_certificate_pem()
+        let issued = self.identity.issued.as_deref();
+        issued.unwrap_or_else(|| self.pki.client_certificate_pem())
     }
 
-    /// The private key of the client certificate, PKCS#8, on P-256.
+    /// The private key of the client certificate, PKCS#8, on P-256; empty where the certificate was
+    /// asked for: whoever did so has its key.
     #[must_use]
     pub fn client_key_pem(&self) -> &str {
-        self.pki.client_key_pem()
+        match self.identity.issued {
+            Some(_) => "",
+            None => self.pki.client_key_pem(),
+        }
     }
 
-    /// The private key for ES256 assertions, PKCS#8.
+    /// The private key for ES256 assertions, PKCS#8; empty where its owner
+    /// [registered](Builder::signing_key) the public part.
     #[must_use]
     pub fn signing_key_pem(&self) -> &str {
         &self.identity.signing_key_pem

@@ -1,5 +1,7 @@
 //! A throw-away certificate authority, so that mutual TLS is real without anybody's certificates.
 
+use crate::config::StartError;
+use crate::onboarding::{self, Pem};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -11,9 +13,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 /// How long the certificates are valid.
-const LIFETIME: Duration = Duration::days(30);
+const LIFETIME: Duration = Duration::days(90);
 
 /// The names that the server's certificate always has.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -82,6 +85,12 @@ impl Pki {
             return Ok(Arc::clone(&self.loopback));
         }
         server_config(&self.issuer, &self.ca, Some(address)).map(Arc::new)
+    }
+
+    /// Signs the client certificate that is asked for.
+    pub(crate) fn sign(&self, request: &Pem) -> Result<String, StartError> {
+        let key = Zeroizing::new(self.issuer.key().serialize_der());
+        onboarding::client_certificate(request, &self.ca_pem, &key)
     }
 
     pub(crate) fn ca_pem(&self) -> &str {

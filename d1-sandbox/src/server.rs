@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::config::{Builder, StartError};
 use crate::control;
 use crate::keys::KeyPair;
+use crate::onboarding;
 use crate::pki::Pki;
 use crate::reply::{Ending, Reply};
 use crate::request::MAX_BODY;
@@ -27,6 +28,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 use time::OffsetDateTime;
 use tower_service::Service;
+use zeroize::Zeroizing;
 
 /// How much of a body that is too long is still read, so that its sender sees the refusal.
 const DRAINED_BODY: usize = 16 * MAX_BODY;
@@ -35,9 +37,20 @@ const DRAINED_BODY: usize = 16 * MAX_BODY;
 pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     let spec = Spec::shared().map_err(StartError::Spec)?;
     let pki = Pki::shared().map_err(StartError::Keys)?;
-    let signing_key = KeyPair::generate()?;
+    let (signing_key, signing_key_pem) = match &settings.signing_key {
+        Some((kid, pem)) => (onboarding::signing_key(kid, pem)?, Zeroizing::default()),
+        None => {
+            let own = KeyPair::generate()?;
+            (own.public()?, own.private_pem()?)
+        }
+    };
+    let issued = match &settings.client_request {
+        Some(request) => Some(pki.sign(request)?),
+        None => None,
+    };
+    let signing_kid = signing_key.kid.clone();
     let encryption_key = KeyPair::generate()?;
-    let app = Arc::new(App::new(&settings, spec, &signing_key, &encryption_key)?);
+    let app = Arc::new(App::new(&settings, spec, signing_key, &encryption_key)?);
 
     let mut tls = pki.server_config(settings.bind)?;
     if settings.http1_only {
@@ -77,8 +90,9 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
         identity: Identity {
             issuer: settings.issuer,
             aggregator: settings.aggregator,
-            signing_kid: signing_key.kid().to_owned(),
-            signing_key_pem: signing_key.private_pem()?,
+            signing_kid,
+            signing_key_pem,
+            issued,
             encryption_kid: encryption_key.kid().to_owned(),
             encryption_jwk: encryption_key.public_jwk("enc", "ECDH-ES"),
         },

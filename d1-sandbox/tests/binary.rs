@@ -76,6 +76,48 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+#[test]
+fn with_the_keys_of_an_issuer_it_writes_no_private_key() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onboarding");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let openssl = |arguments: &str| {
+        let mut command = Command::new("openssl");
+        let output = command
+            .args(arguments.split(' '))
+            .current_dir(&folder)
+            .output();
+        assert!(output.unwrap().status.success(), "{arguments}");
+    };
+    openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key");
+    openssl("req -new -key key -subj /CN=bank.example -out csr");
+    openssl("pkey -in key -pubout -out pub");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
+        .args(["serve", "--dir", "out", "--csr", "csr"])
+        .args(["--signing-key", "pub", "--signing-kid", "my-kid"])
+        .current_dir(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("Ctrl-C")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let out = folder.join("out");
+    let environment = fs::read_to_string(out.join("d1.env")).unwrap();
+    assert!(environment.contains("export D1_SIGNING_KID='my-kid'\n"));
+    assert!(environment.contains("export D1_CLIENT_CERT="));
+    for (file, variable) in [
+        ("client.key", "D1_CLIENT_KEY"),
+        ("signing.key", "D1_SIGNING_KEY"),
+    ] {
+        assert!(!out.join(file).exists(), "{file}");
+        assert!(!environment.contains(&format!("{variable}=")), "{variable}");
+    }
+}
+
 /// Runs it with arguments that it cannot use, and gives its exit code and what it says.
 fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
@@ -104,6 +146,12 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         (&["--control-port", &port], "listen"),
         (&["--cards", "no such file"], "no such file"),
         (&["--cards", fixtures], "card PAN"),
+        (&["--csr", "no such file"], "no such file"),
+        (&["--csr", fixtures], "client certificate request"),
+        (
+            &["--signing-key", fixtures, "--signing-kid", "k"],
+            "signing key",
+        ),
         (&["--cards", broken], "colour"),
         (&["--issuer-endpoint", "https://x"], "issuer endpoint"),
         (&["--dir", fixtures], "cannot write"),
@@ -115,7 +163,12 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         assert!(!said.contains("4111111111111111"), "{said}");
     }
     // clap's own, which shows the usage as well.
-    for arguments in [&["--no-such-flag"][..], &["--port", "x"], &["--seed", "-"]] {
+    for arguments in [
+        &["--no-such-flag"][..],
+        &["--port", "x"],
+        &["--seed", "-"],
+        &["--signing-kid", "k"],
+    ] {
         assert_eq!(refused(arguments).0, Some(2), "{arguments:?}");
     }
 }

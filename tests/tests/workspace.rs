@@ -62,6 +62,11 @@ fn each_crate_uses_only_what_it_may() {
     let metadata = metadata();
     assert!(uses(&metadata, "d1-generated", false).is_empty());
     assert_eq!(uses(&metadata, "d1-facade", false), ["d1-generated"]);
+    // The command line is on the facade's public API alone.
+    assert_eq!(
+        uses(&metadata, "d1-cli", false),
+        ["d1-facade", "d1-sandbox"]
+    );
     // The sandbox must be able to disagree with the client.
     for development in [false, true] {
         assert!(uses(&metadata, "d1-sandbox", development).is_empty());

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::Error;
-use crate::output::{self, Mode};
-use crate::{codegen, conformance, fault_report, lint, spec, spec_diff};
+use crate::output::{self, GeneratedFile, Mode};
+use crate::{codegen, conformance, fault_report, guide, lint, spec, spec_diff};
 
 #[derive(Parser)]
 #[command(
@@ -39,6 +39,15 @@ enum Command {
     },
     /// Run every fault against every operation, and print the table of what a caller is told.
     FaultReport,
+    /// Rewrite the parts of the guide that come from the spec.
+    Guide {
+        /// Write nothing; say which file is fresh or stale, and fail when one is stale.
+        #[arg(long)]
+        check: bool,
+        /// Another spec than the curated one.
+        #[arg(long, value_name = "FILE")]
+        spec: Option<PathBuf>,
+    },
     /// Compare another OpenAPI file with the curated spec: what breaks callers, only widens, or closes an
     /// open question. Exits with 0 when they are the same, 1 when they differ, 2 when it cannot be read.
     SpecDiff {
@@ -61,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Codegen { check, spec } => run_codegen(check, spec),
         Command::Conformance { suites } => conformance::run(&suites, &mut std::io::stdout().lock()),
         Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),
+        Command::Guide { check, spec } => run_guide(check, spec),
         Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
     };
@@ -76,9 +86,19 @@ pub fn run() -> ExitCode {
 fn run_codegen(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
     let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
     let files = codegen::generate(&spec)?;
+    let mend = "`cargo xtask codegen`, and review the snapshots";
+    apply(&files, check, mend)
+}
+
+fn run_guide(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
+    let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
+    apply(&guide::generate(&spec)?, check, "`cargo xtask guide`")
+}
+
+fn apply(files: &[GeneratedFile], check: bool, mend: &'static str) -> Result<(), Error> {
     let mode = if check { Mode::Check } else { Mode::Write };
     let mut out = std::io::stdout().lock();
-    output::apply(&spec::workspace_root(), &files, mode, &mut out)
+    output::apply(&spec::workspace_root(), files, mode, mend, &mut out)
 }
 
 fn run_diff(file: &Path) -> ExitCode {

@@ -34,8 +34,13 @@ pub enum Error {
     #[error("the generated code cannot be formatted: {0}")]
     Format(String),
     /// `--check` found files that differ from what the spec gives.
-    #[error("{0} file(s) are stale; run `cargo xtask codegen`, and review the snapshots")]
-    Stale(usize),
+    #[error("{count} file(s) are stale; run {mend}")]
+    Stale {
+        /// How many.
+        count: usize,
+        /// What makes them fresh.
+        mend: &'static str,
+    },
     /// A tool of the conformance suites cannot be installed or run.
     #[error("{0}: {1}")]
     Tool(String, String),

@@ -8,6 +8,7 @@
 //! | What is changed before the generator sees the spec? | [`normalize`] |
 //! | How is each generated file made? | [`client`], [`error_table`], [`facts`] |
 //! | What is taken out of the client that the generator writes? | `lean` |
+//! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
 //! | What does another OpenAPI file say otherwise? | `spec_diff` |
 
@@ -19,6 +20,7 @@ pub mod error;
 pub mod error_table;
 pub mod facts;
 mod fault_report;
+pub mod guide;
 mod lean;
 pub mod lint;
 pub mod normalize;

@@ -117,7 +117,7 @@ pub enum Mode {
 }
 
 /// Brings the files below `root` to what the spec gives, or checks that they are; says to `out`
-/// what it finds of each.
+/// what it finds of each. `mend` is what a maintainer runs when they are not.
 ///
 /// # Errors
 /// When a file is stale and `mode` is [`Mode::Check`], or when a file or `out` cannot be written.
@@ -125,6 +125,7 @@ pub fn apply(
     root: &Path,
     files: &[GeneratedFile],
     mode: Mode,
+    mend: &'static str,
     out: &mut impl std::io::Write,
 ) -> Result<(), Error> {
     let mut stale = 0;
@@ -147,7 +148,7 @@ pub fn apply(
         })?;
     }
     if stale > 0 {
-        return Err(Error::Stale(stale));
+        return Err(Error::Stale { count: stale, mend });
     }
     Ok(())
 }

@@ -69,12 +69,13 @@ fn a_check_writes_nothing_and_fails_and_a_write_makes_it_pass() {
     let files = [file("one\n"), other];
     let run = |mode| {
         let mut out = Vec::new();
-        let result = apply(root.path(), &files, mode, &mut out);
+        let result = apply(root.path(), &files, mode, "`mend`", &mut out);
         (result, String::from_utf8(out).unwrap())
     };
 
     let (result, out) = run(Mode::Check);
-    assert!(matches!(result, Err(Error::Stale(1))), "{result:?}");
+    let text = result.unwrap_err().to_string();
+    assert_eq!(text, "1 file(s) are stale; run `mend`");
     assert!(out.starts_with("stale    a.rs\n--- /dev/null\n"), "{out}");
     assert!(out.ends_with("\nfresh    b.rs\n"), "{out}");
     assert!(!root.path().join("a.rs").exists());

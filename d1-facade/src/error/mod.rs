@@ -3,6 +3,7 @@
 mod build;
 mod cause;
 mod decode;
+mod documented;
 mod fault;
 mod input;
 mod kind;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 pub(crate) use build::ErrorBuilder;
 pub use cause::Cause;
 pub(crate) use decode::{RequestFacts, refused, server_time};
+pub use documented::{DocumentedError, documented_errors};
 pub(crate) use fault::TransportFault;
 pub use input::InvalidInput;
 pub use kind::{ErrorKind, Outcome};

@@ -114,11 +114,13 @@ impl<'s> Caller<'s> {
 }
 
 pub(crate) fn assertion(sandbox: &Sandbox, subject: &str) -> String {
-    let signer = josekit::jws::ES256
-        .signer_from_pem(sandbox.signing_key_pem())
-        .unwrap();
+    assertion_with(sandbox.signing_key_pem(), sandbox.signing_kid(), subject)
+}
+
+pub(crate) fn assertion_with(key: &str, kid: &str, subject: &str) -> String {
+    let signer = josekit::jws::ES256.signer_from_pem(key).unwrap();
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let header = json!({ "alg": "ES256", "kid": sandbox.signing_kid(), "typ": "JWT" });
+    let header = json!({ "alg": "ES256", "kid": kid, "typ": "JWT" });
     let claims = json!({ "iss": subject, "sub": subject, "exp": now + 300, "iat": now - 10 });
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let message = format!("{header}.{claims}");
@@ -144,6 +146,16 @@ pub(crate) fn http_client(
     with_certificate: bool,
     versions: &[&'static SupportedProtocolVersion],
 ) -> reqwest::Client {
+    let own = (sandbox.client_certificate_pem(), sandbox.client_key_pem());
+    http_client_with(sandbox, with_certificate.then_some(own), versions)
+}
+
+/// With a certificate and its key.
+pub(crate) fn http_client_with(
+    sandbox: &Sandbox,
+    identity: Option<(&str, &str)>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> reqwest::Client {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap())
@@ -153,10 +165,9 @@ pub(crate) fn http_client(
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
-    let config = if with_certificate {
-        let certificate = sandbox.client_certificate_pem().as_bytes();
-        let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(sandbox.client_key_pem().as_bytes()).unwrap();
+    let config = if let Some((certificate, key)) = identity {
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         config
             .with_client_auth_cert(vec![certificate], key)
             .unwrap()

@@ -1,7 +1,6 @@
 //! Runs a sandbox on its own, for clients that are not Rust tests.
 
 mod assertion;
-mod files;
 mod serve;
 
 use assertion::Assertion;

@@ -1,6 +1,5 @@
 //! `d1-sandbox serve`: a sandbox until it is interrupted.
 
-use crate::files;
 use clap::ValueEnum;
 use d1_sandbox::{Builder, ErrorBodies, IssuerStub, Mode, Sandbox, SuccessStyle};
 use std::error::Error;
@@ -30,6 +29,16 @@ pub(crate) struct Serve {
     /// The id of an aggregator that calls for the issuer
     #[arg(long)]
     aggregator: Option<String>,
+    /// The request for a client certificate, a PEM file: the certificate is signed as Thales does it,
+    /// and no client key is written
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// The public part of a signing key, a PEM file; needs --signing-kid
+    #[arg(long, value_name = "FILE", requires = "signing_kid")]
+    signing_key: Option<PathBuf>,
+    /// The id of that key
+    #[arg(long, value_name = "KID", requires = "signing_key")]
+    signing_kid: Option<String>,
     /// The cards to start with, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
     cards: Option<PathBuf>,
@@ -130,10 +139,9 @@ fn say_where(sandbox: &Sandbox, directory: Option<&Path>) -> Result<(), Box<dyn 
     }
     match directory {
         Some(directory) => {
-            let written = files::write(sandbox, directory).map_err(|error| {
+            sandbox.write_files(directory).map_err(|error| {
                 format!("cannot write to {}: {}", directory.display(), error.kind())
-            });
-            written?;
+            })?;
             let file = directory.join("d1.env");
             writeln!(
                 output,
@@ -190,13 +198,22 @@ fn builder(arguments: &Serve) -> Result<Builder, Box<dyn Error>> {
         builder = builder.get_card_credentials(IssuerStub::Endpoint { url: url.clone() });
     }
     if let Some(path) = &arguments.cards {
-        let text = fs::read_to_string(path)
-            .map_err(|error| format!("cannot read {}: {}", path.display(), error.kind()))?;
         builder = builder
-            .fixtures(&text)
+            .fixtures(&read(path)?)
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    if let Some(path) = &arguments.csr {
+        builder = builder.client_certificate_request(read(path)?);
+    }
+    if let (Some(path), Some(kid)) = (&arguments.signing_key, &arguments.signing_kid) {
+        builder = builder.signing_key(kid, read(path)?);
+    }
     Ok(builder)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {}", path.display(), error.kind()))
 }
 
 /// Completes at Ctrl-C, or when the process is asked to terminate.

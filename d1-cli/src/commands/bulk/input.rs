@@ -1,0 +1,273 @@
+//! Where the lines come from: a file, which can be read twice, or a stream, which can not.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::path::Path;
+use std::thread;
+
+use tokio::sync::mpsc;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::line::{BadLine, Line};
+use crate::credentials::standard_input;
+use crate::failure::Failure;
+use crate::text::{masked, printable};
+
+/// The longest line: encrypted data and room for the rest.
+const LONGEST_LINE: usize = 32 * 1024;
+
+const CHUNK: usize = 64 * 1024;
+
+/// How many lines are read ahead.
+const AHEAD: usize = 64;
+
+/// What the bulk is to do.
+pub(super) enum Input {
+    File(File),
+    /// Standard input as it comes.
+    Stream,
+    /// Standard input, all of it.
+    Held(Vec<Zeroizing<Vec<u8>>>),
+}
+
+/// A line that was read, or why it cannot be used.
+pub(super) type Item = Result<Line, BadLine>;
+
+impl Input {
+    /// Opens the input. What has to be read twice and cannot be is held in memory.
+    pub(super) fn open(path: &Path, twice: bool) -> Result<Self, Failure> {
+        let bad = |error: io::Error| {
+            let rule = format!("cannot be read: {}", error.kind());
+            Failure::input(name(path), rule)
+        };
+        let stream: Box<dyn Read> = if path.as_os_str() == "-" {
+            if !twice {
+                return Ok(Self::Stream);
+            }
+            standard_input().map_err(bad)?
+        } else {
+            let file = File::open(path).map_err(bad)?;
+            let metadata = file.metadata().map_err(bad)?;
+            if metadata.is_file() {
+                return Ok(Self::File(file));
+            }
+            if metadata.is_dir() {
+                return Err(bad(io::ErrorKind::IsADirectory.into()));
+            }
+            // A pipe with a name.
+            Box::new(file)
+        };
+        let lines = Lines::new(stream).map(|line| line.map(|(_, text)| text));
+        lines
+            .collect::<io::Result<_>>()
+            .map(Self::Held)
+            .map_err(bad)
+    }
+
+    /// Whether it can be looked through before anything is sent.
+    pub(super) fn can_be_read_twice(&self) -> bool {
+        !matches!(self, Self::Stream)
+    }
+
+    /// Looks at every line, in its order.
+    pub(super) fn look_through(
+        &mut self,
+        mut look: impl FnMut(Item) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::File(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                for line in Lines::new(&mut *file) {
+                    let (number, text) = line?;
+                    parsed(number, &text).map_or(Ok(()), &mut look)?;
+                }
+            }
+            Self::Held(lines) => {
+                for (number, text) in (1..).zip(lines) {
+                    parsed(number, text).map_or(Ok(()), &mut look)?;
+                }
+            }
+            Self::Stream => {}
+        }
+        Ok(())
+    }
+
+    /// Gives the lines as they are wanted. They are read by a thread of their own, for a terminal or a pipe
+    /// may keep it waiting for ever.
+    pub(super) fn into_items(self) -> mpsc::Receiver<io::Result<Item>> {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        thread::spawn(move || {
+            // Whoever wanted the lines has gone: just as well.
+            let _ = self.give(&sender);
+        });
+        receiver
+    }
+
+    fn give(self, to: &mpsc::Sender<io::Result<Item>>) -> Option<()> {
+        let one = |number, text: &[u8]| match parsed(number, text) {
+            Some(item) => to.blocking_send(Ok(item)).ok(),
+            None => Some(()),
+        };
+        let all = |reader: Box<dyn Read>| {
+            for line in Lines::new(reader) {
+                match line {
+                    Ok((number, text)) => one(number, &text)?,
+                    Err(error) => return to.blocking_send(Err(error)).ok(),
+                }
+            }
+            Some(())
+        };
+        match self {
+            Self::File(mut file) => match file.seek(SeekFrom::Start(0)) {
+                Ok(_) => all(Box::new(file)),
+                Err(error) => to.blocking_send(Err(error)).ok(),
+            },
+            Self::Stream => match standard_input() {
+                Ok(stream) => all(stream),
+                Err(error) => to.blocking_send(Err(error)).ok(),
+            },
+            Self::Held(lines) => {
+                for (number, text) in (1..).zip(lines) {
+                    one(number, &text)?;
+                }
+                Some(())
+            }
+        }
+    }
+}
+
+/// What an input is called.
+pub(super) fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return "standard input".to_owned();
+    }
+    printable(&masked(&path.display().to_string()))
+}
+
+/// What a line says; nothing where it is blank.
+fn parsed(number: u64, text: &[u8]) -> Option<Item> {
+    if text.len() > LONGEST_LINE {
+        let rule = format!("must be at most {LONGEST_LINE} bytes");
+        return Some(Err(BadLine { number, rule }));
+    }
+    let blank = text.iter().all(u8::is_ascii_whitespace);
+    (!blank).then(|| Line::parse(number, text))
+}
+
+/// The lines of a reader with their numbers. What was read is wiped: it may be card data.
+struct Lines<R> {
+    reader: R,
+    buffer: Zeroizing<Vec<u8>>,
+    /// What of the buffer is still to be given out.
+    begin: usize,
+    end: usize,
+    number: u64,
+    ended: bool,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(reader: R) -> Self {
+        Self {
+            reader,
+            buffer: Zeroizing::new(vec![0; CHUNK]),
+            begin: 0,
+            end: 0,
+            number: 0,
+            ended: false,
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        loop {
+            match self.reader.read(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+impl<R: Read> Iterator for Lines<R> {
+    type Item = io::Result<(u64, Zeroizing<Vec<u8>>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Room for the longest that is taken, so that no copy is left behind by growing.
+        let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE + 1));
+        let mut any = false;
+        while !self.ended {
+            if self.begin == self.end {
+                match self.fill() {
+                    Ok(0) => {
+                        self.ended = true;
+                        break;
+                    }
+                    Ok(length) => (self.begin, self.end) = (0, length),
+                    Err(error) => {
+                        self.ended = true;
+                        return Some(Err(error));
+                    }
+                }
+            }
+            any = true;
+            let rest = self
+                .buffer
+                .get_mut(self.begin..self.end)
+                .unwrap_or_default();
+            let newline = rest.iter().position(|byte| *byte == b'\n');
+            let length = newline.unwrap_or(rest.len());
+            // Of a line that is too long, as much is kept as shows that.
+            let room = (LONGEST_LINE + 1).saturating_sub(line.len()).min(length);
+            line.extend(rest.iter().take(room));
+            rest.iter_mut().take(length).for_each(|byte| byte.zeroize());
+            self.begin += length + usize::from(newline.is_some());
+            if newline.is_some() {
+                break;
+            }
+        }
+        any.then(|| {
+            self.number += 1;
+            Ok((self.number, line))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn lines(text: &str) -> Vec<(u64, String)> {
+        // A reader that gives a byte at a time, as a slow pipe does.
+        struct Slow<'a>(&'a [u8]);
+        impl Read for Slow<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let length = 1.min(buffer.len());
+                self.0.read(buffer.get_mut(..length).unwrap())
+            }
+        }
+        Lines::new(Slow(text.as_bytes()))
+            .map(|line| line.map(|(n, text)| (n, String::from_utf8(text.to_vec()).unwrap())))
+            .collect::<io::Result<_>>()
+            .unwrap()
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_does() {
+        let line = |n: u64, text: &str| (n, text.to_owned());
+        assert_eq!(lines(""), []);
+        assert_eq!(lines("a"), [line(1, "a")]);
+        assert_eq!(lines("a\n"), [line(1, "a")]);
+        assert_eq!(lines("a\n\nb"), [line(1, "a"), line(2, ""), line(3, "b")]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_a_bad_one_and_takes_no_more_room() {
+        let text = format!("{}\nb", "x".repeat(3 * LONGEST_LINE));
+        let all = lines(&text);
+        assert_eq!(all.len(), 2);
+        assert_eq!(all.first().unwrap().1.len(), LONGEST_LINE + 1);
+        let item = parsed(1, all.first().unwrap().1.as_bytes()).unwrap();
+        assert!(item.is_err_and(|bad| bad.rule.contains("at most")));
+    }
+}

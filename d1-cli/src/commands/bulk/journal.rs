@@ -1,0 +1,159 @@
+//! Writes the journal: what was appended is on the disk before anybody is told so.
+//!
+//! A thread of its own takes what has come in meanwhile, writes it in one go and syncs once for all of it,
+//! so that hundreds of entries cost as much as one.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::entry::Entry;
+use crate::failure::Failure;
+
+/// A journal that is written.
+#[derive(Debug, Clone)]
+pub(super) struct Journal {
+    /// None where nobody wants one.
+    writer: Option<Sender<Append>>,
+}
+
+struct Append {
+    line: Vec<u8>,
+    written: oneshot::Sender<io::Result<()>>,
+}
+
+impl Journal {
+    /// No journal: everything is as good as written.
+    pub(super) fn none() -> Self {
+        Self { writer: None }
+    }
+
+    /// Begins a new one. One that exists is never written over.
+    pub(super) fn create(path: &Path, header: &Entry) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+        }
+        let mut file = options.open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => bad(
+                "--journal",
+                path,
+                "exists: go on with it by --resume, or give another name",
+            ),
+            kind => bad("--journal", path, &format!("cannot be made: {kind}")),
+        })?;
+        lock("--journal", path, &file)?;
+        file.write_all(&line(header)?)?;
+        file.sync_all()?;
+        sync_folder(path)?;
+        Ok(Self::start(file))
+    }
+
+    /// Goes on with one, whose first `length` bytes are whole.
+    pub(super) fn go_on(mut file: File, length: u64) -> io::Result<Self> {
+        file.set_len(length)?;
+        file.seek(SeekFrom::Start(length))?;
+        file.sync_all()?;
+        Ok(Self::start(file))
+    }
+
+    fn start(file: File) -> Self {
+        let (sender, receiver) = channel();
+        thread::spawn(move || write(file, &receiver));
+        Self {
+            writer: Some(sender),
+        }
+    }
+
+    /// Appends an entry; what is returned ends when it is on the disk.
+    pub(super) fn append(
+        &self,
+        entry: &Entry,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
+        let sent = self.writer.as_ref().map(|writer| {
+            let (written, wait) = oneshot::channel();
+            let line = line(entry)?;
+            let sent = writer.send(Append { line, written });
+            sent.map_err(|_| gone())?;
+            Ok(wait)
+        });
+        async {
+            match sent {
+                None => Ok(()),
+                Some(Ok(wait)) => wait.await.unwrap_or_else(|_| Err(gone())),
+                Some(Err(error)) => Err(error),
+            }
+        }
+    }
+}
+
+/// The writer ended, which it does only after a failure.
+fn gone() -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
+}
+
+fn line(entry: &Entry) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(entry)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Writes what comes. After a failure nothing more is written: what the file holds then is not known.
+fn write(mut file: File, appends: &Receiver<Append>) {
+    while let Ok(first) = appends.recv() {
+        let mut waiting = vec![first.written];
+        let mut bytes = first.line;
+        while let Ok(append) = appends.try_recv() {
+            bytes.extend(append.line);
+            waiting.push(append.written);
+        }
+        let result = file.write_all(&bytes).and_then(|()| file.sync_data());
+        let failure = result.as_ref().err().map(io::Error::kind);
+        for written in waiting {
+            // Whoever waited has gone: nobody is there to be told.
+            let _ = written.send(failure.map_or(Ok(()), |kind| Err(kind.into())));
+        }
+        if failure.is_some() {
+            return;
+        }
+    }
+}
+
+/// Two runs with one journal would send lines twice.
+pub(super) fn lock(flag: &str, path: &Path, file: &File) -> Result<(), Failure> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(bad(flag, path, "is in use by another run")),
+        Err(TryLockError::Error(error)) => Err(bad(
+            flag,
+            path,
+            &format!("cannot be locked: {}", error.kind()),
+        )),
+    }
+}
+
+pub(super) fn bad(flag: &str, path: &Path, rule: &str) -> Failure {
+    Failure::input(format!("{flag} {}", path.display()), rule)
+}
+
+/// A new file is there after a crash only once its folder is on the disk.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Where folders cannot be opened, their file system sees to it.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! A line of the input: one change of one card.
+
+use std::fmt;
+
+use d1_facade::{
+    BulkRequest, CardId, CardScheme, CardState, Client, CorrelationId, EncryptedData, InvalidInput,
+    OperationType, Reason, ReasonCode, Renewal,
+};
+use openssl::sha::sha256;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::card::card_state;
+use crate::credentials::{Luhn, PlainCredentials};
+
+/// What is done to a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Suspend,
+    Resume,
+    Delete,
+    Renew,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Suspend, Self::Resume, Self::Delete, Self::Renew];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Delete => "delete",
+            Self::Renew => "renew",
+        }
+    }
+
+    pub(super) fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What D1 lists it as.
+    pub(super) fn listed_as(self) -> OperationType {
+        match self {
+            Self::Suspend => OperationType::Suspend,
+            Self::Resume => OperationType::Resume,
+            Self::Delete => OperationType::Delete,
+            Self::Renew => OperationType::Renew,
+        }
+    }
+}
+
+/// A line as it is written. It may hold card credentials, so it has no `Debug`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    key: Option<String>,
+    operation: String,
+    card_id: String,
+    reason_code: Option<String>,
+    reason: Option<String>,
+    new_card_id: Option<String>,
+    state: Option<String>,
+    american_express: Option<bool>,
+    credentials: Option<PlainCredentials>,
+    encrypted_data: Option<String>,
+}
+
+/// What a line asks for, without card data.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) number: u64,
+    /// Of everything that is said here and is no card data: a digest of a PAN could be guessed.
+    pub(super) digest: String,
+    pub(super) key: Option<String>,
+    pub(super) kind: Kind,
+    pub(super) card: CardId,
+    pub(super) reason: Option<Reason>,
+    pub(super) reason_code: ReasonCode,
+    pub(super) new_card: Option<CardId>,
+}
+
+/// A line that can be sent.
+pub(super) struct Line {
+    pub(super) facts: Facts,
+    renewal: Option<Renewal>,
+}
+
+/// What is wrong with a line: the field and its rule, and no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BadLine {
+    pub(super) number: u64,
+    pub(super) rule: String,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.number, self.rule)
+    }
+}
+
+const RULE: &str = "must be a JSON object with the strings operation and cardId, and if need be key, \
+                    reasonCode, reason, newCardId, state, encryptedData, credentials and americanExpress";
+
+impl Line {
+    /// Reads a line.
+    pub(super) fn parse(number: u64, text: &[u8]) -> Result<Self, BadLine> {
+        let bad = |rule: String| BadLine { number, rule };
+        let written: Written = serde_json::from_slice(text).map_err(|error| {
+            // serde's own words may quote what it read.
+            bad(format!("column {}: {RULE}", error.column()))
+        })?;
+        written.checked(number).map_err(bad)
+    }
+
+    /// The request that it asks for.
+    pub(super) fn request(&self, client: &Client, id: Option<&CorrelationId>) -> BulkRequest {
+        let facts = &self.facts;
+        let card = client.card(facts.card.clone());
+        let change = match (facts.kind, &self.renewal) {
+            (Kind::Renew, Some(renewal)) => {
+                let mut renew = card.renew(renewal.clone());
+                renew = renew.reason_code(facts.reason_code.clone());
+                if let Some(reason) = &facts.reason {
+                    renew = renew.reason(reason.clone());
+                }
+                if let Some(id) = id {
+                    renew = renew.correlation_id(id.clone());
+                }
+                return renew.into();
+            }
+            (Kind::Resume, _) => card.resume(),
+            (Kind::Delete, _) => card.delete(),
+            (Kind::Suspend | Kind::Renew, _) => card.suspend(),
+        };
+        let mut change = change.reason_code(facts.reason_code.clone());
+        if let Some(reason) = &facts.reason {
+            change = change.reason(reason.clone());
+        }
+        if let Some(id) = id {
+            change = change.correlation_id(id.clone());
+        }
+        change.into()
+    }
+}
+
+impl Written {
+    fn checked(self, number: u64) -> Result<Line, String> {
+        let rule = |error: InvalidInput| error.to_string();
+        let kind = Kind::by_name(&self.operation)
+            .ok_or("operation must be suspend, resume, delete or renew")?;
+        let parsed = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+        let new_card: Option<CardId> = parsed(&self.new_card_id)
+            .map_err(|error: InvalidInput| format!("newCardId {}", error.rule()))?;
+        let state = self.state.as_deref().map(card_state).transpose();
+        let state = state.map_err(|rule| format!("state {rule}"))?;
+        let facts = Facts {
+            number,
+            digest: self.digest(),
+            key: self.key.as_deref().map(key).transpose()?,
+            kind,
+            card: self.card_id.parse().map_err(rule)?,
+            reason: self
+                .reason
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(rule)?,
+            reason_code: match &self.reason_code {
+                Some(code) => code.parse().map_err(rule)?,
+                None => ReasonCode::default(),
+            },
+            new_card,
+        };
+        let renewal = self.renewal(&facts, state)?;
+        Ok(Line { facts, renewal })
+    }
+
+    fn renewal(&self, facts: &Facts, state: Option<CardState>) -> Result<Option<Renewal>, String> {
+        if facts.kind != Kind::Renew {
+            let given = [
+                ("newCardId", self.new_card_id.is_some()),
+                ("state", self.state.is_some()),
+                ("americanExpress", self.american_express.is_some()),
+                ("credentials", self.credentials.is_some()),
+                ("encryptedData", self.encrypted_data.is_some()),
+            ];
+            return match given.into_iter().find(|(_, given)| *given) {
+                Some((field, _)) => Err(format!("{field} is for operation renew only")),
+                None => Ok(None),
+            };
+        }
+        let mut renewal = match &facts.new_card {
+            Some(card) => Renewal::to(card.clone()),
+            None => Renewal::without_new_card_id(),
+        };
+        if let Some(state) = state {
+            renewal = renewal.state(state);
+        }
+        match (&self.credentials, &self.encrypted_data) {
+            (Some(_), Some(_)) => {
+                return Err("credentials cannot be given beside encryptedData".to_owned());
+            }
+            (Some(plain), None) => {
+                let checked = plain.checked(Luhn::Checked);
+                let credentials = checked.map_err(|error| format!("credentials: {error}"))?;
+                renewal = renewal.credentials(credentials);
+            }
+            (None, Some(data)) => {
+                let data: Result<EncryptedData, _> = data.parse();
+                renewal = renewal.encrypted_data(data.map_err(|error| error.to_string())?);
+            }
+            (None, None) if self.american_express == Some(true) => {
+                return Err("credentials are mandatory for American Express cards".to_owned());
+            }
+            (None, None) => {}
+        }
+        if self.american_express == Some(true) {
+            renewal = renewal.scheme(CardScheme::AmericanExpress);
+        }
+        Ok(Some(renewal))
+    }
+
+    /// What binds a journal to this line.
+    fn digest(&self) -> String {
+        let said = json!([
+            self.key,
+            self.operation,
+            self.card_id,
+            self.reason_code,
+            self.reason,
+            self.new_card_id,
+            self.state,
+            self.american_express,
+            self.credentials.is_some(),
+            self.encrypted_data.is_some(),
+        ]);
+        let digest = sha256(said.to_string().as_bytes());
+        digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// A key is kept in the journal and printed: it is bound to the rule of a correlation id, which holds no
+/// card number.
+fn key(text: &str) -> Result<String, String> {
+    match text.parse::<CorrelationId>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("key {}", error.rule())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn rule(text: &str) -> String {
+        match Line::parse(7, text.as_bytes()) {
+            Ok(_) => String::new(),
+            Err(bad) => bad.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_not_repeated() {
+        for (text, expected) in [
+            ("{", "line 7: column 1: must be a JSON object"),
+            (
+                r#"{"operation":"x","cardId":"A"}"#,
+                "line 7: operation must be",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"a b"}"#,
+                "line 7: cardId must match",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"4111111111111111"}"#,
+                "line 7: cardId must not",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"A","key":"4111 1111 1111 1111"}"#,
+                "line 7: key must not",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"A","reasonCode":"x"}"#,
+                "line 7: reasonCode must",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"A","reason":"a_b"}"#,
+                "line 7: reason must",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"A","state":"ACTIVE"}"#,
+                "line 7: state is for",
+            ),
+            (
+                r#"{"operation":"renew","cardId":"A","state":"X"}"#,
+                "line 7: state must be",
+            ),
+            (
+                r#"{"operation":"renew","cardId":"A","newCardId":"ä"}"#,
+                "line 7: newCardId must",
+            ),
+            (
+                r#"{"operation":"renew","cardId":"A","credentials":{"pan":"4111111111111112","exp":"1230"}}"#,
+                "line 7: credentials: pan must pass",
+            ),
+            (
+                r#"{"operation":"renew","cardId":"A","credentials":{"pan":4111111111111111,"exp":"1230"}}"#,
+                "line 7: column",
+            ),
+            (
+                r#"{"operation":"suspend","cardId":"A","pan":"1"}"#,
+                "line 7: column",
+            ),
+        ] {
+            let found = rule(text);
+            assert!(found.starts_with(expected), "{text}: {found}");
+            assert!(!found.contains("4111"), "{found}");
+        }
+    }
+
+    #[test]
+    fn the_digest_tells_lines_apart_and_knows_no_card_data() {
+        let digest = |text: &str| Line::parse(1, text.as_bytes()).unwrap().facts.digest;
+        let suspend = digest(r#"{"operation":"suspend","cardId":"A"}"#);
+        assert_eq!(
+            suspend,
+            digest(r#"{ "cardId":"A", "operation":"suspend" }"#)
+        );
+        assert_ne!(suspend, digest(r#"{"operation":"suspend","cardId":"B"}"#));
+        assert_ne!(suspend, digest(r#"{"operation":"resume","cardId":"A"}"#));
+        let renew = |pan: &str| {
+            digest(&format!(
+                r#"{{"operation":"renew","cardId":"A","credentials":{{"pan":"{pan}","exp":"1230"}}}}"#
+            ))
+        };
+        assert_eq!(renew("4111111111111111"), renew("5555555555554444"));
+    }
+}

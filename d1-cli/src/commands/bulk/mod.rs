@@ -1,0 +1,342 @@
+//! `d1 bulk`: many changes, one a line, with a journal from which a run that ended early goes on.
+//!
+//! | question | module |
+//! |---|---|
+//! | Where do lines come from, and what may stand in one? | [`input`], [`line`] |
+//! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
+//! | What does an old journal say? | [`resume`] |
+//! | Did D1 carry out what nobody saw the end of? | [`look_back`] |
+//! | How are lines sent? | [`run`], [`interrupt`] |
+//! | What is printed? | [`tally`], [`progress`] |
+
+mod entry;
+mod input;
+mod interrupt;
+mod journal;
+mod line;
+mod look_back;
+mod progress;
+mod resume;
+mod run;
+mod survey;
+mod tally;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use clap::Args;
+use d1_facade::{Client, Error};
+use futures_util::{StreamExt as _, stream};
+use tokio::time::sleep;
+
+use crate::arguments::Whole;
+use crate::config::{Config, Name};
+use crate::connect;
+use crate::dry_run::{self, Catcher};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::look_up;
+use crate::output::Output;
+use crate::prompt;
+use entry::{Ended, Ending, Entry};
+use input::{Input, Item};
+use interrupt::Interrupts;
+use journal::Journal;
+use line::{BadLine, Facts, Kind};
+use look_back::{InDoubt, Ourselves, Verdict, look_back};
+use progress::Progress;
+use resume::Past;
+use run::{Plan, lock};
+use survey::Survey;
+use tally::Tally;
+
+/// Printed below the help, before the exit codes.
+pub(super) const LINES: &str = r#"A line: {"operation":"suspend","cardId":"ReplaceMe01","reasonCode":"CARD_LOST","reason":"lost","key":"row 1"}
+  operation    suspend, resume, delete or renew
+  cardId       the card
+  key          yours, to find the line again in the results; 1 to 64 of A-Z a-z 0-9 _ - . and blank
+  reasonCode, reason
+  of renew: newCardId, state, americanExpress, and either credentials
+    ({"pan","exp","psn","auxiliaryPan","auxiliaryExp"}) or encryptedData (a JWE)
+Lines are carried out in any order, also at the same time: name a card once.
+
+The exit code is the first of these that applies: 5 a line has an unknown outcome, 6 no access, 4 a line was
+not sent or the run ended early, 3 a line was refused, 2 a line is bad, 0."#;
+
+#[derive(Debug, Args)]
+pub(crate) struct BulkCommand {
+    /// The requests, one JSON object a line; - for standard input
+    file: PathBuf,
+    /// How many requests are under way at once at most
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "64",
+        hide_default_value = false
+    )]
+    concurrency: Whole<1, 1000>,
+    /// How many requests are sent per second at most
+    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    rate: Option<f64>,
+    /// Writes down, in this new file, each request before it is sent and what became of it
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    journal: Option<PathBuf>,
+    /// Goes on with the run of this journal: finished lines are not repeated, and those in doubt are looked up
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Sends nothing if any line is bad
+    #[arg(long)]
+    strict: bool,
+    /// Lets lines delete cards, and does not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Looks up, at the end, the lines whose outcome is unknown
+    #[arg(long)]
+    confirm: bool,
+    /// How many seconds D1 is given to carry out a request before its absence from the list counts
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "30",
+        allow_negative_numbers = true
+    )]
+    settle: Whole<1, 3600>,
+    /// Does not look up the lines in doubt of an earlier run: they stay unknown, and are not repeated
+    #[arg(long, requires = "resume")]
+    no_look_up: bool,
+    /// Prints the requests with secrets masked; sends nothing, and gets no token
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("must be a number of requests per second from 0.001 to 1000000"),
+    }
+}
+
+/// Why a line that deletes a card is refused.
+const DELETE_RULE: &str = "operation delete needs --yes: it cannot be undone";
+
+/// The item, unless it deletes a card and must not.
+fn permitted(item: Item, deletes: bool) -> Item {
+    match item {
+        Ok(line) if line.facts.kind == Kind::Delete && !deletes => Err(BadLine {
+            number: line.facts.number,
+            rule: DELETE_RULE.to_owned(),
+        }),
+        other => other,
+    }
+}
+
+impl BulkCommand {
+    pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
+        if self.dry_run {
+            return self.show(config, output).await;
+        }
+        let client = connect::client(config)?;
+        let host = connect::base_url(config)?.trim_end_matches('/').to_owned();
+        let issuer = connect::issuer(config)?.to_string();
+        let name = input::name(&self.file);
+        let mut input = Input::open(&self.file, self.strict || self.resume.is_some())?;
+        let opened = match &self.resume {
+            Some(path) => Some(resume::open(path, &host, &issuer)?),
+            None => None,
+        };
+        let (file, past) = match opened {
+            Some(opened) => (Some((opened.file, opened.length)), opened.past),
+            None => (None, Past::default()),
+        };
+        let survey = Survey::of(&mut input, &name, &past)?;
+        let deletes = self.may_delete(&survey, &host)?;
+        if self.strict {
+            survey.refuse_bad_lines(&name, deletes)?;
+        }
+        let journal = match (file, &self.journal) {
+            (Some((file, length)), _) => Journal::go_on(file, length)?,
+            (None, Some(path)) => Journal::create(path, &Entry::header(&host, &issuer))?,
+            (None, None) => Journal::none(),
+        };
+        let total = input.can_be_read_twice().then_some(survey.lines);
+        let progress = Progress::new(total, output.is_quiet());
+        let tally = Mutex::new(Tally::new(*output, progress, name));
+        let ourselves = Ourselves {
+            issuer,
+            aggregator: config
+                .get(Name::AggregatorId)
+                .map(|setting| setting.text.clone()),
+        };
+        // From here on: until now an interruption has nothing to tidy up.
+        let mut interrupts = Interrupts::listen()?;
+        let clearing =
+            self.clear_doubts(&client, &ourselves, &journal, past, survey.in_doubt, &tally);
+        let past = tokio::select! {
+            past = clearing => past?,
+            () = interrupts.next() => return Ok(Exit::NotSent),
+        };
+        let plan = Plan {
+            client: &client,
+            journal: &journal,
+            past: &past,
+            concurrency: self.concurrency.0 as usize,
+            rate: self.rate,
+            deletes,
+            run_id: &run_id()?,
+            keep_unknown: self.confirm,
+        };
+        let ran = plan.run(input, &tally, &mut interrupts).await?;
+        let confirming = self.confirm(&client, &journal, ran.unknown, &tally);
+        tokio::select! {
+            confirmed = confirming => confirmed?,
+            // Whoever does not want to wait is left with unknown outcomes.
+            () = interrupts.next() => {}
+        }
+        let tally = tally
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let exit = tally.finish(ran.ended_early)?;
+        ran.failure.map_or(Ok(exit), Err)
+    }
+
+    /// Whether lines may delete cards: `--yes`, or the person at the terminal says so.
+    fn may_delete(&self, survey: &Survey, host: &str) -> Result<bool, Failure> {
+        if self.yes || survey.deletes == 0 || !prompt::can_ask() {
+            return Ok(self.yes);
+        }
+        let question = format!(
+            "{} lines delete a card at {host}. This cannot be undone. Go on?",
+            survey.deletes
+        );
+        prompt::confirm(false, &question)?;
+        Ok(true)
+    }
+
+    /// Finds out what became of the lines that an earlier run left in doubt; those that D1 is known not to
+    /// have carried out are to do again.
+    async fn clear_doubts(
+        &self,
+        client: &Client,
+        ourselves: &Ourselves,
+        journal: &Journal,
+        mut past: Past,
+        mut in_doubt: Vec<InDoubt>,
+        tally: &Mutex<Tally>,
+    ) -> Result<Past, Failure> {
+        if self.no_look_up {
+            for line in in_doubt.drain(..) {
+                lock(tally).still_unknown(&line.facts, "it was not looked up")?;
+            }
+        }
+        if in_doubt.is_empty() {
+            return Ok(past);
+        }
+        lock(tally).note(&format!(
+            "{} lines are in doubt; looking them up",
+            in_doubt.len()
+        ));
+        // The process that sent them is gone: it holds the journal no more.
+        let mut found = look_back(client, ourselves, in_doubt).await;
+        let (absent, mut told): (Vec<_>, Vec<_>) = found
+            .drain(..)
+            .partition(|(_, verdict)| *verdict == Verdict::Absent);
+        if !absent.is_empty() {
+            let Whole(settle) = self.settle;
+            lock(tally).note(&format!(
+                "{} of them are not listed; giving D1 {settle} s for them",
+                absent.len()
+            ));
+            sleep(Duration::from_secs(settle)).await;
+            let absent = absent.into_iter().map(|(line, _)| line).collect();
+            told.extend(look_back(client, ourselves, absent).await);
+        }
+        for (line, verdict) in told {
+            let facts = &line.facts;
+            let ended = match verdict {
+                Verdict::Done(id) => Ended::looked_up(facts.number, Ending::Done, id.as_deref()),
+                Verdict::Absent => Ended::looked_up(facts.number, Ending::NotSent, None),
+                Verdict::CannotTell(why) => {
+                    lock(tally).still_unknown(facts, &why)?;
+                    continue;
+                }
+            };
+            journal.append(&Entry::Ended(ended.clone())).await?;
+            if ended.outcome == Ending::Done {
+                lock(tally).ended(facts, &ended, None)?;
+            }
+            past.resolve(facts.number, ended);
+        }
+        Ok(past)
+    }
+
+    /// Looks up the lines of this run whose outcome is unknown.
+    async fn confirm(
+        &self,
+        client: &Client,
+        journal: &Journal,
+        unknown: Vec<(Facts, Error)>,
+        tally: &Mutex<Tally>,
+    ) -> Result<(), Failure> {
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        lock(tally).note(&format!(
+            "looking up {} lines of unknown outcome",
+            unknown.len()
+        ));
+        let settle = Some(Duration::from_secs(self.settle.0));
+        let looks = stream::iter(unknown).map(|(facts, error)| async move {
+            let found = look_up::look_up(client, &error, settle).await;
+            (facts, found)
+        });
+        let mut looks = std::pin::pin!(looks.buffer_unordered(8));
+        while let Some((facts, found)) = looks.next().await {
+            let ending = match found.exit {
+                Exit::Done => Ending::Done,
+                Exit::NotSent => Ending::NotSent,
+                _ => continue,
+            };
+            let id = found.fields.get("operationId").and_then(|id| id.as_str());
+            let ended = Ended::looked_up(facts.number, ending, id);
+            journal.append(&Entry::Ended(ended.clone())).await?;
+            lock(tally).resolved(&facts, &ended)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the requests instead of sending them.
+    async fn show(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
+        let mut catcher = Catcher::start(config).await?;
+        let mut items = Input::open(&self.file, false)?.into_items();
+        let mut exit = Exit::Done;
+        while let Some(item) = items.recv().await {
+            match item? {
+                Ok(line) => {
+                    let request = line.request(catcher.client(), None);
+                    let requests = stream::iter([((), request)]);
+                    let outcomes = catcher.client().bulk().run(requests);
+                    let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
+                    for outcome in outcomes.collect::<Vec<_>>().await {
+                        dry_run::print(output, &catcher.caught(outcome.result)?)?;
+                    }
+                }
+                Err(bad) => {
+                    crate::say(&format!("{}, {bad}", input::name(&self.file)));
+                    exit = Exit::BadInput;
+                }
+            }
+        }
+        Ok(exit)
+    }
+}
+
+/// What the correlation ids of a run begin with: random, and of letters alone, so that it never looks like
+/// a number.
+fn run_id() -> Result<String, Failure> {
+    let mut bytes = [0; 12];
+    let random = openssl::rand::rand_bytes(&mut bytes);
+    random.map_err(|_| Failure::Output(std::io::Error::other("no random numbers")))?;
+    let letters = bytes.iter().map(|byte| char::from(b'a' + byte % 26));
+    Ok(letters.collect())
+}

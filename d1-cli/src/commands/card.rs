@@ -1,0 +1,268 @@
+//! `d1 card`: changes a card.
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use d1_facade::{
+    Card, CardId, CardScheme, CardState, Change, Client, CorrelationId, Error, Reason, ReasonCode,
+    Receipt, Renew, Renewal,
+};
+use serde_json::Value;
+
+use crate::arguments::{CallFlags, Whole};
+use crate::config::{Config, Name};
+use crate::connect;
+use crate::credentials::{CredentialsFrom, Luhn};
+use crate::dry_run::{self, Catcher};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::look_up;
+use crate::output::Output;
+use crate::prompt;
+use crate::report;
+
+/// What can be done to a card.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CardCommand {
+    /// Puts a card on hold; digital cards made from it are left as they are
+    Suspend(ChangeArguments),
+    /// Makes a suspended card usable again
+    Resume(ChangeArguments),
+    /// Deletes a card, and the digital cards made from it; asks first, for it cannot be undone
+    Delete(DeleteArguments),
+    /// Gives a card a new expiry, or replaces it by a new one
+    Renew(RenewArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArguments {
+    /// The card
+    card_id: CardId,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    confirm: ConfirmFlags,
+    #[command(flatten)]
+    call: CallFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    change: ChangeArguments,
+    /// Does not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenewArguments {
+    #[command(flatten)]
+    change: ChangeArguments,
+    /// The id that the card gets, or its own; without it none is sent
+    #[arg(long, value_name = "ID")]
+    new_card_id: Option<CardId>,
+    /// The state of the card after the renewal: ACTIVE or INACTIVE
+    #[arg(long, value_parser = card_state)]
+    state: Option<CardState>,
+    /// Reads the card's credentials as JSON from standard input (-) or from the file descriptor of this
+    /// number; without it D1 asks the issuer
+    #[arg(long, value_name = "-|NUMBER")]
+    credentials_from: Option<CredentialsFrom>,
+    /// The card is one of American Express, whose renewal needs credentials
+    #[arg(long)]
+    american_express: bool,
+    /// Takes a PAN with a wrong check digit: some test numbers have one
+    #[arg(long)]
+    without_luhn_check: bool,
+}
+
+/// Why a card is changed.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Why, as a code; ISSUER_DECISION unless said otherwise
+    #[arg(long, value_name = "CODE")]
+    reason_code: Option<ReasonCode>,
+    /// Why, in 1 to 64 letters, digits and blanks; D1 shows it in the list of operations
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<Reason>,
+}
+
+/// What is done where the outcome is unknown.
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmFlags {
+    /// Where the outcome is unknown, looks it up until it can be told; without this it is looked up once
+    #[arg(long)]
+    confirm: bool,
+    /// How many seconds D1 is given to carry out a change before its absence from the list counts
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "30",
+        allow_negative_numbers = true
+    )]
+    settle: Whole<1, 3600>,
+}
+
+impl ConfirmFlags {
+    fn settle(&self) -> Option<Duration> {
+        let Whole(seconds) = self.settle;
+        self.confirm.then_some(Duration::from_secs(seconds))
+    }
+}
+
+/// A state that a renewal can set.
+pub(crate) fn card_state(text: &str) -> Result<CardState, &'static str> {
+    let mut known = CardState::KNOWN.iter();
+    let found = known.find(|state| state.as_str().eq_ignore_ascii_case(text));
+    found.cloned().ok_or("must be ACTIVE or INACTIVE")
+}
+
+/// A change as it is about to be sent.
+enum Request {
+    Change(Change),
+    Renew(Renew),
+}
+
+impl CardCommand {
+    pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
+        let (name, change, renewal) = match self {
+            Self::Suspend(change) => ("card suspend", change, None),
+            Self::Resume(change) => ("card resume", change, None),
+            Self::Delete(delete) => {
+                if !delete.change.call.dry_run {
+                    ask(config, &delete)?;
+                }
+                ("card delete", delete.change, None)
+            }
+            Self::Renew(renew) => {
+                let renewal = renew.renewal()?;
+                ("card renew", renew.change, Some(renewal))
+            }
+        };
+        let request = |client: &Client| change.request(name, client, renewal.as_ref());
+        if change.call.dry_run {
+            let mut catcher = Catcher::start(config).await?;
+            let result = send(request(catcher.client())).await;
+            dry_run::print(output, &catcher.caught(result)?)?;
+            return Ok(Exit::Done);
+        }
+        let client = connect::client(config)?;
+        match send(request(&client)).await {
+            Ok(receipt) => {
+                output.record(&report::done(name, &change.card_id, &receipt))?;
+                Ok(Exit::Done)
+            }
+            Err(error) => change.failed(name, &client, &error, output).await,
+        }
+    }
+}
+
+/// Asks whether a card is really to be deleted.
+fn ask(config: &Config, delete: &DeleteArguments) -> Result<(), Failure> {
+    let card = &delete.change.card_id;
+    let host = config.need(Name::BaseUrl)?;
+    let question = format!(
+        "Delete the card {card} and its digital cards at {}? This cannot be undone.",
+        host.text
+    );
+    prompt::confirm(delete.yes, &question)
+}
+
+async fn send(request: Request) -> Result<Receipt, Error> {
+    match request {
+        Request::Change(change) => change.into_future().await,
+        Request::Renew(renew) => renew.into_future().await,
+    }
+}
+
+impl ChangeArguments {
+    fn request(&self, name: &str, client: &Client, renewal: Option<&Renewal>) -> Request {
+        let card: Card = client.card(self.card_id.clone());
+        let id = self.call.correlation_id.as_ref();
+        if let Some(renewal) = renewal {
+            return Request::Renew(self.why.renew(card.renew(renewal.clone()), id));
+        }
+        let change = match name {
+            "card resume" => card.resume(),
+            "card delete" => card.delete(),
+            _ => card.suspend(),
+        };
+        Request::Change(self.why.change(change, id))
+    }
+
+    /// Says what went wrong; where the outcome is unknown, looks it up.
+    async fn failed(
+        &self,
+        name: &str,
+        client: &Client,
+        error: &Error,
+        output: &Output,
+    ) -> Result<Exit, Failure> {
+        let mut result = report::failed(name, Some(&self.card_id), error);
+        let exit = Exit::of(error);
+        if exit != Exit::Unknown {
+            return Ok(report::say_failed(output, &result, error)?);
+        }
+        if self.confirm.confirm {
+            output.note("the outcome is unknown; looking it up");
+        }
+        let found = look_up::look_up(client, error, self.confirm.settle()).await;
+        result.insert("lookUp".to_owned(), Value::Object(found.fields.clone()));
+        report::say_failed(output, &result, error)?;
+        look_up::say(output, &found, &self.card_id, error);
+        Ok(found.exit)
+    }
+}
+
+impl Why {
+    fn change(&self, mut change: Change, id: Option<&CorrelationId>) -> Change {
+        if let Some(code) = &self.reason_code {
+            change = change.reason_code(code.clone());
+        }
+        if let Some(reason) = &self.reason {
+            change = change.reason(reason.clone());
+        }
+        match id {
+            Some(id) => change.correlation_id(id.clone()),
+            None => change,
+        }
+    }
+
+    fn renew(&self, mut renew: Renew, id: Option<&CorrelationId>) -> Renew {
+        if let Some(code) = &self.reason_code {
+            renew = renew.reason_code(code.clone());
+        }
+        if let Some(reason) = &self.reason {
+            renew = renew.reason(reason.clone());
+        }
+        match id {
+            Some(id) => renew.correlation_id(id.clone()),
+            None => renew,
+        }
+    }
+}
+
+impl RenewArguments {
+    fn renewal(&self) -> Result<Renewal, Failure> {
+        let mut renewal = match &self.new_card_id {
+            Some(id) => Renewal::to(id.clone()),
+            None => Renewal::without_new_card_id(),
+        };
+        if let Some(state) = &self.state {
+            renewal = renewal.state(state.clone());
+        }
+        if self.american_express {
+            renewal = renewal.scheme(CardScheme::AmericanExpress);
+        }
+        if let Some(from) = self.credentials_from {
+            let luhn = match self.without_luhn_check {
+                true => Luhn::Unchecked,
+                false => Luhn::Checked,
+            };
+            renewal = renewal.credentials(from.read(luhn)?);
+        }
+        Ok(renewal)
+    }
+}

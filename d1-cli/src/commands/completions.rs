@@ -1,0 +1,26 @@
+//! `d1 completions`: what a shell needs to complete our command line.
+
+use std::io::{self, Write as _};
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        // Written to memory first: the generator panics where it cannot write.
+        let mut text = Vec::new();
+        clap_complete::generate(self.shell, &mut Arguments::command(), "d1", &mut text);
+        io::stdout().write_all(&text)?;
+        Ok(Exit::Done)
+    }
+}

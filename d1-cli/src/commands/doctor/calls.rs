@@ -1,0 +1,50 @@
+//! The last stages: a token, and a read that does no harm.
+
+use d1_facade::auth::TokenSource as _;
+use d1_facade::{CardId, Error};
+
+use super::stage::{Finding, words};
+use crate::config::Config;
+use crate::connect;
+use crate::failure::Failure;
+
+/// Whether D1 gives a token.
+pub(super) async fn token(config: &Config) -> Finding {
+    let exchange = match connect::client_and_exchange(config) {
+        Ok((_, exchange)) => exchange,
+        Err(failure) => return unusable(&failure),
+    };
+    match exchange.fetch().await {
+        Ok(token) => Finding::Passed(format!("lives for {} s", token.lifetime().as_secs())),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Whether D1 answers a read. That it does not know the card is an answer as well.
+pub(super) async fn read(config: &Config, card: &CardId) -> Finding {
+    let client = match connect::client(config) {
+        Ok(client) => client,
+        Err(failure) => return unusable(&failure),
+    };
+    match client.card(card.clone()).operations().limit(1).await {
+        Ok(_) => Finding::Passed(format!("D1 lists the operations of {card}")),
+        Err(error) if error.status() == Some(404) => {
+            Finding::Passed(format!("D1 answers: it knows no card {card}"))
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &Error) -> Finding {
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(beneath) = source {
+        why = format!("{why}; {beneath}");
+        source = beneath.source();
+    }
+    Finding::failed(why, error.advice())
+}
+
+fn unusable(failure: &Failure) -> Finding {
+    Finding::failed(words(failure), "Correct what the line names.")
+}

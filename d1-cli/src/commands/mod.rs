@@ -1,0 +1,73 @@
+//! The commands, one file each.
+
+mod bulk;
+mod card;
+mod completions;
+mod config;
+mod doctor;
+mod explain;
+mod man;
+mod operations;
+mod sandbox;
+mod token;
+
+use clap::Subcommand;
+
+use crate::arguments::Global;
+use crate::config::Config;
+use crate::exit::{EXIT_CODES, Exit};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Suspends, resumes, deletes or renews a card
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Card(card::CardCommand),
+    /// Makes many changes, one a line of a file
+    #[command(after_help = bulk::LINES)]
+    Bulk(bulk::BulkCommand),
+    /// Reads the operations of a card
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Operations(operations::OperationsCommand),
+    /// Gets a token and shows what it allows and how long it lives
+    #[command(after_help = EXIT_CODES)]
+    Token(token::Token),
+    /// Says what D1 documents about an error code or status; offline
+    Explain(explain::Explain),
+    /// Checks settings, keys, certificates, clock and the way to D1, one after the other
+    #[command(after_help = doctor::EXIT_CODES)]
+    Doctor(doctor::Doctor),
+    /// Runs a D1 on this machine, and prints the exports that point d1 at it
+    Sandbox(sandbox::SandboxCommand),
+    /// Shows the settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Prints the completions for a shell
+    Completions(completions::Completions),
+    /// Writes the manual pages into a directory
+    Man(man::Man),
+}
+
+/// Does it.
+pub(crate) async fn run(
+    command: Command,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let config = || Config::load(&global.settings);
+    match command {
+        Command::Card(command) => command.run(&config()?, output).await,
+        Command::Bulk(command) => Box::pin(command.run(&config()?, output)).await,
+        Command::Operations(command) => command.run(&config()?, output).await,
+        Command::Token(command) => command.run(&config()?, output).await,
+        Command::Explain(command) => command.run(output),
+        // It says itself what is wrong with the settings.
+        Command::Doctor(command) => command.run(&global.settings, output).await,
+        Command::Sandbox(command) => command.run(output).await,
+        Command::Config(command) => command.run(&config()?, output),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(output),
+    }
+}

@@ -1,0 +1,156 @@
+//! `d1.toml`: profiles, each with the settings that hold where neither a flag nor a variable says otherwise.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Name, Setting, Source, within};
+use crate::failure::Failure;
+use crate::text::{masked, printable};
+
+const NAME: &str = "d1.toml";
+
+/// The file with the profiles.
+#[derive(Debug)]
+pub(crate) struct ProfileFile {
+    pub(crate) path: PathBuf,
+    pub(crate) default_profile: Option<String>,
+    pub(crate) profiles: BTreeMap<String, Vec<(Name, String)>>,
+}
+
+impl ProfileFile {
+    /// The file that was named by a flag or by `D1_CONFIG`, else the one that is found.
+    pub(crate) fn find(flag: Option<&Path>) -> Result<Option<Self>, Failure> {
+        let variable = env::var_os("D1_CONFIG").filter(|path| !path.is_empty());
+        let (path, who) = match (flag, variable) {
+            (Some(path), _) => (path.to_owned(), "--config"),
+            (None, Some(path)) => (path.into(), "D1_CONFIG"),
+            (None, None) => return Self::find_by_itself(),
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&path, &text).map(Some),
+            Err(error) => {
+                let place = format!("{who} {}", path.display());
+                let rule = format!("cannot be read: {}", error.kind());
+                Err(Failure::input(place, rule))
+            }
+        }
+    }
+
+    fn find_by_itself() -> Result<Option<Self>, Failure> {
+        for path in [Some(PathBuf::from(NAME)), users_own()]
+            .into_iter()
+            .flatten()
+        {
+            match fs::read_to_string(&path) {
+                Ok(text) => return Self::parse(&path, &text).map(Some),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    let rule = format!("cannot be read: {}", error.kind());
+                    return Err(Failure::input(path.display(), rule));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+        let bad = |place: &str, rule: &str| {
+            let place = printable(&masked(place));
+            Err(Failure::input(format!("{}: {place}", path.display()), rule))
+        };
+        let table: Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => {
+                let error: toml::de::Error = error;
+                let before = error.span().and_then(|span| text.get(..span.start));
+                let line = before.map_or(1, |before| before.lines().count().max(1));
+                return bad(&format!("line {line}"), "is not TOML");
+            }
+        };
+        let mut file = Self {
+            path: path.to_owned(),
+            default_profile: None,
+            profiles: BTreeMap::new(),
+        };
+        for (name, value) in table {
+            match (name.as_str(), value) {
+                ("profile", Value::String(name)) => file.default_profile = Some(name),
+                ("profiles", Value::Table(profiles)) => {
+                    for (name, settings) in profiles {
+                        let place = format!("profiles.{name}");
+                        let Value::Table(settings) = settings else {
+                            return bad(&place, "must be a table of settings");
+                        };
+                        let settings = file.settings(&place, settings)?;
+                        file.profiles.insert(name, settings);
+                    }
+                }
+                ("profile", _) => return bad("profile", "must be the name of a profile"),
+                ("profiles", _) => return bad("profiles", "must be a table of profiles"),
+                (other, _) => return bad(other, "must be profile or [profiles.NAME]"),
+            }
+        }
+        Ok(file)
+    }
+
+    fn settings(&self, place: &str, table: Table) -> Result<Vec<(Name, String)>, Failure> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let mut settings = Vec::new();
+        for (name, value) in table {
+            let place = || {
+                let place = printable(&masked(&format!("{place}.{name}")));
+                format!("{}: {place}", self.path.display())
+            };
+            let Some(key) = Name::ALL.into_iter().find(|key| key.name() == name) else {
+                let known = Name::ALL.map(Name::name).join(", ");
+                return Err(Failure::input(place(), format!("must be one of {known}")));
+            };
+            let text = match (key, value) {
+                (Name::Timeout, Value::Integer(seconds)) => seconds.to_string(),
+                (Name::Timeout, _) => {
+                    return Err(Failure::input(place(), "must be a whole number of seconds"));
+                }
+                (key, Value::String(path)) if key.is_file() && !super::is_content(&path) => {
+                    within(folder, &path)
+                }
+                (_, Value::String(text)) => text,
+                _ => return Err(Failure::input(place(), "must be a string")),
+            };
+            settings.push((key, text));
+        }
+        Ok(settings)
+    }
+
+    /// What a profile says of a setting.
+    pub(crate) fn setting(&self, profile: &str, key: Name) -> Option<Setting> {
+        let settings = self.profiles.get(profile)?;
+        let (_, text) = settings.iter().find(|(other, _)| *other == key)?;
+        Some(Setting {
+            text: text.clone(),
+            source: self.source(&format!("profiles.{profile}.{}", key.name())),
+        })
+    }
+
+    /// That this file says something, at `place`.
+    pub(crate) fn source(&self, place: &str) -> Source {
+        Source::File {
+            path: self.path.clone(),
+            place: place.to_owned(),
+        }
+    }
+}
+
+/// Where the user's own file would be.
+fn users_own() -> Option<PathBuf> {
+    let given = env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
+    let folder = match given {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env::var_os("HOME")?).join(".config"),
+    };
+    Some(folder.join("d1").join(NAME))
+}

@@ -1,0 +1,322 @@
+//! Which settings hold: flags, else the environment, else a profile of `d1.toml`, else a default.
+
+mod file;
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use d1_facade::Environment;
+use url::Url;
+
+use crate::arguments::SettingFlags;
+use crate::failure::Failure;
+use file::ProfileFile;
+
+/// A setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    BaseUrl,
+    IssuerId,
+    AggregatorId,
+    SigningKey,
+    SigningKid,
+    EncryptionJwk,
+    EncryptionKid,
+    ClientCert,
+    ClientKey,
+    Ca,
+    Proxy,
+    Timeout,
+}
+
+impl Name {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::BaseUrl,
+        Self::IssuerId,
+        Self::AggregatorId,
+        Self::SigningKey,
+        Self::SigningKid,
+        Self::EncryptionJwk,
+        Self::EncryptionKid,
+        Self::ClientCert,
+        Self::ClientKey,
+        Self::Ca,
+        Self::Proxy,
+        Self::Timeout,
+    ];
+
+    /// Its name in `d1.toml`; with two hyphens before it, the flag.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::BaseUrl => "base-url",
+            Self::IssuerId => "issuer-id",
+            Self::AggregatorId => "aggregator-id",
+            Self::SigningKey => "signing-key",
+            Self::SigningKid => "signing-kid",
+            Self::EncryptionJwk => "encryption-jwk",
+            Self::EncryptionKid => "encryption-kid",
+            Self::ClientCert => "client-cert",
+            Self::ClientKey => "client-key",
+            Self::Ca => "ca",
+            Self::Proxy => "proxy",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    /// Its name in the environment: what the sandbox writes into `d1.env`.
+    pub(crate) fn variable(self) -> String {
+        format!("D1_{}", self.name().to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// Whether it is the path of a file.
+    pub(crate) fn is_file(self) -> bool {
+        matches!(
+            self,
+            Self::SigningKey | Self::EncryptionJwk | Self::ClientCert | Self::ClientKey | Self::Ca
+        )
+    }
+}
+
+/// Who said what a setting is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Flag(String),
+    Variable(String),
+    File { path: PathBuf, place: String },
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Variable(name) => f.write_str(name),
+            Self::File { path, place } => write!(f, "{}: {place}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A setting that holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) text: String,
+    pub(crate) source: Source,
+}
+
+/// The settings that hold.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) profile: Setting,
+    /// The file with the profiles, where there is one.
+    pub(crate) file: Option<PathBuf>,
+    values: Vec<(Name, Setting)>,
+}
+
+/// What profiles are for production are called, alone or with a hyphen and more after it.
+const PRODUCTION: &str = "production";
+const STAGING: &str = "staging";
+
+impl Config {
+    /// Finds out which settings hold.
+    pub(crate) fn load(flags: &SettingFlags) -> Result<Self, Failure> {
+        let file = ProfileFile::find(flags.config.as_deref())?;
+        let profile = profile(flags, file.as_ref());
+        check_profile(&profile, file.as_ref())?;
+        let mut values = Vec::new();
+        for key in Name::ALL {
+            if let Some(setting) = layered(key, flags, file.as_ref(), &profile.text) {
+                check_value(key, &setting)?;
+                values.push((key, setting));
+            }
+        }
+        Ok(Self {
+            profile,
+            file: file.map(|file| file.path),
+            values,
+        })
+    }
+
+    /// What a setting is, where anybody said so.
+    pub(crate) fn get(&self, key: Name) -> Option<&Setting> {
+        let found = self.values.iter().find(|(other, _)| *other == key);
+        found.map(|(_, setting)| setting)
+    }
+
+    /// What a setting is that must be given.
+    pub(crate) fn need(&self, key: Name) -> Result<&Setting, Failure> {
+        self.get(key).ok_or_else(|| {
+            let (name, variable) = (key.name(), key.variable());
+            let profile = &self.profile.text;
+            let rule = format!(
+                "is missing: give --{name}, {variable} or {name} in the profile {profile} of d1.toml"
+            );
+            Failure::input(name, rule)
+        })
+    }
+
+    /// Refuses production unless it was said aloud: neither a variable nor a file may lead there unseen.
+    pub(crate) fn check_production(&self) -> Result<(), Failure> {
+        let base_url = self.get(Name::BaseUrl).map(|setting| setting.text.as_str());
+        let leads_there =
+            is_production(&self.profile.text) || base_url.is_some_and(is_production_host);
+        let said = matches!(self.profile.source, Source::Flag(_));
+        if leads_there && !(said && is_production(&self.profile.text)) {
+            let rule = "these settings lead to production: say so with --profile production \
+                        on the command line";
+            return Err(Failure::input("--profile", rule));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a profile is one for production by its name.
+fn is_production(profile: &str) -> bool {
+    match profile.strip_prefix(PRODUCTION) {
+        Some(rest) => rest.is_empty() || rest.starts_with('-'),
+        None => false,
+    }
+}
+
+/// Whether an address is that of production, however it is written.
+fn is_production_host(base_url: &str) -> bool {
+    let host = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
+        Some(host)
+    };
+    host(base_url).is_some_and(|given| Some(given) == host(Environment::Production.url()))
+}
+
+fn profile(flags: &SettingFlags, file: Option<&ProfileFile>) -> Setting {
+    if let Some(name) = &flags.profile {
+        return Setting {
+            text: name.clone(),
+            source: Source::Flag("--profile".to_owned()),
+        };
+    }
+    if let Some(text) = variable("D1_PROFILE") {
+        return Setting {
+            text,
+            source: Source::Variable("D1_PROFILE".to_owned()),
+        };
+    }
+    if let Some((file, name)) = file.and_then(|file| Some((file, file.default_profile.as_ref()?))) {
+        return Setting {
+            text: name.clone(),
+            source: file.source("profile"),
+        };
+    }
+    Setting {
+        text: STAGING.to_owned(),
+        source: Source::Default,
+    }
+}
+
+/// Refuses a profile that nobody has described; `staging` and `production` need not be.
+fn check_profile(profile: &Setting, file: Option<&ProfileFile>) -> Result<(), Failure> {
+    let name = profile.text.as_str();
+    let described = file.is_some_and(|file| file.profiles.contains_key(name));
+    if described || name == STAGING || name == PRODUCTION {
+        return Ok(());
+    }
+    let rule = match file {
+        Some(file) => format!("must be a profile of {}", file.path.display()),
+        None => "must be staging or production where there is no d1.toml".to_owned(),
+    };
+    Err(Failure::input(&profile.source, rule))
+}
+
+fn layered(
+    key: Name,
+    flags: &SettingFlags,
+    file: Option<&ProfileFile>,
+    profile: &str,
+) -> Option<Setting> {
+    if let Some(text) = flags.get(key) {
+        return Some(Setting {
+            text: text.to_owned(),
+            source: Source::Flag(format!("--{}", key.name())),
+        });
+    }
+    if let Some(text) = variable(&key.variable()) {
+        return Some(Setting {
+            text,
+            source: Source::Variable(key.variable()),
+        });
+    }
+    let of_file = file.and_then(|file| file.setting(profile, key));
+    of_file.or_else(|| {
+        let text = default(key, profile)?;
+        Some(Setting {
+            text,
+            source: Source::Default,
+        })
+    })
+}
+
+fn default(key: Name, profile: &str) -> Option<String> {
+    match key {
+        Name::BaseUrl if is_production(profile) => Some(Environment::Production.url().to_owned()),
+        Name::BaseUrl => Some(Environment::Staging.url().to_owned()),
+        Name::Timeout => Some("30".to_owned()),
+        _ => None,
+    }
+}
+
+/// A variable of the environment; an empty one is none.
+fn variable(name: &str) -> Option<String> {
+    let value = env::var_os(name)?.into_string().ok()?;
+    (!value.is_empty()).then_some(value)
+}
+
+fn check_value(key: Name, setting: &Setting) -> Result<(), Failure> {
+    if setting.text.is_empty() {
+        return Err(Failure::input(&setting.source, "must not be empty"));
+    }
+    if key.is_file() && is_content(&setting.text) {
+        let rule = "must be the path of a file, not what stands in it";
+        return Err(Failure::input(&setting.source, rule));
+    }
+    Ok(())
+}
+
+/// Whether what should be a path is a key or a certificate itself.
+fn is_content(text: &str) -> bool {
+    text.contains("-----") || text.trim_start().starts_with('{') || text.contains('\n')
+}
+
+/// `path` as it is meant in a file in `folder`.
+fn within(folder: &Path, path: &str) -> String {
+    folder.join(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_is_recognized_however_it_is_written() {
+        for url in [
+            "https://api.d1.thalescloud.io",
+            "https://API.D1.thalescloud.io:443/",
+            "https://api.d1.thalescloud.io.:8443",
+            "https://api%2Ed1.thalescloud.io",
+        ] {
+            assert!(is_production_host(url), "{url}");
+        }
+        for url in ["https://api.d1-stg.thalescloud.io", "https://localhost", ""] {
+            assert!(!is_production_host(url), "{url}");
+        }
+        assert!(is_production("production") && is_production("production-eu"));
+        assert!(!is_production("productions") && !is_production("staging"));
+    }
+
+    #[test]
+    fn variables_are_those_that_the_sandbox_writes() {
+        assert_eq!(Name::BaseUrl.variable(), "D1_BASE_URL");
+        assert_eq!(Name::EncryptionJwk.variable(), "D1_ENCRYPTION_JWK");
+        assert_eq!(Name::Ca.variable(), "D1_CA");
+    }
+}

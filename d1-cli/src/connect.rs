@@ -1,0 +1,201 @@
+//! Makes the facade's client out of the settings, and says which setting is at fault.
+
+use std::fs;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
+use d1_facade::{
+    Client, ClientBuilder, EncryptionKey, Environment, InvalidInput, IssuerId, SigningKey,
+};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, Name, Setting};
+use crate::failure::Failure;
+use crate::text::{masked, printable};
+
+/// The client that the settings describe.
+pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
+    config.check_production()?;
+    finish(
+        config,
+        with_identity(config, with_keys(config, builder(config)?)?)?,
+    )
+}
+
+/// The client, and the exchange that it gets its tokens from.
+pub(crate) fn client_and_exchange(config: &Config) -> Result<(Client, SharedExchange), Failure> {
+    config.check_production()?;
+    let (builder, slot) =
+        share_exchange(with_identity(config, with_keys(config, builder(config)?)?)?);
+    let client = finish(config, builder)?;
+    Ok((client, taken(&slot)?))
+}
+
+/// An exchange that is shared with whoever wants to ask for a token alone.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedExchange(Arc<Exchange>);
+
+impl TokenSource for SharedExchange {
+    fn fetch(&self) -> TokenFuture<'_> {
+        self.0.fetch()
+    }
+
+    fn refused(&self, token: &AccessToken) {
+        self.0.refused(token);
+    }
+}
+
+type Slot = Arc<OnceLock<SharedExchange>>;
+
+/// Lets the exchange of the client that is built be had by others as well.
+pub(crate) fn share_exchange(builder: ClientBuilder) -> (ClientBuilder, Slot) {
+    let slot = Slot::default();
+    let filled = slot.clone();
+    let builder = builder.token_source_with(move |exchange| {
+        let shared = SharedExchange(Arc::new(exchange));
+        filled.get_or_init(|| shared).clone()
+    });
+    (builder, slot)
+}
+
+/// The exchange of a client that was built.
+pub(crate) fn taken(slot: &Slot) -> Result<SharedExchange, Failure> {
+    let missing = || Failure::input("token", "cannot be asked for with these settings");
+    slot.get().cloned().ok_or_else(missing)
+}
+
+/// Where D1 is.
+pub(crate) fn base_url(config: &Config) -> Result<&str, Failure> {
+    Ok(&config.need(Name::BaseUrl)?.text)
+}
+
+/// Whose cards they are.
+pub(crate) fn issuer(config: &Config) -> Result<IssuerId, Failure> {
+    let setting = config.need(Name::IssuerId)?;
+    let issuer = setting.text.parse();
+    issuer.map_err(|error: InvalidInput| Failure::input(&setting.source, error))
+}
+
+fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
+    let environment = Environment::Custom(base_url(config)?.to_owned());
+    common(config, Client::builder(environment, issuer(config)?))
+}
+
+/// What holds for a client whichever host it calls.
+pub(crate) fn common(
+    config: &Config,
+    mut builder: ClientBuilder,
+) -> Result<ClientBuilder, Failure> {
+    builder = builder
+        .timeout(timeout(config)?)
+        .user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION")));
+    if let Some(setting) = config.get(Name::AggregatorId) {
+        builder = builder.aggregator_id(&setting.text);
+    }
+    if let Some(setting) = config.get(Name::EncryptionJwk) {
+        builder = builder.encryption_key(encryption_key(config, setting)?);
+    }
+    Ok(builder)
+}
+
+/// How long a call may take.
+pub(crate) fn timeout(config: &Config) -> Result<Duration, Failure> {
+    let setting = config.need(Name::Timeout)?;
+    match setting.text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => {
+            let rule = "must be a whole number of seconds from 1 to 86400";
+            Err(Failure::input(&setting.source, rule))
+        }
+    }
+}
+
+/// The key that assertions are signed with.
+pub(crate) fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
+    let setting = config.need(Name::SigningKey)?;
+    let text = read_text(setting)?;
+    let key = if is_json(&text) {
+        SigningKey::from_jwk(&text)
+    } else {
+        SigningKey::from_pem(text.as_bytes(), &config.need(Name::SigningKid)?.text)
+    };
+    key.map_err(|error| Failure::input(&setting.source, error))
+}
+
+/// D1's key for card credentials.
+pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<EncryptionKey, Failure> {
+    let text = read_text(setting)?;
+    let key = if is_json(&text) {
+        EncryptionKey::from_jwk(&text)
+    } else {
+        EncryptionKey::from_pem(text.as_bytes(), &config.need(Name::EncryptionKid)?.text)
+    };
+    key.map_err(|error| Failure::input(&setting.source, error))
+}
+
+pub(crate) fn with_keys(config: &Config, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+    Ok(builder.signing_key(signing_key(config)?))
+}
+
+/// The client certificate, whom to trust, and the way to D1.
+pub(crate) fn with_identity(
+    config: &Config,
+    mut builder: ClientBuilder,
+) -> Result<ClientBuilder, Failure> {
+    let certificate = read(config.need(Name::ClientCert)?)?;
+    let key = read(config.need(Name::ClientKey)?)?;
+    builder = builder.client_identity(&*certificate, &*key);
+    if let Some(setting) = config.get(Name::Ca) {
+        builder = builder
+            .root_certificate(&*read(setting)?)
+            .without_system_roots();
+    }
+    if let Some(setting) = config.get(Name::Proxy) {
+        builder = builder.proxy(&setting.text);
+    }
+    Ok(builder)
+}
+
+/// Builds it; what is wrong is told of the setting that it came from.
+pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, Failure> {
+    builder.build().map_err(|error| {
+        let key = match error.field() {
+            "environment" => Name::BaseUrl,
+            "client_identity" => Name::ClientCert,
+            "root_certificate" => Name::Ca,
+            "signing_key" => Name::SigningKey,
+            "encryption_key" => Name::EncryptionJwk,
+            "aggregator_id" => Name::AggregatorId,
+            "proxy" => Name::Proxy,
+            "timeout" => Name::Timeout,
+            _ => return Failure::input("settings", error),
+        };
+        match config.get(key) {
+            Some(setting) => Failure::input(&setting.source, error),
+            None => Failure::input(key.name(), error),
+        }
+    })
+}
+
+/// What is in a file; it may be a key, so that it is wiped.
+pub(crate) fn read(setting: &Setting) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    fs::read(&setting.text)
+        .map(Zeroizing::new)
+        .map_err(|error| {
+            let place = format!("{} {}", setting.source, printable(&masked(&setting.text)));
+            Failure::input(place, format!("cannot be read: {}", error.kind()))
+        })
+}
+
+fn read_text(setting: &Setting) -> Result<Zeroizing<String>, Failure> {
+    let bytes = read(setting)?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(Failure::input(&setting.source, "must be a PEM or a JWK")),
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}

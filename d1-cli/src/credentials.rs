@@ -1,0 +1,135 @@
+//! Reads card credentials from standard input or a file descriptor: never from an argument, which every
+//! process of the machine can see.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::str::FromStr;
+
+use d1_facade::{AuxiliaryPan, CardCredentials, InvalidInput, Pan};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// More than any credentials need.
+const LONGEST: u64 = 4096;
+
+/// Where credentials are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CredentialsFrom {
+    StandardInput,
+    Descriptor(u16),
+}
+
+impl FromStr for CredentialsFrom {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RULE: &str = "must be - for standard input or the number of an open file descriptor, \
+                            3 to 1023; the credentials themselves are never an argument";
+        match text.parse() {
+            _ if text == "-" => Ok(Self::StandardInput),
+            Ok(0) => Ok(Self::StandardInput),
+            Ok(number @ 3..=1023) => Ok(Self::Descriptor(number)),
+            _ => Err(RULE),
+        }
+    }
+}
+
+const FLAG: &str = "--credentials-from";
+
+impl CredentialsFrom {
+    /// Reads them.
+    pub(crate) fn read(self, luhn: Luhn) -> Result<CardCredentials, Failure> {
+        let bytes = match self {
+            Self::StandardInput => standard_input().and_then(bounded),
+            // The descriptor is opened anew by its name, so that none is taken over that is another's.
+            Self::Descriptor(number) => File::open(format!("/dev/fd/{number}")).and_then(bounded),
+        };
+        let bytes = bytes
+            .map_err(|error| Failure::input(FLAG, format!("cannot be read: {}", error.kind())))?;
+        if bytes.len() as u64 > LONGEST {
+            let rule = format!("must be at most {LONGEST} bytes");
+            return Err(Failure::input(FLAG, rule));
+        }
+        let plain: PlainCredentials = serde_json::from_slice(&bytes).map_err(|error| {
+            // serde's own words may quote what it read.
+            let (line, column) = (error.line(), error.column());
+            let place = format!("{FLAG}, line {line} column {column}");
+            Failure::input(place, CREDENTIALS_RULE)
+        })?;
+        plain
+            .checked(luhn)
+            .map_err(|error| Failure::input(FLAG, error))
+    }
+}
+
+/// What credentials look like.
+pub(crate) const CREDENTIALS_RULE: &str = "must be a JSON object with the strings pan and exp, and if need \
+                                           be psn, auxiliaryPan and auxiliaryExp";
+
+/// Standard input without the standard library's own buffer, which nobody wipes.
+#[cfg(unix)]
+pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
+    use std::os::fd::AsFd as _;
+    let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(Box::new(File::from(descriptor)))
+}
+
+/// Standard input.
+#[cfg(not(unix))]
+pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
+    Ok(Box::new(io::stdin()))
+}
+
+fn bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let most = LONGEST + 1;
+    // Room for all of it, so that no copy is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * most as usize));
+    source.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether the check digit of a PAN is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Luhn {
+    Checked,
+    Unchecked,
+}
+
+/// Credentials as they are given: the names are the API's. They are wiped when dropped, and have no
+/// `Debug`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PlainCredentials {
+    pan: Zeroizing<String>,
+    exp: Zeroizing<String>,
+    psn: Option<Zeroizing<String>>,
+    auxiliary_pan: Option<Zeroizing<String>>,
+    auxiliary_exp: Option<Zeroizing<String>>,
+}
+
+impl PlainCredentials {
+    /// The same, checked.
+    pub(crate) fn checked(&self, luhn: Luhn) -> Result<CardCredentials, InvalidInput> {
+        let pan = match luhn {
+            Luhn::Checked => self.pan.parse()?,
+            Luhn::Unchecked => Pan::without_luhn_check(&self.pan)?,
+        };
+        let mut credentials = CardCredentials::new(pan, self.exp.as_str())?;
+        if let Some(psn) = &self.psn {
+            credentials = credentials.with_psn(psn.as_str())?;
+        }
+        if self.auxiliary_pan.is_none() && self.auxiliary_exp.is_none() {
+            return Ok(credentials);
+        }
+        // One without the other breaks the rule of the one that is missing.
+        let text = |part: &Option<Zeroizing<String>>| part.clone().unwrap_or_default();
+        let pan = text(&self.auxiliary_pan);
+        let pan: AuxiliaryPan = match luhn {
+            Luhn::Checked => pan.parse()?,
+            Luhn::Unchecked => AuxiliaryPan::without_luhn_check(&pan)?,
+        };
+        credentials.with_auxiliary(pan, text(&self.auxiliary_exp).as_str())
+    }
+}

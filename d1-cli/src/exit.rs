@@ -1,0 +1,69 @@
+//! What the exit code says.
+
+use std::process::ExitCode;
+
+use d1_facade::{Error, ErrorKind, Outcome};
+
+/// Printed below the help of every command.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the output or the journal cannot be written
+  2   bad input: an argument, a file, a line or a setting; nothing was sent for it
+  3   D1 refused: nothing was changed
+  4   not sent, or known not to have been carried out: asking again does nothing twice
+  5   unknown outcome: a card may have been changed; look it up before asking again
+      (of a read: no usable answer came)
+  6   no access: no token, or D1 refused it
+  10 to 18  a stage of d1 doctor failed, see d1 doctor --help";
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done,
+    Other,
+    BadInput,
+    Refused,
+    NotSent,
+    Unknown,
+    Auth,
+    /// A stage of the doctor.
+    Stage(u8),
+}
+
+impl Exit {
+    /// What a failed call ends with.
+    pub(crate) fn of(error: &Error) -> Self {
+        let unknown = error.outcome() == Outcome::Unknown;
+        match error.kind() {
+            // An earlier attempt may have been carried out, whatever the last one met with.
+            _ if unknown && error.operation().changes_card() => Self::Unknown,
+            ErrorKind::InvalidInput => Self::BadInput,
+            ErrorKind::Authentication | ErrorKind::Unauthorized => Self::Auth,
+            _ => match error.outcome() {
+                Outcome::NotSent => Self::NotSent,
+                Outcome::Refused => Self::Refused,
+                _ => Self::Unknown,
+            },
+        }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Other => 1,
+            Self::BadInput => 2,
+            Self::Refused => 3,
+            Self::NotSent => 4,
+            Self::Unknown => 5,
+            Self::Auth => 6,
+            Self::Stage(code) => code,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

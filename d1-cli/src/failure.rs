@@ -1,0 +1,26 @@
+//! Why a command ends without its result.
+
+use std::fmt;
+use std::io;
+
+/// Why a command ends without its result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was given cannot be used: the line that names it and the rule.
+    Input(String),
+    /// What was to be printed or written down cannot be.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// What was given at `place` breaks `rule`. Neither holds the value.
+    pub(crate) fn input(place: impl fmt::Display, rule: impl fmt::Display) -> Self {
+        Self::Input(format!("{place}: {rule}"))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

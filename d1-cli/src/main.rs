@@ -1,0 +1,74 @@
+//! `d1`: the card operations of Thales D1 from a terminal.
+//!
+//! | question | module |
+//! |---|---|
+//! | What can be said on the command line? | [`arguments`], [`usage`] |
+//! | Which settings hold, and who said so? | [`config`] |
+//! | How is D1 reached? | [`connect`] |
+//! | What is printed, and how? | [`output`], [`report`], [`text`] |
+//! | What does the exit code mean? | [`exit`], [`failure`] |
+//! | What does a command do? | [`commands`] |
+//! | How is a request shown that is not sent? | [`dry_run`] |
+//! | Where do card credentials come from? | [`credentials`] |
+//! | What is done about an unknown outcome? | [`look_up`] |
+
+mod arguments;
+mod commands;
+mod config;
+mod connect;
+mod credentials;
+mod dry_run;
+mod exit;
+mod failure;
+mod look_up;
+mod output;
+mod prompt;
+mod report;
+mod text;
+mod usage;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => Box::pin(run(arguments)).await,
+        Err(error) => usage::say(&error),
+    };
+    exit.into()
+}
+
+async fn run(arguments: Arguments) -> Exit {
+    let Arguments { global, command } = arguments;
+    let output = Output::new(&global);
+    if global.verbose {
+        output::listen_to_logs();
+    }
+    match Box::pin(commands::run(command, &global, &output)).await {
+        Ok(exit) => exit,
+        Err(Failure::Input(line)) => {
+            say(&line);
+            Exit::BadInput
+        }
+        Err(Failure::Output(error)) => {
+            // Whoever read us has gone: nobody is there to be told.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                say(&format!("cannot write: {}", error.kind()));
+            }
+            Exit::Other
+        }
+    }
+}
+
+/// One line on standard error. With that gone as well, the exit code has to do.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "d1: {line}");
+}

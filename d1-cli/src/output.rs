@@ -1,0 +1,186 @@
+//! What is printed: results on standard output, everything else on standard error.
+
+use std::env;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Map, Value};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::arguments::Global;
+use crate::text::printable;
+
+/// In which form results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON document a line
+    Ndjson,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    quiet: bool,
+    verbose: bool,
+    colours: bool,
+}
+
+/// How something went, for its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Good,
+    Bad,
+    Doubtful,
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            format: global.output,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            colours: io::stdout().is_terminal() && wants_colours(),
+        }
+    }
+
+    /// Whether results are for people.
+    pub(crate) fn is_table(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Prints one result: its fields by name.
+    pub(crate) fn record(&self, fields: &Map<String, Value>) -> io::Result<()> {
+        if !self.is_table() {
+            return self.json(&Value::Object(fields.clone()));
+        }
+        if self.quiet {
+            return Ok(());
+        }
+        let width = fields.keys().map(String::len).max().unwrap_or(0);
+        let mut out = io::stdout().lock();
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+            let shown = self.coloured(name, &cell(value));
+            writeln!(out, "{name:width$}  {shown}")?;
+        }
+        out.flush()
+    }
+
+    /// Prints a table for people, whatever was asked for.
+    pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(head);
+        table.add_rows(rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let mut out = io::stdout().lock();
+        for line in table.lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        out.flush()
+    }
+
+    /// Prints one JSON document.
+    pub(crate) fn json(&self, value: &Value) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.format {
+            Format::Ndjson => serde_json::to_writer(&mut out, value)?,
+            Format::Table | Format::Json => serde_json::to_writer_pretty(&mut out, value)?,
+        }
+        writeln!(out)?;
+        out.flush()
+    }
+
+    /// Prints a line of a result.
+    pub(crate) fn line(&self, line: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}")?;
+        out.flush()
+    }
+
+    /// Tells a person something beside the result.
+    pub(crate) fn note(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    /// Tells a person who wants to know more.
+    pub(crate) fn detail(&self, line: &str) {
+        if self.verbose {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    fn coloured(&self, name: &str, text: &str) -> String {
+        let mood = match (name, text) {
+            ("outcome", "done") => Mood::Good,
+            ("outcome", "unknown") => Mood::Doubtful,
+            ("outcome", _) => Mood::Bad,
+            _ => return text.to_owned(),
+        };
+        self.in_mood(mood, text)
+    }
+
+    /// `text` in the colour of `mood`, where colours are wanted.
+    pub(crate) fn in_mood(&self, mood: Mood, text: &str) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let colour = match mood {
+            Mood::Good => 32,
+            Mood::Bad => 31,
+            Mood::Doubtful => 33,
+        };
+        format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+    }
+}
+
+/// A value as a person reads it.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => printable(text),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("; "),
+        Value::Object(fields) => {
+            let parts = fields.values().filter(|value| !value.is_null());
+            parts.map(cell).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether the environment allows colours: <https://no-color.org>.
+pub(crate) fn wants_colours() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Prints what the facade logs. It logs no secret; the HTTP stack beneath it is not asked.
+pub(crate) fn listen_to_logs() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let ours = tracing_subscriber::filter::Targets::new()
+        .with_target("d1_facade", LevelFilter::DEBUG)
+        .with_default(LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal() && wants_colours())
+        .with_span_events(FmtSpan::CLOSE)
+        .with_target(false);
+    tracing_subscriber::registry().with(lines).with(ours).init();
+}

@@ -1,0 +1,109 @@
+//! What became of a call, as fields: the JSON that is stable, and what people read.
+
+use d1_facade::{CardId, Cause, Error, ErrorKind, Outcome, Receipt};
+use serde_json::{Map, Value, json};
+
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::text::printable;
+
+/// The fields of a result.
+pub(crate) type Fields = Map<String, Value>;
+
+/// The fields of a change that D1 accepted.
+pub(crate) fn done(command: &str, card: &CardId, receipt: &Receipt) -> Fields {
+    fields(json!({
+        "command": command,
+        "outcome": "done",
+        "cardId": card.as_str(),
+        "operationId": receipt.operation_id().map(|id| id.to_string()),
+        "reasonCode": receipt.reason_code().as_str(),
+        "httpStatus": receipt.http_status(),
+        "correlationId": receipt.correlation_id().as_str(),
+        "attempts": receipt.call().attempts(),
+    }))
+}
+
+/// The fields of a call that failed.
+pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fields {
+    fields(json!({
+        "command": command,
+        "outcome": outcome(error),
+        "cardId": card.map(CardId::as_str),
+        "kind": kind(error.kind()),
+        "httpStatus": error.status(),
+        "code": error.code(),
+        "message": error.to_string(),
+        "advice": error.advice(),
+        "causes": error.causes().iter().map(cause).collect::<Vec<_>>(),
+        "retryable": error.is_retryable(),
+        "retryAfterSeconds": error.retry_after().map(|pause| pause.as_secs()),
+        "correlationId": error.correlation_id().map(|id| id.as_str()),
+        "tokenCorrelationId": error.token_correlation_id().map(|id| id.as_str()),
+        "attempts": error.attempts(),
+    }))
+}
+
+/// Says that a call failed: the result where results are for programs, and lines for people.
+pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> std::io::Result<Exit> {
+    crate::say(&printable(&error.to_string()));
+    if output.is_table() {
+        match error.causes() {
+            // The line above has said it all but this.
+            [] | [_] => output.note(&format!("  {}", error.advice())),
+            several => {
+                for cause in several {
+                    output.note(&format!(
+                        "  possibly: {} {}",
+                        cause.meaning(),
+                        cause.advice()
+                    ));
+                }
+            }
+        }
+    } else {
+        output.json(&Value::Object(result.clone()))?;
+    }
+    if let Some(text) = error.troubleshooting_text() {
+        output.detail(&format!("  D1's words: {}", printable(text)));
+    }
+    let mut source = std::error::Error::source(error);
+    while let Some(beneath) = source {
+        output.detail(&format!("  because: {}", printable(&beneath.to_string())));
+        source = beneath.source();
+    }
+    Ok(Exit::of(error))
+}
+
+/// What became of a call, in one word.
+pub(crate) fn outcome(error: &Error) -> &'static str {
+    match error.outcome() {
+        Outcome::NotSent => "notSent",
+        Outcome::Refused => "refused",
+        _ => "unknown",
+    }
+}
+
+/// A kind of error in camel case.
+pub(crate) fn kind(kind: ErrorKind) -> String {
+    let name = format!("{kind:?}");
+    let mut letters = name.chars();
+    let first = letters.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}
+
+fn cause(cause: &Cause) -> Value {
+    json!({
+        "meaning": cause.meaning(),
+        "advice": cause.advice(),
+        "afterMigration": cause.after_migration(),
+    })
+}
+
+/// The fields of a JSON object.
+pub(crate) fn fields(value: Value) -> Fields {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}

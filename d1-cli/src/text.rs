@@ -1,0 +1,85 @@
+//! Makes text fit for a terminal: no long numbers, no control characters.
+
+/// How many digits may stand together, blanks and hyphens between them or not.
+const LONGEST_NUMBER: usize = 11;
+
+/// `text` with every number masked that is long enough to be a card number.
+///
+/// What is said on a command line or by a server may hold one; nothing of ours does.
+pub(crate) fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, run) = rest.split_at(start);
+        out.push_str(before);
+        let length = run_length(run);
+        let (run, after) = run.split_at(length);
+        if run.bytes().filter(u8::is_ascii_digit).count() > LONGEST_NUMBER {
+            out.push_str("[digits]");
+        } else {
+            out.push_str(run);
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// How long the run of digits is that `text` begins with, single separators within it included.
+fn run_length(text: &str) -> usize {
+    let mut end = 0;
+    let mut gap = 0;
+    for (at, c) in text.char_indices() {
+        if c.is_ascii_digit() {
+            end = at + 1;
+            gap = 0;
+        } else if matches!(c, ' ' | '-' | '.' | '_') && gap < 2 {
+            gap += 1;
+        } else {
+            break;
+        }
+    }
+    end
+}
+
+/// `text` without anything that a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_invisible(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Characters that change the direction of what follows, or take no room.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_are_masked_and_short_ones_are_not() {
+        for (text, expected) in [
+            ("4111111111111111", "[digits]"),
+            ("x4111 1111 1111 1111y", "x[digits]y"),
+            ("4111-1111-1111-1111 and 42", "[digits] and 42"),
+            ("line 7 of 10000", "line 7 of 10000"),
+            ("ä 12345678901 ö", "ä 12345678901 ö"),
+            ("", ""),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_nothing_to_obey() {
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\u{a}");
+        assert_eq!(printable("\u{202e}ü"), "\\u{202e}ü");
+    }
+}

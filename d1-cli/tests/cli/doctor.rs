@@ -1,0 +1,241 @@
+//! Each stage of the doctor: what passes, what fails, and with which code.
+
+use d1_sandbox::Fault;
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::x509::{X509, X509NameBuilder};
+
+use crate::world::{Run, World};
+
+const NAMES: [&str; 9] = [
+    "config",
+    "key",
+    "certificate",
+    "host",
+    "tls",
+    "client-certificate",
+    "clock",
+    "token",
+    "read",
+];
+
+/// Asserts that the stage with this code failed, those before it passed, and that a mend is told.
+#[track_caller]
+fn failed(run: Run, code: usize) {
+    let run = run.expect(code as i32);
+    let json = run.json();
+    let stages = json["stages"].as_array().unwrap();
+    let names: Vec<&str> = stages
+        .iter()
+        .map(|stage| stage["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, NAMES);
+    let at = code - 10;
+    assert_eq!(json["failed"], NAMES[at], "{run:?}");
+    for (number, stage) in stages.iter().enumerate() {
+        assert_eq!(stage["exitCode"], number + 10);
+        if number < at {
+            assert_ne!(stage["result"], "failed", "{stage}");
+        }
+    }
+    assert_eq!(stages[at]["result"], "failed");
+    assert!(!stages[at]["mend"].as_str().unwrap().is_empty());
+}
+
+fn doctor(world: &World, variables: &[(&str, &str)], more: &[&str]) -> Run {
+    world.d1_where(variables, &[&["doctor", "-o", "json"], more].concat())
+}
+
+/// A certificate of a stranger, good for so many days, and its key.
+fn stranger(world: &World, days: u32) -> (String, String) {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let certificate = certificate(&key, days);
+    let write = |name: &str, pem: Vec<u8>| {
+        let path = world.file(name, &String::from_utf8(pem).unwrap());
+        path.display().to_string()
+    };
+    (
+        write("stranger.pem", certificate.to_pem().unwrap()),
+        write("stranger.key", key.private_key_to_pem_pkcs8().unwrap()),
+    )
+}
+
+fn certificate(key: &PKey<Private>, days: u32) -> X509 {
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", "stranger").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::from_unix(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(days).unwrap())
+        .unwrap();
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    builder.build()
+}
+
+#[test]
+fn all_is_well_with_a_sandbox() {
+    let world = World::start();
+    let run = world.d1(&["doctor", "--card", "ReplaceMe01"]).expect(0);
+    assert_eq!(run.out.lines().count(), NAMES.len(), "{}", run.out);
+    assert!(
+        run.out.lines().all(|line| line.starts_with("ok ")),
+        "{}",
+        run.out
+    );
+    // A card that nobody knows does as well, and nothing is changed either way.
+    world.d1(&["doctor"]).expect(0);
+    let changed = world
+        .sandbox
+        .requests()
+        .into_iter()
+        .filter(|r| r.method == "POST");
+    assert!(
+        changed
+            .into_iter()
+            .all(|request| request.operation_id == Some("getToken"))
+    );
+}
+
+#[test]
+fn settings_10_key_11_certificate_12() {
+    let world = World::start();
+    failed(doctor(&world, &[("D1_SIGNING_KEY", "")], &[]), 10);
+    failed(doctor(&world, &[], &["--issuer-id", "short"]), 10);
+    failed(doctor(&world, &[], &["--config", "nofile"]), 10);
+    failed(doctor(&world, &[("D1_PROFILE", "production")], &[]), 10);
+    let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let pem = String::from_utf8(rsa.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    world.file("rsa.key", &pem);
+    failed(doctor(&world, &[("D1_SIGNING_KEY", "rsa.key")], &[]), 11);
+    let (certificate, key) = stranger(&world, 300);
+    failed(doctor(&world, &[("D1_CLIENT_CERT", &certificate)], &[]), 12);
+    let (certificate, key) = (certificate, key);
+    let own = world.d1_where(
+        &[("D1_CLIENT_CERT", &certificate), ("D1_CLIENT_KEY", &key)],
+        &["doctor", "-o", "json"],
+    );
+    failed(own, 15);
+    let (certificate, key) = stranger(&world, 29);
+    let soon = [
+        ("D1_CLIENT_CERT", certificate.as_str()),
+        ("D1_CLIENT_KEY", key.as_str()),
+    ];
+    let run = doctor(&world, &soon, &[]);
+    let detail = run.json()["stages"][2]["detail"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(detail.contains("expires in 2"), "{detail}");
+    // It goes on: the later stages do not feel it.
+    assert_eq!(run.json()["stages"][4]["result"], "ok");
+    failed(run, 12);
+}
+
+#[test]
+fn host_13_tls_14() {
+    let world = World::start();
+    failed(
+        doctor(&world, &[], &["--base-url", "https://no.such.host.invalid"]),
+        13,
+    );
+    failed(
+        doctor(&world, &[], &["--base-url", "https://localhost:1"]),
+        14,
+    );
+    // Trusted by the system is the sandbox not.
+    failed(doctor(&world, &[("D1_CA", "")], &[]), 14);
+    world.assert_untouched();
+}
+
+#[test]
+fn clock_16_token_17_read_18() {
+    let world = World::start();
+    world.sandbox.set_clock_offset(-3600);
+    let run = doctor(&world, &[], &[]);
+    let detail = run.json()["stages"][6]["detail"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(detail.contains("ahead of D1's"), "{detail}");
+    failed(run, 16);
+    world.sandbox.set_clock_offset(0);
+    failed(doctor(&world, &[("D1_SIGNING_KID", "nobodys")], &[]), 17);
+    world
+        .sandbox
+        .fail_next(Fault::status(403).operation("listOperations"));
+    failed(doctor(&world, &[], &[]), 18);
+}
+
+#[test]
+fn a_server_that_does_not_ask_for_the_certificate_is_15() {
+    // The control port of a sandbox speaks no TLS, so this is one that does: OpenSSL's own.
+    let world = World::start();
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let own = localhost(&key);
+    let ca = world.file(
+        "own.pem",
+        &String::from_utf8(own.to_pem().unwrap()).unwrap(),
+    );
+    let mut acceptor =
+        openssl::ssl::SslAcceptor::mozilla_modern_v5(openssl::ssl::SslMethod::tls()).unwrap();
+    acceptor.set_private_key(&key).unwrap();
+    acceptor.set_certificate(&own).unwrap();
+    let acceptor = acceptor.build();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let _ = acceptor.accept(connection);
+        }
+    });
+    let ca = ca.display().to_string();
+    let run = doctor(&world, &[("D1_CA", &ca)], &["--base-url", &url]);
+    let detail = run.json()["stages"][5]["detail"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(detail.contains("did not ask"), "{detail}");
+    failed(run, 15);
+}
+
+/// A certificate for `localhost` that is its own authority.
+fn localhost(key: &PKey<Private>) -> X509 {
+    use openssl::x509::extension::SubjectAlternativeName;
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", "localhost").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::from_unix(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(300).unwrap())
+        .unwrap();
+    let names = SubjectAlternativeName::new()
+        .dns("localhost")
+        .build(&builder.x509v3_context(None, None))
+        .unwrap();
+    builder.append_extension(names).unwrap();
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    builder.build()
+}

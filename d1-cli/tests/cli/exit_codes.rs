@@ -1,0 +1,146 @@
+//! Each exit code, and what comes with it.
+
+use d1_sandbox::Fault;
+
+use crate::world::World;
+
+const SUSPEND: [&str; 3] = ["card", "suspend", "ReplaceMe01"];
+
+fn suspending<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&SUSPEND[..], more].concat()
+}
+
+#[test]
+fn done_is_0_and_refused_is_3() {
+    let world = World::start();
+    world.d1(&SUSPEND).expect(0);
+    let refused = world.d1(&["card", "suspend", "Nobody"]).expect(3);
+    assert!(
+        refused.err.contains("refused, nothing was changed"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        refused.err.contains("Check the issuer id and the card id."),
+        "{}",
+        refused.err
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_1() {
+    let world = World::start();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = world.command(&["explain", "403"]);
+    command.stdout(full);
+    let run = crate::world::finish(command, "").expect(1);
+    assert!(run.err.starts_with("d1: cannot write"), "{}", run.err);
+}
+
+#[test]
+fn what_cannot_be_sent_is_4() {
+    let world = World::start();
+    // Nobody listens there.
+    let run = world
+        .d1(&suspending(&["--base-url", "https://localhost:1"]))
+        .expect(4);
+    assert!(run.err.contains("not sent"), "{}", run.err);
+    world.assert_untouched();
+}
+
+#[test]
+fn no_access_is_6() {
+    let world = World::start();
+    world
+        .d1(&suspending(&["--signing-kid", "nobodys"]))
+        .expect(6);
+    world
+        .d1(&["token", "--signing-kid", "nobodys", "-o", "json"])
+        .expect(6);
+    world.sandbox.fail_next(Fault::status(401).times(2));
+    let run = world.d1(&suspending(&["-o", "json"])).expect(6);
+    assert_eq!(run.json()["kind"], "unauthorized");
+}
+
+#[test]
+fn an_unknown_outcome_is_looked_up_once_unasked() {
+    let world = World::start();
+    let before = world.operations("ReplaceMe01");
+    world
+        .sandbox
+        .fail_next(Fault::disconnect().after_effect().operation("suspendCard"));
+    let run = world.d1(&suspending(&["-o", "json"])).expect(0);
+    let result = run.json();
+    assert_eq!(result["outcome"], "unknown");
+    assert_eq!(result["lookUp"]["result"], "done");
+    assert!(result["lookUp"]["operationId"].is_string());
+    assert_eq!(world.operations("ReplaceMe01"), before + 1);
+}
+
+#[test]
+fn an_outcome_that_stays_unknown_is_5_and_says_what_to_do() {
+    let world = World::start();
+    let fault = || Fault::disconnect().operation("suspendCard");
+    world.sandbox.fail_next(fault());
+    let run = world.d1(&SUSPEND).expect(5);
+    for words in [
+        "the outcome is unknown",
+        "do not repeat it",
+        "d1 operations list ReplaceMe01",
+        "--confirm",
+    ] {
+        assert!(run.err.contains(words), "{words}: {}", run.err);
+    }
+    world
+        .sandbox
+        .assert_requests("suspendCard", "ReplaceMe01", 1);
+
+    // With D1's list out of reach as well there is nothing to tell it by.
+    world.sandbox.fail_next(fault());
+    world
+        .sandbox
+        .fail_next(Fault::status(500).operation("listOperations").times(9));
+    let run = world.d1(&suspending(&["-o", "json"])).expect(5);
+    assert_eq!(run.json()["lookUp"]["result"], "failed");
+}
+
+#[test]
+fn a_change_that_is_confirmed_not_to_have_been_made_is_4() {
+    let world = World::start();
+    world
+        .sandbox
+        .fail_next(Fault::disconnect().operation("suspendCard"));
+    let run = world
+        .d1(&suspending(&["--confirm", "--settle", "1", "-o", "json"]))
+        .expect(4);
+    assert_eq!(run.json()["lookUp"]["result"], "notDone");
+    assert!(run.err.contains("it can be asked for again"), "{}", run.err);
+}
+
+#[test]
+fn a_read_that_fails_says_so_by_its_outcome() {
+    let world = World::start();
+    world.d1(&["operations", "list", "Nobody"]).expect(3);
+    world
+        .d1(&["operations", "get", "ReplaceMe01", "op-none"])
+        .expect(3);
+    world.sandbox.fail_next(Fault::status(500).times(9));
+    world.d1(&["operations", "list", "ReplaceMe01"]).expect(5);
+}
+
+#[test]
+fn deleting_needs_a_yes_where_nobody_can_be_asked() {
+    let world = World::start();
+    let run = world.d1(&["card", "delete", "ReplaceMe01"]).expect(2);
+    assert!(
+        run.err.starts_with("d1: --yes: must be given"),
+        "{}",
+        run.err
+    );
+    world.assert_untouched();
+    world.d1(&["card", "delete", "ReplaceMe01", "-y"]).expect(0);
+}

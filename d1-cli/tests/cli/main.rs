@@ -1,0 +1,17 @@
+//! The binary `d1` as an operator runs it, against a sandbox within the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod bulk;
+#[cfg(unix)]
+mod bulk_ends;
+mod bulk_journal;
+mod commands;
+mod config;
+mod doctor;
+mod dry_run;
+mod exit_codes;
+mod secrets;
+#[cfg(unix)]
+mod terminal;
+mod world;

@@ -1,0 +1,136 @@
+//! Secrets are in nothing that any command prints, however talkative.
+
+use d1_sandbox::Fault;
+
+use crate::world::{CREDENTIALS, PAN, Run, World};
+
+/// What nothing may show: card data, keys, assertions and tokens.
+fn secrets(world: &World) -> Vec<String> {
+    let body = |pem: &str| {
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut secrets = vec![
+        PAN.to_owned(),
+        "4111 1111".to_owned(),
+        "\"1230\"".to_owned(),
+    ];
+    secrets.extend(body(world.sandbox.signing_key_pem()));
+    secrets.extend(body(world.sandbox.client_key_pem()));
+    // The beginning of every JWT and JWE.
+    secrets.push("eyJ".to_owned());
+    secrets
+}
+
+#[track_caller]
+fn assert_none(world: &World, arguments: &[&str], run: &Run) {
+    for secret in secrets(world) {
+        assert!(!secret.is_empty());
+        assert!(
+            !run.out.contains(&secret),
+            "{arguments:?} shows {secret}: {}",
+            run.out
+        );
+        assert!(
+            !run.err.contains(&secret),
+            "{arguments:?} shows {secret}: {}",
+            run.err
+        );
+    }
+}
+
+fn every_command(world: &World) -> Vec<(Vec<&'static str>, &'static str)> {
+    let renew = r#"{"operation":"renew","cardId":"ReplaceMe01","credentials":{"pan":"4111111111111111","exp":"1230"}}"#;
+    let bad = r#"{"operation":"renew","cardId":"4111111111111111","credentials":{"pan":4111111111111111}}"#;
+    world.file("in.ndjson", &format!("{renew}\n{bad}\n"));
+    let credentials = ["card", "renew", "ReplaceMe01", "--credentials-from", "-"];
+    vec![
+        (vec!["card", "suspend", "ReplaceMe01"], ""),
+        (vec!["card", "suspend", PAN], ""),
+        (vec!["card", "suspend", "Nobody"], ""),
+        (
+            vec!["card", "suspend", "ReplaceMe01", "--signing-key", PAN],
+            "",
+        ),
+        (vec!["card", "suspend", "ReplaceMe01", "--dry-run"], ""),
+        (credentials.to_vec(), CREDENTIALS),
+        ([&credentials[..], &["--dry-run"]].concat(), CREDENTIALS),
+        (
+            credentials.to_vec(),
+            r#"{"pan":"4111111111111112","exp":"1230"}"#,
+        ),
+        (credentials.to_vec(), r#"{"pan":4111111111111111}"#),
+        (credentials.to_vec(), PAN),
+        (vec!["operations", "list", "ReplaceMe01"], ""),
+        (vec!["operations", "get", "ReplaceMe01", "op-000001"], ""),
+        (
+            vec!["operations", "get", "ReplaceMe01", "4111111111111111"],
+            "",
+        ),
+        (vec!["token"], ""),
+        (vec!["token", "--dry-run"], ""),
+        (vec!["token", "--signing-kid", "nobodys"], ""),
+        (vec!["explain", PAN], ""),
+        (vec!["config", "show", "--issuer-id", PAN], ""),
+        (vec!["doctor"], ""),
+        (vec!["doctor", "--signing-kid", "nobodys"], ""),
+        (vec!["bulk", "in.ndjson", "--journal", "j.ndjson"], ""),
+        (vec!["bulk", "in.ndjson", "--resume", "j.ndjson"], ""),
+        (vec!["bulk", "in.ndjson", "--dry-run"], ""),
+        (vec!["bulk", "in.ndjson", "--strict"], ""),
+        (vec!["bulk", PAN], ""),
+        (vec![PAN], ""),
+    ]
+}
+
+#[test]
+fn no_command_shows_a_secret() {
+    for output in ["table", "json", "ndjson"] {
+        let world = World::start();
+        for (arguments, input) in every_command(&world) {
+            let all = [&arguments[..], &["--verbose", "--output", output]].concat();
+            let run = world.d1_reading(&all, input);
+            assert_none(&world, &all, &run);
+        }
+        let journal = world.read("j.ndjson");
+        assert!(
+            secrets(&world)
+                .iter()
+                .all(|secret| !journal.contains(secret)),
+            "{journal}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_echoes_a_card_number_does_not_get_it_printed() {
+    let world = World::start();
+    let echo = format!(r#"{{"error":"bad pan {PAN}","errorCode":"{PAN}","pan":"{PAN}"}}"#);
+    let renew = ["card", "renew", "ReplaceMe01", "--credentials-from", "-"];
+    for status in [400, 403, 500] {
+        world
+            .sandbox
+            .fail_next(Fault::status(status).body("application/json", &echo));
+        let all = [&renew[..], &["--verbose"]].concat();
+        let run = world.d1_reading(&all, CREDENTIALS);
+        assert_ne!(run.code, 0);
+        assert_none(&world, &all, &run);
+    }
+}
+
+#[test]
+fn verbose_tells_of_the_calls() {
+    let world = World::start();
+    let run = world
+        .d1(&["card", "suspend", "ReplaceMe01", "--verbose"])
+        .expect(0);
+    assert!(
+        run.err.contains("suspendCard") && run.err.contains("getToken"),
+        "{}",
+        run.err
+    );
+    assert_eq!(
+        world.d1(&["card", "resume", "ReplaceMe01"]).expect(0).err,
+        ""
+    );
+}

@@ -1,0 +1,133 @@
+//! What is different on a terminal: questions, colours, the bar.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::world::World;
+
+/// A terminal, seen from the side of the person at it.
+struct Terminal {
+    ours: File,
+    theirs: File,
+}
+
+impl Terminal {
+    fn open() -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name)
+            .unwrap();
+        Self {
+            ours: ours.into(),
+            theirs,
+        }
+    }
+
+    /// Runs a command at it; standard output goes elsewhere unless `all`.
+    fn run(&self, mut command: Command, all: bool) -> Child {
+        let theirs = || Stdio::from(self.theirs.try_clone().unwrap());
+        command
+            .stdin(theirs())
+            .stderr(theirs())
+            .env("TERM", "xterm");
+        if all {
+            command.stdout(theirs());
+        }
+        command.spawn().unwrap()
+    }
+
+    /// What was shown up to `end`.
+    fn read_until(&mut self, end: &str) -> String {
+        let mut text = String::new();
+        let mut bytes = [0; 1024];
+        while !text.contains(end) {
+            let length = self.ours.read(&mut bytes).unwrap();
+            text += &String::from_utf8_lossy(&bytes[..length]);
+        }
+        text
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.ours.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn deleting_asks_and_only_yes_is_a_yes() {
+    let world = World::start();
+    for answer in ["n\n", "\n", "nonsense\n"] {
+        let mut terminal = Terminal::open();
+        let mut child = terminal.run(world.command(&["card", "delete", "ReplaceMe01"]), false);
+        let question = terminal.read_until("[y/N] ");
+        assert!(
+            question.contains("Delete the card ReplaceMe01"),
+            "{question}"
+        );
+        assert!(question.contains(world.sandbox.base_url()), "{question}");
+        terminal.type_in(answer);
+        assert_eq!(child.wait().unwrap().code(), Some(2));
+        world.assert_untouched();
+    }
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(world.command(&["card", "delete", "ReplaceMe01"]), false);
+    terminal.read_until("[y/N] ");
+    terminal.type_in("y\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(world.sandbox.card("ReplaceMe01").is_none());
+}
+
+#[test]
+fn lines_that_delete_are_asked_about_once() {
+    let world = World::with_cards(2);
+    let line = |n| format!("{{\"operation\":\"delete\",\"cardId\":\"Bulk{n}\"}}\n");
+    world.file("in.ndjson", &(line(1) + &line(2)));
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(world.command(&["bulk", "in.ndjson"]), false);
+    assert!(
+        terminal
+            .read_until("[y/N] ")
+            .contains("2 lines delete a card")
+    );
+    terminal.type_in("yes\n");
+    terminal.read_until("\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(world.sandbox.card("Bulk1").is_none());
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() {
+    let world = World::start();
+    let shown = |variables: &[(&str, &str)]| {
+        let mut terminal = Terminal::open();
+        let mut command = world.command(&["card", "suspend", "ReplaceMe01"]);
+        command.envs(variables.iter().copied());
+        let mut child = terminal.run(command, true);
+        let text = terminal.read_until("attempts");
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        text
+    };
+    assert!(shown(&[]).contains("\u{1b}[32mdone\u{1b}[0m"));
+    assert!(!shown(&[("NO_COLOR", "1")]).contains('\u{1b}'));
+    // Set and empty is not set: https://no-color.org.
+    assert!(shown(&[("NO_COLOR", "")]).contains('\u{1b}'));
+}
+
+#[test]
+fn a_bulk_shows_a_bar_on_a_terminal() {
+    let world = World::with_cards(3);
+    let line = |n| format!("{{\"operation\":\"suspend\",\"cardId\":\"Bulk{n}\"}}\n");
+    world.file("in.ndjson", &(1..=3).map(line).collect::<String>());
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(world.command(&["bulk", "in.ndjson"]), true);
+    let text = terminal.read_until("seconds");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(text.contains("/3 lines, 0 errors"), "{text}");
+}

@@ -1,0 +1,67 @@
+//! Suspends a card and reads its operations back, with what the environment says of D1: the `d1.env` of a
+//! sandbox, or a file like it for D1 itself.
+//!
+//! ```sh
+//! cargo run --example quick_start
+//! ```
+#![allow(clippy::print_stdout, clippy::print_stderr)] // It is there to be read.
+
+use std::env::{VarError, var};
+use std::error::Error;
+use std::fs::read;
+use std::process::ExitCode;
+
+use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match suspend().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn suspend() -> Result<(), Box<dyn Error>> {
+    let d1 = client()?;
+    let card = d1.card("ReplaceMe01".parse()?);
+
+    let receipt = card.suspend().await?;
+    println!("suspended; correlation id {}", receipt.correlation_id());
+
+    let page = card.operations().limit(3).await?;
+    for operation in page.operations() {
+        let kind = operation.operation().ok_or("D1 does not say what it was")?;
+        println!("{kind} at {}", operation.start_time_text().unwrap_or("?"));
+    }
+    Ok(())
+}
+
+/// A client: a service makes one and keeps it.
+fn client() -> Result<Client, Box<dyn Error>> {
+    let environment = Environment::Custom(needed("D1_BASE_URL")?);
+    let signing_key =
+        SigningKey::from_pem(read(needed("D1_SIGNING_KEY")?)?, &needed("D1_SIGNING_KID")?)?;
+    let encryption_jwk = String::from_utf8(read(needed("D1_ENCRYPTION_JWK")?)?)?;
+    let mut builder = Client::builder(environment, needed("D1_ISSUER_ID")?.parse()?)
+        .signing_key(signing_key)
+        .encryption_key(EncryptionKey::from_jwk(&encryption_jwk)?)
+        .client_identity(
+            read(needed("D1_CLIENT_CERT")?)?,
+            read(needed("D1_CLIENT_KEY")?)?,
+        );
+    // A sandbox has a certificate authority of its own; D1's is one that the system trusts.
+    if let Ok(path) = var("D1_CA") {
+        builder = builder.root_certificate(read(path)?);
+    }
+    Ok(builder.build()?)
+}
+
+fn needed(name: &str) -> Result<String, String> {
+    var(name).map_err(|problem| match problem {
+        VarError::NotPresent => format!("{name} is not set"),
+        VarError::NotUnicode(_) => format!("{name} is not text"),
+    })
+}

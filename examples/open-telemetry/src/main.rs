@@ -1,0 +1,85 @@
+//! The calls of the client as OpenTelemetry spans, written to standard output.
+//!
+//! ```sh
+//! cargo run -p d1-example-open-telemetry
+//! ```
+
+use std::error::Error as StdError;
+
+use d1_facade::{
+    CardCredentials, Client, EncryptionKey, Environment, ReasonCode, Renewal, SigningKey,
+};
+use d1_sandbox::Sandbox;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
+use tracing::Instrument as _;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{Layer as _, Registry};
+
+/// What is instrumented with `tracing` goes to `exporter`: an OTLP exporter in a service.
+fn spans_to(
+    exporter: impl SpanExporter + 'static,
+) -> (impl tracing::Subscriber, SdkTracerProvider) {
+    let service = Resource::builder().with_service_name("card-desk").build();
+    let provider = SdkTracerProvider::builder()
+        .with_resource(service)
+        .with_simple_exporter(exporter) // In a service: `with_batch_exporter`.
+        .build();
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("card-desk"))
+        // The spans of a call are INFO; what the HTTP stack says is DEBUG and TRACE.
+        .with_filter(LevelFilter::INFO);
+    (Registry::default().with(layer), provider)
+}
+
+/// A use case of the service: its span is the parent of the calls'.
+async fn replace_a_lost_card(d1: &Client) -> Result<(), Box<dyn StdError>> {
+    let card = d1.card("ReplaceMe01".parse()?);
+    card.suspend().reason_code(ReasonCode::CardLost).await?;
+    let credentials = CardCredentials::new("5555555555554444", "1230")?;
+    let renewal = Renewal::to("ReplaceMe02".parse()?).credentials(credentials);
+    card.renew(renewal).await?;
+    Ok(())
+}
+
+async fn run(sandbox: &Sandbox) -> Result<(), Box<dyn StdError>> {
+    let d1 = client(sandbox)?;
+    let use_case = tracing::info_span!("replace a lost card");
+    replace_a_lost_card(&d1).instrument(use_case).await?;
+    // The old card is gone: a span with an error.
+    let gone = d1.card("ReplaceMe01".parse()?).suspend().await;
+    gone.err().ok_or("a card that is gone was suspended")?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn StdError>> {
+    let (subscriber, provider) = spans_to(opentelemetry_stdout::SpanExporter::default());
+    tracing::subscriber::set_global_default(subscriber)?;
+    let sandbox = Sandbox::start().await?;
+    run(&sandbox).await?;
+    // What a batch has not sent yet is lost without it.
+    provider.shutdown()?;
+    Ok(())
+}
+
+fn client(sandbox: &Sandbox) -> Result<Client, Box<dyn StdError>> {
+    let signing_key = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid())?;
+    let client = Client::builder(
+        Environment::Custom(sandbox.base_url().to_owned()),
+        sandbox.issuer_id().parse()?,
+    )
+    .signing_key(signing_key)
+    .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk())?)
+    .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+    .root_certificate(sandbox.ca_pem())
+    .without_system_roots()
+    .build()?;
+    Ok(client)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
