@@ -131,39 +131,37 @@ fn permitted(item: Item, deletes: bool) -> Item {
     }
 }
 
+/// What a run begins with.
+struct Prepared {
+    input: Input,
+    /// What the input is called.
+    name: String,
+    survey: Survey,
+    past: Past,
+    /// Whether lines may delete cards.
+    deletes: bool,
+    journal: Journal,
+}
+
 impl BulkCommand {
     pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         if self.dry_run {
             return self.show(config, output).await;
         }
         let client = connect::client(config)?;
-        let host = connect::base_url(config)?.trim_end_matches('/').to_owned();
-        let issuer = connect::issuer(config)?.to_string();
-        let name = input::name(&self.file);
-        let mut input = Input::open(&self.file, self.strict || self.resume.is_some())?;
-        let opened = match &self.resume {
-            Some(path) => Some(resume::open(path, &host, &issuer)?),
-            None => None,
-        };
-        let (file, past) = match opened {
-            Some(opened) => (Some((opened.file, opened.length)), opened.past),
-            None => (None, Past::default()),
-        };
-        let survey = Survey::of(&mut input, &name, &past)?;
-        let deletes = self.may_delete(&survey, &host)?;
-        if self.strict {
-            survey.refuse_bad_lines(&name, deletes)?;
-        }
-        let journal = match (file, &self.journal) {
-            (Some((file, length)), _) => Journal::go_on(file, length)?,
-            (None, Some(path)) => Journal::create(path, &Entry::header(&host, &issuer))?,
-            (None, None) => Journal::none(),
-        };
+        let Prepared {
+            input,
+            name,
+            survey,
+            past,
+            deletes,
+            journal,
+        } = self.prepare(config)?;
         let total = input.can_be_read_twice().then_some(survey.lines);
         let progress = Progress::new(total, output.is_quiet());
         let tally = Mutex::new(Tally::new(*output, progress, name));
         let ourselves = Ourselves {
-            issuer,
+            issuer: connect::issuer(config)?.to_string(),
             aggregator: config
                 .get(Name::AggregatorId)
                 .map(|setting| setting.text.clone()),
@@ -198,6 +196,40 @@ impl BulkCommand {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let exit = tally.finish(ran.ended_early)?;
         ran.failure.map_or(Ok(exit), Err)
+    }
+
+    /// Opens and looks through everything before anything is sent, and refuses what must be.
+    fn prepare(&self, config: &Config) -> Result<Prepared, Failure> {
+        let host = connect::base_url(config)?.trim_end_matches('/').to_owned();
+        let issuer = connect::issuer(config)?.to_string();
+        let name = input::name(&self.file);
+        let mut input = Input::open(&self.file, self.strict || self.resume.is_some())?;
+        let opened = match &self.resume {
+            Some(path) => Some(resume::open(path, &host, &issuer)?),
+            None => None,
+        };
+        let (file, past) = match opened {
+            Some(opened) => (Some((opened.file, opened.length)), opened.past),
+            None => (None, Past::default()),
+        };
+        let survey = Survey::of(&mut input, &name, &past)?;
+        let deletes = self.may_delete(&survey, &host)?;
+        if self.strict {
+            survey.refuse_bad_lines(&name, deletes)?;
+        }
+        let journal = match (file, &self.journal) {
+            (Some((file, length)), _) => Journal::go_on(file, length)?,
+            (None, Some(path)) => Journal::create(path, &Entry::header(&host, &issuer))?,
+            (None, None) => Journal::none(),
+        };
+        Ok(Prepared {
+            input,
+            name,
+            survey,
+            past,
+            deletes,
+            journal,
+        })
     }
 
     /// Whether lines may delete cards: `--yes`, or the person at the terminal says so.

@@ -27,18 +27,7 @@ const LONGEST_HEAD: usize = 16 * 1024;
 /// Looks at the way to D1; `None` where going on is of no use.
 pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> {
     if config.get(Name::Proxy).is_some() {
-        let why = || {
-            Finding::Skipped("a proxy stands between: the token shows whether it works".to_owned())
-        };
-        for stage in [
-            Stage::Host,
-            Stage::Tls,
-            Stage::ClientCertificate,
-            Stage::Clock,
-        ] {
-            report.add(stage, why());
-        }
-        return Some(());
+        return skip(report);
     }
     let prepared = address(config).and_then(|address| Ok((address, Tls::prepare(config)?)));
     let (address, tls) = match prepared {
@@ -78,8 +67,28 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> 
         );
         return report.add(Stage::ClientCertificate, finding);
     }
+    accepted(connection, &address.host, report).await
+}
+
+/// A proxy would be looked at instead of D1.
+fn skip(report: &mut Report) -> Option<()> {
+    let stages = [
+        Stage::Host,
+        Stage::Tls,
+        Stage::ClientCertificate,
+        Stage::Clock,
+    ];
+    for stage in stages {
+        let why = "a proxy stands between: the token shows whether it works";
+        report.add(stage, Finding::Skipped(why.to_owned()));
+    }
+    Some(())
+}
+
+/// Whether D1 goes on talking once it has seen the client certificate, and what its clock says.
+async fn accepted(connection: TlsStream<TcpStream>, host: &str, report: &mut Report) -> Option<()> {
     let sent_at = SystemTime::now();
-    match head(connection, &address.host).await {
+    match head(connection, host).await {
         Ok(answer) => {
             report.add(
                 Stage::ClientCertificate,
