@@ -42,10 +42,11 @@ pub fn plain_client() -> Client {
         .unwrap()
 }
 
-/// Suspends the card; true if it was done.
-pub async fn suspend(client: &Client, base_url: &str) -> bool {
+/// Suspends a card; true if it was done.
+pub async fn suspend(client: &Client, base_url: &str, card: &str) -> bool {
     let body = json!({ "reasonCode": "ISSUER_DECISION" });
-    post(client, base_url, "suspend", &body).await
+    let url = format!("{base_url}/banking/v1/issuers/{ISSUER}/cards/{card}/operations:suspend");
+    post(client, url, &body).await
 }
 
 /// Renews the card with credentials that are encrypted by `encrypter`; true if it was done.
@@ -55,11 +56,11 @@ pub async fn renew(client: &Client, base_url: &str, encrypter: &EcdhEsJweEncrypt
         "newCardId": CARD,
         "reasonCode": "ISSUER_DECISION",
     });
-    post(client, base_url, "renew", &body).await
+    let url = format!("{base_url}/banking/v1/issuers/{ISSUER}/cards/{CARD}/operations:renew");
+    post(client, url, &body).await
 }
 
-async fn post(client: &Client, base_url: &str, what: &str, body: &serde_json::Value) -> bool {
-    let url = format!("{base_url}/banking/v1/issuers/{ISSUER}/cards/{CARD}/operations:{what}");
+async fn post(client: &Client, url: String, body: &serde_json::Value) -> bool {
     let response = client
         .post(url)
         .bearer_auth(TOKEN)
@@ -70,13 +71,17 @@ async fn post(client: &Client, base_url: &str, what: &str, body: &serde_json::Va
         .await
         .unwrap();
     let done = response.status().is_success();
-    response.bytes().await.unwrap();
+    let body = response.bytes().await.unwrap();
+    if !done {
+        let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        std::hint::black_box(error);
+    }
     done
 }
 
-/// The first page of the card's operations, as JSON; how many there are.
-pub async fn operations(client: &Client, base_url: &str) -> usize {
-    let url = format!("{base_url}/banking/v1/issuers/{ISSUER}/cards/{CARD}/operations?limit=50");
+/// The first page of a card's operations, as JSON; how many there are.
+pub async fn operations(client: &Client, base_url: &str, card: &str) -> usize {
+    let url = format!("{base_url}/banking/v1/issuers/{ISSUER}/cards/{card}/operations?limit=50");
     let response = client
         .get(url)
         .bearer_auth(TOKEN)

@@ -8,7 +8,7 @@ use d1_generated::hooks::{Additions, CallContext};
 use d1_generated::types;
 
 use crate::bare;
-use crate::samples::{CARD, D1_JWK, EXPIRY, ISSUER, PAN, TOKEN};
+use crate::samples::{D1_JWK, EXPIRY, ISSUER, PAN, TOKEN};
 
 /// A caller of a server.
 pub enum Caller {
@@ -127,28 +127,25 @@ impl Caller {
         }
     }
 
-    /// Suspends the card; true if it was done.
-    pub async fn suspend(&self) -> bool {
+    /// Suspends a card; true if it was done.
+    pub async fn suspend(&self, card: &str) -> bool {
         match self {
-            Self::Facade(d1) => {
-                d1.card(CARD.parse().unwrap()).suspend().await.unwrap();
-                true
-            }
-            Self::Generated(http, url) => suspend_generated(http, url).await,
-            Self::Bare(http, url) => bare::suspend(http, url).await,
+            Self::Facade(d1) => d1.card(card.parse().unwrap()).suspend().await.is_ok(),
+            Self::Generated(http, url) => suspend_generated(http, url, card).await,
+            Self::Bare(http, url) => bare::suspend(http, url, card).await,
         }
     }
 
-    /// Gets the first page of the card's operations; how many there are.
-    pub async fn operations(&self) -> usize {
+    /// Gets the first page of a card's operations; how many there are.
+    pub async fn operations(&self, card: &str) -> usize {
         match self {
             Self::Facade(d1) => {
-                let card = d1.card(CARD.parse().unwrap());
+                let card = d1.card(card.parse().unwrap());
                 let page = card.operations().limit(50).await.unwrap();
                 page.operations().len()
             }
-            Self::Generated(http, url) => operations_generated(http, url).await,
-            Self::Bare(http, url) => bare::operations(http, url).await,
+            Self::Generated(http, url) => operations_generated(http, url, card).await,
+            Self::Bare(http, url) => bare::operations(http, url, card).await,
         }
     }
 }
@@ -168,13 +165,13 @@ fn correlation_id() -> types::CardCorrelationId {
     uuid::Uuid::new_v4().to_string().parse().unwrap()
 }
 
-async fn suspend_generated(http: &reqwest::Client, url: &str) -> bool {
+async fn suspend_generated(http: &reqwest::Client, url: &str, card: &str) -> bool {
     let body = types::CardOperationRequest {
         reason: None,
         reason_code: Some("ISSUER_DECISION".parse().unwrap()),
         extra: serde_json::Map::new(),
     };
-    let (issuer, card) = (ISSUER.parse().unwrap(), CARD.parse().unwrap());
+    let (issuer, card) = (ISSUER.parse().unwrap(), card.parse().unwrap());
     let id = correlation_id();
     generated(http, url)
         .suspend_card(&issuer, &card, Some(&id), &body)
@@ -182,8 +179,8 @@ async fn suspend_generated(http: &reqwest::Client, url: &str) -> bool {
         .is_ok()
 }
 
-async fn operations_generated(http: &reqwest::Client, url: &str) -> usize {
-    let (issuer, card) = (ISSUER.parse().unwrap(), CARD.parse().unwrap());
+async fn operations_generated(http: &reqwest::Client, url: &str, card: &str) -> usize {
+    let (issuer, card) = (ISSUER.parse().unwrap(), card.parse().unwrap());
     let id = correlation_id();
     let page = generated(http, url)
         .list_operations(&issuer, &card, Some(50), None, Some(&id))

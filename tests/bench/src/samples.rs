@@ -8,6 +8,15 @@ pub const ISSUER: &str = "ISSUER_A-1";
 /// The card of every call.
 pub const CARD: &str = "ReplaceMe01";
 
+/// The card whose page of operations is as bad as one can be.
+pub const WORST_PAGE: &str = "WorstPage";
+
+/// What the card's id begins with whose calls are refused, before the status.
+pub const REFUSED: &str = "Refused";
+
+/// The body of a refusal.
+pub const REFUSAL: &str = r#"{"error":"the card cannot be found","errorCode":"UNKNOWN_CARD"}"#;
+
 /// A test PAN and an expiry to go with it.
 pub const PAN: &str = "4111111111111111";
 /// See [`PAN`].
@@ -46,11 +55,14 @@ pub fn page(operations: usize) -> Vec<u8> {
         .into_bytes()
 }
 
+/// How many operations the worst page has.
+pub const WORST_LENGTH: usize = 2000;
+
 /// A page as bad as one can be that is still within the default limit of 1 MiB: operations with fields that
 /// are not known, and a count of the wrong type, so that it is read a second time, leniently.
 #[must_use]
 pub fn worst_page() -> Vec<u8> {
-    let operations: Vec<Value> = (0..2000)
+    let operations: Vec<Value> = (0..WORST_LENGTH)
         .map(|n| {
             let mut operation = operation(n);
             operation["digitalCardDetails"] =

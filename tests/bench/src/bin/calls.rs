@@ -1,12 +1,12 @@
 //! Makes so many calls, one after the other: what valgrind counts. `calls URL CALLER CALL COUNT`; with
-//! `serve` as only argument it is the server. `secured` as URL stands for the server that a sandbox's
+//! `serve` as only argument it is the server. CALL is suspend, operations, worst-page, renew, or RefusedSTATUS. `secured` as URL stands for the server that a sandbox's
 //! `d1.env` names.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A tool of the benchmarks.
 
 use std::io::Write as _;
 
 use d1_bench::callers::{Caller, Secured, renewal};
-use d1_bench::samples::{CARD, D1_JWK};
+use d1_bench::samples::{CARD, D1_JWK, REFUSED, WORST_LENGTH, WORST_PAGE};
 use d1_bench::{bare, server};
 
 #[tokio::main(flavor = "current_thread")]
@@ -42,8 +42,9 @@ async fn make(caller: &Caller, call: &str, count: usize) {
     let encrypter = bare::encrypter(D1_JWK);
     for _ in 0..count {
         match (call, caller) {
-            ("suspend", _) => assert!(caller.suspend().await),
-            ("operations", _) => assert_eq!(caller.operations().await, 100),
+            ("suspend", _) => assert!(caller.suspend(CARD).await),
+            ("operations", _) => assert_eq!(caller.operations(CARD).await, 100),
+            ("worst-page", _) => assert_eq!(caller.operations(WORST_PAGE).await, WORST_LENGTH),
             ("renew", Caller::Facade(d1)) => {
                 let card = d1.card(CARD.parse().unwrap());
                 card.renew(renewal()).await.unwrap();
@@ -51,6 +52,7 @@ async fn make(caller: &Caller, call: &str, count: usize) {
             ("renew", Caller::Bare(http, url)) => {
                 assert!(bare::renew(http, url, &encrypter).await);
             }
+            (call, _) if call.starts_with(REFUSED) => assert!(!caller.suspend(call).await),
             _ => panic_with_usage(),
         }
     }
