@@ -1,5 +1,6 @@
 //! Many changes at once: a stream of requests in, a stream of what became of each out.
 
+mod offload;
 mod pace;
 mod request;
 mod run;

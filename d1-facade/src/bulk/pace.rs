@@ -2,13 +2,13 @@
 //! whether to give up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Stage;
+use super::offload::Offload;
 use super::window::Window;
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorKind};
@@ -30,7 +30,7 @@ pub(crate) struct Pace {
     /// The time from one sending to the next.
     interval: Option<Duration>,
     stage: watch::Sender<Stage>,
-    encrypting: Arc<Semaphore>,
+    offload: Offload,
 }
 
 struct State {
@@ -42,7 +42,6 @@ struct State {
 
 impl Pace {
     pub(super) fn new(concurrency: usize, rate: Option<f64>, stage: watch::Sender<Stage>) -> Self {
-        let cores = available_parallelism().map_or(1, Into::into);
         Self {
             state: Mutex::new(State {
                 window: Window::new(concurrency),
@@ -52,7 +51,7 @@ impl Pace {
             }),
             interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
             stage,
-            encrypting: Arc::new(Semaphore::new(cores)),
+            offload: Offload::new(),
         }
     }
 
@@ -64,6 +63,11 @@ impl Pace {
             state.window.is_full();
         }
         has_room
+    }
+
+    /// Whether one more request may be sent at once, and nobody asked for a pace.
+    pub(super) fn is_free(&self) -> bool {
+        self.interval.is_none() && self.lock().paused_until.is_none()
     }
 
     /// Waits until one more request may be sent.
@@ -115,18 +119,12 @@ impl Pace {
         self.reached(Stage::Abandoned).await;
     }
 
-    /// Runs `work` where it holds up nobody's I/O, on as many threads as there are cores. `None` where
-    /// the runtime is shut down.
+    /// Runs `work` where it holds up nobody's I/O. `None` where the runtime is shut down.
     pub(crate) async fn off_the_reactor<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let permit = self.encrypting.clone().acquire_owned().await.ok()?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
-        done.await.ok()
+        self.offload.run(work).await
     }
 
     async fn reached(&self, stage: Stage) {

@@ -75,6 +75,7 @@ impl<'a, K: Send + 'a> Run<'a, K> {
         loop {
             self.turn = match &mut self.turn {
                 Turn::Come => return Poll::Ready(()),
+                Turn::Unasked if self.pace.is_free() => Turn::Come,
                 Turn::Unasked => {
                     let pace = self.pace.clone();
                     Turn::Awaited(async move { pace.turn().await }.boxed())

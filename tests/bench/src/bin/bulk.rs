@@ -43,8 +43,8 @@ fn renewals(d1: &Client, count: u64) -> impl Iterator<Item = (u64, Renew)> + Sen
 }
 
 /// Renews so many cards; calls `at` with each number of outcomes.
-async fn bulk(d1: &Client, count: u64, mut at: impl FnMut(u64)) {
-    let requests = stream::iter(renewals(d1, count));
+async fn bulk(d1: Client, count: u64, mut at: impl FnMut(u64)) {
+    let requests = stream::iter(renewals(&d1, count));
     let mut outcomes = d1.bulk().run(requests).unwrap();
     let mut done = 0;
     while let Some(outcome) = outcomes.next().await {
@@ -58,13 +58,15 @@ async fn bulk(d1: &Client, count: u64, mut at: impl FnMut(u64)) {
 fn memory(server: &Secured, count: u64) {
     let d1 = server.facade();
     let begin = Instant::now();
-    load::runtime().block_on(bulk(&d1, count, |done| {
+    let bulk = bulk(d1, count, move |done| {
         if done >= 1000 && done.to_string().trim_end_matches('0') == "1" {
             let seconds = begin.elapsed().as_secs_f64();
             let (now, most) = (resident("VmRSS"), resident("VmHWM"));
             println!("renewals\t{done}\t{seconds:.1}\t{now:.1}\t{most:.1}");
         }
-    }));
+    });
+    let runtime = load::runtime();
+    runtime.block_on(async { tokio::spawn(bulk).await.unwrap() });
 }
 
 /// A line of what the kernel says of this process' memory, in MB.
@@ -103,7 +105,9 @@ fn rates(server: &Secured, count: u64) {
         5,
         Duration::from_secs(2),
         |_| {
-            runtime.block_on(bulk(&d1, count, |_| ()));
+            let bulk = bulk(d1.clone(), count, |_| ());
+            // As in a service, and not on the thread that waits for the runtime.
+            runtime.block_on(async { tokio::spawn(bulk).await.unwrap() });
             count
         },
         |length| renew_bare(best.0, length),
@@ -138,8 +142,7 @@ fn longest_wait(work: impl Future<Output = ()>) -> f64 {
 }
 
 fn stall(server: &Secured, count: u64) {
-    let off = server.facade();
-    let with = longest_wait(bulk(&off, count, |_| ()));
+    let with = longest_wait(bulk(server.facade(), count, |_| ()));
     let on = server.facade();
     let without = longest_wait(async {
         let calls = renewals(&on, count).map(|(_, renewal)| async { renewal.await.unwrap() });
