@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::{self, GeneratedFile, Mode};
-use crate::{codegen, conformance, fault_report, guide, lint, spec, spec_diff};
+use crate::{bench_report, codegen, conformance, fault_report, guide, lint, spec, spec_diff};
 
 #[derive(Parser)]
 #[command(
@@ -22,6 +22,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what the facade costs beside hand-written code, and compare the verdicts with the committed
+    /// ones. Needs valgrind; takes some minutes, on a machine that does nothing else.
+    BenchReport {
+        /// Renew a million cards in bulk, too.
+        #[arg(long)]
+        full: bool,
+        /// Put the table in the place of the committed one.
+        #[arg(long)]
+        accept: bool,
+    },
     /// Regenerate d1-generated from the spec.
     Codegen {
         /// Write nothing; say which file is fresh or stale, and fail when one is stale.
@@ -67,6 +77,10 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::BenchReport { full, accept } => {
+            let options = bench_report::Options { full, accept };
+            bench_report::run(&options, &mut std::io::stdout().lock())
+        }
         Command::Codegen { check, spec } => run_codegen(check, spec),
         Command::Conformance { suites } => conformance::run(&suites, &mut std::io::stdout().lock()),
         Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),

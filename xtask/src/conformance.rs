@@ -8,7 +8,7 @@ mod jose;
 mod peers;
 mod prism;
 mod spec;
-mod tools;
+pub(crate) mod tools;
 
 use std::io::Write;
 

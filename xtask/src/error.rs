@@ -47,6 +47,11 @@ pub enum Error {
     /// Checks of the conformance suites failed.
     #[error("{0} check(s) failed")]
     Conformance(usize),
+    /// Verdicts of the benchmarks are not the committed ones.
+    #[error(
+        "{0} verdict(s) differ from docs/src/performance.md; `--accept` puts these in their place"
+    )]
+    BenchReport(usize),
     /// The fault table does not say what it should.
     #[error("the fault table failed; `cargo test -p d1-tests --test fault_matrix` says why")]
     FaultReport,

@@ -10,8 +10,10 @@
 //! | What is taken out of the client that the generator writes? | `lean` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
+//! | What does a call cost beside hand-written code? | `bench_report` |
 //! | What does another OpenAPI file say otherwise? | `spec_diff` |
 
+mod bench_report;
 pub mod cli;
 pub mod client;
 pub mod codegen;

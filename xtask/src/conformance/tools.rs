@@ -148,13 +148,13 @@ impl Tools {
 }
 
 /// The cargo that runs this, in the workspace.
-pub(super) fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(workspace_root());
     command
 }
 
-pub(super) fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }
@@ -165,7 +165,7 @@ fn program(command: &Command) -> String {
     name.to_string_lossy().into_owned()
 }
 
-pub(super) fn io(what: &str, source: std::io::Error) -> Error {
+pub(crate) fn io(what: &str, source: std::io::Error) -> Error {
     Error::Io {
         path: what.into(),
         source,
@@ -173,7 +173,7 @@ pub(super) fn io(what: &str, source: std::io::Error) -> Error {
 }
 
 /// The build folder of the workspace, wherever it was put.
-fn target_folder() -> Result<PathBuf, Error> {
+pub(crate) fn target_folder() -> Result<PathBuf, Error> {
     let output = cargo()
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .output()

@@ -132,6 +132,12 @@ fn listen_to_logs(json: bool) {
 }
 
 fn say_where(sandbox: &Sandbox, directory: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    if let Some(directory) = directory {
+        // First, so that whoever reads a line finds the files.
+        sandbox.write_files(directory).map_err(|error| {
+            format!("cannot write to {}: {}", directory.display(), error.kind())
+        })?;
+    }
     let mut output = io::stdout().lock();
     writeln!(output, "{}", sandbox.base_url())?;
     if let Some(url) = sandbox.control_url() {
@@ -139,9 +145,6 @@ fn say_where(sandbox: &Sandbox, directory: Option<&Path>) -> Result<(), Box<dyn 
     }
     match directory {
         Some(directory) => {
-            sandbox.write_files(directory).map_err(|error| {
-                format!("cannot write to {}: {}", directory.display(), error.kind())
-            })?;
             let file = directory.join("d1.env");
             writeln!(
                 output,
