@@ -1,7 +1,7 @@
 //! Does work that takes the processor long where it holds up nobody's I/O.
 //!
-//! One job on the runtime's blocking threads does all that waits, one piece after the other: a job for each
-//! piece would spend more on waking threads than on the work.
+//! One job on the runtime's blocking threads does all that waits, some pieces at a time, and delivers their
+//! results together: a job for each piece would spend more on waking threads than on the work.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,12 @@ struct State {
     at_work: usize,
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+/// What is to be done, and then what delivers the result.
+type Work = Box<dyn FnOnce() -> Delivery + Send>;
+type Delivery = Box<dyn FnOnce() + Send>;
+
+/// How many results are delivered together at most. Each delay that it adds is as short as the work is.
+const TOGETHER: usize = 8;
 
 impl Offload {
     /// For as many threads as there are cores.
@@ -42,9 +47,10 @@ impl Offload {
     ) -> Option<T> {
         let (sender, receiver) = oneshot::channel();
         let is_short_of_hands = self.0.add(Box::new(move || {
-            if !sender.is_closed() {
-                let _ = sender.send(work());
-            }
+            let result = (!sender.is_closed()).then(work);
+            Box::new(move || {
+                let _ = result.map(|result| sender.send(result));
+            })
         }));
         if is_short_of_hands {
             let shared = self.0.clone();
@@ -68,19 +74,30 @@ impl Shared {
 
     /// Works until nothing waits.
     fn work(&self) {
-        while let Some(work) = self.next() {
+        loop {
+            let works = self.next();
+            if works.is_empty() {
+                return;
+            }
             // Whoever waits for it learns of a panic by what does not come.
-            let _ = catch_unwind(AssertUnwindSafe(work));
+            let results = works
+                .into_iter()
+                .filter_map(|work| catch_unwind(AssertUnwindSafe(work)).ok());
+            let deliveries: Vec<Delivery> = results.collect();
+            for deliver in deliveries {
+                deliver();
+            }
         }
     }
 
-    fn next(&self) -> Option<Work> {
+    /// A fair share of what waits. Nothing at the end of the work.
+    fn next(&self) -> Vec<Work> {
         let mut state = self.lock();
-        let work = state.waiting.pop_front();
-        if work.is_none() {
+        let share = state.waiting.len().div_ceil(self.threads).min(TOGETHER);
+        if share == 0 {
             state.at_work -= 1;
         }
-        work
+        state.waiting.drain(..share).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
