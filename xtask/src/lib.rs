@@ -10,8 +10,11 @@
 //! | What is taken out of the client that the generator writes? | `lean` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
+//! | How are cargo and other programs run? | `build_tools` |
+//! | What does the facade add to a service? | `weight` |
 //! | What does another OpenAPI file say otherwise? | `spec_diff` |
 
+mod build_tools;
 pub mod cli;
 pub mod client;
 pub mod codegen;
@@ -27,3 +30,4 @@ pub mod normalize;
 pub mod output;
 pub mod spec;
 mod spec_diff;
+mod weight;
