@@ -10,7 +10,7 @@ mod table;
 
 use std::io::Write;
 
-use crate::conformance::tools::io;
+use crate::build_tools::io;
 use crate::error::Error;
 use crate::spec::workspace_root;
 use programs::Programs;

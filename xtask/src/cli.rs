@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::{self, GeneratedFile, Mode};
-use crate::{bench_report, codegen, conformance, fault_report, guide, lint, spec, spec_diff};
+use crate::{
+    bench_report, codegen, conformance, fault_report, guide, lint, spec, spec_diff, weight,
+};
 
 #[derive(Parser)]
 #[command(
@@ -71,6 +73,12 @@ enum Command {
         #[arg(value_name = "FILE")]
         spec: Option<PathBuf>,
     },
+    /// Measure what the facade adds to a service, and write the table into the guide. Each service is built
+    /// from nothing, which takes a quarter of an hour.
+    Weight {
+        /// The services to measure beside `bare`; the guide is written only if none is named.
+        services: Vec<String>,
+    },
 }
 
 /// Parses the arguments, runs the command, prints what went wrong.
@@ -87,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Guide { check, spec } => run_guide(check, spec),
         Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
+        Command::Weight { services } => weight::run(&services, &mut std::io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ mod jose;
 mod peers;
 mod prism;
 mod spec;
-pub(crate) mod tools;
+mod tools;
 
 use std::io::Write;
 

@@ -52,6 +52,19 @@ pub enum Error {
         "{0} verdict(s) differ from docs/src/performance.md; `--accept` puts these in their place"
     )]
     BenchReport(usize),
+    /// There is no such service to weigh.
+    #[error("no service is called {0}; there are: {1}")]
+    Service(String, String),
+    /// A file lacks the markers that a part is written between.
+    #[error("{}: needs the lines {begin} and {end}", path.display())]
+    Markers {
+        /// The file.
+        path: PathBuf,
+        /// The first line.
+        begin: &'static str,
+        /// The last line.
+        end: &'static str,
+    },
     /// The fault table does not say what it should.
     #[error("the fault table failed; `cargo test -p d1-tests --test fault_matrix` says why")]
     FaultReport,

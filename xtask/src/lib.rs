@@ -12,8 +12,11 @@
 //! | How are files compared and written? | [`output`] |
 //! | What does a call cost beside hand-written code? | `bench_report` |
 //! | What does another OpenAPI file say otherwise? | `spec_diff` |
+//! | How are cargo and other programs run? | `build_tools` |
+//! | What does the facade add to a service? | `weight` |
 
 mod bench_report;
+mod build_tools;
 pub mod cli;
 pub mod client;
 pub mod codegen;
@@ -29,3 +32,4 @@ pub mod normalize;
 pub mod output;
 pub mod spec;
 mod spec_diff;
+mod weight;

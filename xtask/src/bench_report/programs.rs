@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::conformance::tools::{cargo, io, said, target_folder};
+use crate::build_tools::{cargo, io, said, target_folder};
 use crate::error::Error;
 
 /// The programs of the crate `d1-bench`, and the sandbox.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::programs::{Programs, Protocol, Server, output};
 use super::{Budget, Row};
-use crate::conformance::tools::io;
+use crate::build_tools::io;
 use crate::error::Error;
 use crate::spec::workspace_root;
 

@@ -1,9 +1,11 @@
 //! Installs the tools that others wrote, in the versions that the lock files pin, and runs them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use super::Row;
+use crate::build_tools::{self, program, target_folder};
+pub(super) use crate::build_tools::{cargo, io, said};
 use crate::error::Error;
 use crate::spec::workspace_root;
 
@@ -84,16 +86,11 @@ impl Tools {
     }
 
     pub(super) fn must(&self, command: &mut Command) -> Result<(), Error> {
-        let output = self.output(command)?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(Error::Tool(program(command), said(&output)))
+        build_tools::must(command).map(drop)
     }
 
     pub(super) fn output(&self, command: &mut Command) -> Result<Output, Error> {
-        let output = command.env("NO_COLOR", "1").output();
-        output.map_err(|e| io(&program(command), e))
+        build_tools::output(command)
     }
 
     /// Runs a tool that counts nothing and fails when it finds something.
@@ -145,43 +142,4 @@ impl Tools {
         }
         Ok(rows)
     }
-}
-
-/// The cargo that runs this, in the workspace.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace_root());
-    command
-}
-
-pub(crate) fn said(output: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
-fn program(command: &Command) -> String {
-    let path = Path::new(command.get_program());
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
-}
-
-pub(crate) fn io(what: &str, source: std::io::Error) -> Error {
-    Error::Io {
-        path: what.into(),
-        source,
-    }
-}
-
-/// The build folder of the workspace, wherever it was put.
-pub(crate) fn target_folder() -> Result<PathBuf, Error> {
-    let output = cargo()
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .output()
-        .map_err(|e| io("cargo", e))?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let folder = metadata["target_directory"].as_str();
-    folder.map(PathBuf::from).ok_or_else(|| {
-        let problem = "no target_directory".to_owned();
-        Error::Tool("cargo metadata".to_owned(), problem)
-    })
 }
