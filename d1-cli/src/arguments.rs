@@ -31,7 +31,7 @@ pub(crate) struct Global {
     /// How results are printed
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Prints results and errors only
+    /// Prints errors and what was asked to be shown, and nothing where a change is done
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Tells on standard error what happens

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::text::printable;
+
 /// Why a command ends without its result.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -15,7 +17,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// What was given at `place` breaks `rule`. Neither holds the value.
     pub(crate) fn input(place: impl fmt::Display, rule: impl fmt::Display) -> Self {
-        Self::Input(format!("{place}: {rule}"))
+        Self::Input(printable(&format!("{place}: {rule}")))
     }
 }
 

@@ -77,7 +77,9 @@ pub(crate) fn say(output: &Output, found: &Found, card: &CardId, error: &Error) 
             output.note("looked up: D1 did not carry it out; it can be asked for again");
         }
         _ => {
-            let operation = error.operation();
+            // The list calls `suspendCard` SUSPEND.
+            let call = error.operation().operation_id();
+            let operation = call.trim_end_matches("Card").to_ascii_uppercase();
             output.note(&format!(
                 "looked up: it cannot be told whether D1 carried it out{detail}\n\
                  What to do: do not repeat it. Look for it in a minute:\n  \

@@ -7,18 +7,21 @@ use std::path::PathBuf;
 use clap::Args;
 use d1_sandbox::{Builder, Mode, Sandbox};
 
+use crate::arguments::Whole;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+type Port = Whole<0, { u16::MAX as u64 }>;
+
 #[derive(Debug, Args)]
 pub(crate) struct SandboxCommand {
     /// The port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
-    port: u16,
+    #[arg(long, default_value = "0", allow_negative_numbers = true)]
+    port: Port,
     /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
-    #[arg(long)]
-    control_port: Option<u16>,
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true)]
+    control_port: Option<Port>,
     /// The cards to start with, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
     cards: Option<PathBuf>,
@@ -26,8 +29,8 @@ pub(crate) struct SandboxCommand {
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
     /// Makes ids and times of operations the same in every run
-    #[arg(long)]
-    seed: Option<u64>,
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
+    seed: Option<Whole<0, { u64::MAX }>>,
     /// Behaves as for a tenant that was migrated from V1 to V2
     #[arg(long)]
     migrated: bool,
@@ -62,11 +65,11 @@ impl SandboxCommand {
     }
 
     fn builder(&self) -> Result<Builder, Failure> {
-        let mut builder = Sandbox::builder().port(self.port);
-        if let Some(port) = self.control_port {
-            builder = builder.control_port(port);
+        let mut builder = Sandbox::builder().port(port(self.port));
+        if let Some(control) = self.control_port {
+            builder = builder.control_port(port(control));
         }
-        if let Some(seed) = self.seed {
+        if let Some(Whole(seed)) = self.seed {
             builder = builder.seed(seed);
         }
         if self.migrated {
@@ -83,6 +86,11 @@ impl SandboxCommand {
         }
         Ok(builder)
     }
+}
+
+fn port(Whole(number): Port) -> u16 {
+    // Its type has seen to it that it fits.
+    u16::try_from(number).unwrap_or_default()
 }
 
 /// Completes at Ctrl-C, or when the process is asked to terminate.

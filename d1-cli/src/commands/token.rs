@@ -15,7 +15,8 @@ use crate::text::{masked, printable};
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
-    /// Prints the token itself: whoever has it and the client certificate can call D1 until it ends
+    /// Prints the token itself, with --quiet nothing else: whoever has it and the client certificate can call
+    /// D1 until it ends
     #[arg(long)]
     reveal: bool,
     /// Prints the request with secrets masked; sends nothing
@@ -50,6 +51,9 @@ impl Token {
             "expiresInSeconds": token.lifetime().as_secs(),
             "scope": scope,
         }));
+        if self.reveal && output.is_table() && output.is_quiet() {
+            output.line(token.expose_secret())?;
+        }
         if self.reveal {
             result.insert("token".to_owned(), token.expose_secret().into());
         }

@@ -3,6 +3,7 @@
 mod file;
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -122,11 +123,11 @@ impl Config {
     /// Finds out which settings hold.
     pub(crate) fn load(flags: &SettingFlags) -> Result<Self, Failure> {
         let file = ProfileFile::find(flags.config.as_deref())?;
-        let profile = profile(flags, file.as_ref());
+        let profile = profile(flags, file.as_ref())?;
         check_profile(&profile, file.as_ref())?;
         let mut values = Vec::new();
         for key in Name::ALL {
-            if let Some(setting) = layered(key, flags, file.as_ref(), &profile.text) {
+            if let Some(setting) = layered(key, flags, file.as_ref(), &profile.text)? {
                 check_value(key, &setting)?;
                 values.push((key, setting));
             }
@@ -189,29 +190,29 @@ fn is_production_host(base_url: &str) -> bool {
     host(base_url).is_some_and(|given| Some(given) == host(Environment::Production.url()))
 }
 
-fn profile(flags: &SettingFlags, file: Option<&ProfileFile>) -> Setting {
+fn profile(flags: &SettingFlags, file: Option<&ProfileFile>) -> Result<Setting, Failure> {
     if let Some(name) = &flags.profile {
-        return Setting {
+        return Ok(Setting {
             text: name.clone(),
             source: Source::Flag("--profile".to_owned()),
-        };
+        });
     }
-    if let Some(text) = variable("D1_PROFILE") {
-        return Setting {
+    if let Some(text) = variable("D1_PROFILE")? {
+        return Ok(Setting {
             text,
             source: Source::Variable("D1_PROFILE".to_owned()),
-        };
+        });
     }
     if let Some((file, name)) = file.and_then(|file| Some((file, file.default_profile.as_ref()?))) {
-        return Setting {
+        return Ok(Setting {
             text: name.clone(),
             source: file.source("profile"),
-        };
+        });
     }
-    Setting {
+    Ok(Setting {
         text: STAGING.to_owned(),
         source: Source::Default,
-    }
+    })
 }
 
 /// Refuses a profile that nobody has described; `staging` and `production` need not be.
@@ -233,27 +234,27 @@ fn layered(
     flags: &SettingFlags,
     file: Option<&ProfileFile>,
     profile: &str,
-) -> Option<Setting> {
+) -> Result<Option<Setting>, Failure> {
     if let Some(text) = flags.get(key) {
-        return Some(Setting {
+        return Ok(Some(Setting {
             text: text.to_owned(),
             source: Source::Flag(format!("--{}", key.name())),
-        });
+        }));
     }
-    if let Some(text) = variable(&key.variable()) {
-        return Some(Setting {
+    if let Some(text) = variable(&key.variable())? {
+        return Ok(Some(Setting {
             text,
             source: Source::Variable(key.variable()),
-        });
+        }));
     }
     let of_file = file.and_then(|file| file.setting(profile, key));
-    of_file.or_else(|| {
+    Ok(of_file.or_else(|| {
         let text = default(key, profile)?;
         Some(Setting {
             text,
             source: Source::Default,
         })
-    })
+    }))
 }
 
 fn default(key: Name, profile: &str) -> Option<String> {
@@ -266,9 +267,10 @@ fn default(key: Name, profile: &str) -> Option<String> {
 }
 
 /// A variable of the environment; an empty one is none.
-fn variable(name: &str) -> Option<String> {
-    let value = env::var_os(name)?.into_string().ok()?;
-    (!value.is_empty()).then_some(value)
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    let value = env::var_os(name).filter(|value| !value.is_empty());
+    let text = value.map(OsString::into_string).transpose();
+    text.map_err(|_| Failure::input(name, "must be UTF-8"))
 }
 
 fn check_value(key: Name, setting: &Setting) -> Result<(), Failure> {

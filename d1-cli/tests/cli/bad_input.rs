@@ -21,6 +21,23 @@ fn arguments() {
     let world = World::start();
     let suspend = |more: &[&'static str]| [&["card", "suspend", "A"][..], more].concat();
     for (arguments, line) in [
+        (
+            vec!["sandbox", "--port", PAN],
+            "--port <PORT>: must be a whole number from 0 to 65535",
+        ),
+        (
+            vec!["sandbox", "--seed", "4111111111111111x"],
+            "--seed <SEED>: must be a whole number from 0",
+        ),
+        (
+            vec!["bulk", "in", "--dry-run", "--resume", "j"],
+            "--dry-run: cannot be given beside --resume <FILE>",
+        ),
+        (vec!["bulk", "two\nlines"], "two\\u{a}lines: cannot be read"),
+        (
+            vec!["config", "show", "--config", "two\nlines"],
+            "--config two\\u{a}lines: cannot be read",
+        ),
         (vec![], "a command is missing"),
         (vec!["card"], "a command is missing"),
         (vec!["crad"], "crad: there is no such command"),
@@ -311,5 +328,45 @@ fn what_the_facade_refuses_is_told_as_such() {
         "{}",
         run.err
     );
+    world.assert_untouched();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::start();
+    for name in ["D1_BASE_URL", "D1_PROFILE"] {
+        let mut command = world.command(&["card", "suspend", "ReplaceMe01"]);
+        command.env(name, std::ffi::OsStr::from_bytes(b"https://\xff"));
+        let run = crate::world::finish(command, "").expect(2);
+        assert_eq!(run.err, format!("d1: {name}: must be UTF-8\n"));
+    }
+    world.assert_untouched();
+}
+
+#[test]
+fn lines_of_a_bulk() {
+    let world = World::start();
+    world.file(
+        "bom",
+        "\u{feff}{\"operation\":\"suspend\",\"cardId\":\"ReplaceMe01\"}\r\n",
+    );
+    refused(
+        &world,
+        (
+            &["bulk", "bom", "-q"],
+            "",
+            "bom, line 1: must not begin with a byte order mark",
+        ),
+    );
+    world.file(
+        "bad",
+        "{\"operation\":\"suspend\",\"cardId\":\"ReplaceMe01\"}\n[]\n",
+    );
+    let run = world
+        .d1(&["bulk", "bad", "--strict", "--dry-run"])
+        .expect(2);
+    assert_eq!(run.out, "");
     world.assert_untouched();
 }

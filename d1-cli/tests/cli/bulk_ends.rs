@@ -136,3 +136,35 @@ fn a_killed_one_goes_on() {
     assert!(journal.contains("{\"begun\""), "{journal}");
     assert_goes_on(&world);
 }
+
+#[test]
+fn an_interrupted_look_up_leaves_the_lines_unknown_and_says_so() {
+    let world = World::with_cards(1);
+    world.file(
+        "in.ndjson",
+        "{\"operation\":\"suspend\",\"cardId\":\"Bulk1\"}\n",
+    );
+    world.sandbox.fail_next(Fault::disconnect().card("Bulk1"));
+    let journaled = ["bulk", "in.ndjson", "--journal", "j.ndjson"];
+    world.d1(&journaled).expect(5);
+    let arguments = [
+        "bulk",
+        "in.ndjson",
+        "--resume",
+        "j.ndjson",
+        "--settle",
+        "3600",
+        "-o",
+        "json",
+    ];
+    let mut child = world.command(&arguments).spawn().unwrap();
+    let words = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut words = words.map(Result::unwrap);
+    assert!(words.any(|line| line.contains("giving D1 3600 s")));
+    signal(&child, Signal::INT);
+    let run = wait(child).expect(5);
+    let summary = &run.json()["summary"];
+    assert_eq!(summary["unknownLines"], serde_json::json!([1]));
+    assert_eq!(summary["endedEarly"], true);
+    world.sandbox.assert_requests("suspendCard", "Bulk1", 1);
+}

@@ -348,3 +348,49 @@ fn without_room_for_the_journal_nothing_more_is_sent() {
             .is_empty()
     );
 }
+
+#[test]
+fn a_clock_that_was_far_ahead_of_d1s_is_doubt() {
+    let world = World::with_cards(2);
+    world.file("in.ndjson", &suspensions(2));
+    // The client corrects its assertions, so that the lines are carried out all the same.
+    world.sandbox.set_clock_offset(-3600);
+    world.d1(&JOURNALED).expect(0);
+    rewrite(&world, |line| line["ended"] != 2);
+    let run = world.d1(&RESUMED).expect(5);
+    assert_eq!(summary_of(&run)["unknownLines"], serde_json::json!([2]));
+    world.sandbox.assert_requests("suspendCard", "Bulk2", 1);
+}
+
+#[test]
+fn a_line_whose_token_d1_refused_ends_the_run_and_is_sent_by_the_next() {
+    let world = World::with_cards(3);
+    world.file("in.ndjson", &suspensions(3));
+    let refused = Fault::status(401).operation("suspendCard").times(100);
+    world.sandbox.fail_next(refused);
+    let one_by_one = [&JOURNALED[..], &["--concurrency", "1"]].concat();
+    let run = world.d1(&one_by_one).expect(6);
+    assert_eq!(summary_of(&run)["endedEarly"], true);
+    assert!(
+        world
+            .sandbox
+            .requests_for("suspendCard", "Bulk3")
+            .is_empty()
+    );
+    world.sandbox.clear_faults();
+    let run = world.d1(&RESUMED).expect(0);
+    assert_eq!(summary_of(&run)["done"], 3);
+}
+
+#[test]
+fn a_journal_that_holds_nothing_says_so() {
+    let world = World::with_cards(1);
+    world.file("in.ndjson", &suspensions(1));
+    for text in ["", "{\"journal\":\"d1-bu"] {
+        world.file("j.ndjson", text);
+        let run = world.d1(&RESUMED).expect(2);
+        let rule = "d1: --resume j.ndjson: is empty: nothing was sent with it";
+        assert!(run.err.starts_with(rule), "{}", run.err);
+    }
+    world.assert_untouched();
+}

@@ -293,6 +293,9 @@ fn quiet_says_nothing_but_what_was_asked_for() {
         .d1(&["card", "suspend", "ReplaceMe01", "--quiet"])
         .expect(0);
     assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
+    let token = world.d1(&["token", "--reveal", "--quiet"]).expect(0);
+    assert_eq!(token.out.split_whitespace().count(), 1, "{token:?}");
+    assert!(token.out.len() > 20, "{token:?}");
     let list = world.d1(&[
         "operations",
         "list",

@@ -114,6 +114,9 @@ fn settings_10_key_11_certificate_12() {
     failed(doctor(&world, &[("D1_SIGNING_KEY", "")], &[]), 10);
     failed(doctor(&world, &[], &["--issuer-id", "short"]), 10);
     failed(doctor(&world, &[], &["--config", "nofile"]), 10);
+    let run = doctor(&world, &[], &["--base-url", "https://me:hunter2@localhost"]);
+    assert!(!run.out.contains("hunter2"), "{}", run.out);
+    failed(run, 10);
     failed(doctor(&world, &[("D1_PROFILE", "production")], &[]), 10);
     let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let pem = String::from_utf8(rsa.private_key_to_pem_pkcs8().unwrap()).unwrap();

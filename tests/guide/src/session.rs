@@ -93,7 +93,8 @@ const MASKS: [(&str, &str); 11] = [
         r#"\b(correlation ?[iI]d"?:? *"?)[\w-]*\d[\w-]*"#,
         "${1}<id>",
     ),
-    (r"\b[\w-]{43}\b", "<base64url>"),
+    // It may begin or end with a hyphen, which is no part of a word.
+    (r"(^|[^\w-])[\w-]{43}([^\w-]|$)", "${1}<base64url>${2}"),
     (
         r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
         "<time>",
@@ -156,6 +157,10 @@ mod tests {
             (
                 "kid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
                 "kid <base64url>",
+            ),
+            (
+                "kid -RQJPqMR2veY1bPTSAA61eu_Bc3vKKMJOjmOJEn6Ig-; kid",
+                "kid <base64url>; kid",
             ),
             (
                 "the correlation id case-4711; \"correlationId\":\"a-1\"",

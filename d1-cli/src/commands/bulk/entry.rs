@@ -1,6 +1,6 @@
 //! What a journal says, line by line: that a request is about to leave, and what became of it.
 
-use d1_facade::{CardId, CorrelationId, Error, Outcome, Receipt};
+use d1_facade::{CardId, CorrelationId, Error, ErrorKind, Outcome, Receipt};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -113,7 +113,9 @@ impl Ended {
                 };
                 Self {
                     again: outcome == Ending::NotSent
-                        || outcome == Ending::Refused && error.is_retryable(),
+                        || outcome == Ending::Refused
+                            // A refused token says nothing of the line.
+                            && (error.is_retryable() || error.kind() == ErrorKind::Unauthorized),
                     http_status: error.status(),
                     kind: Some(report::kind(error.kind())),
                     ..Self::new(line, outcome)

@@ -98,6 +98,8 @@ impl fmt::Display for BadLine {
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 const RULE: &str = "must be a JSON object with the strings operation and cardId, and if need be key, \
                     reasonCode, reason, newCardId, state, encryptedData, credentials and americanExpress";
 
@@ -105,6 +107,9 @@ impl Line {
     /// Reads a line.
     pub(super) fn parse(number: u64, text: &[u8]) -> Result<Self, BadLine> {
         let bad = |rule: String| BadLine { number, rule };
+        if text.starts_with(BYTE_ORDER_MARK) {
+            return Err(bad("must not begin with a byte order mark".to_owned()));
+        }
         let written: Written = serde_json::from_slice(text).map_err(|error| {
             // serde's own words may quote what it read.
             bad(format!("column {}: {RULE}", error.column()))

@@ -106,7 +106,7 @@ pub(crate) struct BulkCommand {
     #[arg(long, requires = "resume")]
     no_look_up: bool,
     /// Prints the requests with secrets masked; sends nothing, and gets no token
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 }
 
@@ -168,12 +168,18 @@ impl BulkCommand {
         };
         // From here on: until now an interruption has nothing to tidy up.
         let mut interrupts = Interrupts::listen()?;
-        let clearing =
-            self.clear_doubts(&client, &ourselves, &journal, past, survey.in_doubt, &tally);
-        let past = tokio::select! {
-            past = clearing => past?,
-            () = interrupts.next() => return Ok(Exit::NotSent),
+        let verdicts = self.look_back(&client, &ourselves, survey.in_doubt.clone(), &tally);
+        let verdicts = tokio::select! {
+            verdicts = verdicts => Some(verdicts),
+            () = interrupts.next() => None,
         };
+        let interrupted = verdicts.is_none();
+        let verdicts =
+            verdicts.unwrap_or_else(|| all_unknown(survey.in_doubt, "the look-up was interrupted"));
+        let past = clear_doubts(verdicts, &journal, past, &tally).await?;
+        if interrupted {
+            return Ok(finished(tally).finish(true)?);
+        }
         let plan = Plan {
             client: &client,
             journal: &journal,
@@ -191,10 +197,7 @@ impl BulkCommand {
             // Whoever does not want to wait is left with unknown outcomes.
             () = interrupts.next() => {}
         }
-        let tally = tally
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let exit = tally.finish(ran.ended_early)?;
+        let exit = finished(tally).finish(ran.ended_early)?;
         ran.failure.map_or(Ok(exit), Err)
     }
 
@@ -245,33 +248,28 @@ impl BulkCommand {
         Ok(true)
     }
 
-    /// Finds out what became of the lines that an earlier run left in doubt; those that D1 is known not to
-    /// have carried out are to do again.
-    async fn clear_doubts(
+    /// Finds out what became of the lines that an earlier run left in doubt.
+    async fn look_back(
         &self,
         client: &Client,
         ourselves: &Ourselves,
-        journal: &Journal,
-        mut past: Past,
-        mut in_doubt: Vec<InDoubt>,
+        in_doubt: Vec<InDoubt>,
         tally: &Mutex<Tally>,
-    ) -> Result<Past, Failure> {
+    ) -> Vec<(InDoubt, Verdict)> {
         if self.no_look_up {
-            for line in in_doubt.drain(..) {
-                lock(tally).still_unknown(&line.facts, "it was not looked up")?;
-            }
+            return all_unknown(in_doubt, "it was not looked up");
         }
         if in_doubt.is_empty() {
-            return Ok(past);
+            return Vec::new();
         }
         lock(tally).note(&format!(
             "{} lines are in doubt; looking them up",
             in_doubt.len()
         ));
         // The process that sent them is gone: it holds the journal no more.
-        let mut found = look_back(client, ourselves, in_doubt).await;
+        let found = look_back(client, ourselves, in_doubt).await;
         let (absent, mut told): (Vec<_>, Vec<_>) = found
-            .drain(..)
+            .into_iter()
             .partition(|(_, verdict)| *verdict == Verdict::Absent);
         if !absent.is_empty() {
             let Whole(settle) = self.settle;
@@ -283,23 +281,7 @@ impl BulkCommand {
             let absent = absent.into_iter().map(|(line, _)| line).collect();
             told.extend(look_back(client, ourselves, absent).await);
         }
-        for (line, verdict) in told {
-            let facts = &line.facts;
-            let ended = match verdict {
-                Verdict::Done(id) => Ended::looked_up(facts.number, Ending::Done, id.as_deref()),
-                Verdict::Absent => Ended::looked_up(facts.number, Ending::NotSent, None),
-                Verdict::CannotTell(why) => {
-                    lock(tally).still_unknown(facts, &why)?;
-                    continue;
-                }
-            };
-            journal.append(&Entry::Ended(ended.clone())).await?;
-            if ended.outcome == Ending::Done {
-                lock(tally).ended(facts, &ended, None)?;
-            }
-            past.resolve(facts.number, ended);
-        }
-        Ok(past)
+        told
     }
 
     /// Looks up the lines of this run whose outcome is unknown.
@@ -340,7 +322,12 @@ impl BulkCommand {
     /// Shows the requests instead of sending them.
     async fn show(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         let mut catcher = Catcher::start(config).await?;
-        let mut items = Input::open(&self.file, false)?.into_items();
+        let name = input::name(&self.file);
+        let mut input = Input::open(&self.file, self.strict)?;
+        if self.strict {
+            Survey::of(&mut input, &name, &Past::default())?.refuse_bad_lines(&name, true)?;
+        }
+        let mut items = input.into_items();
         let mut exit = Exit::Done;
         while let Some(item) = items.recv().await {
             match item? {
@@ -354,13 +341,52 @@ impl BulkCommand {
                     }
                 }
                 Err(bad) => {
-                    crate::say(&format!("{}, {bad}", input::name(&self.file)));
+                    crate::say(&format!("{name}, {bad}"));
                     exit = Exit::BadInput;
                 }
             }
         }
         Ok(exit)
     }
+}
+
+/// That for this reason nothing can be told of any line.
+fn all_unknown(lines: Vec<InDoubt>, why: &str) -> Vec<(InDoubt, Verdict)> {
+    let unknown = |line| (line, Verdict::CannotTell(why.to_owned()));
+    lines.into_iter().map(unknown).collect()
+}
+
+/// Takes down what was found out; the lines that D1 is known not to have carried out are to do again.
+async fn clear_doubts(
+    verdicts: Vec<(InDoubt, Verdict)>,
+    journal: &Journal,
+    mut past: Past,
+    tally: &Mutex<Tally>,
+) -> Result<Past, Failure> {
+    for (line, verdict) in verdicts {
+        let facts = &line.facts;
+        let ended = match verdict {
+            Verdict::Done(id) => Ended::looked_up(facts.number, Ending::Done, id.as_deref()),
+            Verdict::Absent => Ended::looked_up(facts.number, Ending::NotSent, None),
+            Verdict::CannotTell(why) => {
+                lock(tally).still_unknown(facts, &why)?;
+                continue;
+            }
+        };
+        journal.append(&Entry::Ended(ended.clone())).await?;
+        if ended.outcome == Ending::Done {
+            lock(tally).ended(facts, &ended, None)?;
+        }
+        past.resolve(facts.number, ended);
+    }
+    Ok(past)
+}
+
+/// The tally, once nobody else has it.
+fn finished(tally: Mutex<Tally>) -> Tally {
+    tally
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// What the correlation ids of a run begin with: random, and of letters alone, so that it never looks like

@@ -14,6 +14,9 @@ use crate::failure::Failure;
 
 const FLAG: &str = "--resume";
 
+/// How a journal begins, whatever it is for: a crash may have left no more of it.
+const FIRST: &[u8] = b"{\"journal\":";
+
 /// What a journal says of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Known {
@@ -72,6 +75,9 @@ fn read(bytes: &[u8], base_url: &str, issuer: &str) -> Result<(u64, Past), Strin
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
+    if whole == 0 && FIRST.starts_with(bytes.get(..FIRST.len().min(bytes.len())).unwrap_or(bytes)) {
+        return Err("is empty: nothing was sent with it; begin anew with --journal".to_owned());
+    }
     let mut past = Past::default();
     let mut has_header = false;
     let lines = bytes.get(..whole).unwrap_or_default();
@@ -261,7 +267,9 @@ mod tests {
         let unbegun = journal(&[ended(1, Ending::Done)]);
         let twice = journal(&[begun(1), begun(1)]);
         for (text, rule) in [
-            ("", "does not begin"),
+            ("", "is empty"),
+            ("{\"jour", "is empty"),
+            ("{\"no", "does not begin"),
             (no_header.as_str(), "does not begin"),
             (torn.as_str(), "line 2 is not one"),
             (unbegun.as_str(), "line 2 ends what was not begun"),

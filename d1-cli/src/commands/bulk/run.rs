@@ -240,14 +240,15 @@ impl Shared<'_> {
     /// Ends early where going on is of no use.
     fn watch(&self, result: &Result<Receipt, Error>, unsent: &mut Unsent) {
         unsent.count(result);
-        let no_token = matches!(result, Err(error) if error.kind() == ErrorKind::Authentication);
-        if *self.stopped.borrow() || !(no_token || unsent.is_hopeless()) {
+        let why = match result.as_ref().map_err(Error::kind) {
+            Err(ErrorKind::Authentication) => "D1 gives no token",
+            Err(ErrorKind::Unauthorized) => "D1 refuses its own token",
+            _ if unsent.is_hopeless() => "D1 cannot be reached",
+            _ => return,
+        };
+        if *self.stopped.borrow() {
             return;
         }
-        let why = match no_token {
-            true => "D1 gives no token",
-            false => "D1 cannot be reached",
-        };
         lock(self.tally).note(&format!("{why}: no further lines are sent"));
         self.stop();
     }

@@ -103,8 +103,7 @@ pub(super) fn certificate(config: &Config) -> Finding {
 }
 
 fn judge_time(pem: &[u8]) -> Result<Finding, ErrorStack> {
-    const MEND: &str =
-        "Send Thales a new certificate request in time: the change of certificates takes days.";
+    const MEND: &str = "Send Thales a new certificate request in time.";
     let certificate = X509::from_pem(pem)?;
     let now = Asn1Time::days_from_now(0)?;
     let soon = Asn1Time::days_from_now(LEAST_DAYS)?;

@@ -45,6 +45,10 @@ pub(super) fn address(config: &Config) -> Result<Address, Failure> {
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => address.to_string(),
     };
+    if !url.username().is_empty() || url.password().is_some() {
+        let rule = "must not hold a user name or a password";
+        return Err(Failure::input(&setting.source, rule));
+    }
     if url.scheme() != "https" {
         return Err(Failure::input(&setting.source, "must be an https URL"));
     }
