@@ -63,7 +63,9 @@ fn assert_goes_on(world: &World) {
     world.d1(&resume).expect(0);
     for n in 1..=LINES {
         let card = format!("Bulk{n}");
-        let changed = world.sandbox.requests_for("suspendCard", &card);
+        let mut changed = world.sandbox.requests_for("suspendCard", &card);
+        // A request that the kill cut off in its body arrives as a bad one, and changes nothing.
+        changed.retain(|request| request.status != 400);
         assert_eq!(changed.len(), 1, "{card}");
     }
 }
