@@ -14,6 +14,20 @@ pub struct Comparison {
     pub ratio: f64,
 }
 
+impl Comparison {
+    /// The medians of several comparisons.
+    #[must_use]
+    pub fn median_of(comparisons: impl IntoIterator<Item = Self>) -> Self {
+        let all: Vec<Self> = comparisons.into_iter().collect();
+        let of = |what: fn(&Self) -> f64| median(all.iter().map(what).collect());
+        Self {
+            ours: of(|c| c.ours),
+            reference: of(|c| c.reference),
+            ratio: of(|c| c.ratio),
+        }
+    }
+}
+
 /// Lets both sides work in turns; each is told for how long, and says how much it has done.
 ///
 /// The first round warms up and does not count.

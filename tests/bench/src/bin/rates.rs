@@ -13,8 +13,11 @@ use d1_bench::paired::{Comparison, compare, rate, repeat};
 use d1_bench::samples::{D1_JWK, EXPIRY, PAN};
 use d1_facade::{CardCredentials, EncryptionKey};
 
-const ROUNDS: usize = 9;
-const LENGTH: Duration = Duration::from_millis(700);
+/// Many short rounds: the speed of a machine changes, and within a round it is the same for both sides.
+const ROUNDS: usize = 63;
+const LENGTH: Duration = Duration::from_millis(120);
+/// How often the callers connect anew: how the threads of both ends fall in with each other stays with a connection.
+const CONNECTIONS: usize = 9;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,7 +52,7 @@ fn say(what: &str, comparison: Comparison) {
 
 /// A rate that is compared with nothing.
 fn say_rate(what: &str, mut side: impl FnMut(Duration) -> u64) {
-    println!("{what}\t{:.0}\t\t", rate(LENGTH * 2, &mut side));
+    println!("{what}\t{:.0}\t\t", rate(LENGTH * 12, &mut side));
 }
 
 fn crypto() {
@@ -94,15 +97,20 @@ fn calls() {
     let server = Secured::from_env();
     let runtime = load::runtime();
     let caller = |name| Arc::new(Caller::secured(name, &server).unwrap());
-    let (ours, reference) = (caller("facade"), caller("bare"));
     for concurrency in [1, 16, 256] {
-        let comparison = compare(
-            ROUNDS,
-            LENGTH,
-            |length| load::suspend(&runtime, &ours, concurrency, length),
-            |length| load::suspend(&runtime, &reference, concurrency, length),
+        let comparisons = (0..CONNECTIONS).map(|_| {
+            let (ours, reference) = (caller("facade"), caller("bare"));
+            compare(
+                ROUNDS / CONNECTIONS,
+                LENGTH,
+                |length| load::suspend(&runtime, &ours, concurrency, length),
+                |length| load::suspend(&runtime, &reference, concurrency, length),
+            )
+        });
+        say(
+            &format!("suspend-{concurrency}"),
+            Comparison::median_of(comparisons),
         );
-        say(&format!("suspend-{concurrency}"), comparison);
     }
 }
 
