@@ -51,6 +51,16 @@ impl Programs {
         Command::new(self.path(name))
     }
 
+    /// The program on one core alone. Where the kernel moves caller and server about, the rates of the same
+    /// program differ by a tenth from run to run.
+    pub(super) fn command_on(&self, core: usize, name: &str) -> Command {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", &(core % cores).to_string()]);
+        command.arg(self.path(name));
+        command
+    }
+
     /// A server without TLS that does no more than answer.
     pub(super) fn plain_server(&self) -> Result<Server, Error> {
         Server::start(self.command("calls").arg("serve"), |line| {
@@ -60,8 +70,16 @@ impl Programs {
 
     /// A sandbox that does no more than answer.
     pub(super) fn null_sandbox(&self, protocol: Protocol) -> Result<Server, Error> {
+        self.null_sandbox_by(self.command("d1-sandbox"), protocol)
+    }
+
+    /// The same, on one core.
+    pub(super) fn null_sandbox_on(&self, core: usize, protocol: Protocol) -> Result<Server, Error> {
+        self.null_sandbox_by(self.command_on(core, "d1-sandbox"), protocol)
+    }
+
+    fn null_sandbox_by(&self, mut command: Command, protocol: Protocol) -> Result<Server, Error> {
         let folder = self.target.join(format!("bench-{protocol:?}"));
-        let mut command = self.command("d1-sandbox");
         command.args(["serve", "--null", "--dir"]).arg(&folder);
         if matches!(protocol, Protocol::Http1) {
             command.arg("--http1-only");

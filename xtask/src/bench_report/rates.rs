@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::spec::workspace_root;
 
 /// How many renewals a bulk makes for its rate.
-const RENEWALS: &str = "20000";
+const RENEWALS: &str = "10000";
 
 /// What a line is of, how the table names it and its reference, and the budget of the ratio.
 type Known = (&'static str, &'static str, &'static str, Budget);
@@ -67,8 +67,8 @@ pub(super) fn rows(programs: &Programs, full: bool) -> Result<Vec<Row>, Error> {
     let tokens = output(programs.command("rates").arg("tokens"))?;
     rows.extend(read(&tokens, TOKENS, "per second: ")?);
     for (protocol, name) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
-        let server = programs.null_sandbox(protocol)?;
-        let calls = on(&server, programs.command("rates").arg("calls"))?;
+        let server = programs.null_sandbox_on(0, protocol)?;
+        let calls = on(&server, programs.command_on(1, "rates").arg("calls"))?;
         rows.extend(read(&calls, CALLS, &format!("per second, {name}: "))?);
     }
     let server = programs.null_sandbox(Protocol::Http2)?;

@@ -106,8 +106,8 @@ fn rates(server: &Secured, count: u64) {
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .unwrap();
     let comparison = compare(
-        5,
-        Duration::from_secs(2),
+        11,
+        Duration::from_secs(1),
         |_| {
             let bulk = bulk(d1.clone(), best.0, count, |_| ());
             // As in a service, and not on the thread that waits for the runtime.

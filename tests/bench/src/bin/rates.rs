@@ -16,7 +16,7 @@ use d1_facade::{CardCredentials, EncryptionKey};
 /// Many short rounds: the speed of a machine changes, and within a round it is the same for both sides.
 const ROUNDS: usize = 63;
 const LENGTH: Duration = Duration::from_millis(120);
-/// How often the callers connect anew: how the threads of both ends fall in with each other stays with a connection.
+/// How often the callers connect anew: how both ends fall in with each other stays with a connection.
 const CONNECTIONS: usize = 9;
 
 fn main() {
