@@ -191,8 +191,10 @@ pub(crate) fn read(setting: &Setting) -> Result<Zeroizing<Vec<u8>>, Failure> {
 fn read_text(setting: &Setting) -> Result<Zeroizing<String>, Failure> {
     let bytes = read(setting)?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(Failure::input(&setting.source, "must be a PEM or a JWK")),
+        Ok(text) if is_json(text) || text.contains("-----BEGIN ") => {
+            Ok(Zeroizing::new(text.to_owned()))
+        }
+        _ => Err(Failure::input(&setting.source, "must be a PEM or a JWK")),
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) enum Failure {
     Input(String),
     /// What was to be printed or written down cannot be.
     Output(io::Error),
+    /// The journal of a bulk cannot be written.
+    Journal(io::Error),
 }
 
 impl Failure {

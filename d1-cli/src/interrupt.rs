@@ -1,4 +1,4 @@
-//! Ctrl-C, and being asked to terminate: first to end in good order, then to give up.
+//! Ctrl-C, and being asked to terminate: a bulk ends in good order first, a single call is given up.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals that ask for an end.
-pub(super) struct Interrupts {
+pub(crate) struct Interrupts {
     #[cfg(unix)]
     interrupt: Signal,
     #[cfg(unix)]
@@ -15,7 +15,7 @@ pub(super) struct Interrupts {
 
 #[cfg(unix)]
 impl Interrupts {
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -23,7 +23,7 @@ impl Interrupts {
     }
 
     /// Ends with the next of them.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -33,12 +33,12 @@ impl Interrupts {
 
 #[cfg(not(unix))]
 impl Interrupts {
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
     /// Ends with the next of them.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

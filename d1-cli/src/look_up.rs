@@ -65,6 +65,26 @@ fn found(confirmation: Result<Confirmation, Error>) -> Found {
     }
 }
 
+/// What is known after a look-up that was given up.
+pub(crate) fn interrupted() -> Found {
+    let fields = fields(json!({ "result": "interrupted", "detail": null, "operationId": null }));
+    Found {
+        exit: Exit::Unknown,
+        fields,
+    }
+}
+
+/// What is left to do about a change of a card whose outcome is unknown.
+pub(crate) fn advice(card: &CardId, change: &str) -> String {
+    let operation = change.to_ascii_uppercase();
+    format!(
+        "What to do: do not repeat it. Look for it in a minute:\n  \
+         d1 operations list {card} --limit 10\n\
+         A {operation} of that time with your reason and reason code means that it was done. Without \
+         one it was not, once D1 had a minute for it."
+    )
+}
+
 /// Tells a person what was found, and what is left to do.
 pub(crate) fn say(output: &Output, found: &Found, card: &CardId, error: &Error) {
     let detail = found.fields.get("detail").and_then(Value::as_str);
@@ -79,14 +99,10 @@ pub(crate) fn say(output: &Output, found: &Found, card: &CardId, error: &Error) 
         _ => {
             // The list calls `suspendCard` SUSPEND.
             let call = error.operation().operation_id();
-            let operation = call.trim_end_matches("Card").to_ascii_uppercase();
+            let advice = advice(card, call.trim_end_matches("Card"));
             output.note(&format!(
-                "looked up: it cannot be told whether D1 carried it out{detail}\n\
-                 What to do: do not repeat it. Look for it in a minute:\n  \
-                 d1 operations list {card} --limit 10\n\
-                 A {operation} of that time with your reason and reason code means that it was done. Without \
-                 one it was not, once D1 had a minute for it. --confirm waits and looks by itself. Thales \
-                 finds the call by the correlation id above."
+                "looked up: it cannot be told whether D1 carried it out{detail}\n{advice} --confirm waits and \
+                 looks by itself. Thales finds the call by the correlation id above."
             ));
         }
     }

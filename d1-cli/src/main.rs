@@ -11,6 +11,7 @@
 //! | How is a request shown that is not sent? | [`dry_run`] |
 //! | Where do card credentials come from? | [`credentials`] |
 //! | What is done about an unknown outcome? | [`look_up`] |
+//! | What does Ctrl-C do? | [`interrupt`] |
 
 mod arguments;
 mod commands;
@@ -20,6 +21,7 @@ mod credentials;
 mod dry_run;
 mod exit;
 mod failure;
+mod interrupt;
 mod look_up;
 mod output;
 mod prompt;
@@ -63,6 +65,10 @@ async fn run(arguments: Arguments) -> Exit {
             if error.kind() != io::ErrorKind::BrokenPipe {
                 say(&format!("cannot write: {}", error.kind()));
             }
+            Exit::Other
+        }
+        Err(Failure::Journal(error)) => {
+            say(&format!("cannot write the journal: {}", error.kind()));
             Exit::Other
         }
     }

@@ -1,11 +1,15 @@
 //! What became of a call, as fields: the JSON that is stable, and what people read.
 
-use d1_facade::{CardId, Cause, Error, ErrorKind, Outcome, Receipt};
+use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::text::printable;
+
+/// What is said of a call that was given up before its answer came.
+pub(crate) const INTERRUPTED: &str =
+    "interrupted: it is not known whether D1 got the request, or carried it out";
 
 /// The fields of a result.
 pub(crate) type Fields = Map<String, Value>;
@@ -41,6 +45,32 @@ pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fie
         "correlationId": error.correlation_id().map(|id| id.as_str()),
         "tokenCorrelationId": error.token_correlation_id().map(|id| id.as_str()),
         "attempts": error.attempts(),
+    }))
+}
+
+/// The fields of a change that was given up before its answer came.
+pub(crate) fn interrupted(
+    command: &str,
+    card: &CardId,
+    correlation_id: Option<&CorrelationId>,
+    advice: &str,
+) -> Fields {
+    fields(json!({
+        "command": command,
+        "outcome": "unknown",
+        "cardId": card.as_str(),
+        "kind": "interrupted",
+        "httpStatus": null,
+        "code": null,
+        "message": INTERRUPTED,
+        "advice": advice,
+        "causes": [],
+        "retryable": false,
+        "retryAfterSeconds": null,
+        "correlationId": correlation_id.map(CorrelationId::as_str),
+        "tokenCorrelationId": null,
+        "attempts": null,
+        "lookUp": null,
     }))
 }
 

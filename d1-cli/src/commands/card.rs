@@ -17,6 +17,7 @@ use crate::credentials::{CredentialsFrom, Luhn};
 use crate::dry_run::{self, Catcher};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupts;
 use crate::look_up;
 use crate::output::Output;
 use crate::prompt;
@@ -149,12 +150,20 @@ impl CardCommand {
             return Ok(Exit::Done);
         }
         let client = connect::client(config)?;
-        match send(request(&client)).await {
+        let mut interrupts = Interrupts::listen()?;
+        let result = tokio::select! {
+            result = send(request(&client)) => result,
+            () = interrupts.next() => return change.interrupted(name, output),
+        };
+        match result {
             Ok(receipt) => {
                 output.record(&report::done(name, &change.card_id, &receipt))?;
                 Ok(Exit::Done)
             }
-            Err(error) => change.failed(name, &client, &error, output).await,
+            Err(error) => {
+                let failed = change.failed(name, &client, &error, output, &mut interrupts);
+                failed.await
+            }
         }
     }
 }
@@ -199,6 +208,7 @@ impl ChangeArguments {
         client: &Client,
         error: &Error,
         output: &Output,
+        interrupts: &mut Interrupts,
     ) -> Result<Exit, Failure> {
         let mut result = report::failed(name, Some(&self.card_id), error);
         let exit = Exit::of(error);
@@ -208,11 +218,28 @@ impl ChangeArguments {
         if self.confirm.confirm {
             output.note("the outcome is unknown; looking it up");
         }
-        let found = look_up::look_up(client, error, self.confirm.settle()).await;
+        let found = tokio::select! {
+            found = look_up::look_up(client, error, self.confirm.settle()) => found,
+            () = interrupts.next() => look_up::interrupted(),
+        };
         result.insert("lookUp".to_owned(), Value::Object(found.fields.clone()));
         report::say_failed(output, &result, error)?;
         look_up::say(output, &found, &self.card_id, error);
         Ok(found.exit)
+    }
+
+    /// Says what is known of a call that was given up: nothing.
+    fn interrupted(&self, name: &str, output: &Output) -> Result<Exit, Failure> {
+        crate::say(report::INTERRUPTED);
+        let advice = look_up::advice(&self.card_id, name.trim_start_matches("card "));
+        if output.is_table() {
+            output.note(&advice);
+        } else {
+            let id = self.call.correlation_id.as_ref();
+            let fields = report::interrupted(name, &self.card_id, id, &advice);
+            output.json(&Value::Object(fields))?;
+        }
+        Ok(Exit::Unknown)
     }
 }
 

@@ -198,7 +198,7 @@ fn settings() {
         ),
         (
             suspend(&["--signing-key", "text"]),
-            "--signing-key: signing_key must be a PEM",
+            "--signing-key: must be a PEM or a JWK",
         ),
         (suspend(&[pem]), "--signing-key: must be the path of a file"),
         (
@@ -211,7 +211,7 @@ fn settings() {
         ),
         (
             suspend(&["--encryption-jwk", "text"]),
-            "encryption-kid: is missing",
+            "--encryption-jwk: must be a PEM or a JWK",
         ),
         (suspend(&["--proxy", "::"]), "--proxy: proxy must be a URL"),
         (

@@ -41,6 +41,69 @@ fn an_output_that_cannot_be_written_is_1() {
     assert!(run.err.starts_with("d1: cannot write"), "{}", run.err);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let keys = |document: &serde_json::Value| -> Vec<String> {
+        document.as_object().unwrap().keys().cloned().collect()
+    };
+    let world = World::start();
+    let stall = || Fault::stall().operation("suspendCard").after_effect();
+    world.sandbox.fail_next(stall());
+    let timed_out = world.d1(&suspending(&["--timeout", "1", "-o", "json"]));
+    let known = keys(&timed_out.json());
+    for signal in [Signal::INT, Signal::TERM] {
+        world.sandbox.fail_next(stall());
+        let mut command = world.command(&suspending(&["--timeout", "600", "-o", "json"]));
+        let child = command.spawn().unwrap();
+        while world.sandbox.pending_faults() > 0 {
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let run = crate::world::wait(child).expect(5);
+        assert!(
+            run.err.starts_with("d1: interrupted: it is not known"),
+            "{run:?}"
+        );
+        let document = run.json();
+        assert_eq!(keys(&document), known);
+        assert_eq!(document["outcome"], "unknown");
+        let advice = document["advice"].as_str().unwrap();
+        assert!(
+            advice.contains("d1 operations list ReplaceMe01"),
+            "{advice}"
+        );
+    }
+    world
+        .sandbox
+        .assert_requests("suspendCard", "ReplaceMe01", 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_look_up_leaves_the_outcome_unknown() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let world = World::start();
+    world
+        .sandbox
+        .fail_next(Fault::disconnect().operation("suspendCard"));
+    let arguments = suspending(&["--confirm", "--settle", "3600", "-o", "json"]);
+    let child = world.command(&arguments).spawn().unwrap();
+    while world
+        .sandbox
+        .requests_for("listOperations", "ReplaceMe01")
+        .is_empty()
+    {
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let run = crate::world::wait(child).expect(5);
+    assert_eq!(run.json()["lookUp"]["result"], "interrupted");
+}
+
 #[test]
 fn what_cannot_be_sent_is_4() {
     let world = World::start();

@@ -11,7 +11,6 @@
 
 mod entry;
 mod input;
-mod interrupt;
 mod journal;
 mod line;
 mod look_back;
@@ -36,12 +35,12 @@ use crate::connect;
 use crate::dry_run::{self, Catcher};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupts;
 use crate::look_up;
 use crate::output::Output;
 use crate::prompt;
 use entry::{Ended, Ending, Entry};
 use input::{Input, Item};
-use interrupt::Interrupts;
 use journal::Journal;
 use line::{BadLine, Facts, Kind};
 use look_back::{InDoubt, Ourselves, Verdict, look_back};

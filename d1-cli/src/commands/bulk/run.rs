@@ -14,13 +14,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::entry::{Ended, Ending, Entry};
 use super::input::{Input, Item};
-use super::interrupt::Interrupts;
 use super::journal::Journal;
 use super::line::{Facts, Line};
 use super::progress::EVERY;
 use super::resume::{Past, Standing};
 use super::tally::Tally;
 use crate::failure::Failure;
+use crate::interrupt::Interrupts;
 
 /// How many lines are begun ahead of the one that is sent next: they share a sync of the journal, and are in
 /// doubt after a crash.
@@ -175,7 +175,7 @@ impl Shared<'_> {
         match self.plan.journal.append(&entry).await {
             Ok(()) => Some((line.facts, request)),
             Err(error) => {
-                self.fail(Failure::Output(error));
+                self.fail(Failure::Journal(error));
                 None
             }
         }
@@ -230,7 +230,7 @@ impl Shared<'_> {
         let entry = Entry::Ended(ended.clone());
         if let Err(error) = self.plan.journal.append(&entry).await {
             // It is told all the same: nobody else will.
-            self.fail(Failure::Output(error));
+            self.fail(Failure::Journal(error));
         }
         let told = lock(self.tally).ended(&facts, &ended, result.as_ref());
         self.printed(told);

@@ -106,7 +106,7 @@ impl Finding {
 pub(super) fn words(failure: &Failure) -> String {
     match failure {
         Failure::Input(line) => line.clone(),
-        Failure::Output(error) => error.kind().to_string(),
+        Failure::Output(error) | Failure::Journal(error) => error.kind().to_string(),
     }
 }
 
