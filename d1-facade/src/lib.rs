@@ -139,6 +139,11 @@
 //! anything is sent: D1 asks on every connection, so somebody else has answered. JOSE is josekit, which links OpenSSL. The feature `vendored` builds
 //! OpenSSL from source for hosts without its headers.
 
+/// The readme's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod api_operation;
 pub mod auth;
 mod builder;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 static SPEC: LazyLock<Result<Spec, String>> = LazyLock::new(|| Spec::read(YAML));
 
-const YAML: &str = include_str!("../../openapi/d1-card-operations.yaml");
+const YAML: &str = include_str!("d1-card-operations.yaml");
 
 /// The whole document, for those who want to read it.
 pub(crate) fn document() -> Result<Value, String> {

@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::output::{self, GeneratedFile, Mode};
 use crate::{
-    bench_report, codegen, conformance, fault_report, guide, lint, spec, spec_diff, weight,
+    bench_report, codegen, conformance, fault_report, guide, lint, release_check, sbom, spec,
+    spec_diff, weight,
 };
 
 #[derive(Parser)]
@@ -60,6 +61,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
     },
+    /// Check that versions, changelog and packages are fit for a release.
+    ReleaseCheck {
+        /// The release that is about to be made, such as v1.2.3: the changelog must be ready for it.
+        #[arg(long, value_name = "TAG")]
+        tag: Option<String>,
+        /// Also make the packages, and build each from what is in it.
+        #[arg(long)]
+        package: bool,
+    },
+    /// Write a bill of materials (CycloneDX) for each published crate. Needs cargo-cyclonedx.
+    Sbom,
     /// Compare another OpenAPI file with the curated spec: what breaks callers, only widens, or closes an
     /// open question. Exits with 0 when they are the same, 1 when they differ, 2 when it cannot be read.
     SpecDiff {
@@ -93,6 +105,11 @@ pub fn run() -> ExitCode {
         Command::Conformance { suites } => conformance::run(&suites, &mut std::io::stdout().lock()),
         Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),
         Command::Guide { check, spec } => run_guide(check, spec),
+        Command::ReleaseCheck { tag, package } => {
+            let options = release_check::Options { tag, package };
+            release_check::run(&options, &mut std::io::stdout().lock())
+        }
+        Command::Sbom => sbom::run(&mut std::io::stdout().lock()),
         Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
         Command::Weight { services } => weight::run(&services, &mut std::io::stdout().lock()),

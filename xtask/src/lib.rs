@@ -14,6 +14,8 @@
 //! | What does another OpenAPI file say otherwise? | `spec_diff` |
 //! | How are cargo and other programs run? | `build_tools` |
 //! | What does the facade add to a service? | `weight` |
+//! | Is everything ready for a release? | [`release_check`] |
+//! | What are the published crates made of? | `sbom` |
 
 mod bench_report;
 mod build_tools;
@@ -30,6 +32,8 @@ mod lean;
 pub mod lint;
 pub mod normalize;
 pub mod output;
+pub mod release_check;
+mod sbom;
 pub mod spec;
 mod spec_diff;
 mod weight;
