@@ -39,7 +39,7 @@ impl Exit {
             // An earlier attempt may have been carried out, whatever the last one met with.
             _ if unknown && error.operation().changes_card() => Self::Unknown,
             ErrorKind::InvalidInput => Self::BadInput,
-            ErrorKind::Authentication | ErrorKind::Unauthorized => Self::Auth,
+            ErrorKind::TokenUnavailable | ErrorKind::TokenRejected => Self::Auth,
             _ => match error.outcome() {
                 Outcome::NotSent => Self::NotSent,
                 Outcome::Refused => Self::Refused,

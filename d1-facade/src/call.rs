@@ -150,7 +150,7 @@ async fn unless_abandoned<C: ApiCall>(
 
 /// The error of a call that the caller has given up.
 pub(crate) fn abandoned(operation: ApiOperation, outcome: Outcome) -> Error {
-    ErrorBuilder::new(operation, ErrorKind::Abandoned, outcome).build()
+    ErrorBuilder::new(operation, ErrorKind::Cancelled, outcome).build()
 }
 
 async fn attempt<C: ApiCall>(
@@ -310,7 +310,7 @@ impl<C: ApiCall> Sender<'_, C> {
                 Ok((delivered, info))
             }
             Err(error) => Err(Failed {
-                another_token: error.kind() == ErrorKind::Unauthorized
+                another_token: error.kind() == ErrorKind::TokenRejected
                     && inner.tokens.refused(&token),
                 error,
             }),

@@ -152,7 +152,7 @@ fn is_worth_it(error: &Error) -> bool {
             true
         }
         // 501 and 505 and the like stay as they are.
-        ErrorKind::Server => matches!(error.status(), Some(500 | 502 | 503 | 504)),
+        ErrorKind::ServerError => matches!(error.status(), Some(500 | 502 | 503 | 504)),
         _ => false,
     }
 }

@@ -14,7 +14,7 @@ fn error(kind: ErrorKind) -> Error {
 fn answered(status: u16) -> Error {
     ErrorBuilder::new(
         ApiOperation::ListOperations,
-        ErrorKind::Server,
+        ErrorKind::ServerError,
         Outcome::Unknown,
     )
     .status(StatusCode::from_u16(status).unwrap())
@@ -102,17 +102,17 @@ fn only_what_may_pass_is_asked_again() {
     for kind in [
         ErrorKind::InvalidInput,
         ErrorKind::Crypto,
-        ErrorKind::Authentication,
-        ErrorKind::Unauthorized,
+        ErrorKind::TokenUnavailable,
+        ErrorKind::TokenRejected,
         ErrorKind::InvalidRequest,
         ErrorKind::Forbidden,
         ErrorKind::NotFound,
         ErrorKind::UnknownCard,
         ErrorKind::UnknownOperation,
         ErrorKind::UnexpectedStatus,
-        ErrorKind::UnreadableAnswer,
-        ErrorKind::AnswerTooLarge,
-        ErrorKind::Server,
+        ErrorKind::InvalidResponse,
+        ErrorKind::ResponseTooLarge,
+        ErrorKind::ServerError,
     ] {
         assert!(!worth(&error(kind)), "{kind}");
     }
@@ -130,18 +130,18 @@ fn only_what_may_pass_is_asked_again() {
 
 #[test]
 fn what_is_harmless_is_decided_by_what_became_of_it() {
-    use ErrorKind::{Forbidden, RateLimited, Server};
+    use ErrorKind::{Forbidden, RateLimited, ServerError};
     let of = |kind, outcome| ErrorBuilder::new(ApiOperation::SuspendCard, kind, outcome).build();
     for (kind, outcome, changes, repeat, harmless) in [
-        (Server, Outcome::NotSent, true, false, true),
+        (ServerError, Outcome::NotSent, true, false, true),
         (RateLimited, Outcome::Refused, true, false, true),
         (Forbidden, Outcome::Refused, true, false, false),
         (Forbidden, Outcome::Refused, true, true, false),
         (Forbidden, Outcome::Refused, false, false, true),
-        (Server, Outcome::Unknown, true, false, false),
+        (ServerError, Outcome::Unknown, true, false, false),
         (RateLimited, Outcome::Unknown, true, false, false),
-        (Server, Outcome::Unknown, true, true, true),
-        (Server, Outcome::Unknown, false, false, true),
+        (ServerError, Outcome::Unknown, true, true, true),
+        (ServerError, Outcome::Unknown, false, false, true),
     ] {
         let error = of(kind, outcome);
         assert_eq!(

@@ -191,8 +191,8 @@ pub(crate) fn unusable<T>(operation: ApiOperation, delivered: Delivered<T>) -> E
     let builder =
         |kind| ErrorBuilder::new(operation, kind, Outcome::Unknown).status(delivered.status);
     match delivered.body {
-        Ok(_) => builder(ErrorKind::UnreadableAnswer).build(),
-        Err(BodyFault::TooLarge) => builder(ErrorKind::AnswerTooLarge).build(),
+        Ok(_) => builder(ErrorKind::InvalidResponse).build(),
+        Err(BodyFault::TooLarge) => builder(ErrorKind::ResponseTooLarge).build(),
         Err(BodyFault::Transport(e)) => {
             let kind = if e.is_timeout() {
                 ErrorKind::Timeout

@@ -145,7 +145,7 @@ async fn requests_that_are_given_up_are_unknown_and_can_be_confirmed() {
     assert_eq!(items.len(), 4);
     for item in items {
         let error = item.result.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Abandoned);
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert!(!error.is_retryable());
         assert!(error.correlation_id().is_some());

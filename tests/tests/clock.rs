@@ -112,7 +112,7 @@ async fn a_refusal_that_another_clock_may_explain_says_so() {
         .await;
     let card = client(&server).await.card(CARD.parse().unwrap());
     let error = card.suspend().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authentication);
+    assert_eq!(error.kind(), ErrorKind::TokenUnavailable);
     let offset = error.clock_offset_seconds().unwrap();
     assert!((offset - (now() - 1_767_268_800)).abs() < 5, "{offset}");
     assert!(error.to_string().contains("s ahead of D1's"), "{error}");

@@ -112,7 +112,7 @@ async fn a_renewal_without_credentials_lets_d1_ask_the_issuer() {
     let unavailable = Sandbox::builder().get_card_credentials(IssuerStub::Unavailable);
     let (_sandbox, card) = with(unavailable).await;
     let error = card.renew(Renewal::same_card()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Server, 500, "internal error");
+    assert_error(&error, ErrorKind::ServerError, 500, "internal error");
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
@@ -219,7 +219,7 @@ async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
             .unwrap_err();
         assert_error(
             &error,
-            ErrorKind::Authentication,
+            ErrorKind::TokenUnavailable,
             400,
             "assertion is not valid",
         );
@@ -249,7 +249,7 @@ async fn an_aggregator_speaks_for_itself_and_names_the_cards_issuer() {
         .unwrap_err();
     assert_eq!(
         error.kind(),
-        ErrorKind::Authentication,
+        ErrorKind::TokenUnavailable,
         "the issuer id is not the aggregator's"
     );
 }

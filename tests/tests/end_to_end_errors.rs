@@ -71,7 +71,12 @@ async fn error_401_of_each_operation() {
         card.operations().await.unwrap_err(),
         card.operation(&"op-1".parse().unwrap()).await.unwrap_err(),
     ] {
-        assert_error(&error, ErrorKind::Unauthorized, 401, "Authorization header");
+        assert_error(
+            &error,
+            ErrorKind::TokenRejected,
+            401,
+            "Authorization header",
+        );
         assert_eq!(error.outcome(), Outcome::Refused);
     }
 }
@@ -245,7 +250,7 @@ async fn error_500_of_each_operation() {
     fail();
     errors.push(card.operation(&"op-1".parse().unwrap()).await.unwrap_err());
     for error in errors {
-        assert_error(&error, ErrorKind::Server, 500, "internal error");
+        assert_error(&error, ErrorKind::ServerError, 500, "internal error");
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert_eq!(error.is_retryable(), !error.operation().changes_card());
     }

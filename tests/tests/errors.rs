@@ -238,10 +238,10 @@ async fn a_success_is_one_with_any_body_or_none() {
 #[tokio::test]
 async fn a_read_that_cannot_be_read_says_so() {
     for (body, kind) in [
-        ("", ErrorKind::UnreadableAnswer),
-        ("<html>", ErrorKind::UnreadableAnswer),
-        ("{\"operations\": 5}", ErrorKind::UnreadableAnswer),
-        ("{\"operations\": [", ErrorKind::UnreadableAnswer),
+        ("", ErrorKind::InvalidResponse),
+        ("<html>", ErrorKind::InvalidResponse),
+        ("{\"operations\": 5}", ErrorKind::InvalidResponse),
+        ("{\"operations\": [", ErrorKind::InvalidResponse),
     ] {
         let server =
             answering(ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
@@ -253,7 +253,7 @@ async fn a_read_that_cannot_be_read_says_so() {
     let client = builder_for(&server).answer_limit(1024).build().unwrap();
     let card = client.card("ReplaceMe01".parse().unwrap());
     let error = fail(&card, ApiOperation::ListOperations).await;
-    assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
+    assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);
     // A change was accepted all the same.
     card.suspend().await.unwrap();
 }
@@ -329,7 +329,7 @@ async fn a_refused_token_is_replaced_once() {
     let error = fail(&card_at(&server), ApiOperation::RenewCard).await;
     assert_eq!(
         (error.kind(), error.attempts()),
-        (ErrorKind::Unauthorized, 2)
+        (ErrorKind::TokenRejected, 2)
     );
     assert_eq!(server.received_requests().await.unwrap().len(), 2);
 }

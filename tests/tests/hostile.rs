@@ -38,15 +38,15 @@ async fn every_status_from_200_to_599_is_a_result_or_an_error_of_its_kind() {
         let changed = card_at(&server).suspend().await;
         let read = card_at(&server).operations().await.unwrap_err();
         let expected = match status {
-            200..=299 => (ErrorKind::UnreadableAnswer, Outcome::Unknown),
+            200..=299 => (ErrorKind::InvalidResponse, Outcome::Unknown),
             400 => (ErrorKind::InvalidRequest, Outcome::Refused),
-            401 => (ErrorKind::Unauthorized, Outcome::Refused),
+            401 => (ErrorKind::TokenRejected, Outcome::Refused),
             403 => (ErrorKind::Forbidden, Outcome::Refused),
             404 => (ErrorKind::NotFound, Outcome::Refused),
             408 | 300..=399 => (ErrorKind::UnexpectedStatus, Outcome::Unknown),
             429 => (ErrorKind::RateLimited, Outcome::Refused),
             402..=499 => (ErrorKind::UnexpectedStatus, Outcome::Refused),
-            _ => (ErrorKind::Server, Outcome::Unknown),
+            _ => (ErrorKind::ServerError, Outcome::Unknown),
         };
         assert_eq!((read.kind(), read.outcome()), expected, "{status}");
         assert_eq!(read.status(), Some(status), "{status}");
@@ -156,7 +156,7 @@ async fn json_that_is_broken_is_an_error() {
         let error = list_json(body).await.unwrap_err();
         assert_eq!(
             error.kind(),
-            ErrorKind::UnreadableAnswer,
+            ErrorKind::InvalidResponse,
             "{}",
             &body[..20.min(body.len())]
         );
@@ -165,7 +165,7 @@ async fn json_that_is_broken_is_an_error() {
     bytes.extend([0xff, 0xfe, 0x00, 0x80]);
     assert_eq!(
         list(bytes).await.unwrap_err().kind(),
-        ErrorKind::UnreadableAnswer
+        ErrorKind::InvalidResponse
     );
 }
 
@@ -178,7 +178,7 @@ async fn a_body_without_end_is_cut_off_by_the_limit_and_not_by_memory() {
     }
     let server = FaultServer::start(move |_, _| Act::SayAndStall(bytes.clone())).await;
     let error = card_at(&server).operations().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
+    assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn a_reason_code_falls_back_only_where_nothing_was_done_before() {
 async fn the_refusal_before_a_fallback_is_not_lost_when_that_fails_too() {
     for (status, kind, outcome) in [
         (403, ErrorKind::Forbidden, Outcome::Refused),
-        (500, ErrorKind::Server, Outcome::Unknown),
+        (500, ErrorKind::ServerError, Outcome::Unknown),
     ] {
         let server = answering_in_turn(&[403, status]).await;
         let suspend = card(builder_for(&server)).suspend();
@@ -141,7 +141,7 @@ async fn a_failed_exchange_keeps_the_id_of_each_call_that_waited_for_it() {
     );
     // The call was not sent, whatever D1 said to the assertion.
     assert!(!first.was_sent());
-    assert_eq!(first.kind(), ErrorKind::Authentication);
+    assert_eq!(first.kind(), ErrorKind::TokenUnavailable);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_token_that_cannot_be_had_does_not_make_an_unknown_change_harmless() {
     let error = card.suspend().repeat_if_unknown().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome()),
-        (ErrorKind::Authentication, Outcome::Unknown)
+        (ErrorKind::TokenUnavailable, Outcome::Unknown)
     );
     assert_eq!(error.operation(), d1_facade::ApiOperation::SuspendCard);
     assert!(!error.is_retryable());
@@ -175,13 +175,13 @@ async fn a_token_that_is_always_refused_costs_one_exchange_and_not_two_a_call() 
     let error = card.suspend().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.attempts()),
-        (ErrorKind::Unauthorized, 2)
+        (ErrorKind::TokenRejected, 2)
     );
     for _ in 0..10 {
         let error = card.suspend().await.unwrap_err();
         assert_eq!(
             (error.kind(), error.attempts()),
-            (ErrorKind::Unauthorized, 1)
+            (ErrorKind::TokenRejected, 1)
         );
     }
     assert_eq!(fetches.load(Ordering::SeqCst), 2);

@@ -125,7 +125,7 @@ async fn a_server_that_ignores_the_offset_does_not_make_the_stream_endless() {
         };
         let server = serve(shape).await;
         let error = read(&server, 5).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnreadableAnswer);
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse);
         assert_eq!(requests(&server).await, 3);
     }
 }
@@ -145,7 +145,7 @@ async fn a_stream_starts_at_the_offset_and_ends_with_an_error() {
 
     let server = d1_tests::answering(ResponseTemplate::new(500)).await;
     let error = read(&server, 5).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Server);
+    assert_eq!(error.kind(), ErrorKind::ServerError);
     assert_eq!(requests(&server).await, 1);
 }
 

@@ -126,7 +126,7 @@ fn no_access_is_6() {
         .expect(6);
     world.sandbox.fail_next(Fault::status(401).times(2));
     let run = world.d1(&suspending(&["-o", "json"])).expect(6);
-    assert_eq!(run.json()["kind"], "unauthorized");
+    assert_eq!(run.json()["kind"], "tokenRejected");
 }
 
 #[test]

@@ -157,7 +157,7 @@ pub(crate) fn access_token(answer: types::TokenResponse) -> Result<AccessToken, 
     let unreadable = || {
         ErrorBuilder::new(
             ApiOperation::GetToken,
-            ErrorKind::Authentication,
+            ErrorKind::TokenUnavailable,
             Outcome::NotSent,
         )
     };

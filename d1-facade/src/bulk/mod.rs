@@ -164,7 +164,7 @@ impl BulkStop {
     }
 
     /// Takes no further requests and gives up those under way: each is reported as an error of kind
-    /// [`Abandoned`](crate::ErrorKind::Abandoned), whose outcome is *not sent*, *refused* or *unknown*;
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), whose outcome is *not sent*, *refused* or *unknown*;
     /// an unknown one can be [confirmed](crate::Client::confirm).
     pub fn abandon(&self) {
         self.advance(Stage::Abandoned);

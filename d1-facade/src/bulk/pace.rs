@@ -157,9 +157,9 @@ fn is_everybodys(error: &Error) -> bool {
         | ErrorKind::Connect
         | ErrorKind::Timeout
         | ErrorKind::Transport
-        | ErrorKind::Authentication => true,
+        | ErrorKind::TokenUnavailable => true,
         // A 500 may be about the card.
-        ErrorKind::Server => matches!(error.status(), Some(502..=504)),
+        ErrorKind::ServerError => matches!(error.status(), Some(502..=504)),
         _ => error.operation() == ApiOperation::GetToken,
     }
 }

@@ -137,7 +137,7 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
 /// The error of a request whose task is gone: the runtime was shut down, or code of the caller's, such
 /// as a retry policy, panicked.
 fn vanished(operation: ApiOperation, error: JoinError) -> Error {
-    ErrorBuilder::new(operation, ErrorKind::Abandoned, Outcome::Unknown)
+    ErrorBuilder::new(operation, ErrorKind::Cancelled, Outcome::Unknown)
         .source(error)
         .build()
 }

@@ -137,7 +137,7 @@ impl ListOperations {
     ///
     /// An operation that slips from one page into the next, because a newer one came in meanwhile, is
     /// given once. The stream ends with the first error; it never goes on for ever: pages that bring
-    /// nothing new twice in a row are an [`UnreadableAnswer`](crate::ErrorKind::UnreadableAnswer).
+    /// nothing new twice in a row are an [`InvalidResponse`](crate::ErrorKind::InvalidResponse).
     ///
     /// All its pages have the same correlation id, and each of them has the whole
     /// [`timeout`](Self::timeout) for itself.
@@ -317,7 +317,7 @@ impl Cursor {
         if self.idle_pages > 1 && !self.done {
             return Err(ErrorBuilder::new(
                 ApiOperation::ListOperations,
-                ErrorKind::UnreadableAnswer,
+                ErrorKind::InvalidResponse,
                 Outcome::Unknown,
             )
             .source(PagingStandsStill)

@@ -194,18 +194,18 @@ fn kind(operation: ApiOperation, status: StatusCode, code: Option<&str>) -> Erro
     if operation == ApiOperation::GetToken && status.is_client_error() {
         return match status.as_u16() {
             429 => ErrorKind::RateLimited,
-            _ => ErrorKind::Authentication,
+            _ => ErrorKind::TokenUnavailable,
         };
     }
     match (status.as_u16(), code) {
         (404, Some("UNKNOWN_CARD")) => ErrorKind::UnknownCard,
         (404, Some("UNKNOWN_OPERATION")) => ErrorKind::UnknownOperation,
         (400, _) => ErrorKind::InvalidRequest,
-        (401, _) => ErrorKind::Unauthorized,
+        (401, _) => ErrorKind::TokenRejected,
         (403, _) => ErrorKind::Forbidden,
         (404, _) => ErrorKind::NotFound,
         (429, _) => ErrorKind::RateLimited,
-        (500..=599, _) => ErrorKind::Server,
+        (500..=599, _) => ErrorKind::ServerError,
         _ => ErrorKind::UnexpectedStatus,
     }
 }
@@ -284,9 +284,9 @@ mod tests {
     fn a_token_call_that_is_refused_for_its_rate_is_not_about_who_called() {
         for (status, expected) in [
             (StatusCode::TOO_MANY_REQUESTS, ErrorKind::RateLimited),
-            (StatusCode::BAD_REQUEST, ErrorKind::Authentication),
-            (StatusCode::UNAUTHORIZED, ErrorKind::Authentication),
-            (StatusCode::BAD_GATEWAY, ErrorKind::Server),
+            (StatusCode::BAD_REQUEST, ErrorKind::TokenUnavailable),
+            (StatusCode::UNAUTHORIZED, ErrorKind::TokenUnavailable),
+            (StatusCode::BAD_GATEWAY, ErrorKind::ServerError),
         ] {
             assert_eq!(kind(ApiOperation::GetToken, status, None), expected);
         }

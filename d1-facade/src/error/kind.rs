@@ -17,9 +17,9 @@ pub enum ErrorKind {
     /// The connection broke after the request was on its way.
     Transport,
     /// No token: D1 refused the assertion, or the token endpoint failed.
-    Authentication,
+    TokenUnavailable,
     /// D1 refused the token (401), a fresh one as well.
-    Unauthorized,
+    TokenRejected,
     /// D1 found the request not valid (400).
     InvalidRequest,
     /// D1 refuses the request (403).
@@ -33,15 +33,15 @@ pub enum ErrorKind {
     /// Too many requests (429).
     RateLimited,
     /// D1, or the gateway before it, failed (5xx).
-    Server,
+    ServerError,
     /// A status that is not documented.
     UnexpectedStatus,
     /// D1 answered with success, but its answer cannot be read.
-    UnreadableAnswer,
+    InvalidResponse,
     /// The answer is longer than the configured limit.
-    AnswerTooLarge,
+    ResponseTooLarge,
     /// The caller gave the call up ([`BulkStop::abandon`](crate::BulkStop::abandon)).
-    Abandoned,
+    Cancelled,
 }
 
 impl ErrorKind {
@@ -52,20 +52,20 @@ impl ErrorKind {
             | Self::Timeout
             | Self::Transport
             | Self::RateLimited
-            | Self::Server
-            | Self::Abandoned => true,
+            | Self::ServerError
+            | Self::Cancelled => true,
             Self::InvalidInput
             | Self::Crypto
-            | Self::Authentication
-            | Self::Unauthorized
+            | Self::TokenUnavailable
+            | Self::TokenRejected
             | Self::InvalidRequest
             | Self::Forbidden
             | Self::NotFound
             | Self::UnknownCard
             | Self::UnknownOperation
             | Self::UnexpectedStatus
-            | Self::UnreadableAnswer
-            | Self::AnswerTooLarge => false,
+            | Self::InvalidResponse
+            | Self::ResponseTooLarge => false,
         }
     }
 
@@ -77,27 +77,27 @@ impl ErrorKind {
             Self::Connect => {
                 "Check the host, the proxy, the client certificate and the trusted roots."
             }
-            Self::Timeout | Self::Transport | Self::Abandoned => {
+            Self::Timeout | Self::Transport | Self::Cancelled => {
                 "If a card was to be changed, look its operations up before asking again."
             }
-            Self::Authentication => {
+            Self::TokenUnavailable => {
                 "Check the signing key, its kid, the issuer id and this machine's clock."
             }
-            Self::Unauthorized => "Check the issuer id, the scope and the client certificate.",
+            Self::TokenRejected => "Check the issuer id, the scope and the client certificate.",
             Self::InvalidRequest => "Correct the request; the same one fails the same way again.",
             Self::Forbidden => "Check the states of the card and of its end user.",
             Self::NotFound | Self::UnknownCard | Self::UnknownOperation => "Check the ids.",
             Self::RateLimited => "Wait, then ask again.",
-            Self::Server => {
+            Self::ServerError => {
                 "If a card was to be changed, look its operations up before asking again."
             }
             Self::UnexpectedStatus => {
                 "This status is not documented; give Thales the correlation id."
             }
-            Self::UnreadableAnswer => {
+            Self::InvalidResponse => {
                 "D1 answered in a form that this version cannot read; give Thales the correlation id."
             }
-            Self::AnswerTooLarge => "Raise the limit on answers, or ask for smaller pages.",
+            Self::ResponseTooLarge => "Raise the limit on answers, or ask for smaller pages.",
         }
     }
 }
@@ -110,19 +110,19 @@ impl fmt::Display for ErrorKind {
             Self::Connect => "no connection",
             Self::Timeout => "time ran out",
             Self::Transport => "the connection broke",
-            Self::Authentication => "no access token",
-            Self::Unauthorized => "unauthorized",
+            Self::TokenUnavailable => "no access token",
+            Self::TokenRejected => "access token rejected",
             Self::InvalidRequest => "invalid request",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not found",
             Self::UnknownCard => "unknown card",
             Self::UnknownOperation => "unknown operation",
             Self::RateLimited => "too many requests",
-            Self::Server => "server error",
+            Self::ServerError => "server error",
             Self::UnexpectedStatus => "unexpected status",
-            Self::UnreadableAnswer => "unreadable answer",
-            Self::AnswerTooLarge => "answer too large",
-            Self::Abandoned => "given up",
+            Self::InvalidResponse => "invalid response",
+            Self::ResponseTooLarge => "response too large",
+            Self::Cancelled => "cancelled",
         })
     }
 }

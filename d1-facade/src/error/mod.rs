@@ -80,7 +80,7 @@ impl Error {
     pub fn token_unavailable(source: impl StdError + Send + Sync + 'static) -> Self {
         ErrorBuilder::new(
             ApiOperation::GetToken,
-            ErrorKind::Authentication,
+            ErrorKind::TokenUnavailable,
             Outcome::NotSent,
         )
         .source(source)

@@ -68,7 +68,7 @@ fn judge(status: u16, is_example: bool, result: &Result<bool, Error>) -> Result<
         Ok(has_id) => status == 200 && (*has_id || !is_example),
         Err(error) => {
             error.status() == Some(status)
-                && error.kind() != ErrorKind::UnreadableAnswer
+                && error.kind() != ErrorKind::InvalidResponse
                 && error.outcome() != Outcome::NotSent
                 && (error.troubleshooting_text().is_some() || !is_example)
         }

@@ -115,7 +115,7 @@ impl Ended {
                     again: outcome == Ending::NotSent
                         || outcome == Ending::Refused
                             // A refused token says nothing of the line.
-                            && (error.is_retryable() || error.kind() == ErrorKind::Unauthorized),
+                            && (error.is_retryable() || error.kind() == ErrorKind::TokenRejected),
                     http_status: error.status(),
                     kind: Some(report::kind(error.kind())),
                     ..Self::new(line, outcome)

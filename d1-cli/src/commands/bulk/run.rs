@@ -241,8 +241,8 @@ impl Shared<'_> {
     fn watch(&self, result: &Result<Receipt, Error>, unsent: &mut Unsent) {
         unsent.count(result);
         let why = match result.as_ref().map_err(Error::kind) {
-            Err(ErrorKind::Authentication) => "D1 gives no token",
-            Err(ErrorKind::Unauthorized) => "D1 refuses its own token",
+            Err(ErrorKind::TokenUnavailable) => "D1 gives no token",
+            Err(ErrorKind::TokenRejected) => "D1 refuses its own token",
             _ if unsent.is_hopeless() => "D1 cannot be reached",
             _ => return,
         };
