@@ -124,15 +124,17 @@ pub fn run() -> ExitCode {
 }
 
 fn run_codegen(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
-    let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
-    let files = codegen::generate(&spec)?;
+    let files = codegen::generate(&linted(path)?)?;
     let mend = "`cargo xtask codegen`, and review the snapshots";
     apply(&files, check, mend)
 }
 
 fn run_guide(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
-    let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
-    apply(&guide::generate(&spec)?, check, "`cargo xtask guide`")
+    apply(
+        &guide::generate(&linted(path)?)?,
+        check,
+        "`cargo xtask guide`",
+    )
 }
 
 fn apply(files: &[GeneratedFile], check: bool, mend: &'static str) -> Result<(), Error> {
@@ -153,11 +155,24 @@ fn run_diff(file: &Path) -> ExitCode {
 }
 
 fn run_lint(path: Option<PathBuf>) -> Result<(), Error> {
-    let spec = spec::load(&path.unwrap_or_else(spec::spec_path))?;
-    let findings = lint::check(&spec);
-    if !findings.is_empty() {
-        return Err(Error::Lint(findings));
-    }
+    linted(path)?;
     println!("spec-lint: {} rules, no findings", lint::RULES.len());
     Ok(())
+}
+
+/// The spec that is asked for, once no rule objects to it.
+fn linted(path: Option<PathBuf>) -> Result<serde_json::Value, Error> {
+    let path = path.unwrap_or_else(spec::spec_path);
+    let spec = spec::load(&path)?;
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let root = spec::workspace_root();
+    let name = path.strip_prefix(root).unwrap_or(&path);
+    let findings = lint::check_text(&text, &name.display().to_string())?;
+    match findings.is_empty() {
+        true => Ok(spec),
+        false => Err(Error::Lint(findings)),
+    }
 }

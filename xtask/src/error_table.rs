@@ -7,7 +7,7 @@ use quote::quote;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::spec::{Operation, operations};
+use crate::spec::{Operation, operations, variant};
 
 pub(crate) const HEADING: &str =
     "//! The endpoints of the spec, and what each of their error statuses means.\n";
@@ -142,7 +142,7 @@ fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStr
             }
         }
     }
-    let variants = used.iter().map(|(name, _)| variant(name));
+    let variants = used.iter().map(|(name, _)| ident(name));
     let docs = used.iter().map(|(_, doc)| format!(" {doc}"));
     Ok(quote! {
         /// Something about a request that decides whether a row can apply to it.
@@ -172,7 +172,7 @@ fn row_literal(
     let retryable = optional(row.get("retryable").and_then(Value::as_bool));
     let (meaning, advice) = (text("meaning")?, text("advice")?);
     let migrated = row.get("tenant").and_then(Value::as_str) == Some("migrated");
-    let when = conditions(row).map(variant);
+    let when = conditions(row).map(ident);
     Ok(quote! {
         ErrorRow {
             operation: ApiOperation::#endpoint,
@@ -201,22 +201,9 @@ fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
 }
 
 fn endpoint_variant(operation: &Operation<'_>) -> Ident {
-    let id = operation.name();
-    let mut chars = id.chars();
-    let first = chars.next().map(|c| c.to_ascii_uppercase());
-    let name: String = first.into_iter().chain(chars).collect();
-    Ident::new(&name, Span::call_site())
+    ident(&operation.name())
 }
 
-/// `new-card-id-same` as `NewCardIdSame`.
-fn variant(kebab: &str) -> Ident {
-    let name: String = kebab
-        .split('-')
-        .flat_map(|word| {
-            let mut chars = word.chars();
-            let first = chars.next().map(|c| c.to_ascii_uppercase());
-            first.into_iter().chain(chars)
-        })
-        .collect();
-    Ident::new(&name, Span::call_site())
+fn ident(name: &str) -> Ident {
+    Ident::new(&variant(name), Span::call_site())
 }

@@ -1,8 +1,12 @@
 //! Reads the OpenAPI file and answers the few questions that every generator asks of it.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use serde_saphyr::Spanned;
 
 use crate::error::Error;
 
@@ -35,6 +39,11 @@ pub fn load(path: &Path) -> Result<Value, Error> {
     })
 }
 
+/// The pointer of what `key` names below `pointer`, escaped as RFC 6901 has it.
+pub(crate) fn join(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
 /// Parses the text of a spec.
 ///
 /// # Errors
@@ -43,12 +52,114 @@ pub fn parse(text: &str) -> Result<Value, Error> {
     serde_saphyr::from_str(text).map_err(|e| Error::Parse(e.to_string()))
 }
 
+/// The line of each place of a text, by its JSON pointer.
+pub type Lines = BTreeMap<String, u64>;
+
+/// Where each key and each item of a list stands.
+///
+/// # Errors
+/// When the text is not YAML.
+pub fn lines(text: &str) -> Result<Lines, Error> {
+    let root: Spanned<Node> =
+        serde_saphyr::from_str(text).map_err(|e| Error::Parse(e.to_string()))?;
+    let mut lines = Lines::from([(String::new(), 1)]);
+    root.value.collect("", &mut lines);
+    Ok(lines)
+}
+
+/// A value of YAML as far as it has parts.
+enum Node {
+    Scalar,
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(Spanned<String>, Node)>),
+}
+
+impl Node {
+    fn collect(&self, pointer: &str, lines: &mut Lines) {
+        match self {
+            Self::Scalar => {}
+            Self::List(items) => {
+                for (i, item) in items.iter().enumerate() {
+                    let place = join(pointer, &i.to_string());
+                    lines.insert(place.clone(), item.referenced.line());
+                    item.value.collect(&place, lines);
+                }
+            }
+            Self::Map(entries) => {
+                for (key, value) in entries {
+                    let place = join(pointer, &key.value);
+                    lines.insert(place.clone(), key.referenced.line());
+                    value.collect(&place, lines);
+                }
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts;
+
+        impl<'de> Visitor<'de> for Parts {
+            type Value = Node;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Node::Map(entries))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Node::List(items))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Node, E> {
+                Ok(Node::Scalar)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
+                Ok(Node::Scalar)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
+                Ok(Node::Scalar)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
+                Ok(Node::Scalar)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
+                Ok(Node::Scalar)
+            }
+
+            fn visit_unit<E>(self) -> Result<Node, E> {
+                Ok(Node::Scalar)
+            }
+        }
+
+        deserializer.deserialize_any(Parts)
+    }
+}
+
 /// One operation of the spec, with what its path item says.
 pub(crate) struct Operation<'a> {
     /// The path template.
     pub(crate) path: &'a str,
     /// The method, in lower case.
     pub(crate) method: &'a str,
+    /// Where it stands in the document, as a JSON pointer.
+    pub(crate) pointer: String,
     /// The operation object.
     pub(crate) object: &'a Map<String, Value>,
     /// The parameters of the path item, which hold unless the operation has its own.
@@ -67,18 +178,28 @@ impl Operation<'_> {
     /// The parameters, references resolved: the operation's own, and those of its path item that
     /// it does not replace.
     pub(crate) fn parameters<'s>(&'s self, spec: &'s Value) -> Vec<&'s Value> {
-        let list = self.object.get("parameters").and_then(Value::as_array);
-        let mut parameters: Vec<_> = list
+        let located = self.located_parameters(spec);
+        located
             .into_iter()
-            .flatten()
-            .map(|p| resolve(spec, p))
+            .map(|(_, parameter)| parameter)
+            .collect()
+    }
+
+    /// The same with the place where each stands, which may be the one of a reference.
+    pub(crate) fn located_parameters<'s>(&'s self, spec: &'s Value) -> Vec<(String, &'s Value)> {
+        let list = self.object.get("parameters").and_then(Value::as_array);
+        let place = |owner: &str, i: usize| join(&join(owner, "parameters"), &i.to_string());
+        let own = list.into_iter().flatten().enumerate();
+        let mut parameters: Vec<_> = own
+            .map(|(i, p)| (place(&self.pointer, i), resolve(spec, p)))
             .collect();
-        for shared in self.shared {
+        for (i, shared) in self.shared.iter().enumerate() {
             let shared = resolve(spec, shared);
-            let replaces =
-                |own: &&Value| ["name", "in"].iter().all(|k| own.get(k) == shared.get(k));
+            let replaces = |(_, own): &(String, &Value)| {
+                ["name", "in"].iter().all(|k| own.get(k) == shared.get(k))
+            };
             if !parameters.iter().any(replaces) {
-                parameters.push(shared);
+                parameters.push((place(&join("/paths", self.path), i), shared));
             }
         }
         parameters
@@ -91,6 +212,11 @@ impl Operation<'_> {
             .flatten()
             .map(|(status, r)| (status.as_str(), resolve(spec, r)))
             .collect()
+    }
+
+    /// Where the response with this status stands.
+    pub(crate) fn response_place(&self, status: &str) -> String {
+        join(&join(&self.pointer, "responses"), status)
     }
 
     /// The schema of the request body as JSON, references resolved.
@@ -117,6 +243,7 @@ pub(crate) fn operations(spec: &Value) -> Vec<Operation<'_>> {
                     Some(Operation {
                         path,
                         method,
+                        pointer: join(&join("/paths", path), method),
                         object: object.as_object()?,
                         shared: shared.map_or(&[], Vec::as_slice),
                     })
@@ -155,6 +282,22 @@ pub(crate) fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
         }
     }
     current
+}
+
+/// A name of the spec as a variant in Rust: `USER_DECISION`, `user-decision` and `userDecision` as
+/// `UserDecision`.
+pub(crate) fn variant(name: &str) -> String {
+    let is_constant = !name.contains(|c: char| c.is_ascii_lowercase());
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        let rest = if is_constant {
+            rest.to_ascii_lowercase()
+        } else {
+            rest.to_owned()
+        };
+        first.to_ascii_uppercase() + &rest
+    };
+    name.split(['_', '-']).map(word).collect()
 }
 
 /// The last segment of a `$ref`, which is the name of the component.

@@ -73,7 +73,7 @@ fn check_of_the_committed_spec_says_fresh_of_each_file() {
 fn check_of_another_spec_shows_the_difference_writes_nothing_and_fails() {
     let before = generated_files();
     let spec = SpecFile::edited(|s| {
-        s["components"]["schemas"]["ReasonCode"]["x-d1-default"] = json!("OTHER");
+        s["components"]["schemas"]["ReasonCode"]["x-d1-default"] = json!("USER_DECISION");
     });
     let output = xtask(&["codegen", "--check", "--spec", &spec.path()]);
     assert_eq!(output.status.code(), Some(1));
@@ -85,7 +85,7 @@ fn check_of_another_spec_shows_the_difference_writes_nothing_and_fails() {
         "--- committed/d1-generated/src/facts.rs",
         "+++ spec/d1-generated/src/facts.rs",
         "-pub const REASON_CODE_DEFAULT: &str = \"ISSUER_DECISION\";",
-        "+pub const REASON_CODE_DEFAULT: &str = \"OTHER\";",
+        "+pub const REASON_CODE_DEFAULT: &str = \"USER_DECISION\";",
     ] {
         assert!(out.lines().any(|l| l == line), "no `{line}` in:\n{out}");
     }
@@ -109,9 +109,11 @@ fn a_spec_that_breaks_a_rule_is_refused_by_both_commands_before_anything_is_writ
         assert_eq!(stdout(&output), "", "{args:?}");
         assert_eq!(
             stderr(&output),
-            "error: the spec breaks 1 rule(s):\n  \
-             [confidence] components.schemas.Reason: x-d1-confidence is \"certain\"\n      \
-             mend: use sibling, client or inferred; what is documented carries no x-d1-confidence\n"
+            format!(
+                "error: the spec breaks 1 rule(s):\n  \
+                 {path}:1: `x-d1-confidence` is \"certain\"\n      \
+                 fix [closed-keys]: use one of: sibling, client, inferred\n"
+            )
         );
     }
     assert_eq!(generated_files(), before);

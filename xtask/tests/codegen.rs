@@ -253,7 +253,7 @@ fn a_spec_that_breaks_a_rule_gives_its_findings_and_no_file() {
         panic!("it is generated from");
     };
     assert_eq!(findings[0].rule, "any-of");
-    assert_eq!(findings[0].location, "components.schemas.Reason");
+    assert_eq!(findings[0].location, "components.schemas.Reason.anyOf");
 }
 
 #[test]
@@ -270,8 +270,12 @@ fn a_name_that_the_generator_does_not_keep_is_refused() {
 }
 
 #[test]
-fn an_unknown_claim_is_refused() {
-    let spec = edited(|s| schema(s, "AssertionClaims")["x-d1-sent-claims"][0] = json!("nonce"));
+fn a_claim_that_the_client_cannot_make_is_refused() {
+    let spec = edited(|s| {
+        let claims = schema(s, "AssertionClaims");
+        claims["properties"]["nonce"] = json!({"type": "string"});
+        claims["x-d1-sent-claims"] = json!(["iss", "nonce"]);
+    });
     let text = generate(&spec).unwrap_err().to_string();
     assert!(
         text.starts_with(
@@ -285,13 +289,13 @@ fn an_unknown_claim_is_refused() {
 fn a_panic_of_the_generator_is_an_error() {
     let spec = edited(|s| {
         let content = &mut operation(s, "getToken")["requestBody"]["content"];
-        content["application/x-www-form-urlencoded"]["encoding"] =
-            json!({"assertion": {"contentType": "text/plain"}});
+        let body = content["application/x-www-form-urlencoded"].take();
+        *content = json!({ "text/csv": body });
     });
     let Err(Error::Generate(text)) = generate(&spec) else {
         panic!("it is generated from");
     };
-    assert!(text.contains("encoding"), "{text}");
+    assert!(text.contains("text/csv"), "{text}");
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! Rules on operations: what progenitor panics on, ignores, or gets wrong.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Breach;
-use crate::spec::{METHODS, Operation, operations, path_items, ref_name, resolve};
+use super::patterns::is_anchored;
+use crate::spec::{Operation, join, operations, ref_name, resolve};
 
 pub(super) fn openapi_version(spec: &Value, out: &mut Vec<Breach>) {
     let version = spec.get("openapi").and_then(Value::as_str).unwrap_or("");
     if !version.starts_with("3.0.") {
         out.push(Breach::new(
-            "openapi",
+            "/openapi",
             format!("the version is `{version}`"),
         ));
     }
@@ -19,78 +22,71 @@ pub(super) fn info_version_ascii(spec: &Value, out: &mut Vec<Breach>) {
     let version = spec.pointer("/info/version").and_then(Value::as_str);
     if !version.is_some_and(|v| !v.is_empty() && v.chars().all(|c| c.is_ascii_graphic())) {
         out.push(Breach::new(
-            "info.version",
+            "/info/version",
             "it is missing, or has characters that a header cannot carry",
         ));
     }
 }
 
-pub(super) fn server_without_path(spec: &Value, out: &mut Vec<Breach>) {
+pub(super) fn servers(spec: &Value, out: &mut Vec<Breach>) {
     let servers = spec.get("servers").and_then(Value::as_array);
+    let mut environments = BTreeSet::new();
     for (i, server) in servers.into_iter().flatten().enumerate() {
+        let place = format!("/servers/{i}");
         let url = server.get("url").and_then(Value::as_str).unwrap_or("");
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        if rest.contains('/') {
+        let host = url.strip_prefix("https://").unwrap_or("");
+        if host.is_empty() || host.contains('/') {
+            let problem =
+                format!("`{url}` is not https and a host alone: the generated client drops paths");
+            out.push(Breach::new(join(&place, "url"), problem));
+        }
+        let environment = server.get("x-d1-environment").and_then(Value::as_str);
+        if !environment.is_some_and(|name| environments.insert(name)) {
             out.push(Breach::new(
-                format!("servers[{i}]"),
-                format!("`{url}` has a path, which the generated client drops"),
+                place,
+                "it has no x-d1-environment, or that of another server",
             ));
         }
     }
 }
 
 pub(super) fn operation_id(spec: &Value, out: &mut Vec<Breach>) {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for operation in operations(spec) {
         let id = operation.object.get("operationId").and_then(Value::as_str);
+        let place = join(&operation.pointer, "operationId");
         let camel = |id: &str| {
             id.starts_with(|c: char| c.is_ascii_lowercase())
                 && id.chars().all(|c| c.is_ascii_alphanumeric())
         };
         match id {
             Some(id) if !camel(id) => {
-                out.push(Breach::new(
-                    operation.name(),
-                    "its operationId is not camelCase",
-                ));
+                out.push(Breach::new(place, "its operationId is not camelCase"));
             }
             Some(id) if !seen.insert(id) => {
-                out.push(Breach::new(
-                    operation.name(),
-                    "its operationId stands twice",
-                ));
+                out.push(Breach::new(place, "its operationId stands twice"));
             }
             Some(_) => {}
-            None => out.push(Breach::new(operation.name(), "it has no operationId")),
+            None => out.push(Breach::new(operation.pointer, "it has no operationId")),
         }
     }
 }
 
-pub(super) fn ignored_key(spec: &Value, out: &mut Vec<Breach>) {
-    for (path, item) in path_items(spec) {
-        for key in item.keys() {
-            let known = METHODS.contains(&key.as_str())
-                || ["parameters", "summary", "description"].contains(&key.as_str());
-            if !known && !key.starts_with("x-") {
-                out.push(Breach::new(path, format!("it has `{key}`")));
-            }
-        }
-    }
+pub(super) fn response_status(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
-        for key in ["servers", "deprecated", "callbacks"] {
-            if operation.object.contains_key(key) {
-                out.push(Breach::new(operation.name(), format!("it has `{key}`")));
-            }
-        }
-        for parameter in operation.parameters(spec) {
-            if parameter.get("in").is_some_and(|i| i == "cookie") {
-                out.push(Breach::new(operation.name(), "it has a cookie parameter"));
-            }
-        }
         for (status, _) in operation.responses(spec) {
-            if status.starts_with(['1', '3']) {
+            let known = match status.as_bytes() {
+                [b'2', b'X', b'X'] => true,
+                [b'2' | b'4' | b'5', rest @ ..] => {
+                    rest.len() == 2 && rest.iter().all(u8::is_ascii_digit)
+                }
+                // Another rule speaks of that.
+                _ => status == "default",
+            };
+            if !known {
+                let place = operation.response_place(status);
                 out.push(Breach::new(
-                    operation.name(),
+                    place,
                     format!("it has a response for `{status}`"),
                 ));
             }
@@ -107,16 +103,15 @@ pub(super) fn one_success_response(spec: &Value, out: &mut Vec<Breach>) {
             .map(|(status, _)| *status)
             .collect();
         if success.len() != 1 || success.contains(&"default") {
-            out.push(Breach::new(
-                operation.name(),
-                format!("its success responses are: {}", success.join(", ")),
-            ));
+            let place = join(&operation.pointer, "responses");
+            let problem = format!("its success responses are: {}", success.join(", "));
+            out.push(Breach::new(place, problem));
         }
         for (status, response) in responses {
             let kinds = response.get("content").and_then(Value::as_object);
             if kinds.is_some_and(|c| c.len() > 1) {
                 out.push(Breach::new(
-                    format!("{} {status}", operation.name()),
+                    operation.response_place(status),
                     "it has bodies of several media types",
                 ));
             }
@@ -132,7 +127,7 @@ pub(super) fn one_error_schema(spec: &Value, out: &mut Vec<Breach>) {
             let name = schema.and_then(ref_name);
             if name.is_none() || *first.get_or_insert(name) != name {
                 out.push(Breach::new(
-                    format!("{} {status}", operation.name()),
+                    operation.response_place(status),
                     "its error schema is inline, missing, or another than that of its other errors",
                 ));
             }
@@ -155,10 +150,8 @@ pub(super) fn request_body_required(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
         let body = operation.request_body(spec);
         if body.is_some_and(|b| b.get("required") != Some(&Value::Bool(true))) {
-            out.push(Breach::new(
-                operation.name(),
-                "its requestBody is not required",
-            ));
+            let place = join(&operation.pointer, "requestBody");
+            out.push(Breach::new(place, "its requestBody is not required"));
         }
     }
 }
@@ -172,7 +165,7 @@ pub(super) fn one_request_media_type(spec: &Value, out: &mut Vec<Breach>) {
         let with_schema = |kind: &Value| kind.get("schema").is_some_and(Value::is_object);
         if !kinds.is_some_and(|k| k.len() == 1 && k.values().all(with_schema)) {
             out.push(Breach::new(
-                operation.name(),
+                join(&operation.pointer, "requestBody"),
                 "its requestBody has no schema, or bodies of several media types",
             ));
         }
@@ -181,7 +174,7 @@ pub(super) fn one_request_media_type(spec: &Value, out: &mut Vec<Breach>) {
 
 pub(super) fn path_parameter_pattern(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
-        for parameter in operation.parameters(spec) {
+        for (place, parameter) in operation.located_parameters(spec) {
             if parameter.get("in").is_none_or(|i| i != "path") {
                 continue;
             }
@@ -191,15 +184,40 @@ pub(super) fn path_parameter_pattern(spec: &Value, out: &mut Vec<Breach>) {
             let problem = match (ref_name(schema), pattern) {
                 (None, _) => "has no named schema",
                 (Some(_), None) => "has no pattern: `..` would leave its segment",
-                (Some(_), Some(p)) if !keeps_to_its_segment(p) => {
-                    "has a pattern that is not anchored, or lets `.`, `/` or `\\` through"
+                // Another rule speaks of a pattern that is not anchored.
+                (Some(_), Some(p)) if is_anchored(p) && !keeps_to_its_segment(p) => {
+                    "has a pattern that lets `.`, `/` or `\\` through, or nothing at all"
                 }
                 (Some(_), Some(_)) => continue,
             };
             out.push(Breach::new(
-                format!("{} {name}", operation.name()),
-                format!("the path parameter {problem}"),
+                place,
+                format!("the path parameter {name} {problem}"),
             ));
+        }
+    }
+}
+
+pub(super) fn path_template(spec: &Value, out: &mut Vec<Breach>) {
+    for operation in operations(spec) {
+        let named = operation.path.split('{').skip(1);
+        let named: BTreeSet<&str> = named.filter_map(|part| part.split('}').next()).collect();
+        let mut given = BTreeSet::new();
+        for (place, parameter) in operation.located_parameters(spec) {
+            if parameter.get("in").is_none_or(|i| i != "path") {
+                continue;
+            }
+            let name = parameter.get("name").and_then(Value::as_str).unwrap_or("?");
+            given.insert(name);
+            if !named.contains(name) || parameter.get("required") != Some(&Value::Bool(true)) {
+                let problem =
+                    format!("the path parameter {name} is not in the path, or not required");
+                out.push(Breach::new(place, problem));
+            }
+        }
+        if let Some(name) = named.difference(&given).next() {
+            let problem = format!("the path has {{{name}}}, and no parameter says what that is");
+            out.push(Breach::new(operation.pointer.clone(), problem));
         }
     }
 }
@@ -261,7 +279,7 @@ pub(super) fn query_parameter_inline(spec: &Value, out: &mut Vec<Breach>) {
         "allOf",
     ];
     for operation in operations(spec) {
-        for parameter in operation.parameters(spec) {
+        for (place, parameter) in operation.located_parameters(spec) {
             if parameter.get("in").is_none_or(|i| i != "query") {
                 continue;
             }
@@ -271,10 +289,8 @@ pub(super) fn query_parameter_inline(spec: &Value, out: &mut Vec<Breach>) {
                 .iter()
                 .find(|k| schema.is_some_and(|s| s.contains_key(**k)))
             {
-                out.push(Breach::new(
-                    format!("{} {name}", operation.name()),
-                    format!("the query parameter's schema has `{key}`"),
-                ));
+                let problem = format!("the schema of the query parameter {name} has `{key}`");
+                out.push(Breach::new(join(&place, "schema"), problem));
             }
         }
     }

@@ -1,19 +1,36 @@
 //! Keeps patterns to what OpenAPI's dialect (ECMA-262) and the engine of the client (`regex`) read alike.
 
+use regex_syntax::hir::Look;
 use serde_json::Value;
 
 use super::Breach;
 use super::schemas::walk_schemas;
+use crate::spec::join;
 
 pub(super) fn pattern_dialect(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |path, map| {
+    walk_schemas(spec, |pointer, map| {
         let Some(pattern) = map.get("pattern").and_then(Value::as_str) else {
             return;
         };
-        if let Some(problem) = what_differs(pattern) {
-            out.push(Breach::new(path, format!("`{pattern}` {problem}")));
+        let problem = what_differs(pattern).or_else(|| {
+            (!is_anchored(pattern)).then_some("is not anchored: it finds a part of a text")
+        });
+        if let Some(problem) = problem {
+            out.push(Breach::new(
+                join(pointer, "pattern"),
+                format!("`{pattern}` {problem}"),
+            ));
         }
     });
+}
+
+/// Whether a pattern matches whole texts alone, in each of its branches.
+pub(super) fn is_anchored(pattern: &str) -> bool {
+    regex_syntax::parse(pattern).is_ok_and(|hir| {
+        let properties = hir.properties();
+        properties.look_set_prefix().contains(Look::Start)
+            && properties.look_set_suffix().contains(Look::End)
+    })
 }
 
 /// What the two read differently in a pattern, or one of them not at all.

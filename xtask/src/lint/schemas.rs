@@ -6,90 +6,125 @@ use serde_json::Value;
 
 use super::Breach;
 use crate::normalize::is_omitted;
-use crate::spec::{operations, resolve};
+use crate::spec::{join, operations, resolve};
 
-/// Calls `visit` with each object of the document and its path.
+/// Calls `visit` with each object below a value, and with its pointer.
 pub(super) fn walk(
     value: &Value,
-    path: &str,
+    pointer: &str,
     visit: &mut impl FnMut(&str, &serde_json::Map<String, Value>),
 ) {
     match value {
         Value::Object(map) => {
-            visit(path, map);
+            visit(pointer, map);
             for (key, child) in map {
                 // An example is data, not schema; a property may be called so all the same.
-                let data = key == "example" || key == "examples";
-                if !data || path.ends_with(".properties") {
-                    walk(child, &format!("{path}.{key}"), visit);
+                let data = key == "example" || key == "x-d1-value-descriptions";
+                if !data || pointer.ends_with("/properties") {
+                    walk(child, &join(pointer, key), visit);
                 }
             }
         }
         Value::Array(items) => {
             for (i, child) in items.iter().enumerate() {
-                walk(child, &format!("{path}[{i}]"), visit);
+                walk(child, &join(pointer, &i.to_string()), visit);
             }
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// Calls `visit` with each schema object: those of the components, and those written in place.
-///
-/// The path starts with the operation's name, or with `components`.
+/// Calls `visit` with each object of the components and of the paths, schemas among them.
 pub(super) fn walk_schemas(
     spec: &Value,
     mut visit: impl FnMut(&str, &serde_json::Map<String, Value>),
 ) {
-    if let Some(components) = spec.get("components") {
-        walk(components, "components", &mut visit);
-    }
-    for operation in operations(spec) {
-        let object = Value::Object(operation.object.clone());
-        let name = operation.name();
-        walk(&object, &name, &mut visit);
-        for (i, shared) in operation.shared.iter().enumerate() {
-            walk(shared, &format!("{name}.path.parameters[{i}]"), &mut visit);
+    for key in ["components", "paths"] {
+        if let Some(value) = spec.get(key) {
+            walk(value, &join("", key), &mut visit);
         }
     }
 }
 
 pub(super) fn dead_reference(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |path, map| {
+    walk_schemas(spec, |pointer, map| {
         let Some(reference) = map.get("$ref").and_then(Value::as_str) else {
             return;
         };
         let target = reference.strip_prefix('#').and_then(|p| spec.pointer(p));
         // The body of a named response is left out with its schema.
-        let is_body = path.starts_with("components.responses.")
-            && path.contains(".content.")
-            && path.ends_with(".schema");
+        let is_body = pointer.starts_with("/components/responses/")
+            && pointer.contains("/content/")
+            && pointer.ends_with("/schema");
         let problem = match target {
             None => "leads nowhere",
             Some(target) if is_omitted(target) && !is_body => "leads to what the client leaves out",
             Some(_) => return,
         };
-        out.push(Breach::new(path, format!("`{reference}` {problem}")));
+        out.push(Breach::new(
+            join(pointer, "$ref"),
+            format!("`{reference}` {problem}"),
+        ));
     });
 }
 
+pub(super) fn cyclic_reference(spec: &Value, out: &mut Vec<Breach>) {
+    let components = spec.get("components").unwrap_or(&Value::Null);
+    let kinds = components.as_object().into_iter().flatten();
+    for (kind, map) in kinds {
+        for (name, component) in map.as_object().into_iter().flatten() {
+            let start = join(&join("/components", kind), name);
+            if let Some(place) = way_back(spec, &start, component, &start, &mut BTreeSet::new()) {
+                let problem = format!("it is a part of `#{start}`, and leads back to it");
+                out.push(Breach::new(place, problem));
+            }
+        }
+    }
+}
+
+/// The reference below `value` by which `start` is reached again.
+fn way_back(
+    spec: &Value,
+    start: &str,
+    value: &Value,
+    pointer: &str,
+    seen: &mut BTreeSet<String>,
+) -> Option<String> {
+    let mut references = Vec::new();
+    walk(value, pointer, &mut |pointer, map| {
+        if let Some(target) = map
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|r| r.strip_prefix('#'))
+        {
+            references.push((join(pointer, "$ref"), target.to_owned()));
+        }
+    });
+    references.into_iter().find_map(|(place, target)| {
+        if target == start {
+            return Some(place);
+        }
+        let next = spec.pointer(&target)?;
+        seen.insert(target.clone())
+            .then(|| way_back(spec, start, next, &target, seen))?
+    })
+}
+
 pub(super) fn any_of(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |path, map| {
+    walk_schemas(spec, |pointer, map| {
         if map.get("anyOf").is_some_and(Value::is_array) {
-            out.push(Breach::new(path, "it uses anyOf"));
+            out.push(Breach::new(join(pointer, "anyOf"), "it uses anyOf"));
         }
     });
 }
 
 pub(super) fn property_default(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |path, map| {
+    walk_schemas(spec, |pointer, map| {
         let properties = map.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
             if has_default(spec, property, 8) {
-                out.push(Breach::new(
-                    format!("{path}.{name}"),
-                    "the property has a default",
-                ));
+                let place = join(&join(pointer, "properties"), name);
+                out.push(Breach::new(place, "the property has a default"));
             }
         }
     });
@@ -116,27 +151,31 @@ pub(super) fn numeric_bounds(spec: &Value, out: &mut Vec<Breach>) {
         "multipleOf",
     ];
     let mut allowed = BTreeSet::new();
-    walk_schemas(spec, |path, map| {
+    walk_schemas(spec, |pointer, map| {
         let integer = map
             .get("schema")
             .is_some_and(|s| s.get("type").is_some_and(|t| t == "integer"));
         if map.get("in").is_some_and(|i| i == "query") && integer {
-            allowed.insert(format!("{path}.schema"));
+            allowed.insert(join(pointer, "schema"));
         }
         for bound in BOUNDS {
             // A property may be called so; its schema is an object.
             let bounds = map.get(bound).is_some_and(|b| !b.is_object());
-            if bounds && !(allowed.contains(path) && ["minimum", "maximum"].contains(&bound)) {
-                out.push(Breach::new(path, format!("it has `{bound}`")));
+            if bounds && !(allowed.contains(pointer) && ["minimum", "maximum"].contains(&bound)) {
+                out.push(Breach::new(
+                    join(pointer, bound),
+                    format!("it has `{bound}`"),
+                ));
             }
         }
     });
 }
 
 pub(super) fn closed_object(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |path, map| {
+    walk_schemas(spec, |pointer, map| {
         if map.get("additionalProperties") == Some(&Value::Bool(false)) {
-            out.push(Breach::new(path, "it refuses unknown fields"));
+            let place = join(pointer, "additionalProperties");
+            out.push(Breach::new(place, "it refuses unknown fields"));
         }
     });
 }
@@ -144,83 +183,97 @@ pub(super) fn closed_object(spec: &Value, out: &mut Vec<Breach>) {
 pub(super) fn response_stays_open(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
         for (status, response) in operation.responses(spec) {
-            let location = format!("{} {status}", operation.name());
-            let mut seen = BTreeSet::new();
-            for media in response
-                .get("content")
-                .and_then(Value::as_object)
-                .into_iter()
-                .flat_map(|c| c.values())
+            let mut place = operation.response_place(status);
+            if let Some(reference) = spec.pointer(&place).and_then(|r| r.get("$ref")) {
+                place = reference.as_str().unwrap_or("").replacen('#', "", 1);
+            }
+            let content = response.get("content").and_then(Value::as_object);
+            for (media, value) in content.into_iter().flatten() {
+                let schema = value.get("schema").unwrap_or(&Value::Null);
+                let place = join(&join(&join(&place, "content"), media), "schema");
+                let mut open = Open {
+                    spec,
+                    response: format!("{} {status}", operation.name()),
+                    seen: BTreeSet::new(),
+                };
+                open.check(schema, &place, out);
+            }
+        }
+    }
+    // Several operations have the same response.
+    let mut places = BTreeSet::new();
+    out.retain(|breach| places.insert(breach.pointer.clone()));
+}
+
+/// A look at the schemas of one response.
+struct Open<'a> {
+    spec: &'a Value,
+    response: String,
+    seen: BTreeSet<String>,
+}
+
+impl Open<'_> {
+    fn check(&mut self, schema: &Value, pointer: &str, out: &mut Vec<Breach>) {
+        const CLOSING: [&str; 6] = [
+            "pattern",
+            "enum",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+        ];
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            let target = reference.strip_prefix('#').unwrap_or_default().to_owned();
+            if let Some(next) = self.spec.pointer(&target)
+                && self.seen.insert(target.clone())
             {
-                let schema = media.get("schema").unwrap_or(&Value::Null);
-                open_schema(spec, schema, &location, &mut seen, out);
+                self.check(next, &target, out);
+            }
+            return;
+        }
+        let text_format = schema.get("format").is_some()
+            && schema.get("type").is_some_and(|kind| kind == "string");
+        let closing = CLOSING.iter().find(|k| schema.get(**k).is_some());
+        if let Some(key) = closing.copied().or(text_format.then_some("format")) {
+            let problem = format!("what {} holds has `{key}`", self.response);
+            out.push(Breach::new(join(pointer, key), problem));
+        }
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            self.check(property, &join(&join(pointer, "properties"), name), out);
+        }
+        for key in ["items", "additionalProperties"] {
+            if let Some(inner) = schema.get(key) {
+                self.check(inner, &join(pointer, key), out);
+            }
+        }
+        for branch in ["allOf", "oneOf"] {
+            let list = schema.get(branch).and_then(Value::as_array);
+            for (i, part) in list.into_iter().flatten().enumerate() {
+                self.check(part, &join(&join(pointer, branch), &i.to_string()), out);
             }
         }
     }
 }
 
-fn open_schema(
-    spec: &Value,
-    schema: &Value,
-    location: &str,
-    seen: &mut BTreeSet<String>,
-    out: &mut Vec<Breach>,
-) {
-    const CLOSING: [&str; 6] = [
-        "pattern",
-        "enum",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-    ];
-    if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
-        && !seen.insert(reference.to_owned())
-    {
-        return;
-    }
-    let target = resolve(spec, schema);
-    let text_format =
-        target.get("format").is_some() && target.get("type").is_some_and(|t| t == "string");
-    let closing = CLOSING.iter().find(|k| target.get(**k).is_some());
-    if let Some(key) = closing.copied().or(text_format.then_some("format")) {
-        out.push(Breach::new(
-            location,
-            format!("its response has a schema with `{key}`"),
-        ));
-    }
-    let properties = target.get("properties").and_then(Value::as_object);
-    for (name, property) in properties.into_iter().flatten() {
-        open_schema(spec, property, &format!("{location} {name}"), seen, out);
-    }
-    for key in ["items", "additionalProperties"] {
-        if let Some(inner) = target.get(key) {
-            open_schema(spec, inner, location, seen, out);
-        }
-    }
-    for branch in ["allOf", "oneOf"] {
-        let list = target.get(branch).and_then(Value::as_array);
-        for part in list.into_iter().flatten() {
-            open_schema(spec, part, location, seen, out);
-        }
-    }
-}
-
 pub(super) fn description_code(spec: &Value, out: &mut Vec<Breach>) {
-    let mut visit = |path: &str, map: &serde_json::Map<String, Value>| {
+    let mut visit = |pointer: &str, map: &serde_json::Map<String, Value>| {
         for key in ["description", "summary", "title"] {
             let text = map.get(key).and_then(Value::as_str).unwrap_or("");
             let indented = text
                 .lines()
                 .any(|l| l.starts_with("    ") || l.starts_with('\t'));
             if text.contains("```") || text.contains("~~~") || indented {
-                out.push(Breach::new(path, format!("its {key} has a code block")));
+                out.push(Breach::new(
+                    join(pointer, key),
+                    format!("its {key} has a code block"),
+                ));
             }
         }
     };
     // The text of info stands over the client.
     if let Some(info) = spec.get("info") {
-        walk(info, "info", &mut visit);
+        walk(info, "/info", &mut visit);
     }
     walk_schemas(spec, visit);
 }

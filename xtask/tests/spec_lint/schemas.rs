@@ -2,103 +2,140 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, case, change, read, schema};
-
-const CHANGE: &str = "components.schemas.Change";
-const REASON: &str = "components.schemas.Change.reason";
-const REASON_TYPE: &str = "components.schemas.Reason";
-const REASON_SCHEMA: &str = "components.schemas.Change.properties.reason";
+use super::{Case, case, change, read, remove, schema};
 
 /// Puts `value` in the place of the property `reason` of the schema `Change`.
 fn reason(spec: &mut Value, value: Value) {
     schema(spec, "Change")["properties"]["reason"] = value;
 }
 
+/// Adds an open list of values.
+fn open(spec: &mut Value, values: Value) {
+    *schema(spec, "Open") = json!({"type": "string", "x-extensible-enum": values});
+}
+
 pub(crate) const CASES: &[Case] = &[
-    case("dead-reference", REASON_SCHEMA, "leads nowhere", |s| {
+    case("dead-reference", |s| {
         reason(s, json!({"$ref": "#/components/schemas/Nothing"}));
     }),
-    case("dead-reference", REASON_SCHEMA, "leads nowhere", |s| {
+    case("dead-reference", |s| {
         reason(s, json!({"$ref": "other.yaml#/components/schemas/Reason"}));
     }),
-    case("dead-reference", REASON_SCHEMA, "leaves out", |s| {
+    case("dead-reference", |s| {
         reason(s, json!({"$ref": "#/components/schemas/Secret"}));
     }),
-    case("pattern-dialect", REASON_TYPE, "is no pattern", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!("^[a-z{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "more than a group", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!("^(?=a)[a-z]{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "more than a group", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!("^(?i)[a-z]{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "Unicode", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!(r"^\d{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "Unicode", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!(r"^[\w]{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "a dot", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!("^.{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "a set operation", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!("^[a-z&&b]{1,9}$");
     }),
-    case("pattern-dialect", REASON_TYPE, "a set within a set", |s| {
+    case("pattern-dialect", |s| {
         schema(s, "Reason")["pattern"] = json!("^[a[b]]{1,9}$");
     }),
-    case("any-of", REASON_SCHEMA, "anyOf", |s| {
+    case("cyclic-reference", |s| {
+        schema(s, "Change")["properties"]["before"] =
+            json!({"$ref": "#/components/schemas/Change"});
+    }),
+    case("cyclic-reference", |s| {
+        *schema(s, "Reason") = json!({"allOf": [{"$ref": "#/components/schemas/Reason"}]});
+    }),
+    case("required-properties", |s| {
+        schema(s, "Change")["required"] = json!(["state"]);
+    }),
+    case("reserved", |s| {
+        schema(s, "Card")["properties"]["id"]["x-d1-reserved"] = json!(true);
+    }),
+    case("bounds", |s| {
+        let text = json!({"type": "string", "minLength": 9, "maxLength": 3});
+        reason(s, text);
+    }),
+    case("bounds", |s| {
+        read(s)["parameters"][1]["schema"]["minimum"] = json!(11);
+        read(s)["parameters"][1]["schema"]["maximum"] = json!(10);
+        remove(&mut read(s)["parameters"][1]["schema"], "default");
+    }),
+    case("open-values", |s| open(s, json!(["lost"]))),
+    case("open-values", |s| {
+        open(s, json!(["CARD_LOST", "CARD__LOST"]))
+    }),
+    case("open-values", |s| open(s, json!(["UNKNOWN"]))),
+    case("open-values", |s| {
+        open(s, json!(["LOST"]));
+        schema(s, "Open")["x-d1-value-descriptions"] = json!({"LOSST": "It was lost."});
+    }),
+    case("valid-values", |s| {
+        open(s, json!(["LOST"]));
+        schema(s, "Open")["x-d1-default"] = json!("FOUND");
+    }),
+    case("valid-values", |s| {
+        schema(s, "Card")["example"] = json!({"tags": "none"});
+    }),
+    case("valid-values", |s| {
+        schema(s, "CardId")["example"] = json!("an id");
+    }),
+    case("valid-values", |s| {
+        read(s)["parameters"][1]["example"] = json!(51);
+    }),
+    case("valid-values", |s| {
+        read(s)["parameters"][1]["schema"]["default"] = json!("ten");
+    }),
+    case("any-of", |s| {
         reason(s, json!({"anyOf": [{"type": "string"}]}));
     }),
-    case(
-        "any-of",
-        "changeCard.requestBody.content.application/json.schema",
-        "anyOf",
-        |s| {
-            let content = &mut change(s)["requestBody"]["content"]["application/json"];
-            content["schema"] = json!({"anyOf": [{"type": "string"}]});
-        },
-    ),
-    case("property-default", REASON, "default", |s| {
+    case("any-of", |s| {
+        let content = &mut change(s)["requestBody"]["content"]["application/json"];
+        content["schema"] = json!({"anyOf": [{"type": "string"}]});
+    }),
+    case("property-default", |s| {
         reason(s, json!({"type": "string", "default": "A"}));
     }),
-    case("property-default", REASON, "default", |s| {
+    case("property-default", |s| {
         schema(s, "Reason")["default"] = json!("A");
     }),
-    case("property-default", REASON, "default", |s| {
+    case("property-default", |s| {
         let named = json!({"$ref": "#/components/schemas/Reason"});
         reason(s, json!({"allOf": [named], "description": "Why."}));
         schema(s, "Reason")["default"] = json!("A");
     }),
-    case("numeric-bounds", REASON_SCHEMA, "`minimum`", |s| {
+    case("numeric-bounds", |s| {
         reason(s, json!({"type": "integer", "minimum": 1}));
     }),
-    case("closed-object", CHANGE, "unknown fields", |s| {
+    case("closed-object", |s| {
         schema(s, "Change")["additionalProperties"] = json!(false);
     }),
-    case(
-        "closed-object",
-        "readCard.responses.200.content.application/json.schema",
-        "unknown fields",
-        |s| {
-            let content = &mut read(s)["responses"]["200"]["content"]["application/json"];
-            content["schema"] = json!({"type": "object", "additionalProperties": false});
-        },
-    ),
-    case("description-code", CHANGE, "description", |s| {
+    case("closed-object", |s| {
+        let content = &mut read(s)["responses"]["200"]["content"]["application/json"];
+        content["schema"] = json!({"type": "object", "additionalProperties": false});
+    }),
+    case("description-code", |s| {
         schema(s, "Change")["description"] = json!("See:\n```\nlet x;\n```");
     }),
-    case("description-code", CHANGE, "description", |s| {
+    case("description-code", |s| {
         schema(s, "Change")["description"] = json!("See:\n~~~\nlet x;\n~~~");
     }),
-    case("description-code", "readCard", "description", |s| {
+    case("description-code", |s| {
         read(s)["description"] = json!("See:\n\n    let x;");
     }),
-    case("description-code", "readCard", "summary", |s| {
+    case("description-code", |s| {
         read(s)["summary"] = json!("```let x;```");
     }),
-    case("description-code", "info", "description", |s| {
+    case("description-code", |s| {
         s["info"]["description"] = json!("See:\n\n\tlet x;");
     }),
 ];
@@ -111,30 +148,30 @@ fn returned(spec: &mut Value, value: Value) {
 const OPEN: &str = "response-stays-open";
 
 pub(crate) const RESPONSES: &[Case] = &[
-    case(OPEN, "readCard 200 id", "`pattern`", |s| {
+    case(OPEN, |s| {
         returned(s, json!({"type": "string", "pattern": "^[a-z]$"}));
     }),
-    case(OPEN, "readCard 200 id", "`enum`", |s| {
+    case(OPEN, |s| {
         returned(s, json!({"$ref": "#/components/schemas/Reason"}));
     }),
-    case(OPEN, "readCard 200 id", "`format`", |s| {
+    case(OPEN, |s| {
         returned(s, json!({"type": "string", "format": "date-time"}));
     }),
-    case(OPEN, "readCard 200 id", "`enum`", |s| {
+    case(OPEN, |s| {
         returned(s, json!({"oneOf": [{"type": "string", "enum": ["A"]}]}));
     }),
-    case(OPEN, "readCard 200 tags", "`maxLength`", |s| {
+    case(OPEN, |s| {
         schema(s, "Card")["properties"]["tags"]["items"]["maxLength"] = json!(9);
     }),
-    case(OPEN, "readCard 200", "`minLength`", |s| {
+    case(OPEN, |s| {
         let texts = json!({"type": "string", "minLength": 1});
         schema(s, "Card")["additionalProperties"] = texts;
     }),
-    case(OPEN, "changeCard 2XX", "`maxItems`", |s| {
+    case(OPEN, |s| {
         let list = json!({"type": "array", "maxItems": 3, "items": {"type": "string"}});
         change(s)["responses"]["2XX"]["content"] = json!({"application/json": {"schema": list}});
     }),
-    case(OPEN, "changeCard 403 error", "`pattern`", |s| {
+    case(OPEN, |s| {
         // The other operation's errors are left with another body of their own.
         let mut other = schema(s, "ErrorBody").clone();
         other["properties"]["error"]["pattern"] = json!("^[a-z]$");

@@ -1,0 +1,154 @@
+//! Slips of the pen in the committed spec: each is found, with its line and what to do.
+
+use std::fmt::Write as _;
+
+use xtask::lint;
+
+/// What is replaced, once, and by what.
+const EDITS: &[(&str, &str)] = &[
+    // Keys of ours: their names, their values, their places.
+    (
+        "    CardCredentials:\n      type: object\n      description: The plaintext of encryptedData. It never travels in clear.\n      x-d1-client: omit",
+        "    CardCredentials:\n      type: object\n      description: The plaintext of encryptedData. It never travels in clear.\n      x-d1-client: omitt",
+    ),
+    ("x-d1-client: omit", "x-d1-cilent: omit"),
+    ("x-d1-client: omit", "X-D1-Client: omit"),
+    ("x-d1-client: omit", "x-d1-client: true"),
+    (
+        "          x-d1-reserved: true",
+        "          x-d1-client: omit",
+    ),
+    ("x-d1-reserved: true", "x-d1-reserved: yes please"),
+    ("x-d1-reserved: true", "x-d1-reserved: false"),
+    ("x-d1-environment: staging", "x-d1-environment: stagign"),
+    ("x-d1-environment: staging", "x-d1-environment: production"),
+    (
+        "      x-d1-confidence: sibling\n",
+        "      x-d1-confidence: sibbling\n",
+    ),
+    ("x-d1-rust-name: limit", "x-d1-rustname: limit"),
+    (
+        "x-d1-sent-claims: [iss, sub, aud, iat, exp]",
+        "x-d1-sent-claims: [iss, sub, aud, iat, nbf]",
+    ),
+    (
+        "x-d1-sent-claims: [iss, sub, aud, iat, exp]",
+        "x-d1-sent-claims: [iss, iss]",
+    ),
+    (
+        "x-d1-default: ISSUER_DECISION",
+        "x-d1-default: ISSUER_DESICION",
+    ),
+    ("x-d1-default: 900", "x-d1-default: soon"),
+    (
+        "              when: [reason-code-other-than-default]",
+        "              when: [reason-code-other]",
+    ),
+    (
+        "              tenant: migrated",
+        "              tennant: migrated",
+    ),
+    (
+        "              retryable: false",
+        "              retryable: no way",
+    ),
+    // Lists.
+    (
+        "x-extensible-enum: [ACTIVE, INACTIVE]",
+        "x-extensible-enum: [ACTIVE, INACTIVE, ACTIVE]",
+    ),
+    (
+        "x-extensible-enum: [ACTIVE, INACTIVE]",
+        "x-extensible-enums: [ACTIVE, INACTIVE]",
+    ),
+    (
+        "x-extensible-enum: [SUCCESSFUL, PENDING, FAILED]",
+        "x-extensible-enum: SUCCESSFUL",
+    ),
+    ("required: [pan, exp]", "required: [pan, expiry]"),
+    // Values against what the spec says of them.
+    ("example: ISSUER_A-1", "example: ISSUER_A-12"),
+    ("      example: 10\n", "      example: 51\n"),
+    ("example: SUSPEND\n", "example: SUSPENDED\n"),
+    ("            default: 10", "            default: 0"),
+    (
+        "              reasonCode: ISSUER_DECISION",
+        "              reasonCode: issuer decision",
+    ),
+    (
+        "            error: Card not found",
+        "            error: 404",
+    ),
+    // Patterns, lengths, references.
+    (
+        r#"pattern: "^[a-zA-Z0-9 ]{1,64}$""#,
+        r#"pattern: "[a-zA-Z0-9 ]{1,64}""#,
+    ),
+    (r#"pattern: "^[0-9]{2}$""#, r#"pattern: "^[0-9]{2}|[A-Z]$""#),
+    ("      maxLength: 8192", "      maxLength: many"),
+    ("      maxLength: 8192", "      maxLength: -1"),
+    ("      maxLength: 48", "      maxLength: 0"),
+    ("            maximum: 50", "            maximum: fifty"),
+    ("            maximum: 50", "            maximum: 0"),
+    (
+        "      type: string\n      description: The id of a card product.",
+        "      $ref: \"#/components/schemas/CardProductId\"\n      description: The id of a card product.",
+    ),
+    // What the generator ignores.
+    ("info:\n", "info:\n  summary: What it is.\n"),
+    (
+        "    description: Staging (PreProd).",
+        "    descripton: Staging (PreProd).",
+    ),
+    (
+        "      operationId: deleteCard",
+        "      deprecated: true\n      operationId: deleteCard",
+    ),
+    (
+        "      operationId: deleteCard",
+        "      servers: []\n      operationId: deleteCard",
+    ),
+    ("  securitySchemes:", "  securityShemes:"),
+    (
+        "        \"404\":\n          $ref",
+        "        \"4o4\":\n          $ref",
+    ),
+    ("      minLength: 10", "      minLenght: 10"),
+];
+
+#[test]
+fn every_slip_is_found_with_its_line_and_the_fix() {
+    let committed = std::fs::read_to_string(xtask::spec::spec_path()).unwrap();
+    let mut report = String::new();
+    for (from, to) in EDITS {
+        assert!(committed.contains(from), "{from:?} is not in the spec");
+        let text = committed.replacen(from, to, 1);
+        let findings = lint::check_text(&text, "spec.yaml").unwrap();
+        assert!(
+            !findings.is_empty(),
+            "{from:?} became {to:?}, and nobody noticed"
+        );
+        let (from, to) = (last_line(from), last_line(to));
+        writeln!(report, "{from} => {to}\n{}\n", lint::render(&findings)).unwrap();
+    }
+    insta::assert_snapshot!(report);
+}
+
+fn last_line(text: &str) -> &str {
+    text.trim_end().lines().last().unwrap_or("").trim()
+}
+
+#[test]
+fn a_key_that_stands_twice_is_named_with_its_line() {
+    let committed = std::fs::read_to_string(xtask::spec::spec_path()).unwrap();
+    let text = committed.replacen(
+        "      minLength: 10\n",
+        "      minLength: 10\n      minLength: 1\n",
+        1,
+    );
+    let error = lint::check_text(&text, "spec.yaml")
+        .unwrap_err()
+        .to_string();
+    let first: Vec<&str> = error.lines().take(2).collect();
+    insta::assert_snapshot!(first.join("\n"));
+}
