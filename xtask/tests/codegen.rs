@@ -111,14 +111,14 @@ fn a_description_changes_the_client_alone() {
 
 #[test]
 fn a_pattern_changes_the_client_and_the_facts() {
-    let diffs = stale(|s| schema(s, "Reason")["pattern"] = json!("^[a-z]{1,7}$"));
+    let diffs = stale(|s| schema(s, "Reason")["pattern"] = json!("^[a-z ]{1,30}$"));
     assert_eq!(
         diffs.keys().collect::<Vec<_>>(),
         ["facts.rs", "generated.rs"]
     );
-    let new_rule = "+ pub const REASON_RULE: &str = \"must match ^[a-z]{1,7}$ and have at most 64 characters\";";
+    let new_rule = "+ pub const REASON_RULE: &str = \"must match ^[a-z ]{1,30}$ and have at most 64 characters\";";
     assert!(changed(&diffs["facts.rs"]).contains(&new_rule.to_owned()));
-    assert!(diffs["generated.rs"].contains("::regex::Regex::new(\"^[a-z]{1,7}$\")"));
+    assert!(diffs["generated.rs"].contains("::regex::Regex::new(\"^[a-z ]{1,30}$\")"));
 }
 
 #[test]
@@ -237,12 +237,12 @@ fn parameters_of_the_path_reach_the_facts_too() {
         let own = &mut operation(s, "listOperations")["parameters"];
         own.as_array_mut().unwrap().retain(|p| p["name"] != "limit");
         let path = "/banking/v1/issuers/{issuerId}/cards/{cardId}/operations";
-        parameter["schema"]["maximum"] = json!(7);
+        parameter["schema"]["maximum"] = json!(70);
         s["paths"][path]["parameters"] = json!([parameter]);
     });
     assert_eq!(
         changed(&diff),
-        ["- maximum: Some(50i64),", "+ maximum: Some(7i64),"]
+        ["- maximum: Some(50i64),", "+ maximum: Some(70i64),"]
     );
 }
 

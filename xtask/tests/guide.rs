@@ -118,5 +118,8 @@ fn a_row_without_its_advice_is_refused_before_anything_is_made() {
     rows[0].as_object_mut().unwrap().remove("advice");
     let error = generate(&spec).unwrap_err();
     assert!(matches!(error, Error::Lint(_)), "{error}");
-    assert!(error.to_string().contains("renewCard 403"), "{error}");
+    assert!(
+        error.to_string().contains("renewCard responses.403"),
+        "{error}"
+    );
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Breach;
-use super::patterns::is_anchored;
+use super::patterns::{is_anchored, keeps_to_its_segment};
 use crate::spec::{Operation, join, operations, ref_name, resolve};
 
 pub(super) fn openapi_version(spec: &Value, out: &mut Vec<Breach>) {
@@ -220,52 +220,6 @@ pub(super) fn path_template(spec: &Value, out: &mut Vec<Breach>) {
             out.push(Breach::new(operation.pointer.clone(), problem));
         }
     }
-}
-
-/// Whether a pattern is one character class, repeated, of characters that are safe in a segment.
-fn keeps_to_its_segment(pattern: &str) -> bool {
-    let inner = pattern
-        .strip_prefix("^[")
-        .and_then(|p| p.strip_suffix('$'))
-        .and_then(|p| p.split_once(']'));
-    inner.is_some_and(|(class, repeat)| is_safe_class(class.as_bytes()) && is_repeat(repeat))
-}
-
-/// Whether a character class holds letters, digits, `_` and `-` alone.
-///
-/// A range from one kind of character to another is refused: `A-z` has `\\` in it, and `--z` has
-/// `.` and `/`.
-fn is_safe_class(mut class: &[u8]) -> bool {
-    let same_kind = |a: u8, b: u8| {
-        [
-            u8::is_ascii_lowercase,
-            u8::is_ascii_uppercase,
-            u8::is_ascii_digit,
-        ]
-        .iter()
-        .any(|kind| kind(&a) && kind(&b))
-    };
-    if class.is_empty() {
-        return false;
-    }
-    loop {
-        class = match class {
-            [] => return true,
-            [first, b'-', last, rest @ ..] if same_kind(*first, *last) => rest,
-            [_, b'-', _, ..] => return false,
-            [c, rest @ ..] if c.is_ascii_alphanumeric() || [b'_', b'-'].contains(c) => rest,
-            _ => return false,
-        };
-    }
-}
-
-/// Whether a pattern's end is `{n}`, `{n,}` or `{n,m}` with an `n` above zero, and nothing else.
-fn is_repeat(text: &str) -> bool {
-    let Some(inner) = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) else {
-        return false;
-    };
-    let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
-    least.parse::<u32>().is_ok_and(|n| n > 0) && (most.is_empty() || most.parse::<u32>().is_ok())
 }
 
 pub(super) fn query_parameter_inline(spec: &Value, out: &mut Vec<Breach>) {

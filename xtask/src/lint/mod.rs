@@ -8,6 +8,7 @@ mod generator;
 mod keys;
 mod patterns;
 mod schemas;
+mod shape;
 mod values;
 
 use std::borrow::Cow;

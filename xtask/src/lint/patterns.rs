@@ -1,6 +1,6 @@
 //! Keeps patterns to what OpenAPI's dialect (ECMA-262) and the engine of the client (`regex`) read alike.
 
-use regex_syntax::hir::Look;
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde_json::Value;
 
 use super::Breach;
@@ -31,6 +31,28 @@ pub(super) fn is_anchored(pattern: &str) -> bool {
         properties.look_set_prefix().contains(Look::Start)
             && properties.look_set_suffix().contains(Look::End)
     })
+}
+
+/// Whether a pattern takes no empty text, and letters, digits, `_` and `-` alone: in a segment of a path
+/// all others mean something.
+pub(super) fn keeps_to_its_segment(pattern: &str) -> bool {
+    regex_syntax::parse(pattern)
+        .is_ok_and(|hir| hir.properties().minimum_len() > Some(0) && is_safe(&hir))
+}
+
+fn is_safe(hir: &Hir) -> bool {
+    let safe = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => literal.0.iter().all(|b| safe(char::from(*b))),
+        HirKind::Class(Class::Unicode(class)) => class
+            .iter()
+            .all(|range| range.end().is_ascii() && (range.start()..=range.end()).all(safe)),
+        HirKind::Class(Class::Bytes(_)) => false,
+        HirKind::Repetition(repetition) => is_safe(&repetition.sub),
+        HirKind::Capture(group) => is_safe(&group.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_safe),
+    }
 }
 
 /// What the two read differently in a pattern, or one of them not at all.

@@ -56,7 +56,7 @@ const NAME: &str = "rust-name";
 
 pub(crate) const NAMES: &[Case] = &[
     case(KEYS, |s| {
-        read(s)["parameters"][1]["x-d1-confidence"] = json!("documented")
+        read(s)["parameters"][1]["x-d1-confidence"] = json!("documented");
     }),
     case(KEYS, |s| {
         schema(s, "Change")["x-d1-confidence"] = json!(true);

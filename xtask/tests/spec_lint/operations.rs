@@ -27,7 +27,7 @@ pub(crate) const DOCUMENT: &[Case] = &[
         s["servers"][0]["url"] = json!("https://host.invalid/banking/v1");
     }),
     case("servers", |s| {
-        remove(&mut s["servers"][0], "x-d1-environment")
+        remove(&mut s["servers"][0], "x-d1-environment");
     }),
     case("servers", |s| {
         let first = s["servers"][0].clone();

@@ -37,7 +37,7 @@ pub(crate) const CASES: &[Case] = &[
     case(PATH, |s| pattern(s, "^[a-z]{0,9}$")),
     case(PATH, |s| pattern(s, "^[a-z]*$")),
     case(TEMPLATE, |s| {
-        remove(&mut read(s)["parameters"][0], "required")
+        remove(&mut read(s)["parameters"][0], "required");
     }),
     case(TEMPLATE, |s| {
         read(s)["parameters"].as_array_mut().unwrap().remove(0);
@@ -55,7 +55,7 @@ pub(crate) const CASES: &[Case] = &[
         s["paths"]["/cards:change"]["parameters"] = json!([query]);
     }),
     case("numeric-bounds", |s| {
-        read(s)["parameters"][1]["schema"]["multipleOf"] = json!(5)
+        read(s)["parameters"][1]["schema"]["multipleOf"] = json!(5);
     }),
     case("numeric-bounds", |s| {
         let header = json!({"name": "x-n", "in": "header",
