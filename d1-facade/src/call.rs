@@ -102,7 +102,7 @@ pub(crate) async fn make<C: ApiCall>(
     client: &Client,
     call: &C,
     options: &CallOptions,
-) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+) -> Result<(Delivered, CallInfo), Error> {
     make_in(client, call, options, &mut Progress::begin(client, options)).await
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn make_in<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+) -> Result<(Delivered, CallInfo), Error> {
     let host = client.inner().transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
     let result = {
@@ -134,7 +134,7 @@ async fn unless_abandoned<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+) -> Result<(Delivered, CallInfo), Error> {
     let Some(pace) = &options.pace else {
         return attempt(client, call, options, progress).await;
     };
@@ -158,7 +158,7 @@ async fn attempt<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(Delivered<C::Answer>, CallInfo), Error> {
+) -> Result<(Delivered, CallInfo), Error> {
     let operation = call.operation();
     let inner = client.inner();
     let invalid = |e| Error::invalid_input_of(operation, e);
@@ -246,7 +246,7 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     /// Sends the call, and tells the bulk that it is part of how it went.
-    async fn send_once(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Failed> {
+    async fn send_once(&mut self) -> Result<(Delivered, CallInfo), Failed> {
         let Some(pace) = self.pace.clone() else {
             return self.send_with_token().await;
         };
@@ -270,7 +270,7 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     /// Waits for a token and sends the call; a token that is refused is forgotten.
-    async fn send_with_token(&mut self) -> Result<(Delivered<C::Answer>, CallInfo), Failed> {
+    async fn send_with_token(&mut self) -> Result<(Delivered, CallInfo), Failed> {
         let inner = self.client.inner();
         let operation = self.call.operation();
         let token = match inner.tokens.fresh() {

@@ -160,6 +160,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_client;
+mod json;
 mod jwe;
 mod keys;
 mod open_enum;

@@ -14,46 +14,41 @@ use crate::api_operation::ApiOperation;
 use crate::error::{
     Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, TransportFault, refused,
 };
+use crate::json;
 use crate::telemetry::Host;
 use crate::text::CorrelationId;
 
 /// One call of the generated client.
 pub(crate) trait ApiCall: Sync {
-    /// What a successful answer holds.
-    type Answer: Send;
-
     /// The endpoint.
     fn operation(&self) -> ApiOperation;
 
     /// What the error table wants to know of the request.
     fn facts(&self) -> RequestFacts;
 
-    /// Makes the call.
+    /// Makes the call. What D1 answers is kept by the client's hooks, and read from there: the
+    /// generated types take no answer that differs from the spec.
     fn send(
         &self,
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
-    ) -> impl Future<
-        Output = Result<d1_generated::ResponseValue<Self::Answer>, d1_generated::Error<ErrorBody>>,
-    > + Send;
+    ) -> impl Future<Output = Result<(), d1_generated::Error<ErrorBody>>> + Send;
 }
 
 /// A successful answer.
-pub(crate) struct Delivered<T> {
+pub(crate) struct Delivered {
     /// Its status.
     pub(crate) status: http::StatusCode,
     /// Its headers.
     pub(crate) headers: HeaderMap,
-    /// Its body, where it could be read as what the spec says.
-    pub(crate) value: Option<T>,
     /// Its body as it came, where it came whole.
     pub(crate) body: Result<bytes::Bytes, BodyFault>,
 }
 
-impl<T> Delivered<T> {
-    /// The body as a JSON object, for answers that are not quite what the spec says.
+impl Delivered {
+    /// The body as a JSON object.
     pub(crate) fn json_object(&self) -> Option<Map<String, Value>> {
-        serde_json::from_slice(self.body.as_ref().ok()?).ok()
+        json::object(self.body.as_ref().ok()?)
     }
 }
 
@@ -113,7 +108,7 @@ impl Transport {
         call: &C,
         correlation_id: &CorrelationId,
         additions: Additions,
-    ) -> Result<Delivered<C::Answer>, Error> {
+    ) -> Result<Delivered, Error> {
         let context = CallContext::new(additions);
         let client = d1_generated::Client::new_with_client(
             &self.base_url,
@@ -124,7 +119,7 @@ impl Transport {
         match context.take_answer() {
             Some(answer) => {
                 self.answered.store(true, Ordering::Relaxed);
-                read_answer(call, result, answer)
+                read_answer(call, answer)
             }
             None => Err(self.no_answer(call.operation(), result.err())),
         }
@@ -147,11 +142,7 @@ impl Transport {
     }
 }
 
-fn read_answer<C: ApiCall>(
-    call: &C,
-    result: Result<d1_generated::ResponseValue<C::Answer>, d1_generated::Error<ErrorBody>>,
-    answer: Answer,
-) -> Result<Delivered<C::Answer>, Error> {
+fn read_answer<C: ApiCall>(call: &C, answer: Answer) -> Result<Delivered, Error> {
     if answer.redirected {
         // What became of the request where it was sent to first is not known.
         return Err(ErrorBuilder::new(
@@ -169,7 +160,6 @@ fn read_answer<C: ApiCall>(
     Ok(Delivered {
         status: answer.status,
         headers: answer.headers,
-        value: result.ok().map(d1_generated::ResponseValue::into_inner),
         body: answer.body,
     })
 }
@@ -187,7 +177,7 @@ impl fmt::Display for RedirectFollowed {
 impl StdError for RedirectFollowed {}
 
 /// The error of a successful answer to a read that cannot be used.
-pub(crate) fn unusable<T>(operation: ApiOperation, delivered: Delivered<T>) -> Error {
+pub(crate) fn unusable(operation: ApiOperation, delivered: Delivered) -> Error {
     let builder =
         |kind| ErrorBuilder::new(operation, kind, Outcome::Unknown).status(delivered.status);
     match delivered.body {

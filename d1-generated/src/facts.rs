@@ -60,8 +60,6 @@ pub const REQUESTOR_TYPE_VALUES: &[&str] = &["ISSUER", "USER", "TSP", "CCI", "D1
 pub const REASON_CODE_DEFAULT: &str = "ISSUER_DECISION";
 /// What holds for `TokenRequest.grant_type` when nothing is said.
 pub const TOKEN_REQUEST_GRANT_TYPE_DEFAULT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// What holds for `TokenResponse.expires_in` when nothing is said.
-pub const TOKEN_RESPONSE_EXPIRES_IN_DEFAULT: u64 = 900u64;
 /// The bounds of `offset` of `listOperations`; nobody checks them but the caller.
 pub const LIST_OPERATIONS_OFFSET: IntegerBounds = IntegerBounds {
     minimum: Some(0i64),

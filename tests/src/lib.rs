@@ -4,6 +4,7 @@
 pub mod fault_server;
 pub mod own_time;
 pub mod prism;
+pub mod tls_server;
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -64,6 +65,11 @@ pub fn any_root() -> &'static [u8] {
 /// A self-signed certificate for `name`, and its key. It is valid from a month ago for so many days
 /// from now.
 pub fn certificate(name: &str, valid_days: i64) -> (X509, PKey<Private>) {
+    certificate_of_days(name, -30, valid_days)
+}
+
+/// A self-signed certificate for `name`, and its key, valid between two days counted from now.
+pub fn certificate_of_days(name: &str, first: i64, last: i64) -> (X509, PKey<Private>) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut subject = X509Name::builder().unwrap();
@@ -79,8 +85,8 @@ pub fn certificate(name: &str, valid_days: i64) -> (X509, PKey<Private>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_secs()).unwrap();
     let day = |n: i64| Asn1Time::from_unix(now + n * 86_400).unwrap();
-    builder.set_not_before(&day(-30)).unwrap();
-    builder.set_not_after(&day(valid_days)).unwrap();
+    builder.set_not_before(&day(first)).unwrap();
+    builder.set_not_after(&day(last)).unwrap();
     let names = SubjectAlternativeName::new()
         .dns(name)
         .build(&builder.x509v3_context(None, None));

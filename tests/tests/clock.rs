@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use base64::Engine as _;
+use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
 use d1_facade::{Client, Environment, ErrorKind, SigningKey};
 use d1_tests::{CARD, ISSUER};
 use serde_json::{Value, json};
@@ -44,13 +45,25 @@ impl Respond for OtherClock {
         let date = UNIX_EPOCH + Duration::from_secs(theirs.unsigned_abs());
         let answer = match request.url.path() {
             "/authz/v1/oauth2/token" if (theirs..=theirs + 900).contains(&exp_of(request)) => {
-                let token = json!({"access_token": "token", "expires_in": 0});
+                let token = json!({"access_token": "token", "expires_in": 900});
                 ResponseTemplate::new(200).set_body_json(token)
             }
             "/authz/v1/oauth2/token" => ResponseTemplate::new(400),
             _ => ResponseTemplate::new(204),
         };
         answer.insert_header("date", httpdate::fmt_http_date(date).as_str())
+    }
+}
+
+/// Obtains a token for each call.
+struct EachTime(Exchange);
+
+impl TokenSource for EachTime {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            let token = self.0.fetch().await?;
+            Ok(AccessToken::new(token.expose_secret(), Duration::ZERO).unwrap())
+        })
     }
 }
 
@@ -62,6 +75,7 @@ async fn client(server: &MockServer) -> Client {
         .unwrap();
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
         .signing_key(SigningKey::from_pem(key, "my-kid").unwrap())
+        .token_source_with(EachTime)
         .retry(d1_facade::retry::NoRetry)
         .allow_plain_loopback()
         .build()

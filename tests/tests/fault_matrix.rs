@@ -16,8 +16,10 @@ use d1_facade::{
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::own_time::in_time;
+use d1_tests::tls_server::TlsServer;
 use d1_tests::{
-    CARD, FixedToken, ISSUER, any_root, foreign_identity, sandbox_builder_without_tokens,
+    CARD, FixedToken, ISSUER, any_root, certificate, foreign_identity,
+    sandbox_builder_without_tokens,
 };
 
 const OPERATIONS: [ApiOperation; 6] = [
@@ -211,9 +213,15 @@ async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
     };
     table.push(("TLS: unknown CA", unreachable(unknown_ca).await));
     for (name, server) in [
-        ("TLS: expired certificate", tls::Server::expired()),
-        ("TLS: wrong name", tls::Server::wrong_name()),
-        ("TLS: 1.1 only", tls::Server::old()),
+        (
+            "TLS: expired certificate",
+            TlsServer::with(certificate("localhost", -1)),
+        ),
+        (
+            "TLS: wrong name",
+            TlsServer::with(certificate("elsewhere.example", 1)),
+        ),
+        ("TLS: 1.1 only", TlsServer::of_version_1_1()),
     ] {
         let url = format!("https://localhost:{}", server.port);
         let client = || {
@@ -227,59 +235,6 @@ async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
                 .unwrap()
         };
         table.push((name, unreachable(client).await));
-    }
-}
-
-/// Servers that speak TLS, but not as they should.
-mod tls {
-    use std::net::TcpListener;
-
-    use d1_tests::certificate;
-    use openssl::pkey::{PKey, Private};
-    use openssl::ssl::{SslAcceptor, SslMethod, SslVersion};
-    use openssl::x509::X509;
-
-    /// A server that handshakes and says nothing; it ends with the process.
-    pub(super) struct Server {
-        pub(super) port: u16,
-        pub(super) certificate: Vec<u8>,
-    }
-
-    impl Server {
-        pub(super) fn expired() -> Self {
-            Self::start(certificate("localhost", -1), None)
-        }
-
-        pub(super) fn wrong_name() -> Self {
-            Self::start(certificate("elsewhere.example", 1), None)
-        }
-
-        pub(super) fn old() -> Self {
-            Self::start(certificate("localhost", 1), Some(SslVersion::TLS1_1))
-        }
-
-        fn start((certificate, key): (X509, PKey<Private>), version: Option<SslVersion>) -> Self {
-            let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls()).unwrap();
-            acceptor.set_certificate(&certificate).unwrap();
-            acceptor.set_private_key(&key).unwrap();
-            if let Some(version) = version {
-                acceptor
-                    .set_min_proto_version(Some(SslVersion::TLS1))
-                    .unwrap();
-                acceptor.set_max_proto_version(Some(version)).unwrap();
-            }
-            let acceptor = acceptor.build();
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = listener.local_addr().unwrap().port();
-            std::thread::spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    // It fails: that is what it is for.
-                    let _ = acceptor.accept(stream);
-                }
-            });
-            let certificate = certificate.to_pem().unwrap();
-            Self { port, certificate }
-        }
     }
 }
 

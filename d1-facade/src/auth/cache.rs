@@ -12,6 +12,7 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::{Instant, timeout};
 
 use super::renewal::{self, Early};
+use super::token::LONGEST_LIFETIME;
 use super::{AccessToken, TokenSource};
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
@@ -232,9 +233,6 @@ impl State {
         (now < *until).then(|| error.clone())
     }
 }
-
-/// Longer than any token lives, and short enough to be added to a clock.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn never_answered() -> Error {
     ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent).build()

@@ -7,13 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use d1_generated::hooks::Additions;
 use d1_generated::{facts, types};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
-use super::token::{AccessToken, TokenFuture, TokenSource};
+use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts};
+use crate::json;
 use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Transport, unusable};
@@ -142,25 +144,30 @@ impl Exchange {
             timeout: Some(self.transport.timeout()),
             ..self.transport.additions()
         };
-        let mut delivered = self
+        let delivered = self
             .transport
             .send(&call, correlation_id, additions)
             .await?;
-        match delivered.value.take() {
-            Some(answer) => access_token(answer),
+        match delivered.json_object() {
+            Some(answer) => access_token(delivered.status, answer),
             None => Err(unusable(ApiOperation::GetToken, delivered)),
         }
     }
 }
 
-pub(crate) fn access_token(answer: types::TokenResponse) -> Result<AccessToken, Error> {
-    let unreadable = || {
-        ErrorBuilder::new(
-            ApiOperation::GetToken,
-            ErrorKind::TokenUnavailable,
-            Outcome::NotSent,
-        )
-    };
+/// How long a token is used whose answer does not say, or says zero, less, or what is no number. D1
+/// refuses a token that ends earlier (401), and the client obtains another one then.
+const UNSTATED_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Reads the answer of the token endpoint. Only the token itself is essential.
+pub(crate) fn access_token(
+    status: StatusCode,
+    answer: Map<String, Value>,
+) -> Result<AccessToken, Error> {
+    let kind = ErrorKind::TokenUnavailable;
+    let unreadable =
+        || ErrorBuilder::new(ApiOperation::GetToken, kind, Outcome::NotSent).status(status);
+    let (answer, misfits) = json::read(answer).ok_or_else(|| unreadable().build())?;
     let types::TokenResponse {
         access_token,
         expires_in,
@@ -168,15 +175,30 @@ pub(crate) fn access_token(answer: types::TokenResponse) -> Result<AccessToken, 
         token_type: _, // Bearer, whatever it says.
         extra: _,
     } = answer;
-    let lifetime = match expires_in {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO),
-        None => Duration::from_secs(facts::TOKEN_RESPONSE_EXPIRES_IN_DEFAULT),
-    };
     // Not `unwrap_or_default`: an answer without a token must not become an empty token.
     let secret = access_token.ok_or_else(|| unreadable().build())?;
-    AccessToken::new(secret, lifetime)
-        .map(|token| token.with_scope(scope))
+    AccessToken::new(secret, lifetime(expires_in))
+        .map(|token| token.with_scope(scope.or_else(|| scopes(misfits))))
         .map_err(|e| unreadable().source(e).build())
+}
+
+/// Returns the lifetime of a token that was stated as so many seconds.
+fn lifetime(expires_in: Option<f64>) -> Duration {
+    // The cast rounds down, and makes zero of what is negative or no number.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    match expires_in.unwrap_or_default() as u64 {
+        0 => UNSTATED_LIFETIME,
+        seconds => Duration::from_secs(seconds).min(LONGEST_LIFETIME),
+    }
+}
+
+/// Returns the scopes of an answer that has a list of them.
+fn scopes(mut misfits: Map<String, Value>) -> Option<String> {
+    let Some(Value::Array(scopes)) = misfits.remove("scope") else {
+        return None;
+    };
+    let scopes: Vec<&str> = scopes.iter().filter_map(Value::as_str).collect();
+    (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
 struct GetToken {
@@ -190,8 +212,6 @@ impl Drop for GetToken {
 }
 
 impl ApiCall for GetToken {
-    type Answer = types::TokenResponse;
-
     fn operation(&self) -> ApiOperation {
         ApiOperation::GetToken
     }
@@ -204,10 +224,9 @@ impl ApiCall for GetToken {
         &self,
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
-    ) -> Result<d1_generated::ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>>
-    {
+    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
         // A random correlation id is valid here too; should it not be, the call goes without.
         let id = correlation_id.as_str().parse().ok();
-        client.get_token(id.as_ref(), &self.body).await
+        client.get_token(id.as_ref(), &self.body).await.map(drop)
     }
 }

@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, InvalidInput};
 
+/// Longer than any token lives, and short enough to be added to a clock.
+pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// An access token with its life time. It is shown nowhere, and its memory is wiped when it is
 /// dropped.
 pub struct AccessToken {

@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use d1_generated::{ResponseValue, types};
+use d1_generated::types;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -174,8 +174,6 @@ impl ChangeCall<'_> {
 }
 
 impl ApiCall for ChangeCall<'_> {
-    type Answer = ();
-
     fn operation(&self) -> ApiOperation {
         self.operation
     }
@@ -188,10 +186,9 @@ impl ApiCall for ChangeCall<'_> {
         &self,
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
-    ) -> Result<ResponseValue<()>, d1_generated::Error<types::ErrorBody>> {
+    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
         let (issuer, card) = (self.card.issuer().raw(), self.card.id().raw());
         let id = Some(correlation_id.raw());
-        // The receipt reads what D1 answers.
         match (&self.body, self.operation) {
             (Body::Plain(body), ApiOperation::ResumeCard) => {
                 client.resume_card(issuer, card, id, body).await
@@ -202,6 +199,7 @@ impl ApiCall for ChangeCall<'_> {
             (Body::Plain(body), _) => client.suspend_card(issuer, card, id, body).await,
             (Body::Renew(body), _) => client.renew_card(issuer, card, id, body).await,
         }
+        .map(drop)
     }
 }
 

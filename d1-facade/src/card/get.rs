@@ -2,13 +2,15 @@
 
 use std::future::IntoFuture;
 
-use d1_generated::{ResponseValue, types};
+use d1_generated::types;
 use futures_util::future::BoxFuture;
 
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
 use crate::call::{self, CallInfo};
 use crate::error::{Error, RequestFacts};
+#[cfg(any(fuzzing, test))]
+use crate::json;
 use crate::options::{CallOptions, call_options};
 use crate::text::{CorrelationId, OperationId};
 use crate::transport::{ApiCall, unusable};
@@ -92,13 +94,8 @@ impl GetOperation {
             id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
             digital_card: self.digital_card.then_some(true),
         };
-        let (mut delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
-        let typed = delivered.value.take();
-        let operation_found = match typed.as_ref().and_then(Operation::from_single) {
-            Some(operation) => Some(operation),
-            None => delivered.json_object().and_then(Operation::from_fields),
-        };
-        match operation_found {
+        let (delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
+        match delivered.json_object().and_then(Operation::from_fields) {
             Some(operation) => Ok(OperationDetails {
                 operation,
                 call: info,
@@ -129,8 +126,6 @@ struct Call<'a> {
 }
 
 impl ApiCall for Call<'_> {
-    type Answer = types::CardOperation;
-
     fn operation(&self) -> ApiOperation {
         ApiOperation::GetOperation
     }
@@ -143,7 +138,7 @@ impl ApiCall for Call<'_> {
         &self,
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
-    ) -> Result<ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>> {
+    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
         client
             .get_operation(
                 self.card.issuer().raw(),
@@ -153,13 +148,12 @@ impl ApiCall for Call<'_> {
                 Some(correlation_id.raw()),
             )
             .await
+            .map(drop)
     }
 }
 
 /// A body as [`GetOperation`] reads it.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn decode_operation(body: &[u8]) -> Option<Operation> {
-    let typed = serde_json::from_slice(body).ok();
-    let found = typed.as_ref().and_then(Operation::from_single);
-    found.or_else(|| Operation::from_fields(serde_json::from_slice(body).ok()?))
+    json::object(body).and_then(Operation::from_fields)
 }

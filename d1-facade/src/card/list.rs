@@ -6,10 +6,10 @@ use std::future::IntoFuture;
 use std::time::SystemTime;
 
 use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
-use d1_generated::{ResponseValue, types};
+use d1_generated::types;
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
@@ -17,6 +17,7 @@ use crate::call::{self, CallInfo};
 use crate::error::{
     Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts, server_time,
 };
+use crate::json;
 use crate::options::{CallOptions, call_options};
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, unusable};
@@ -185,29 +186,16 @@ impl ListOperations {
             offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
-        let (mut delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
-        let page = match delivered.value.take() {
-            Some(page) => Some(Page::typed(page)),
-            None => delivered.json_object().and_then(Page::lenient),
-        };
-        let Some(Page {
-            operations,
-            remaining,
-            unknown_fields,
-        }) = page
-        else {
+        let (delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
+        let Some(page) = delivered.json_object().and_then(Page::read) else {
             let error = unusable(operation, delivered);
             return Err(error.with_call(info.correlation_id(), info.attempts()));
         };
-        let has_list = !operations.is_empty()
-            || delivered
-                .json_object()
-                .is_some_and(|body| body.get("operations").is_some_and(Value::is_array));
         Ok(OperationPage {
-            operations,
-            remaining,
-            unknown_fields,
-            has_list,
+            operations: page.operations,
+            remaining: page.remaining,
+            unknown_fields: page.unknown_fields,
+            has_list: page.has_list,
             server_time: server_time(&delivered.headers),
             call: info,
         })
@@ -225,45 +213,38 @@ struct Page {
     operations: Vec<Operation>,
     remaining: Option<i64>,
     unknown_fields: Map<String, Value>,
+    has_list: bool,
 }
 
 impl Page {
-    fn typed(page: types::CardOperationPage) -> Self {
-        let types::CardOperationPage {
-            operations,
-            remaining_operations,
-            extra,
-        } = page;
-        Self {
-            operations: operations.into_iter().map(Operation::from_list).collect(),
-            remaining: remaining_operations,
-            unknown_fields: extra,
-        }
-    }
-
-    /// A page with a field that is not of the documented type, which takes nothing from the others.
-    fn lenient(mut body: Map<String, Value>) -> Option<Self> {
-        let items = match body.remove("operations") {
-            Some(Value::Array(items)) => items,
-            Some(Value::Null) | None => Vec::new(),
+    /// Reads a page; `None` where the member that should have the operations has no list.
+    fn read(mut body: Map<String, Value>) -> Option<Self> {
+        // The name of that member is not documented: it is the one that the generated type knows.
+        let is_list = |name: &String| {
+            let one = json!([{}]);
+            json::fits::<types::CardOperationPage>(name, &one)
+                && !json::fits::<types::CardOperationPage>(name, &Value::Bool(true))
+        };
+        let name = body.keys().find(|name| is_list(name)).cloned();
+        let items = match name.and_then(|name| body.remove(&name)) {
+            Some(Value::Array(items)) => Some(items),
+            Some(Value::Null) | None => None,
             Some(_) => return None,
         };
-        let remaining = match body.get("remainingOperations") {
-            Some(Value::Number(number)) => number.as_i64(),
-            Some(Value::String(text)) => text.parse().ok(),
-            _ => None,
-        };
-        if remaining.is_some() {
-            body.remove("remainingOperations");
-        }
+        let has_list = items.is_some();
         let operation = |item| match item {
             Value::Object(fields) => Operation::from_fields(fields),
             other => Operation::from_fields(Map::from_iter([(String::new(), other)])),
         };
+        let operations = items.into_iter().flatten().map(operation);
+        let (page, misfits) = json::read::<types::CardOperationPage>(body)?;
+        let mut unknown_fields = page.extra;
+        unknown_fields.extend(misfits);
         Some(Self {
-            operations: items.into_iter().map(operation).collect::<Option<_>>()?,
-            remaining,
-            unknown_fields: body,
+            operations: operations.collect::<Option<_>>()?,
+            remaining: page.remaining_operations,
+            unknown_fields,
+            has_list,
         })
     }
 }
@@ -371,8 +352,6 @@ struct Call<'a> {
 }
 
 impl ApiCall for Call<'_> {
-    type Answer = types::CardOperationPage;
-
     fn operation(&self) -> ApiOperation {
         ApiOperation::ListOperations
     }
@@ -385,7 +364,7 @@ impl ApiCall for Call<'_> {
         &self,
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
-    ) -> Result<ResponseValue<Self::Answer>, d1_generated::Error<types::ErrorBody>> {
+    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
         client
             .list_operations(
                 self.card.issuer().raw(),
@@ -395,13 +374,13 @@ impl ApiCall for Call<'_> {
                 Some(correlation_id.raw()),
             )
             .await
+            .map(drop)
     }
 }
 
 /// A body as [`ListOperations`] reads it: the operations, and how many more there are.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn decode_page(body: &[u8]) -> Option<(Vec<Operation>, Option<i64>)> {
-    let typed = serde_json::from_slice(body).ok().map(Page::typed);
-    let page = typed.or_else(|| Page::lenient(serde_json::from_slice(body).ok()?))?;
+    let page = Page::read(json::object(body)?)?;
     Some((page.operations, page.remaining))
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use d1_generated::types;
-use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Iso8601, Rfc3339};
 
+use crate::json;
 use crate::open_enum::open_enum;
 use crate::reason::ReasonCode;
 use crate::text::OperationId;
@@ -111,32 +111,9 @@ impl fmt::Debug for Operation {
 }
 
 impl Operation {
-    /// An operation of a list.
-    pub(crate) fn from_list(raw: types::CardOperationListItem) -> Self {
-        Self {
-            raw,
-            odd: Map::new(),
-        }
-    }
-
-    /// A single operation. Its fields are taken over by name, so that a field which the spec gains
-    /// is not lost.
-    pub(crate) fn from_single(raw: &types::CardOperation) -> Option<Self> {
-        let value = serde_json::to_value(raw).ok()?;
-        serde_json::from_value(value).ok().map(Self::from_list)
-    }
-
-    /// An operation some of whose fields are not what the spec says: the others still are.
+    /// Reads an operation. The fields are those of a list's item, none of which is required.
     pub(crate) fn from_fields(fields: Map<String, Value>) -> Option<Self> {
-        let mut odd = Map::new();
-        let mut readable = Map::new();
-        for (name, value) in fields {
-            let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-            let is_readable = types::CardOperationListItem::deserialize(alone).is_ok();
-            let target = if is_readable { &mut readable } else { &mut odd };
-            target.insert(name, value);
-        }
-        let raw = serde_json::from_value(Value::Object(readable)).ok()?;
+        let (raw, odd) = json::read(fields)?;
         Some(Self { raw, odd })
     }
 

@@ -118,6 +118,7 @@ impl Error {
     /// became of the exchange.
     pub(crate) fn of_token_exchange(self, correlation_id: &CorrelationId, attempts: u32) -> Self {
         self.edit(|inner| {
+            inner.kind = inner.kind.of_token_exchange();
             inner.outcome = Outcome::NotSent;
             inner.token_correlation_id = Some(correlation_id.clone());
             inner.attempts = inner.attempts.max(attempts);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::api_operation::ApiOperation;
+use crate::json;
 use crate::pan_like::{looks_like_card_number, mask_digits};
 
 /// What the client knows of a request, and the table's conditions ask for.
@@ -75,7 +76,7 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
     let body = error_body(answer);
     let code = body.as_ref().and_then(|b| b.error_code.clone());
     let causes = causes(operation, answer.status, code.as_deref(), facts);
-    let kind = kind(operation, answer.status, code.as_deref());
+    let kind = kind(answer.status, code.as_deref());
 
     let mut builder =
         ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
@@ -96,26 +97,9 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
 
 /// The body as D1 documents it; any other body is none.
 fn error_body(answer: &Answer) -> Option<ErrorBody> {
-    let bytes = answer.body.as_ref().ok()?;
-    if let Ok(body) = serde_json::from_slice(bytes) {
-        return Some(body);
-    }
-    // An object with a field of another type still has its other fields.
-    let mut extra: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-    let mut text = |key: &str| match extra.remove(key) {
-        Some(Value::String(text)) => Some(text),
-        Some(other) => {
-            extra.insert(key.to_owned(), other);
-            None
-        }
-        None => None,
-    };
-    Some(ErrorBody {
-        error: text("error"),
-        error_code: text("errorCode"),
-        error_description: text("error_description"),
-        extra,
-    })
+    let (mut body, misfits) = json::read::<ErrorBody>(json::object(answer.body.as_ref().ok()?)?)?;
+    body.extra.extend(misfits);
+    Some(body)
 }
 
 /// A server that echoes what it was sent must not get it into our output by way of its own fields.
@@ -190,13 +174,7 @@ fn causes(
         .unwrap_or_default()
 }
 
-fn kind(operation: ApiOperation, status: StatusCode, code: Option<&str>) -> ErrorKind {
-    if operation == ApiOperation::GetToken && status.is_client_error() {
-        return match status.as_u16() {
-            429 => ErrorKind::RateLimited,
-            _ => ErrorKind::TokenUnavailable,
-        };
-    }
+fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
     match (status.as_u16(), code) {
         (404, Some("UNKNOWN_CARD")) => ErrorKind::UnknownCard,
         (404, Some("UNKNOWN_OPERATION")) => ErrorKind::UnknownOperation,
@@ -288,7 +266,7 @@ mod tests {
             (StatusCode::UNAUTHORIZED, ErrorKind::TokenUnavailable),
             (StatusCode::BAD_GATEWAY, ErrorKind::ServerError),
         ] {
-            assert_eq!(kind(ApiOperation::GetToken, status, None), expected);
+            assert_eq!(kind(status, None).of_token_exchange(), expected);
         }
     }
 }

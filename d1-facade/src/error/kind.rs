@@ -16,7 +16,7 @@ pub enum ErrorKind {
     Timeout,
     /// The connection broke after the request was on its way.
     Transport,
-    /// No token: D1 refused the assertion, or the token endpoint failed.
+    /// No access token: D1 refused the assertion, or answered without a token that can be read.
     TokenUnavailable,
     /// D1 refused the token (401), a fresh one as well.
     TokenRejected,
@@ -66,6 +66,31 @@ impl ErrorKind {
             | Self::UnexpectedStatus
             | Self::InvalidResponse
             | Self::ResponseTooLarge => false,
+        }
+    }
+
+    /// Returns the kind of a call that got no token because its exchange failed so: whatever the token
+    /// endpoint refuses, and whatever it answers that cannot be read, is no access.
+    pub(crate) fn of_token_exchange(self) -> Self {
+        match self {
+            Self::InvalidInput
+            | Self::Crypto
+            | Self::Connect
+            | Self::Timeout
+            | Self::Transport
+            | Self::RateLimited
+            | Self::ServerError
+            | Self::Cancelled => self,
+            Self::TokenUnavailable
+            | Self::TokenRejected
+            | Self::InvalidRequest
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::UnknownCard
+            | Self::UnknownOperation
+            | Self::UnexpectedStatus
+            | Self::InvalidResponse
+            | Self::ResponseTooLarge => Self::TokenUnavailable,
         }
     }
 
