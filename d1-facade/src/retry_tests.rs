@@ -27,6 +27,7 @@ fn ms(milliseconds: u64) -> Duration {
 
 /// The shortest and the longest of many pauses after the n-th attempt.
 fn pauses(policy: Backoff, error: &Error, number: u32) -> (Duration, Duration) {
+    fastrand::seed(7);
     let pauses = (0..2_000).map(|_| policy.pause(&Attempt::new(error, number)).unwrap());
     pauses.fold((Duration::MAX, Duration::ZERO), |(least, most), pause| {
         (least.min(pause), most.max(pause))

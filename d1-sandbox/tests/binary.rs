@@ -8,6 +8,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::{X509Name, X509Req};
+use rustix::process::{Pid, Signal, kill_process};
+
+fn p256() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
 #[test]
 fn it_writes_its_files_and_ends_on_an_interrupt() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("it's a sandbox");
@@ -65,14 +77,7 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
     let expected = format!("{url}\nISSUER_B-2\n{}", read("signing.key"));
     assert_eq!(String::from_utf8(shell.unwrap().stdout).unwrap(), expected);
 
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -81,17 +86,15 @@ fn with_the_keys_of_an_issuer_it_writes_no_private_key() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onboarding");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    let openssl = |arguments: &str| {
-        let mut command = Command::new("openssl");
-        let output = command
-            .args(arguments.split(' '))
-            .current_dir(&folder)
-            .output();
-        assert!(output.unwrap().status.success(), "{arguments}");
-    };
-    openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key");
-    openssl("req -new -key key -subj /CN=bank.example -out csr");
-    openssl("pkey -in key -pubout -out pub");
+    let key = p256();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "bank.example").unwrap();
+    let mut request = X509Req::builder().unwrap();
+    request.set_subject_name(&name.build()).unwrap();
+    request.set_pubkey(&key).unwrap();
+    request.sign(&key, MessageDigest::sha256()).unwrap();
+    fs::write(folder.join("csr"), request.build().to_pem().unwrap()).unwrap();
+    fs::write(folder.join("pub"), key.public_key_to_pem().unwrap()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
         .args(["serve", "--dir", "out", "--csr", "csr"])
         .args(["--signing-key", "pub", "--signing-kid", "my-kid"])
@@ -177,9 +180,7 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
 fn an_assertion_for_a_shell_is_signed_with_the_key_that_it_is_given() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("assertion");
     fs::create_dir_all(&folder).unwrap();
-    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
-    let key = openssl::ec::EcKey::generate(&group).unwrap();
-    let key = openssl::pkey::PKey::from_ec_key(key).unwrap();
+    let key = p256();
     let file = folder.join("signing.key");
     fs::write(&file, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     let run = |file: &Path| {

@@ -221,7 +221,11 @@ async fn card_numbers_in_clear_are_refused_and_masked() {
     let in_clear = json!({ "pan": "1234567890123456", "exp": "1230" });
     assert_eq!(caller.post("ReplaceMe01", "renew", in_clear).await.0, 200);
 
-    let requests = sandbox.requests();
+    let mut requests = sandbox.requests();
+    for request in &mut requests {
+        // The digits of a time can be those of an expiry.
+        request.received_at = time::OffsetDateTime::UNIX_EPOCH;
+    }
     let shown = format!("{requests:?}");
     let jwe = renewal["encryptedData"].as_str().unwrap();
     for secret in [PAN, "1111", "1234567890123456", "1230", jwe, &caller.token] {

@@ -102,7 +102,7 @@ impl FaultServer {
         }
     }
 
-    /// Waits until it has nothing more to say to somebody and keeps the connection open.
+    /// Waits until it keeps a connection open without anything new to say on it.
     pub async fn stalled(&self) {
         self.stalled.notified().await;
     }
@@ -171,6 +171,7 @@ async fn serve(
             let mut clock = tokio::time::interval(DRIP);
             let mut next = bytes;
             while stream.write_all(&next).await.is_ok() {
+                stalled.notify_one();
                 clock.tick().await;
                 next.clone_from(&drop);
             }

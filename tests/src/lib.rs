@@ -43,6 +43,21 @@ pub const D1_JWK: &str = r#"{"kty":"EC","crv":"P-256","use":"enc","kid":"d1-key-
     "x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ",
     "y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck"}"#;
 
+/// The variable that gives a seed back.
+pub const SEED: &str = "D1_TEST_SEED";
+
+/// The seed of random inputs: a new one, or what [`SEED`] says. It is printed, so that a test that fails
+/// shows it.
+pub fn seed() -> u64 {
+    let given = std::env::var(SEED).ok();
+    let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().expect(SEED));
+    #[allow(clippy::print_stdout)] // The test harness shows it where the test fails.
+    {
+        println!("{SEED}={seed}");
+    }
+    seed
+}
+
 /// A token without an exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedToken;

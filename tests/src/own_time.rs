@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::fault_server::FaultServer;
 
 /// The result of a call that must be over within `patience` by the clock of the test: that moves with the
-/// real one, but jumps as soon as the server has nothing more to say.
+/// real one, but jumps as soon as the server has nothing new to say.
 pub async fn in_time<T>(
     patience: Duration,
     server: Option<&FaultServer>,
@@ -26,11 +26,12 @@ pub async fn in_time<T>(
             biased;
             result = &mut call => break result,
             () = stalled => {
-                // What was said before must have its time to arrive.
+                // What was said before must have its time to arrive: many turns of the runtime, and not
+                // one long wait, which a loaded machine may end before any socket was read.
                 tokio::select! {
                     biased;
                     result = &mut call => break result,
-                    () = real_time(ARRIVAL) => tokio::time::advance(patience).await,
+                    () = turns(ARRIVAL) => tokio::time::advance(patience).await,
                 }
             }
             () = real_time(TICK) => tokio::time::advance(TICK).await,
@@ -45,7 +46,14 @@ pub async fn in_time<T>(
 }
 
 const TICK: Duration = Duration::from_millis(1);
-const ARRIVAL: Duration = Duration::from_millis(100);
+const ARRIVAL: u32 = 100;
+
+/// Passes this many ticks of real time, each of them a turn of the runtime.
+async fn turns(count: u32) {
+    for _ in 0..count {
+        real_time(TICK).await;
+    }
+}
 
 /// Passes real time, during which the clock of the test stands still: tokio lets it jump only when no
 /// blocking task is under way.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use d1_facade::retry::{Backoff, NoRetry};
 use d1_facade::{Card, Error, ErrorKind, Outcome};
 use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
+use d1_tests::own_time::in_time;
 use d1_tests::{CARD, PAN, any_root, bare_builder_for, http2_client};
 
 const LIST: &str = "{\"operations\":[]}";
@@ -84,8 +85,9 @@ async fn an_idle_connection_that_was_closed_costs_a_read_nothing() {
     assert!(server.connections() > 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_drips_in_ends_with_the_calls_time() {
+    let patience = Duration::from_secs(5);
     let head = b"HTTP/1.1 200 OK\r\n".to_vec();
     let body = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_vec();
     let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
@@ -101,11 +103,12 @@ async fn an_answer_that_drips_in_ends_with_the_calls_time() {
             .root_certificate(any_root())
             .without_system_roots()
             .retry(NoRetry)
-            .timeout(Duration::from_millis(400));
+            .timeout(patience);
         let card = builder.build().unwrap().card(CARD.parse().unwrap());
-        let error = card.operations().await.unwrap_err();
+        let read = in_time(patience, Some(&server), card.operations().into_future()).await;
+        let error = read.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{what}: {error:?}");
-        match card.suspend().await {
+        match in_time(patience, Some(&server), card.suspend().into_future()).await {
             // Only its status is needed, and that it has.
             Ok(receipt) => assert!(what == "body" || what == "chunks", "{receipt:?}"),
             Err(error) => assert_eq!(

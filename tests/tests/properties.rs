@@ -6,8 +6,9 @@ use d1_facade::{
     AuxiliaryPan, CardCredentials, CardId, CorrelationId, Expiry, IssuerId, OperationId, Pan, Psn,
     Reason, ReasonCode,
 };
-use d1_tests::{answering, client_for};
+use d1_tests::{answering, client_for, seed};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use wiremock::ResponseTemplate;
 
 /// Digits with the check digit that the Luhn formula wants at their end.
@@ -30,15 +31,28 @@ fn card_number() -> impl Strategy<Value = String> {
         .prop_map(|d| with_check_digit(&d))
 }
 
+/// A random seed, or the one of an earlier run.
+fn seeded() -> ProptestConfig {
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(seed()),
+        // The seed gives the failure back.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(seeded())]
+
     #[test]
     fn what_is_valid_comes_back_as_it_was_given(
         issuer in "[A-Za-z0-9_-]{10}",
-        operation in "[A-Za-z0-9_-]{1,64}",
+        // Digits enough for a card number are refused.
+        operation in "[A-Za-z_-]{1,52}[0-9]{0,12}",
         card in "[A-Za-z_-]{1,48}",
         reason in "[a-zA-Z ]{1,64}",
         correlation in "[a-zA-Z_. -]{1,64}",
-        code in "[A-Z][A-Z0-9_]{0,63}",
+        code in "[A-Z][A-Z_]{0,51}[0-9]{0,12}",
     ) {
         prop_assert_eq!(issuer.parse::<IssuerId>().unwrap().to_string(), issuer);
         prop_assert_eq!(operation.parse::<OperationId>().unwrap().to_string(), operation);
@@ -138,9 +152,13 @@ fn no_id_leaves_its_place_in_the_path() {
     let ids = (
         "[A-Za-z0-9_-]{10}",
         "[A-Za-z_-]{1,48}",
-        "[A-Za-z0-9_-]{1,64}",
+        "[A-Za-z_-]{1,52}[0-9]{0,12}",
     );
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(64));
+    let config = ProptestConfig {
+        cases: 64,
+        ..seeded()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
     runner
         .run(&ids, |(issuer, card, operation)| {
             let path = format!("/banking/v1/issuers/{issuer}/cards/{card}/operations/{operation}");

@@ -88,7 +88,10 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
         ] {
             // The first and the last characters depend on what stands around the secret.
             let known = &text.as_bytes()[before.div_ceil(1).min(2) + 2..text.len() - 4];
-            forms.push(known.to_vec());
+            // So few characters stand in random text by chance.
+            if known.len() >= 8 {
+                forms.push(known.to_vec());
+            }
         }
     }
     forms

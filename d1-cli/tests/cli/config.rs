@@ -176,8 +176,9 @@ fn secrets_are_masked_where_settings_are_shown() {
     };
     for output in ["table", "json", "ndjson"] {
         let run = show(output);
+        // A random port can have four of the digits.
         assert!(
-            !run.out.contains("s3cret") && !run.out.contains("4111"),
+            !run.out.contains("s3cret") && !run.out.contains("411111"),
             "{}",
             run.out
         );

@@ -2,7 +2,7 @@
 
 use d1_sandbox::Fault;
 
-use crate::world::World;
+use crate::world::{World, until};
 
 const SUSPEND: [&str; 3] = ["card", "suspend", "ReplaceMe01"];
 
@@ -51,16 +51,17 @@ fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
     };
     let world = World::start();
     let stall = || Fault::stall().operation("suspendCard").after_effect();
-    world.sandbox.fail_next(stall());
-    let timed_out = world.d1(&suspending(&["--timeout", "1", "-o", "json"]));
-    let known = keys(&timed_out.json());
-    for signal in [Signal::INT, Signal::TERM] {
+    world
+        .sandbox
+        .fail_next(Fault::disconnect().operation("suspendCard"));
+    let lost = world.d1(&suspending(&["-o", "json"])).expect(5);
+    let known = keys(&lost.json());
+    for (before, signal) in [(1, Signal::INT), (2, Signal::TERM)] {
         world.sandbox.fail_next(stall());
         let mut command = world.command(&suspending(&["--timeout", "600", "-o", "json"]));
-        let child = command.spawn().unwrap();
-        while world.sandbox.pending_faults() > 0 {
-            std::thread::yield_now();
-        }
+        let mut child = command.spawn().unwrap();
+        let sent = || world.sandbox.requests_for("suspendCard", "ReplaceMe01");
+        until(&mut child, || sent().len() > before);
         kill_process(Pid::from_child(&child), signal).unwrap();
         let run = crate::world::wait(child).expect(5);
         assert!(
@@ -91,14 +92,9 @@ fn an_interrupted_look_up_leaves_the_outcome_unknown() {
         .sandbox
         .fail_next(Fault::disconnect().operation("suspendCard"));
     let arguments = suspending(&["--confirm", "--settle", "3600", "-o", "json"]);
-    let child = world.command(&arguments).spawn().unwrap();
-    while world
-        .sandbox
-        .requests_for("listOperations", "ReplaceMe01")
-        .is_empty()
-    {
-        std::thread::yield_now();
-    }
+    let mut child = world.command(&arguments).spawn().unwrap();
+    let looked_up = || world.sandbox.requests_for("listOperations", "ReplaceMe01");
+    until(&mut child, || !looked_up().is_empty());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let run = crate::world::wait(child).expect(5);
     assert_eq!(run.json()["lookUp"]["result"], "interrupted");

@@ -142,6 +142,16 @@ pub(crate) fn wait(child: Child) -> Run {
     }
 }
 
+/// Waits until something has happened that a running process makes happen.
+#[track_caller]
+pub(crate) fn until(child: &mut Child, happened: impl Fn() -> bool) {
+    while !happened() {
+        let ended = child.try_wait().unwrap();
+        assert_eq!(ended, None, "it ended before");
+        std::thread::yield_now();
+    }
+}
+
 /// The variables that a shell would have after loading this.
 pub(crate) fn exports(text: &str) -> Vec<(String, String)> {
     let export = |line: &str| {

@@ -5,12 +5,16 @@
 //! | Which chapters are there? | [`book`] |
 //! | What is in a chapter? | [`markdown`] |
 //! | How are its shell commands run? | [`shell`] |
+//! | Which programs do they need? | [`programs`] |
 //! | How is a terminal session recorded? | [`session`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Only tests call it.
 
 pub mod book;
 pub mod chapters;
 pub mod markdown;
+#[cfg(unix)]
+mod process;
+pub mod programs;
 #[cfg(unix)]
 pub mod session;
 #[cfg(unix)]

@@ -1,15 +1,16 @@
 //! Runs the shell commands of a chapter one after the other in one shell, and servers beside it.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::book::{Chapter, workspace};
 use crate::markdown::{self, Block};
+use crate::process::{Lines, end_group};
 
 /// What a server says when it is ready: the last line of `d1-sandbox serve`.
 const READY: &str = "Ctrl-C";
@@ -37,7 +38,7 @@ pub struct Output {
 pub struct Shell {
     child: Child,
     stdin: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Lines,
     scripts: TempDir,
     folder: PathBuf,
     count: usize,
@@ -48,18 +49,19 @@ impl Shell {
     ///
     /// # Errors
     /// When there is no bash.
-    pub fn start(folder: &Path, options: &[&str]) -> std::io::Result<Self> {
+    pub fn start(folder: &Path, options: &[&str]) -> io::Result<Self> {
         let mut child = shell(folder)
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map_err(without_bash)?;
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Ok(Self {
             child,
             stdin,
-            lines: BufReader::new(stdout).lines(),
+            lines: Lines::of(stdout),
             scripts: tempfile::tempdir()?,
             folder: folder.to_path_buf(),
             count: 0,
@@ -92,7 +94,7 @@ impl Shell {
         let _ = self.stdin.write_all(source.as_bytes());
         let mut text = String::new();
         loop {
-            let Some(line) = self.next_line() else {
+            let Some(line) = self.lines.next() else {
                 return Err(text);
             };
             if line == mark {
@@ -101,8 +103,8 @@ impl Shell {
             text += &line;
             text.push('\n');
         }
-        let code = self.next_line().unwrap_or_default();
-        self.folder = PathBuf::from(self.next_line().unwrap_or_default());
+        let code = self.lines.next().unwrap_or_default();
+        self.folder = PathBuf::from(self.lines.next().unwrap_or_default());
         // The line break that is before the mark.
         text.pop();
         Ok(Output {
@@ -110,16 +112,11 @@ impl Shell {
             code: code.parse().unwrap_or(-1),
         })
     }
-
-    fn next_line(&mut self) -> Option<String> {
-        self.lines.next()?.ok()
-    }
 }
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end_group(&mut self.child);
     }
 }
 
@@ -127,8 +124,6 @@ impl Drop for Shell {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Open as long as the server is: it may have more to say.
-    _stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -141,41 +136,47 @@ impl Server {
         let stderr = File::create(log.path()).map_err(|e| e.to_string())?;
         let mut child = shell(folder)
             .args(["-euc", command])
-            // A group of its own: the command has children.
-            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()
-            .map_err(|e| e.to_string())?;
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+            .map_err(|e| without_bash(e).to_string())?;
+        let lines = Lines::of(child.stdout.take().unwrap());
+        let server = Self { child };
         let mut said = String::new();
         while !said.contains(READY) {
-            if stdout.read_line(&mut said).unwrap_or(0) == 0 {
-                let _ = child.wait();
+            let Some(line) = lines.next() else {
                 let log = fs::read_to_string(log.path()).unwrap_or_default();
                 return Err(format!("{said}{log}"));
-            }
+            };
+            said += &line;
+            said.push('\n');
         }
-        Ok(Self {
-            child,
-            _stdout: stdout,
-        })
+        Ok(server)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-TERM", "--", &group]).output();
-        let _ = self.child.wait();
+        end_group(&mut self.child);
     }
 }
 
 fn shell(folder: &Path) -> Command {
     let mut command = Command::new("bash");
-    command.current_dir(folder).env_remove("RUST_LOG");
+    // A group of its own: the commands have children.
+    command.current_dir(folder).process_group(0);
+    command.env_remove("RUST_LOG");
     command
+}
+
+fn without_bash(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::other("the program `bash` is missing: install the package bash")
+        }
+        _ => error,
+    }
 }
 
 /// Whether a block is shell commands, and whether it is a server's.
@@ -185,6 +186,14 @@ fn kind(block: &Block) -> Option<bool> {
         Some("sh,server") => Some(true),
         _ => None,
     }
+}
+
+/// The commands of a chapter, one block after the other.
+#[must_use]
+pub fn commands_of(chapter: &Chapter) -> String {
+    let blocks = markdown::blocks(&chapter.text);
+    let texts = blocks.into_iter().filter(|b| kind(b).is_some());
+    texts.map(|b| b.text).collect()
 }
 
 /// The first server that a chapter starts.
@@ -235,6 +244,8 @@ pub fn follow(chapter: &Chapter, folder: &Path, server: &str) -> Result<usize, F
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{Pid, test_kill_process};
+
     use super::*;
 
     fn chapter(text: &str) -> Chapter {
@@ -286,8 +297,8 @@ mod tests {
                     sleep 1000 &\nwait\n```\n\n```sh\nkill -0 \"$(cat pid)\"\n```\n";
         follow(&chapter(text), folder.path(), "false").unwrap();
         let pid = fs::read_to_string(folder.path().join("a/pid")).unwrap();
-        let gone = Command::new("kill").args(["-0", pid.trim()]).output();
-        assert!(!gone.unwrap().status.success());
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        assert!(test_kill_process(pid).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::fs;
 
 use d1_guide::book::{files, source, workspace};
+use d1_guide::programs::{missing, skip};
 use d1_guide::session::{Program, path_with, record};
 use d1_guide::shell::Server;
 use similar::TextDiff;
@@ -34,7 +35,12 @@ fn every_session_is_what_the_programs_print() {
     let mut names = Vec::new();
     for path in files(&sessions, "sh") {
         let name = path.rsplit('/').next().unwrap().trim_end_matches(".sh");
+        names.push(name.to_owned());
         let commands = fs::read_to_string(&path).unwrap();
+        if let Some(why) = missing(&commands) {
+            skip(&format!("docs/sessions/{name}.sh"), &why);
+            continue;
+        }
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap();
         }
@@ -50,7 +56,6 @@ fn every_session_is_what_the_programs_print() {
             let diff = TextDiff::from_lines(&committed, &text);
             stale += &diff.unified_diff().header("committed", name).to_string();
         }
-        names.push(name.to_owned());
     }
     assert!(
         stale.is_empty(),

@@ -1,9 +1,12 @@
 //! What a journal says, line by line: that a request is about to leave, and what became of it.
 
+use std::num::NonZero;
+
 use d1_facade::{CardId, CorrelationId, Error, ErrorKind, Outcome, Receipt};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+use time::format_description::well_known::{Iso8601, Rfc3339};
 
 use super::line::Facts;
 use crate::report;
@@ -155,12 +158,41 @@ fn kept(id: &str) -> Option<String> {
 }
 
 fn now() -> String {
-    let now = OffsetDateTime::now_utc().format(&Rfc3339);
-    // A year beyond 9999 is the only time that cannot be written.
-    now.unwrap_or_default()
+    written(OffsetDateTime::now_utc())
 }
+
+/// Writes a time in UTC with three digits of a second, also where the last of them are zero: the
+/// entries of a journal have the same width at every moment.
+fn written(time: OffsetDateTime) -> String {
+    // A year beyond 9999 is the only time that cannot be written.
+    time.format(&Iso8601::<MILLISECONDS>).unwrap_or_default()
+}
+
+const MILLISECONDS: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZero::new(3),
+    })
+    .encode();
 
 /// When an entry was made.
 pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_is_written_with_the_same_width_and_can_be_read() {
+        for (nanoseconds, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (120_000_000, "1970-01-01T00:00:00.120Z"),
+            (123_456_789, "1970-01-01T00:00:00.123Z"),
+        ] {
+            let moment = OffsetDateTime::UNIX_EPOCH + time::Duration::nanoseconds(nanoseconds);
+            assert_eq!(written(moment), expected);
+            assert!(super::time(expected).is_some_and(|read| read <= moment));
+        }
+    }
 }
