@@ -114,24 +114,35 @@ pub(crate) fn timeout(config: &Config) -> Result<Duration, Failure> {
 /// The key that assertions are signed with.
 pub(crate) fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
     let setting = config.need(Name::SigningKey)?;
-    let text = read_text(setting)?;
-    let key = if is_json(&text) {
-        SigningKey::from_jwk(&text)
-    } else {
-        SigningKey::from_pem(text.as_bytes(), &config.need(Name::SigningKid)?.text)
-    };
-    key.map_err(|error| Failure::input(&setting.source, error))
+    key_file(config, setting, Name::SigningKid, SigningKey::from_bytes)
 }
 
 /// D1's key for card credentials.
 pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<EncryptionKey, Failure> {
-    let text = read_text(setting)?;
-    let key = if is_json(&text) {
-        EncryptionKey::from_jwk(&text)
-    } else {
-        EncryptionKey::from_pem(text.as_bytes(), &config.need(Name::EncryptionKid)?.text)
-    };
-    key.map_err(|error| Failure::input(&setting.source, error))
+    key_file(
+        config,
+        setting,
+        Name::EncryptionKid,
+        EncryptionKey::from_bytes,
+    )
+}
+
+/// Reads a key file, and names the setting at fault: the file, or the kid that goes with it.
+fn key_file<K>(
+    config: &Config,
+    setting: &Setting,
+    kid_name: Name,
+    parse: fn(Zeroizing<Vec<u8>>, Option<&str>) -> Result<K, InvalidInput>,
+) -> Result<K, Failure> {
+    let kid = config.get(kid_name);
+    parse(read(setting)?, kid.map(|kid| kid.text.as_str())).map_err(|error| {
+        let about_kid = error.field().ends_with("_kid");
+        match kid {
+            Some(kid) if about_kid => Failure::input(&kid.source, error),
+            None if about_kid => Failure::input(kid_name.name(), error),
+            _ => Failure::input(&setting.source, error),
+        }
+    })
 }
 
 pub(crate) fn with_keys(config: &Config, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
@@ -186,18 +197,4 @@ pub(crate) fn read(setting: &Setting) -> Result<Zeroizing<Vec<u8>>, Failure> {
             let place = format!("{} {}", setting.source, printable(&masked(&setting.text)));
             Failure::input(place, format!("cannot be read: {}", error.kind()))
         })
-}
-
-fn read_text(setting: &Setting) -> Result<Zeroizing<String>, Failure> {
-    let bytes = read(setting)?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) if is_json(text) || text.contains("-----BEGIN ") => {
-            Ok(Zeroizing::new(text.to_owned()))
-        }
-        _ => Err(Failure::input(&setting.source, "must be a PEM or a JWK")),
-    }
-}
-
-fn is_json(text: &str) -> bool {
-    text.trim_start().starts_with('{')
 }

@@ -185,6 +185,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how long an idle connection is kept; 55 seconds by default. It should be less than what the
+    /// gateways on the way allow: a request on a connection that the other side is closing can end with an
+    /// unknown outcome.
+    pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.http.pool_idle_timeout = Some(timeout);
+        self
+    }
+
     /// How long a whole call may take, waiting for a token and repeating included;
     /// 30 seconds unless said otherwise, a day at most.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -253,6 +261,7 @@ impl ClientBuilder {
             ("timeout", Some(self.timeout)),
             ("connect_timeout", self.http.connect_timeout),
             ("read_timeout", self.http.read_timeout),
+            ("pool_idle_timeout", self.http.pool_idle_timeout),
         ] {
             if timeout.is_some_and(|t| t.is_zero()) {
                 return Err(InvalidInput::new(field, "must be longer than nothing"));

@@ -9,6 +9,8 @@ use crate::error::InvalidInput;
 use crate::tls::{self, Identity, Roots};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Less than the 60 seconds for which many gateways keep an idle connection.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 const USER_AGENT: &str = concat!("d1-facade/", env!("CARGO_PKG_VERSION"));
 
 /// What the HTTP client is made of.
@@ -19,6 +21,7 @@ pub(crate) struct HttpOptions {
     pub(crate) roots: Roots,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) read_timeout: Option<Duration>,
+    pub(crate) pool_idle_timeout: Option<Duration>,
     pub(crate) user_agent: Option<String>,
     pub(crate) proxy: Option<String>,
 }
@@ -39,6 +42,7 @@ impl HttpOptions {
                 ("user_agent", self.user_agent.is_some()),
                 ("connect_timeout", self.connect_timeout.is_some()),
                 ("read_timeout", self.read_timeout.is_some()),
+                ("pool_idle_timeout", self.pool_idle_timeout.is_some()),
             ];
             refuse_beside("http_client", beside)?;
             return Ok(client);
@@ -66,9 +70,9 @@ impl HttpOptions {
             .no_deflate()
             .no_zstd()
             .connect_timeout(connect_timeout)
-            // One host: idle connections are worth keeping, all of them, but not for longer than a gateway
-            // does. A limit of their number would close and open some all the time under many calls.
-            .pool_idle_timeout(Duration::from_secs(55))
+            // One host: all idle connections are worth keeping. A limit of their number would close and open
+            // some all the time under many calls.
+            .pool_idle_timeout(self.pool_idle_timeout.unwrap_or(POOL_IDLE_TIMEOUT))
             .tcp_keepalive(Duration::from_secs(30))
             .http2_max_header_list_size(64 * 1024)
             .http2_adaptive_window(true)

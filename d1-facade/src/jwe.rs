@@ -8,7 +8,7 @@ use josekit::jwe::{self, JweHeader};
 use crate::api_operation::ApiOperation;
 use crate::credentials::CardCredentials;
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
-use crate::keys;
+use crate::keys::{self, KeyField};
 use crate::text::EncryptedData;
 
 /// A public key of D1, to which card credentials are encrypted: a P-256 key and its `kid`.
@@ -42,7 +42,10 @@ impl fmt::Display for EncryptionFailed {
 
 impl std::error::Error for EncryptionFailed {}
 
-const FIELD: &str = "encryption_key";
+const FIELD: KeyField = KeyField {
+    key: "encryption_key",
+    kid: "encryption_kid",
+};
 
 impl EncryptionKey {
     /// Reads the JSON of a public JWK: `kty` EC, `crv` P-256, with its `kid`.
@@ -50,24 +53,30 @@ impl EncryptionKey {
     /// # Errors
     /// When it is not such a key, its point is not on the curve, it has a private part, or no `kid`.
     pub fn from_jwk(json: &str) -> Result<Self, InvalidInput> {
-        let key = keys::public_from_jwk(FIELD, json)?;
-        Self::new(&key.der, key.kid.as_deref().unwrap_or(""))
+        Self::from_bytes(keys::only_jwk(FIELD, json)?, None)
     }
 
-    /// Reads a PEM (`PUBLIC KEY`) whose `kid` is told beside it.
+    /// Reads a PEM (`PUBLIC KEY` or `CERTIFICATE`) whose `kid` is given beside it.
     ///
     /// # Errors
     /// When it is not a P-256 public key, or the `kid` is empty.
     pub fn from_pem(pem: impl AsRef<[u8]>, kid: &str) -> Result<Self, InvalidInput> {
-        Self::new(&keys::public_from_pem(FIELD, pem.as_ref())?, kid)
+        Self::from_bytes(pem, Some(kid))
     }
 
-    fn new(der: &[u8], kid: &str) -> Result<Self, InvalidInput> {
+    /// Reads what stands in a key file: PEM, DER, an X.509 certificate or a JWK. The `kid` of a JWK may be
+    /// left out where it is given beside it; if both are there, they must be the same.
+    ///
+    /// # Errors
+    /// When it is not a P-256 public key (field `encryption_key`), or has no `kid` or another one than the
+    /// one that is given (field `encryption_kid`).
+    pub fn from_bytes(bytes: impl AsRef<[u8]>, kid: Option<&str>) -> Result<Self, InvalidInput> {
+        let key = keys::encryption_key(FIELD, bytes.as_ref(), kid)?;
         Ok(Self {
             encrypter: EcdhEsJweAlgorithm::EcdhEs
-                .encrypter_from_der(der)
-                .map_err(|_| InvalidInput::new(FIELD, "is not a P-256 public key"))?,
-            kid: keys::check_kid(FIELD, kid)?,
+                .encrypter_from_der(&*key.der)
+                .map_err(|_| InvalidInput::new(FIELD.key, "is not a P-256 public key"))?,
+            kid: key.kid,
         })
     }
 

@@ -1,27 +1,25 @@
-//! Reads P-256 keys from PEM and JWK, the same way whatever wrote them.
-//!
-//! OpenSSL's own PEM reader is not used: it asks for a passphrase on the terminal when a key is
-//! encrypted. josekit's is stricter than the files that `openssl` writes.
+//! Reads keys from PEM, DER and JWK, the same way whatever wrote them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::nid::Nid;
-use openssl::pkey::{HasParams, PKey, Private, Public};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
+use openssl::pkey::{HasParams, HasPublic, Id, PKey, Private, Public};
+use openssl::rsa::Rsa;
+use openssl::x509::X509;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::InvalidInput;
+use crate::pem::{self, BARE_DER, Block};
 
 const P256: Nid = Nid::X9_62_PRIME256V1;
 
 /// What a JWK says that matters here. It is never printed.
 #[derive(Deserialize)]
 struct Jwk {
-    kty: String,
+    kty: Option<String>,
     crv: Option<String>,
     x: Option<String>,
     y: Option<String>,
@@ -29,54 +27,188 @@ struct Jwk {
     kid: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
+    keys: Option<serde::de::IgnoredAny>,
 }
 
-/// A key in DER with the `kid` that stood beside it.
-pub(crate) struct WithKid<T> {
-    pub(crate) der: T,
-    pub(crate) kid: Option<String>,
+/// Which of a service's two kinds of key is read: its names in errors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyField {
+    pub(crate) key: &'static str,
+    pub(crate) kid: &'static str,
 }
 
-/// A private key as PKCS#8.
-pub(crate) type PrivateDer = Zeroizing<Vec<u8>>;
+/// A key in DER and its `kid`.
+pub(crate) struct WithKid {
+    pub(crate) der: Zeroizing<Vec<u8>>,
+    pub(crate) kid: String,
+}
 
-/// Reads a private key from PEM, PKCS#8 or SEC1.
-pub(crate) fn private_from_pem(
-    field: &'static str,
-    pem: &[u8],
-) -> Result<PrivateDer, InvalidInput> {
-    refuse_encrypted(field, pem)?;
-    let bad = || {
-        InvalidInput::new(
-            field,
-            "must be a PEM with an EC P-256 private key (PKCS#8 or SEC1)",
+/// Reads a P-256 private key from PEM, DER or the JSON of a JWK.
+pub(crate) fn signing_key(
+    field: KeyField,
+    bytes: &[u8],
+    kid: Option<&str>,
+) -> Result<WithKid, InvalidInput> {
+    if let Some(json) = json(bytes) {
+        let jwk = parse_jwk(field.key, &json, "sig")?;
+        let key = private_jwk(field.key, &jwk)?;
+        return with_kid(field, pkcs8(field.key, &key)?, jwk.kid.as_deref(), kid);
+    }
+    let key = private_key(field.key, bytes)?;
+    if !is_p256(&key) {
+        return Err(not_p256(field.key, &key));
+    }
+    with_kid(field, pkcs8(field.key, &key)?, None, kid)
+}
+
+/// Reads a P-256 public key from PEM, DER, an X.509 certificate or the JSON of a JWK.
+pub(crate) fn encryption_key(
+    field: KeyField,
+    bytes: &[u8],
+    kid: Option<&str>,
+) -> Result<WithKid, InvalidInput> {
+    let bad = |rule: &'static str| InvalidInput::new(field.key, rule);
+    let (key, own_kid) = if let Some(json) = json(bytes) {
+        let jwk = parse_jwk(field.key, &json, "enc")?;
+        if jwk.d.is_some() {
+            return Err(bad("must be D1's public JWK: it has a private part"));
+        }
+        let key = public_jwk(&jwk).ok_or_else(|| bad("is not a point of the curve P-256"))?;
+        (key, jwk.kid)
+    } else {
+        let blocks = pem::blocks(field.key, bytes)?;
+        let key = blocks.iter().find_map(public_key);
+        (
+            key.ok_or_else(|| no_such_key(field.key, &blocks, "a PUBLIC KEY"))?,
+            None,
         )
     };
-    let der = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(|_| bad())?);
-    let key = match &*der {
-        PrivateKeyDer::Pkcs8(der) => PKey::private_key_from_pkcs8(der.secret_pkcs8_der()),
-        PrivateKeyDer::Sec1(der) => {
-            EcKey::private_key_from_der(der.secret_sec1_der()).and_then(PKey::from_ec_key)
-        }
-        _ => return Err(bad()),
+    if !is_p256(&key) {
+        return Err(not_p256(field.key, &key));
     }
-    .map_err(|_| bad())?;
-    private_der(field, &key)
+    let der = key
+        .public_key_to_der()
+        .map_err(|_| bad("cannot be written as DER"))?;
+    with_kid(field, Zeroizing::new(der), own_kid.as_deref(), kid)
 }
 
-/// Reads a private key from the JSON of a JWK.
-pub(crate) fn private_from_jwk(
+/// Reads the first private key of a file.
+pub(crate) fn private_key(
     field: &'static str,
-    json: &str,
-) -> Result<WithKid<PrivateDer>, InvalidInput> {
-    let jwk = parse_jwk(field, json, "sig")?;
-    let bad = |rule: &'static str| InvalidInput::new(field, rule);
-    let d = jwk
-        .d
-        .as_ref()
-        .ok_or_else(|| bad("must be a private JWK: it has no `d`"))?;
-    let d = coordinate(d).ok_or_else(|| bad("has a `d` that is not 32 bytes of base64url"))?;
+    bytes: &[u8],
+) -> Result<PKey<Private>, InvalidInput> {
+    let blocks = pem::blocks(field, bytes)?;
+    let parse = |block: &Block| match block.label.as_str() {
+        "PRIVATE KEY" => Some(PKey::private_key_from_pkcs8(&block.der)),
+        "EC PRIVATE KEY" => {
+            Some(EcKey::private_key_from_der(&block.der).and_then(PKey::from_ec_key))
+        }
+        "RSA PRIVATE KEY" => Some(Rsa::private_key_from_der(&block.der).and_then(PKey::from_rsa)),
+        BARE_DER => Some(PKey::private_key_from_der(&block.der)),
+        _ => None,
+    };
+    match blocks.iter().find_map(parse) {
+        Some(Ok(key)) => Ok(key),
+        Some(Err(_)) => Err(InvalidInput::new(
+            field,
+            "is a private key that cannot be read: it is damaged, or of an unknown kind",
+        )),
+        None => Err(no_such_key(field, &blocks, "a PRIVATE KEY")),
+    }
+}
 
+/// A private key as PKCS#8, with its public part even where the file had none.
+pub(crate) fn pkcs8(
+    field: &'static str,
+    key: &PKey<Private>,
+) -> Result<Zeroizing<Vec<u8>>, InvalidInput> {
+    key.private_key_to_pkcs8()
+        .map(Zeroizing::new)
+        .map_err(|_| InvalidInput::new(field, "cannot be written as PKCS#8"))
+}
+
+/// What kind of key it is, such as `RSA of 1024 bits`.
+pub(crate) fn kind_of<T: HasPublic>(key: &PKey<T>) -> String {
+    let curve = || {
+        let curve = key.ec_key().ok()?.group().curve_name()?;
+        Some(match curve {
+            P256 => "P-256",
+            Nid::SECP384R1 => "P-384",
+            Nid::SECP521R1 => "P-521",
+            other => other.short_name().ok()?,
+        })
+    };
+    match key.id() {
+        Id::EC => format!("EC on {}", curve().unwrap_or("an unnamed curve")),
+        Id::RSA => format!("RSA of {} bits", key.bits()),
+        Id::RSA_PSS => "RSA-PSS".to_owned(),
+        Id::DSA => "DSA".to_owned(),
+        Id::ED25519 => "Ed25519".to_owned(),
+        Id::ED448 => "Ed448".to_owned(),
+        _ => "another kind".to_owned(),
+    }
+}
+
+/// Settles the `kid` between what a JWK says and what was given beside it.
+fn with_kid(
+    field: KeyField,
+    der: Zeroizing<Vec<u8>>,
+    own: Option<&str>,
+    given: Option<&str>,
+) -> Result<WithKid, InvalidInput> {
+    let bad = |rule: &'static str| Err(InvalidInput::new(field.kid, rule));
+    let kid = match (own, given) {
+        (Some(own), Some(given)) if own != given => {
+            return bad("is not the kid that the JWK itself has");
+        }
+        (Some(kid), _) | (None, Some(kid)) => kid,
+        (None, None) => return bad("must be given: the key itself has no kid"),
+    };
+    // It names a key in a header that everybody reads.
+    let printable = kid.bytes().all(|b| b.is_ascii_graphic());
+    if !printable || !(1..=256).contains(&kid.len()) {
+        return bad("must be 1 to 256 printable ASCII characters, without a space");
+    }
+    Ok(WithKid {
+        der,
+        kid: kid.to_owned(),
+    })
+}
+
+/// Refuses what is no JSON where only a JWK is meant.
+pub(crate) fn only_jwk(field: KeyField, text: &str) -> Result<&str, InvalidInput> {
+    match json(text.as_bytes()) {
+        Some(_) => Ok(text),
+        None => Err(InvalidInput::new(field.key, "must be the JSON of a JWK")),
+    }
+}
+
+/// The JSON of a JWK, if the file is JSON.
+fn json(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    pem::text(bytes).filter(|text| text.trim_start().starts_with(['{', '[']))
+}
+
+fn parse_jwk(field: &'static str, json: &str, usage: &str) -> Result<Jwk, InvalidInput> {
+    let bad = |rule: &'static str| InvalidInput::new(field, rule);
+    let jwk: Jwk = serde_json::from_str(json).map_err(|_| bad("must be the JSON of a JWK"))?;
+    if jwk.keys.is_some() {
+        return Err(bad("is a JWK set: give one key of its `keys`"));
+    }
+    if jwk.kty.as_deref() != Some("EC") || jwk.crv.as_deref() != Some("P-256") {
+        return Err(bad("must be a JWK with kty EC and crv P-256"));
+    }
+    if jwk.usage.as_deref().is_some_and(|u| u != usage) {
+        let rule = format!("must be a JWK whose use is {usage} or absent");
+        return Err(InvalidInput::new(field, rule));
+    }
+    Ok(jwk)
+}
+
+fn private_jwk(field: &'static str, jwk: &Jwk) -> Result<PKey<Private>, InvalidInput> {
+    let bad = |rule: &'static str| InvalidInput::new(field, rule);
+    let d = jwk.d.as_ref();
+    let d = d.ok_or_else(|| bad("must be a private JWK: it has no `d`"))?;
+    let d = coordinate(d).ok_or_else(|| bad("has a `d` that is not 32 bytes of base64url"))?;
     let build = || {
         let group = EcGroup::from_curve_name(P256)?;
         let mut secret = BigNum::new_secure()?;
@@ -92,75 +224,15 @@ pub(crate) fn private_from_jwk(
         .map_err(|_: openssl::error::ErrorStack| bad("is not a private key of the curve P-256"))?;
     // x and y may be left out of a private JWK; if they are there, they must be its own.
     if jwk.x.is_some() || jwk.y.is_some() {
-        let public = public_key(&jwk).ok_or_else(|| bad("is not a point of the curve P-256"))?;
+        let public = public_jwk(jwk).ok_or_else(|| bad("is not a point of the curve P-256"))?;
         if !public.public_eq(&key) {
             return Err(bad("has `x` and `y` that do not belong to its `d`"));
         }
     }
-    Ok(WithKid {
-        der: private_der(field, &key)?,
-        kid: jwk.kid,
-    })
+    Ok(key)
 }
 
-/// Reads a public key from PEM (`PUBLIC KEY`).
-pub(crate) fn public_from_pem(field: &'static str, pem: &[u8]) -> Result<Vec<u8>, InvalidInput> {
-    let bad = || InvalidInput::new(field, "must be a PEM with an EC P-256 PUBLIC KEY");
-    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| bad())?;
-    let key = PKey::public_key_from_der(&der).map_err(|_| bad())?;
-    public_der(&key).ok_or_else(bad)
-}
-
-/// Reads a public key from the JSON of a JWK.
-pub(crate) fn public_from_jwk(
-    field: &'static str,
-    json: &str,
-) -> Result<WithKid<Vec<u8>>, InvalidInput> {
-    let jwk = parse_jwk(field, json, "enc")?;
-    if jwk.d.is_some() {
-        return Err(InvalidInput::new(
-            field,
-            "must be D1's public JWK: it has a private part",
-        ));
-    }
-    let der = public_key(&jwk).and_then(|key| public_der(&key));
-    Ok(WithKid {
-        der: der.ok_or_else(|| InvalidInput::new(field, "is not a point of the curve P-256"))?,
-        kid: jwk.kid,
-    })
-}
-
-/// Checks a `kid`: it names a key in a header that everybody reads.
-pub(crate) fn check_kid(field: &'static str, kid: &str) -> Result<String, InvalidInput> {
-    let printable = kid.bytes().all(|b| b.is_ascii_graphic());
-    if !printable || !(1..=256).contains(&kid.len()) {
-        return Err(InvalidInput::new(
-            field,
-            "needs a kid of 1 to 256 printable ASCII characters",
-        ));
-    }
-    Ok(kid.to_owned())
-}
-
-fn parse_jwk(field: &'static str, json: &str, usage: &str) -> Result<Jwk, InvalidInput> {
-    let jwk: Jwk = serde_json::from_str(json)
-        .map_err(|_| InvalidInput::new(field, "must be the JSON of a JWK"))?;
-    if jwk.kty != "EC" || jwk.crv.as_deref() != Some("P-256") {
-        return Err(InvalidInput::new(
-            field,
-            "must be a JWK with kty EC and crv P-256",
-        ));
-    }
-    if jwk.usage.as_deref().is_some_and(|u| u != usage) {
-        return Err(InvalidInput::new(
-            field,
-            format!("must be a JWK whose use is {usage} or absent"),
-        ));
-    }
-    Ok(jwk)
-}
-
-fn public_key(jwk: &Jwk) -> Option<PKey<Public>> {
+fn public_jwk(jwk: &Jwk) -> Option<PKey<Public>> {
     let x = BigNum::from_slice(&coordinate(jwk.x.as_deref()?)?).ok()?;
     let y = BigNum::from_slice(&coordinate(jwk.y.as_deref()?)?).ok()?;
     let group = EcGroup::from_curve_name(P256).ok()?;
@@ -170,24 +242,18 @@ fn public_key(jwk: &Jwk) -> Option<PKey<Public>> {
 }
 
 fn coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?);
     (bytes.len() == 32).then_some(bytes)
 }
 
-fn private_der(field: &'static str, key: &PKey<Private>) -> Result<PrivateDer, InvalidInput> {
-    if !is_p256(key) {
-        return Err(InvalidInput::new(field, "must be a key of the curve P-256"));
+fn public_key(block: &Block) -> Option<PKey<Public>> {
+    if matches!(block.label.as_str(), "PUBLIC KEY" | BARE_DER)
+        && let Ok(key) = PKey::public_key_from_der(&block.der)
+    {
+        return Some(key);
     }
-    key.private_key_to_pkcs8()
-        .map(Zeroizing::new)
-        .map_err(|_| InvalidInput::new(field, "cannot be written as PKCS#8"))
-}
-
-fn public_der(key: &PKey<Public>) -> Option<Vec<u8>> {
-    if !is_p256(key) {
-        return None;
-    }
-    key.public_key_to_der().ok()
+    let certificate = block.is_certificate().then(|| X509::from_der(&block.der))?;
+    certificate.and_then(|c| c.public_key()).ok()
 }
 
 fn is_p256<T: HasParams>(key: &PKey<T>) -> bool {
@@ -195,14 +261,29 @@ fn is_p256<T: HasParams>(key: &PKey<T>) -> bool {
         .is_ok_and(|k| k.group().curve_name() == Some(P256))
 }
 
-/// An encrypted PEM is recognized before anything tries to read it.
-fn refuse_encrypted(field: &'static str, pem: &[u8]) -> Result<(), InvalidInput> {
-    let has = |marker: &[u8]| pem.windows(marker.len()).any(|w| w == marker);
-    if has(b"ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
-        return Err(InvalidInput::new(
-            field,
-            "must not be encrypted: decrypt it where it is stored, and give the plain PEM",
-        ));
-    }
-    Ok(())
+fn not_p256<T: HasPublic>(field: &'static str, key: &PKey<T>) -> InvalidInput {
+    let rule = format!("must be an EC P-256 key: it is {}", kind_of(key));
+    InvalidInput::new(field, rule)
+}
+
+/// What a file holds in place of the key that it should.
+pub(crate) fn no_such_key(field: &'static str, blocks: &[Block], wanted: &str) -> InvalidInput {
+    let found = blocks.iter().map(|block| match block.label.as_str() {
+        BARE_DER => "DER of another kind",
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => "a CERTIFICATE",
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+            "a CERTIFICATE REQUEST, which is what a certificate is made from"
+        }
+        "PUBLIC KEY" => "a PUBLIC KEY",
+        "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => "a PRIVATE KEY",
+        "PKCS7" | "CMS" => "a PKCS7 bundle; openssl pkcs7 -print_certs converts it",
+        "OPENSSH PRIVATE KEY" => "an OPENSSH key; ssh-keygen -p -m PKCS8 converts it",
+        "EC PARAMETERS" => "EC PARAMETERS alone",
+        _ => "a PEM of another kind",
+    });
+    let found = found.last().unwrap_or("nothing");
+    InvalidInput::new(
+        field,
+        format!("must be a PEM with {wanted}: it has {found}"),
+    )
 }

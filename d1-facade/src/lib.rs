@@ -166,6 +166,7 @@ mod keys;
 mod open_enum;
 mod options;
 mod pan_like;
+mod pem;
 mod reason;
 pub mod retry;
 mod telemetry;

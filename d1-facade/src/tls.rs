@@ -6,21 +6,23 @@
 
 use std::sync::Arc;
 
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 
 use crate::client_auth::{DemandingVerifier, NotingResolver};
 use crate::error::InvalidInput;
+use crate::{keys, pem};
 
-/// A client certificate with its chain, and its private key.
+/// A client certificate with its chain, the leaf first, and its private key.
 pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: PKey<Private>,
 }
 
 const IDENTITY: &str = "client_identity";
@@ -28,21 +30,57 @@ const ROOTS: &str = "root_certificate";
 
 impl Identity {
     pub(crate) fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, InvalidInput> {
-        let bad_chain = || InvalidInput::new(IDENTITY, "needs a PEM with the client certificate");
-        let chain = CertificateDer::pem_slice_iter(certificate)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| bad_chain())?;
-        if chain.is_empty() {
-            return Err(bad_chain());
-        }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-            InvalidInput::new(
-                IDENTITY,
-                "needs a PEM with the private key of the client certificate, not encrypted",
-            )
-        })?;
-        Ok(Self { chain, key })
+        let key = keys::private_key(IDENTITY, key)?;
+        let mut chain = certificates(IDENTITY, certificate)?;
+        let of_key = |c: &X509| c.public_key().is_ok_and(|public| public.public_eq(&key));
+        let Some(leaf) = chain.iter().position(of_key) else {
+            let rule = "has a key that is not that of its certificate";
+            return Err(InvalidInput::new(IDENTITY, rule));
+        };
+        // Some programs write the authorities first.
+        chain[..=leaf].rotate_right(1);
+        let chain = chain.iter().map(|c| der(IDENTITY, c));
+        Ok(Self {
+            chain: chain.collect::<Result<_, _>>()?,
+            key,
+        })
     }
+
+    /// The certificate and a key that TLS can sign with. rustls itself would refuse a certificate of X.509
+    /// version 1, which other clients present and whose key was found to be this one.
+    fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, InvalidInput> {
+        let pkcs8 = keys::pkcs8(IDENTITY, &self.key)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+        let key = provider.key_provider.load_private_key(key).map_err(|_| {
+            let kind = keys::kind_of(&self.key);
+            let rule = format!("has a key that cannot be used: it is {kind}, and {USABLE}");
+            InvalidInput::new(IDENTITY, rule)
+        })?;
+        Ok(CertifiedKey::new(self.chain, key))
+    }
+}
+
+/// What TLS takes; D1 documents RSA 4096 and P-256.
+const USABLE: &str = "D1 takes RSA of 4096 bits or EC on P-256";
+
+/// Reads every certificate of a file.
+fn certificates(field: &'static str, bytes: &[u8]) -> Result<Vec<X509>, InvalidInput> {
+    let blocks = pem::blocks(field, bytes)?;
+    let certificates = blocks.iter().filter(|block| block.is_certificate());
+    let certificates: Vec<X509> = certificates
+        .map(|block| X509::from_der(&block.der))
+        .collect::<Result<_, _>>()
+        .map_err(|_| InvalidInput::new(field, "has a certificate that cannot be read"))?;
+    if certificates.is_empty() {
+        return Err(keys::no_such_key(field, &blocks, "a CERTIFICATE"));
+    }
+    Ok(certificates)
+}
+
+fn der(field: &'static str, certificate: &X509) -> Result<CertificateDer<'static>, InvalidInput> {
+    let der = certificate.to_der();
+    let der = der.map_err(|_| InvalidInput::new(field, "has a certificate that cannot be read"))?;
+    Ok(CertificateDer::from(der))
 }
 
 /// Which certificate authorities are trusted to vouch for D1.
@@ -58,11 +96,14 @@ pub(crate) struct Roots {
 impl Roots {
     pub(crate) fn add_pem(&mut self, pem: &[u8]) {
         self.given = true;
-        let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-        match certificates {
-            Ok(certificates) if !certificates.is_empty() => self.extra.extend(certificates),
-            _ => {
-                let bad = InvalidInput::new(ROOTS, "needs a PEM with a certificate");
+        let read = certificates(ROOTS, pem).and_then(|read| {
+            read.iter()
+                .map(|c| der(ROOTS, c))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        match read {
+            Ok(read) => self.extra.extend(read),
+            Err(bad) => {
                 self.bad.get_or_insert(bad);
             }
         }
@@ -118,9 +159,7 @@ pub(crate) fn config(
     let mut config = match identity {
         None => verified.with_no_client_auth(),
         Some(identity) => {
-            let key = CertifiedKey::from_der(identity.chain, identity.key, &provider)
-                .map_err(|e| unusable_identity(&e))?;
-            let resolver = NotingResolver(SingleCertAndKey::from(key));
+            let resolver = NotingResolver(SingleCertAndKey::from(identity.certified(&provider)?));
             verified.with_client_cert_resolver(Arc::new(resolver))
         }
     };
@@ -136,14 +175,6 @@ fn server_name(base_url: &str) -> Result<ServerName<'static>, InvalidInput> {
     // An IPv6 address has brackets in a URL.
     let host = host.trim_matches(['[', ']']).to_owned();
     ServerName::try_from(host).map_err(|_| unusable())
-}
-
-fn unusable_identity(error: &rustls::Error) -> InvalidInput {
-    let rule = match error {
-        rustls::Error::InconsistentKeys(_) => "has a key that is not that of its certificate",
-        _ => "has a certificate or key that TLS cannot use",
-    };
-    InvalidInput::new(IDENTITY, rule)
 }
 
 fn own_verifier(

@@ -34,12 +34,12 @@ async fn a_client_that_cannot_be_built_says_why() {
     refused(
         staging().client_identity(WRONG, WRONG).build(),
         "client_identity",
-        "certificate",
+        "PEM",
     );
     refused(
         plain().root_certificate(WRONG).build(),
         "root_certificate",
-        "certificate",
+        "PEM",
     );
     let no_roots = at(&server.uri())
         .allow_plain_loopback()
@@ -125,6 +125,7 @@ fn refused_beside_an_own_client(url: &str) {
         (own().user_agent("x"), "user_agent"),
         (own().connect_timeout(second), "connect_timeout"),
         (own().read_timeout(second), "read_timeout"),
+        (own().pool_idle_timeout(second), "pool_idle_timeout"),
     ] {
         refused(builder.build(), field, "beside http_client");
     }

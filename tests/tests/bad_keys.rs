@@ -65,11 +65,11 @@ fn signing_keys() {
         .unwrap();
     refused(SigningKey::from_pem(rsa, "k"), "signing_key", "P-256");
     let public = key.public_key_to_pem().unwrap();
-    for pem in [&b""[..], WRONG.as_bytes(), &public, &sec1.as_bytes()[..80]] {
+    for pem in [WRONG.as_bytes(), &public, &sec1.as_bytes()[..80]] {
         refused(SigningKey::from_pem(pem, "k"), "signing_key", "PEM");
     }
     for kid in ["", "with blank", "caf\u{e9}", &"k".repeat(257)] {
-        refused(SigningKey::from_pem(&pkcs8, kid), "signing_key", "kid");
+        refused(SigningKey::from_pem(&pkcs8, kid), "signing_kid", "256");
     }
 }
 
@@ -111,8 +111,8 @@ fn json_web_keys() {
     );
     refused(
         EncryptionKey::from_jwk(&D1_JWK.replace("kid", "id")),
-        "encryption_key",
-        "kid",
+        "encryption_kid",
+        "given",
     );
     for json in ["", "{", "[]", WRONG] {
         refused(EncryptionKey::from_jwk(json), "encryption_key", "JWK");

@@ -11,9 +11,12 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::error::InvalidInput;
-use crate::keys;
+use crate::keys::{self, KeyField};
 
-const FIELD: &str = "signing_key";
+const FIELD: KeyField = KeyField {
+    key: "signing_key",
+    kid: "signing_kid",
+};
 
 /// How far a host's clock may be behind D1's for an assertion to look old enough.
 const CLOCK_MARGIN: Duration = Duration::from_secs(10);
@@ -36,15 +39,14 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a PEM (PKCS#8 or SEC1) whose `kid` is told beside it.
+    /// Reads a PEM (PKCS#8 or SEC1) whose `kid` is given beside it.
     ///
-    /// What `openssl ecparam -genkey`, `openssl genpkey` and `openssl pkcs12 -nodes` write is read as
-    /// it is. An encrypted PEM is refused; nothing asks for a passphrase.
+    /// An encrypted PEM is refused; nothing asks for a passphrase.
     ///
     /// # Errors
     /// When it holds no P-256 private key, is encrypted, or the `kid` is empty.
     pub fn from_pem(pem: impl AsRef<[u8]>, kid: &str) -> Result<Self, InvalidInput> {
-        Self::new(&keys::private_from_pem(FIELD, pem.as_ref())?, kid)
+        Self::from_bytes(pem, Some(kid))
     }
 
     /// Reads the JSON of a private JWK: `kty` EC, `crv` P-256, with its `kid`.
@@ -52,16 +54,29 @@ impl SigningKey {
     /// # Errors
     /// When it is not such a key, its parts do not belong together, or it has no `kid`.
     pub fn from_jwk(json: &str) -> Result<Self, InvalidInput> {
-        let key = keys::private_from_jwk(FIELD, json)?;
-        Self::new(&key.der, key.kid.as_deref().unwrap_or(""))
+        Self::from_bytes(keys::only_jwk(FIELD, json)?, None)
     }
 
-    fn new(der: &[u8], kid: &str) -> Result<Self, InvalidInput> {
+    /// Reads what stands in a key file: PEM, DER or a JWK. The `kid` of a JWK may be left out where it is
+    /// given beside it; if both are there, they must be the same.
+    ///
+    /// ```no_run
+    /// use d1_facade::SigningKey;
+    ///
+    /// let key = SigningKey::from_bytes(std::fs::read("signing.jwk")?, Some("my-kid"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it holds no P-256 private key or is encrypted (field `signing_key`), or has no `kid` or another
+    /// one than the one that is given (field `signing_kid`).
+    pub fn from_bytes(bytes: impl AsRef<[u8]>, kid: Option<&str>) -> Result<Self, InvalidInput> {
+        let key = keys::signing_key(FIELD, bytes.as_ref(), kid)?;
         Ok(Self {
             signer: EcdsaJwsAlgorithm::Es256
-                .signer_from_der(der)
-                .map_err(|_| InvalidInput::new(FIELD, "is not a P-256 private key"))?,
-            kid: keys::check_kid(FIELD, kid)?,
+                .signer_from_der(&*key.der)
+                .map_err(|_| InvalidInput::new(FIELD.key, "is not a P-256 private key"))?,
+            kid: key.kid,
         })
     }
 
