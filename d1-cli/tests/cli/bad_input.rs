@@ -198,20 +198,28 @@ fn settings() {
         ),
         (
             suspend(&["--signing-key", "text"]),
-            "--signing-key: must be a PEM or a JWK",
+            "--signing-key: signing_key must be a PEM",
         ),
         (suspend(&[pem]), "--signing-key: must be the path of a file"),
         (
             suspend(&["--client-cert", "text"]),
-            "--client-cert: client_identity needs a PEM",
+            "--client-cert: client_identity must be a PEM",
         ),
         (
             suspend(&["--ca", "text"]),
-            "--ca: root_certificate needs a PEM",
+            "--ca: root_certificate must be a PEM",
         ),
         (
             suspend(&["--encryption-jwk", "text"]),
-            "--encryption-jwk: must be a PEM or a JWK",
+            "--encryption-jwk: encryption_key must be a PEM",
+        ),
+        (
+            suspend(&["--encryption-kid", "another"]),
+            "--encryption-kid: encryption_kid is not the kid",
+        ),
+        (
+            suspend(&["--signing-kid", "a b"]),
+            "--signing-kid: signing_kid must be 1 to 256",
         ),
         (suspend(&["--proxy", "::"]), "--proxy: proxy must be a URL"),
         (
