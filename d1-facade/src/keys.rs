@@ -268,20 +268,22 @@ fn not_p256<T: HasPublic>(field: &'static str, key: &PKey<T>) -> InvalidInput {
 
 /// What a file holds in place of the key that it should.
 pub(crate) fn no_such_key(field: &'static str, blocks: &[Block], wanted: &str) -> InvalidInput {
-    let found = blocks.iter().map(|block| match block.label.as_str() {
-        BARE_DER => "DER of another kind",
-        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => "a CERTIFICATE",
-        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
-            "a CERTIFICATE REQUEST, which is what a certificate is made from"
-        }
-        "PUBLIC KEY" => "a PUBLIC KEY",
-        "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => "a PRIVATE KEY",
-        "PKCS7" | "CMS" => "a PKCS7 bundle; openssl pkcs7 -print_certs converts it",
-        "OPENSSH PRIVATE KEY" => "an OPENSSH key; ssh-keygen -p -m PKCS8 converts it",
-        "EC PARAMETERS" => "EC PARAMETERS alone",
-        _ => "a PEM of another kind",
-    });
-    let found = found.last().unwrap_or("nothing");
+    // What stands last is most often what the file is about: parameters stand before a key.
+    let found = blocks
+        .last()
+        .map_or("nothing", |block| match block.label.as_str() {
+            BARE_DER => "DER of another kind",
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => "a CERTIFICATE",
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+                "a CERTIFICATE REQUEST, which is what a certificate is made from"
+            }
+            "PUBLIC KEY" => "a PUBLIC KEY",
+            "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => "a PRIVATE KEY",
+            "PKCS7" | "CMS" => "a PKCS7 bundle; openssl pkcs7 -print_certs converts it",
+            "OPENSSH PRIVATE KEY" => "an OPENSSH key; ssh-keygen -p -m PKCS8 converts it",
+            "EC PARAMETERS" => "EC PARAMETERS alone",
+            _ => "a PEM of another kind",
+        });
     InvalidInput::new(
         field,
         format!("must be a PEM with {wanted}: it has {found}"),
