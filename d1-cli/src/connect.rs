@@ -127,12 +127,14 @@ pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<Encry
     )
 }
 
+type KeyReader<K> = fn(Zeroizing<Vec<u8>>, Option<&str>) -> Result<K, InvalidInput>;
+
 /// Reads a key file, and names the setting at fault: the file, or the kid that goes with it.
 fn key_file<K>(
     config: &Config,
     setting: &Setting,
     kid_name: Name,
-    parse: fn(Zeroizing<Vec<u8>>, Option<&str>) -> Result<K, InvalidInput>,
+    parse: KeyReader<K>,
 ) -> Result<K, Failure> {
     let kid = config.get(kid_name);
     parse(read(setting)?, kid.map(|kid| kid.text.as_str())).map_err(|error| {
