@@ -1,5 +1,5 @@
 //! Client certificates of all kinds, shown to a server that is OpenSSL's.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
