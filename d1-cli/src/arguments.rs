@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory as _, Parser};
 use d1_facade::CorrelationId;
 
 use crate::commands::Command;
@@ -23,6 +23,13 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The command line, built.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Arguments::command();
+    command.build();
+    command
 }
 
 /// What every command takes.
@@ -85,12 +92,7 @@ pub(crate) struct SettingFlags {
     #[arg(long, global = true, value_name = "URL")]
     proxy: Option<String>,
     /// How long a call may take, in seconds
-    #[arg(
-        long,
-        global = true,
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, global = true, value_name = "SECONDS")]
     timeout: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What can be said on the command line? | [`arguments`], [`usage`] |
+//! | What can be said on the command line? | [`arguments`], [`hyphens`], [`usage`] |
 //! | Which settings hold, and who said so? | [`config`] |
 //! | How is D1 reached? | [`connect`] |
 //! | What is printed, and how? | [`output`], [`report`], [`text`] |
@@ -21,6 +21,7 @@ mod credentials;
 mod dry_run;
 mod exit;
 mod failure;
+mod hyphens;
 mod interrupt;
 mod look_up;
 mod output;
@@ -32,7 +33,7 @@ mod usage;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
@@ -41,7 +42,12 @@ use crate::output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let exit = match Arguments::try_parse() {
+    let command = arguments::command();
+    let words = hyphens::rewritten(&command, std::env::args_os());
+    let parsed = command
+        .try_get_matches_from(words)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let exit = match parsed {
         Ok(arguments) => Box::pin(run(arguments)).await,
         Err(error) => usage::say(&error),
     };

@@ -38,8 +38,12 @@ fn line(error: &Error) -> String {
             _ => format!("{}: needs a value", text(ContextKind::InvalidArg)),
         },
         ErrorKind::UnknownArgument => format!(
-            "{}: there is no such argument here; see --help",
-            unknown(&text(ContextKind::InvalidArg))
+            "{}: there is no such argument here; {}",
+            unknown(&text(ContextKind::InvalidArg)),
+            context(error, ContextKind::SuggestedArg)
+                .map_or("see --help".to_owned(), |name| format!(
+                    "did you mean {name}?"
+                ))
         ),
         ErrorKind::InvalidSubcommand => format!(
             "{}: there is no such command; see --help",

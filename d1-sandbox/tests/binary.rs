@@ -213,3 +213,35 @@ fn an_assertion_for_a_shell_is_signed_with_the_key_that_it_is_given() {
             .contains("cannot read")
     );
 }
+
+#[test]
+fn ids_may_begin_with_a_hyphen_and_a_mistyped_option_is_named() {
+    let key = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hyphens.key");
+    fs::write(&key, p256().private_key_to_pem_pkcs8().unwrap()).unwrap();
+    let sandbox = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"));
+        let output = command
+            .args(arguments)
+            .arg("--key")
+            .arg(&key)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for ids in [
+        ["--kid", "-P", "--issuer", "-SSUER_A-1"].as_slice(),
+        &["--kid=-P", "--issuer=-SSUER_A-1"],
+    ] {
+        let run = sandbox(&[&["assertion"], ids].concat());
+        assert_eq!(run, (Some(0), String::new()));
+    }
+    let (code, text) = sandbox(&["assertion", "--kit", "-P", "--issuer", "ISSUER_A-1"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("'--kit'") && text.contains("'--kid'"),
+        "{text}"
+    );
+}

@@ -97,12 +97,7 @@ pub(crate) struct ConfirmFlags {
     #[arg(long)]
     confirm: bool,
     /// How many seconds D1 is given to carry out a change before its absence from the list counts
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value = "30",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
     settle: Whole<1, 3600>,
 }
 

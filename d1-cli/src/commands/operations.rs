@@ -29,10 +29,10 @@ pub(crate) struct ListArguments {
     /// The card
     card_id: CardId,
     /// How many of the most recent operations to leave out
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N")]
     offset: Option<Whole<0, { i64::MAX as u64 }>>,
     /// How many operations to list, or to ask for at a time
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N")]
     limit: Option<Whole<1, 50>>,
     /// Lists all of them, page by page
     #[arg(long)]

@@ -17,10 +17,10 @@ type Port = Whole<0, { u16::MAX as u64 }>;
 #[derive(Debug, Args)]
 pub(crate) struct SandboxCommand {
     /// The port to listen on; 0 takes a free one
-    #[arg(long, default_value = "0", allow_negative_numbers = true)]
+    #[arg(long, default_value = "0")]
     port: Port,
     /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
-    #[arg(long, value_name = "PORT", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PORT")]
     control_port: Option<Port>,
     /// The cards to start with, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
@@ -29,7 +29,7 @@ pub(crate) struct SandboxCommand {
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
     /// Makes ids and times of operations the same in every run
-    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SEED")]
     seed: Option<Whole<0, { u64::MAX }>>,
     /// Behaves as for a tenant that was migrated from V1 to V2
     #[arg(long)]

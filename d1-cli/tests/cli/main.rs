@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod dry_run;
 mod exit_codes;
+mod hyphens;
 mod secrets;
 #[cfg(unix)]
 mod terminal;

@@ -10,9 +10,9 @@ use d1_facade::{Client, Environment, InvalidInput, SigningKey};
 pub(crate) struct D1Settings {
     #[arg(long, env = "D1_BASE_URL")]
     base_url: String,
-    #[arg(long, env = "D1_ISSUER_ID")]
+    #[arg(long, env = "D1_ISSUER_ID", allow_hyphen_values = true)]
     issuer: String,
-    #[arg(long, env = "D1_SIGNING_KID")]
+    #[arg(long, env = "D1_SIGNING_KID", allow_hyphen_values = true)]
     signing_kid: String,
     #[arg(long, env = "D1_SIGNING_KEY", value_name = "FILE")]
     signing_key: PathBuf,

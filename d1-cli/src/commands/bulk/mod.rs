@@ -76,7 +76,7 @@ pub(crate) struct BulkCommand {
     )]
     concurrency: Whole<1, 1000>,
     /// How many requests are sent per second at most
-    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
     /// Writes down, in this new file, each request before it is sent and what became of it
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
@@ -94,12 +94,7 @@ pub(crate) struct BulkCommand {
     #[arg(long)]
     confirm: bool,
     /// How many seconds D1 is given to carry out a request before its absence from the list counts
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value = "30",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
     settle: Whole<1, 3600>,
     /// Does not look up the lines in doubt of an earlier run: they stay unknown, and are not repeated
     #[arg(long, requires = "resume")]

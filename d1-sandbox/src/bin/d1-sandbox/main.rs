@@ -4,7 +4,7 @@ mod assertion;
 mod serve;
 
 use assertion::Assertion;
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serve::Serve;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -32,9 +32,20 @@ enum Command {
 /// The exit code for what the caller can mend: arguments, files, ports.
 const BAD_INPUT: u8 = 2;
 
+/// The command line. Every value may begin with a hyphen: a `kid` or an issuer id can.
+fn command_line() -> clap::Command {
+    let hyphens = |argument: Arg| {
+        let takes_value = argument.get_action().takes_values();
+        argument.allow_hyphen_values(takes_value)
+    };
+    Arguments::command().mut_subcommands(|command| command.mut_args(hyphens))
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let matches = command_line().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let done = match arguments.command {
         Command::Serve(arguments) => arguments.run().await,
         Command::Assertion(arguments) => arguments.run(),
     };
@@ -48,6 +59,25 @@ async fn main() -> ExitCode {
             // With standard error gone as well, the exit code has to do.
             let _ = writeln!(io::stderr(), "d1-sandbox: {error}{cause}");
             ExitCode::from(BAD_INPUT)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_may_begin_with_a_hyphen() {
+        for command in command_line().get_subcommands() {
+            for argument in command.get_arguments() {
+                let takes_value = argument.get_action().takes_values();
+                assert_eq!(
+                    argument.is_allow_hyphen_values_set(),
+                    takes_value,
+                    "{argument}"
+                );
+            }
         }
     }
 }
