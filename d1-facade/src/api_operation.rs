@@ -3,6 +3,7 @@
 use std::fmt;
 
 use d1_generated::error_table::ApiOperation as Raw;
+use d1_generated::facts;
 
 /// Something that D1 can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +61,27 @@ impl ApiOperation {
         match self {
             Self::SuspendCard | Self::ResumeCard | Self::DeleteCard | Self::RenewCard => true,
             Self::ListOperations | Self::GetOperation | Self::GetToken => false,
+        }
+    }
+
+    /// Returns the reason codes (D1: `reasonCode`) that are documented for this change of a card.
+    ///
+    /// They are those of the V2 card API, and `ISSUER_DECISION`, which is the only one documented for V1.
+    /// D1 may take others. Empty for calls that have no reason code.
+    ///
+    /// ```
+    /// use d1_facade::ApiOperation;
+    ///
+    /// assert!(ApiOperation::ResumeCard.reason_codes().contains(&"CARD_FOUND"));
+    /// ```
+    #[must_use]
+    pub fn reason_codes(self) -> &'static [&'static str] {
+        match self {
+            Self::SuspendCard => facts::SUSPEND_CARD_REASON_CODES,
+            Self::ResumeCard => facts::RESUME_CARD_REASON_CODES,
+            Self::DeleteCard => facts::DELETE_CARD_REASON_CODES,
+            Self::RenewCard => facts::RENEW_CARD_REASON_CODES,
+            Self::ListOperations | Self::GetOperation | Self::GetToken => &[],
         }
     }
 

@@ -111,6 +111,27 @@ pub const REASON_CODE_RULE: &str =
     "must match ^[A-Z][A-Z0-9_]{0,63}$ and have at most 64 characters";
 /// The rule of `EncryptedData`, in words for a caller.
 pub const ENCRYPTED_DATA_RULE: &str = "must match ^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$ and have at most 8192 characters";
+/// The reason codes that are documented for `suspendCard`; D1 may take others.
+pub const SUSPEND_CARD_REASON_CODES: &[&str] = &[
+    "CARD_LOST",
+    "CARD_STOLEN",
+    "CARD_BROKEN",
+    "FRAUD",
+    "USER_DECISION",
+    "ISSUER_DECISION",
+];
+/// The reason codes that are documented for `resumeCard`; D1 may take others.
+pub const RESUME_CARD_REASON_CODES: &[&str] = &["CARD_FOUND", "USER_DECISION", "ISSUER_DECISION"];
+/// The reason codes that are documented for `deleteCard`; D1 may take others.
+pub const DELETE_CARD_REASON_CODES: &[&str] = &[
+    "CLOSED_ACCOUNT",
+    "CLOSED_CARD",
+    "CARD_LOST",
+    "CARD_STOLEN",
+    "ISSUER_DECISION",
+];
+/// The reason codes that are documented for `renewCard`; D1 may take others.
+pub const RENEW_CARD_REASON_CODES: &[&str] = &["ISSUER_DECISION"];
 /// A claim of the assertion that an access token is traded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Claim {

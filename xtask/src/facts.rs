@@ -19,6 +19,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         query_parameters(spec),
         body_fields(spec),
         string_bounds(spec),
+        reason_codes(spec),
         sent_claims(spec)?,
     ];
     syn::parse2(quote! {
@@ -179,6 +180,22 @@ fn string_bounds(spec: &Value) -> TokenStream {
         let ident = constant(name, "RULE");
         let doc = format!(" The rule of `{name}`, in words for a caller.");
         Some(quote! { #[doc = #doc] pub const #ident: &str = #rule; })
+    });
+    quote! { #(#consts)* }
+}
+
+/// `SUSPEND_CARD_REASON_CODES` and its like, from `x-d1-reason-codes` of an operation.
+fn reason_codes(spec: &Value) -> TokenStream {
+    let operations = operations(spec);
+    let consts = operations.iter().filter_map(|operation| {
+        let codes = operation.object.get("x-d1-reason-codes")?.as_array()?;
+        let codes = codes.iter().filter_map(Value::as_str);
+        let ident = constant(&operation.name(), "REASON_CODES");
+        let doc = format!(
+            " The reason codes that are documented for `{}`; D1 may take others.",
+            operation.name()
+        );
+        Some(quote! { #[doc = #doc] pub const #ident: &[&str] = &[#(#codes),*]; })
     });
     quote! { #(#consts)* }
 }

@@ -88,6 +88,7 @@ static OPERATION: Object = object(
         ("requestBody", One(&BODY)),
         ("responses", Named(&RESPONSE)),
         ("x-d1-confidence", CONFIDENCE),
+        ("x-d1-reason-codes", Texts),
     ],
 );
 

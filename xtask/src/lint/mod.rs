@@ -202,6 +202,11 @@ pub const RULES: &[Rule] = &[
         check: values::open_values,
     },
     Rule {
+        name: "reason-codes",
+        fix: "name values of the schema ReasonCode",
+        check: values::reason_codes,
+    },
+    Rule {
         name: "bounds",
         fix: "let the least be no more than the most",
         check: values::bounds,

@@ -151,6 +151,22 @@ pub(super) fn open_values(spec: &Value, out: &mut Vec<Breach>) {
     });
 }
 
+pub(super) fn reason_codes(spec: &Value, out: &mut Vec<Breach>) {
+    let known = spec.pointer("/components/schemas/ReasonCode/x-extensible-enum");
+    let known = known.and_then(Value::as_array);
+    for operation in operations(spec) {
+        let codes = operation.object.get("x-d1-reason-codes");
+        let codes = codes.and_then(Value::as_array).into_iter().flatten();
+        for code in codes.filter(|code| !known.is_some_and(|known| known.contains(code))) {
+            let problem = format!("{code} is not in x-extensible-enum of ReasonCode");
+            out.push(Breach::new(
+                join(&operation.pointer, "x-d1-reason-codes"),
+                problem,
+            ));
+        }
+    }
+}
+
 /// Whether each value of a list gets a name of its own in Rust.
 fn names_of(list: &str, values: &[&str], out: &mut Vec<Breach>) {
     let mut names = BTreeMap::from([("Unknown".to_owned(), "the name of any other value")]);

@@ -54,6 +54,14 @@ const EDITS: &[(&str, &str)] = &[
     ),
     // Lists.
     (
+        "x-d1-reason-codes: [CARD_FOUND,",
+        "x-d1-reason-codes: [CARD_FUOND,",
+    ),
+    (
+        "x-d1-reason-codes: [CARD_FOUND,",
+        "x-d1-reason-code: [CARD_FOUND,",
+    ),
+    (
         "x-extensible-enum: [ACTIVE, INACTIVE]",
         "x-extensible-enum: [ACTIVE, INACTIVE, ACTIVE]",
     ),

@@ -79,6 +79,9 @@ pub(crate) const CASES: &[Case] = &[
         open(s, &["LOST"]);
         schema(s, "Open")["x-d1-value-descriptions"] = json!({"LOSST": "It was lost."});
     }),
+    case("reason-codes", |s| {
+        read(s)["x-d1-reason-codes"] = json!(["LOST"]);
+    }),
     case("valid-values", |s| {
         open(s, &["LOST"]);
         schema(s, "Open")["x-d1-default"] = json!("FOUND");
