@@ -16,6 +16,7 @@ use crate::bulk::Pace;
 use crate::client::Client;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::options::{CallOptions, check_query, extra_headers};
+use crate::redact::Redactor;
 use crate::retry::{self, Attempt};
 use crate::telemetry;
 use crate::text::CorrelationId;
@@ -171,6 +172,7 @@ async fn attempt<C: ApiCall>(
         headers,
         query: &options.query,
         pace: options.pace.clone(),
+        redactor: call.secrets(),
         progress,
     };
     let mut token_was_refused = false;
@@ -214,6 +216,8 @@ struct Sender<'a, C> {
     headers: HeaderMap,
     query: &'a [(String, String)],
     pace: Option<Arc<Pace>>,
+    /// What the attempts so far have sent: a refused token is one that a later answer may hold.
+    redactor: Redactor,
     progress: &'a mut Progress,
 }
 
@@ -284,12 +288,13 @@ impl<C: ApiCall> Sender<'_, C> {
         if self.time_to_resend().is_zero() {
             return Err(self.out_of_time().into());
         }
+        self.redactor.hold(token.token().secret());
         let additions = Additions {
             authorization: Some(token.token().authorization()),
             headers: self.headers.clone(),
             query: self.query.to_vec(),
             timeout: Some(self.progress.remaining()),
-            ..inner.transport.additions()
+            ..inner.transport.additions(&self.redactor)
         };
         self.progress.sent += 1;
         self.progress.standing = Outcome::Unknown;

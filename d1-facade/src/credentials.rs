@@ -7,7 +7,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::InvalidInput;
-use crate::pan_like::passes_luhn;
+use crate::redact::card_number::passes_luhn;
+use crate::redact::{Redactor, Secret};
 
 /// A string of digits that is never shown and is wiped when it is dropped.
 macro_rules! secret_digits {
@@ -237,6 +238,19 @@ impl CardCredentials {
     #[must_use]
     pub fn pan(&self) -> &Pan {
         &self.pan
+    }
+
+    /// Adds all that they hold to the secrets of a call.
+    pub(crate) fn hold_in(&self, redactor: &mut Redactor) {
+        redactor.hold(Secret::new(self.pan.0.as_str()));
+        redactor.hold(Secret::expiry(&self.expiry.0));
+        if let Some(psn) = &self.psn {
+            redactor.hold(Secret::new(psn.0.as_str()));
+        }
+        if let Some((pan, expiry)) = &self.auxiliary {
+            redactor.hold(Secret::new(pan.0.as_str()));
+            redactor.hold(Secret::expiry(&expiry.0));
+        }
     }
 
     /// The JSON that is encrypted.

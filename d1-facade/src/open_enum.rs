@@ -10,7 +10,7 @@ macro_rules! open_enum {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
             $( $(#[$variant_doc])* #[doc = concat!(" (D1: `", $text, "`)")] $variant, )+
@@ -36,6 +36,18 @@ macro_rules! open_enum {
                 match text {
                     $( $text => Self::$variant, )+
                     other => Self::Unknown(other.to_owned()),
+                }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $( Self::$variant => f.write_str(stringify!($variant)), )+
+                    // What is not known may be anything.
+                    Self::Unknown(text) => {
+                        f.debug_tuple("Unknown").field(&crate::redact::mask(text)).finish()
+                    }
                 }
             }
         }

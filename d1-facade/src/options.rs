@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::api_operation::ApiOperation;
 use crate::bulk::Pace;
 use crate::error::InvalidInput;
+use crate::redact::mask;
 use crate::retry::RetryPolicy;
 use crate::text::CorrelationId;
 
@@ -32,14 +33,20 @@ impl fmt::Debug for CallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What was added may be anything: names only.
         let names = |pairs: &[(String, String)]| -> Vec<String> {
-            pairs.iter().map(|(name, _)| name.clone()).collect()
+            pairs
+                .iter()
+                .map(|(name, _)| mask(name).into_owned())
+                .collect()
         };
         f.debug_struct("CallOptions")
             .field("correlation_id", &self.correlation_id)
             .field("timeout", &self.timeout)
             .field("headers", &names(&self.headers))
             .field("query", &names(&self.query))
-            .field("body", &self.body.keys().collect::<Vec<_>>())
+            .field(
+                "body",
+                &self.body.keys().map(|n| mask(n)).collect::<Vec<_>>(),
+            )
             .finish()
     }
 }

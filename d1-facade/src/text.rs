@@ -6,7 +6,8 @@ use std::str::FromStr;
 use d1_generated::{facts, types};
 
 use crate::error::InvalidInput;
-use crate::pan_like::looks_like_card_number;
+use crate::redact::card_number::looks_like_card_number;
+use crate::redact::mask_id;
 
 /// A string type whose rule is the pattern of a component of the spec.
 macro_rules! validated {
@@ -182,8 +183,17 @@ fn unreachable_pattern() -> types::CardCorrelationId {
 /// let operation: d1_facade::OperationId = "op-0001".parse()?;
 /// # Ok::<(), d1_facade::InvalidInput>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId(String);
+
+impl fmt::Debug for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // D1 may return anything as an id.
+        f.debug_tuple("OperationId")
+            .field(&mask_id(&self.0))
+            .finish()
+    }
+}
 
 impl OperationId {
     /// The text.

@@ -15,6 +15,7 @@ use crate::error::{
     Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, TransportFault, refused,
 };
 use crate::json;
+use crate::redact::Redactor;
 use crate::telemetry::Host;
 use crate::text::CorrelationId;
 
@@ -25,6 +26,10 @@ pub(crate) trait ApiCall: Sync {
 
     /// What the error table wants to know of the request.
     fn facts(&self) -> RequestFacts;
+
+    /// The secrets that the request holds beside its token: a server must not get them into what is kept
+    /// of its answer.
+    fn secrets(&self) -> Redactor;
 
     /// Makes the call. What D1 answers is kept by the client's hooks, and read from there: the
     /// generated types take no answer that differs from the spec.
@@ -94,10 +99,11 @@ impl Transport {
         &self.base_url
     }
 
-    /// What every request adds.
-    pub(crate) fn additions(&self) -> Additions {
+    /// What every request adds, whose secrets `redactor` holds.
+    pub(crate) fn additions(&self, redactor: &Redactor) -> Additions {
         Additions {
             body_limit: self.body_limit,
+            redact: Some(redactor.for_answer()),
             ..Additions::default()
         }
     }

@@ -40,7 +40,12 @@ pub struct Additions {
     pub timeout: Option<Duration>,
     /// The longest answer that is read, in bytes.
     pub body_limit: usize,
+    /// Removes from the answer what must not be kept of it, before anything reads it.
+    pub redact: Option<Redact>,
 }
+
+/// Changes an answer before anything reads it.
+pub type Redact = Arc<dyn Fn(&mut Answer) + Send + Sync>;
 
 /// An HTTP answer as it came.
 pub struct Answer {
@@ -157,13 +162,18 @@ impl ClientHooks<CallContext> for Client {
         let headers = std::mem::take(response.headers_mut());
         let body = read(&mut response, context.0.additions.body_limit).await;
 
-        let kept = body.as_ref().ok().filter(|body| !body.is_empty()).cloned();
-        context.keep(Answer {
+        let mut answer = Answer {
             status,
             headers,
             redirected,
             body,
-        });
+        };
+        if let Some(redact) = &context.0.additions.redact {
+            redact(&mut answer);
+        }
+        let body = answer.body.as_ref().ok();
+        let kept = body.filter(|body| !body.is_empty()).cloned();
+        context.keep(answer);
         // What is read to its end is as good as an answer without a body.
         Ok(kept.map_or(response, |body| replay(status, asked, body)))
     }

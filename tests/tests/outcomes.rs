@@ -317,7 +317,7 @@ async fn fields_of_an_error_that_are_not_known_are_the_callers_to_read() {
     let error = card(builder_for(&server)).suspend().await.unwrap_err();
     assert_eq!(
         serde_json::to_value(error.unknown_fields()).unwrap(),
-        json!({"traceId": "t-1", "card": {"pan": "[digits]", "number": "[digits]", "n": 5}})
+        json!({"traceId": "t-1", "card": {"pan": "[redacted]", "number": "[digits]", "n": 5}})
     );
     assert_eq!(error.troubleshooting_text(), Some("no card [digits]"));
     assert!(!format!("{error} {error:?}").contains("t-1"));

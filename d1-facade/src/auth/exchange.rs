@@ -16,6 +16,7 @@ use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts};
 use crate::json;
+use crate::redact::{Redactor, Secret, mask};
 use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Transport, unusable};
@@ -142,7 +143,7 @@ impl Exchange {
         let additions = Additions {
             headers: self.headers.clone(),
             timeout: Some(self.transport.timeout()),
-            ..self.transport.additions()
+            ..self.transport.additions(&call.secrets())
         };
         let delivered = self
             .transport
@@ -178,7 +179,13 @@ pub(crate) fn access_token(
     // Not `unwrap_or_default`: an answer without a token must not become an empty token.
     let secret = access_token.ok_or_else(|| unreadable().build())?;
     AccessToken::new(secret, lifetime(expires_in))
-        .map(|token| token.with_scope(scope.or_else(|| scopes(misfits))))
+        .map(|token| {
+            // A server that says the token in its scope must not get it shown.
+            let mut redactor = Redactor::default();
+            redactor.hold(token.secret());
+            let shown = |scope| mask(&redactor.clean_text(scope)).into_owned();
+            token.with_scope(scope.or_else(|| scopes(misfits)).map(shown))
+        })
         .map_err(|e| unreadable().source(e).build())
 }
 
@@ -218,6 +225,12 @@ impl ApiCall for GetToken {
 
     fn facts(&self) -> RequestFacts {
         RequestFacts::default()
+    }
+
+    fn secrets(&self) -> Redactor {
+        let mut redactor = Redactor::default();
+        redactor.hold(Secret::new(self.body.assertion.as_str()));
+        redactor
     }
 
     async fn send(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, InvalidInput};
+use crate::redact::Secret;
 
 /// Longer than any token lives, and short enough to be added to a clock.
 pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,6 +20,8 @@ pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct AccessToken {
     /// The `Authorization` header, whose clones share the memory.
     authorization: HeaderValue,
+    /// The token itself, for what must not repeat it.
+    secret: Arc<Secret>,
     lifetime: Duration,
     scope: Option<String>,
 }
@@ -39,6 +43,7 @@ impl AccessToken {
         authorization.set_sensitive(true);
         Ok(Self {
             authorization,
+            secret: Secret::new(secret.as_str()),
             lifetime,
             scope: None,
         })
@@ -86,9 +91,15 @@ impl AccessToken {
     pub(crate) fn living_for(&self, lifetime: Duration) -> Self {
         Self {
             authorization: self.authorization.clone(),
+            secret: self.secret.clone(),
             lifetime,
             scope: self.scope.clone(),
         }
+    }
+
+    /// The token, for a [`Redactor`](crate::redact::Redactor).
+    pub(crate) fn secret(&self) -> Arc<Secret> {
+        self.secret.clone()
     }
 
     /// The value of the `Authorization` header.

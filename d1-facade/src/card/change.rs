@@ -14,6 +14,7 @@ use crate::call::{self, Progress};
 use crate::error::{Error, ErrorKind, Outcome, RequestFacts, Unresolved};
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
+use crate::redact::Redactor;
 use crate::text::{CardId, CorrelationId, Reason};
 use crate::transport::ApiCall;
 
@@ -126,6 +127,7 @@ impl Change {
             facts: RequestFacts::default(),
             reason: self.why.reason,
             new_card: None,
+            secrets: Redactor::default(),
         };
         submit(call, self.why.reason_code, self.fallback, &self.options).await
     }
@@ -152,6 +154,8 @@ pub(super) struct ChangeCall<'a> {
     pub(super) reason: Option<Reason>,
     /// The other card that a renewal makes of this one.
     pub(super) new_card: Option<CardId>,
+    /// What a renewal sends, in clear and encrypted.
+    pub(super) secrets: Redactor,
 }
 
 pub(super) enum Body {
@@ -180,6 +184,10 @@ impl ApiCall for ChangeCall<'_> {
 
     fn facts(&self) -> RequestFacts {
         self.facts
+    }
+
+    fn secrets(&self) -> Redactor {
+        self.secrets.clone()
     }
 
     async fn send(

@@ -12,6 +12,7 @@ use crate::error::{Error, RequestFacts};
 #[cfg(any(fuzzing, test))]
 use crate::json;
 use crate::options::{CallOptions, call_options};
+use crate::redact::Redactor;
 use crate::text::{CorrelationId, OperationId};
 use crate::transport::{ApiCall, unusable};
 
@@ -132,6 +133,10 @@ impl ApiCall for Call<'_> {
 
     fn facts(&self) -> RequestFacts {
         RequestFacts::default()
+    }
+
+    fn secrets(&self) -> Redactor {
+        Redactor::default()
     }
 
     async fn send(

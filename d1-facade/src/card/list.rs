@@ -19,6 +19,7 @@ use crate::error::{
 };
 use crate::json;
 use crate::options::{CallOptions, call_options};
+use crate::redact::{Redactor, mask};
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, unusable};
 
@@ -53,7 +54,7 @@ pub struct OperationPage {
 
 impl fmt::Debug for OperationPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.unknown_fields.keys().collect();
+        let names: Vec<_> = self.unknown_fields.keys().map(|n| mask(n)).collect();
         f.debug_struct("OperationPage")
             .field("operations", &self.operations)
             .field("remaining", &self.remaining)
@@ -358,6 +359,10 @@ impl ApiCall for Call<'_> {
 
     fn facts(&self) -> RequestFacts {
         RequestFacts::default()
+    }
+
+    fn secrets(&self) -> Redactor {
+        Redactor::default()
     }
 
     async fn send(

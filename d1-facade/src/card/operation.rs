@@ -10,6 +10,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use crate::json;
 use crate::open_enum::open_enum;
 use crate::reason::ReasonCode;
+use crate::redact::mask;
 use crate::text::OperationId;
 
 open_enum! {
@@ -105,7 +106,10 @@ impl fmt::Debug for Operation {
             .field("operation", &self.operation())
             .field("status", &self.status())
             .field("start_time", &self.start_time())
-            .field("fields", &self.to_json().keys().collect::<Vec<_>>())
+            .field(
+                "fields",
+                &self.to_json().keys().map(|n| mask(n)).collect::<Vec<_>>(),
+            )
             .finish()
     }
 }

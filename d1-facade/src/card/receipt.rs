@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::api_operation::ApiOperation;
 use crate::call::CallInfo;
 use crate::reason::ReasonCode;
+use crate::redact::mask;
 use crate::text::{CorrelationId, OperationId};
 
 /// D1 accepted a change of a card.
@@ -29,7 +30,10 @@ impl fmt::Debug for Receipt {
             .field("operation", &self.operation)
             .field("call", &self.call)
             .field("reason_code", &self.reason_code)
-            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .field(
+                "fields",
+                &self.fields.keys().map(|n| mask(n)).collect::<Vec<_>>(),
+            )
             .finish()
     }
 }

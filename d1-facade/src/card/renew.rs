@@ -17,6 +17,7 @@ use crate::error::{Error, InvalidInput, Outcome, RequestFacts};
 use crate::open_enum::open_enum;
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::ReasonCodeFallback;
+use crate::redact::{self, Redactor};
 use crate::text::{CardId, EncryptedData};
 
 open_enum! {
@@ -75,6 +76,25 @@ enum Secret {
     None,
     Plain(Box<CardCredentials>),
     Encrypted(EncryptedData),
+    /// Encrypted by the client.
+    Both(Box<CardCredentials>, EncryptedData),
+}
+
+impl Secret {
+    /// All of it, for what must not repeat it; `sent` is what it was encrypted to.
+    fn redactor(&self, sent: Option<&EncryptedData>) -> Redactor {
+        let mut redactor = Redactor::default();
+        match self {
+            Self::Plain(credentials) | Self::Both(credentials, _) => {
+                credentials.hold_in(&mut redactor);
+            }
+            Self::None | Self::Encrypted(_) => {}
+        }
+        if let Some(sent) = sent {
+            redactor.hold(redact::Secret::new(sent.as_str()));
+        }
+        redactor
+    }
 }
 
 impl Renewal {
@@ -163,10 +183,12 @@ impl Renew {
     }
 
     async fn send(self) -> Result<Receipt, Error> {
+        let encrypted = self.encrypted_data()?;
         let call = ChangeCall {
             card: &self.card,
             operation: ApiOperation::RenewCard,
-            body: Body::Renew(self.body()?),
+            secrets: self.renewal.secret.redactor(encrypted.as_ref()),
+            body: Body::Renew(self.body(encrypted)?),
             facts: self.facts(),
             reason: self.why.reason.clone(),
             new_card: self
@@ -192,19 +214,21 @@ impl Renew {
 
     /// The same with its credentials encrypted.
     fn encrypted(mut self) -> Result<Self, Error> {
-        if let Some(data) = self.encrypted_data()? {
-            self.renewal.secret = Secret::Encrypted(data);
+        if let Some(data) = self.encrypted_data()?
+            && let Secret::Plain(credentials) = self.renewal.secret
+        {
+            self.renewal.secret = Secret::Both(credentials, data);
             self.renewal.kid = None;
         }
         Ok(self)
     }
 
-    fn body(&self) -> Result<types::RenewRequest, Error> {
+    fn body(&self, encrypted: Option<EncryptedData>) -> Result<types::RenewRequest, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
         check_body(ApiOperation::RenewCard, &self.options.body).map_err(invalid)?;
         let state = self.renewal.state.as_ref();
         Ok(types::RenewRequest {
-            encrypted_data: self.encrypted_data()?.map(|data| data.raw().clone()),
+            encrypted_data: encrypted.map(|data| data.raw().clone()),
             new_card_id: self.new_card_id().map(|id| id.raw().clone()),
             // Reserved: changing the product is not supported.
             new_card_product_id: None,
@@ -233,7 +257,7 @@ impl Renew {
             )));
         }
         let credentials = match &self.renewal.secret {
-            Secret::Encrypted(data) => return Ok(Some(data.clone())),
+            Secret::Encrypted(data) | Secret::Both(_, data) => return Ok(Some(data.clone())),
             Secret::None if self.renewal.scheme == Some(CardScheme::AmericanExpress) => {
                 return Err(invalid(InvalidInput::new(
                     "encryptedData",

@@ -6,12 +6,12 @@ use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
 use d1_generated::hooks::Answer;
 use d1_generated::types::ErrorBody;
 use http::{HeaderMap, StatusCode, header};
-use serde_json::{Map, Value};
 
 use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::api_operation::ApiOperation;
 use crate::json;
-use crate::pan_like::{looks_like_card_number, mask_digits};
+use crate::redact::card_number::looks_like_card_number;
+use crate::redact::{mask, mask_fields};
 
 /// What the client knows of a request, and the table's conditions ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
         ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
     builder.0.code = code.filter(|c| reads_like_a_code(c));
     builder.0.text = body.as_ref().and_then(troubleshooting_text);
-    builder.0.unknown_fields = body.map(|b| masked_fields(b.extra)).unwrap_or_default();
+    builder.0.unknown_fields = body.map(|b| mask_fields(b.extra)).unwrap_or_default();
     builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
     builder.0.documented_retryable = match causes.as_slice() {
         [only] => only.row().retryable,
@@ -102,49 +102,35 @@ fn error_body(answer: &Answer) -> Option<ErrorBody> {
     Some(body)
 }
 
-/// A server that echoes what it was sent must not get it into our output by way of its own fields.
-fn masked_fields(fields: Map<String, Value>) -> Map<String, Value> {
-    fields
-        .into_iter()
-        .map(|(name, value)| (mask_digits(&name), masked(value)))
-        .collect()
-}
-
-fn masked(value: Value) -> Value {
-    match value {
-        Value::String(text) => mask_digits(&text).into(),
-        Value::Number(number) => {
-            let text = number.to_string();
-            let masked = mask_digits(&text);
-            if masked == text {
-                number.into()
-            } else {
-                masked.into()
-            }
-        }
-        Value::Array(items) => items.into_iter().map(masked).collect(),
-        Value::Object(fields) => masked_fields(fields).into(),
-        other => other,
-    }
-}
-
 fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
     let parts: Vec<&str> = [&body.error, &body.error_description]
         .into_iter()
         .flatten()
         .map(String::as_str)
         .collect();
-    let text: String = parts.join(": ").chars().take(500).collect();
-    (!text.is_empty()).then(|| mask_digits(&text))
+    // Cut when it is masked: what is left of a secret that is cut no longer looks like one.
+    let text: String = mask(&parts.join(": ")).chars().take(500).collect();
+    (!text.is_empty()).then_some(text)
 }
 
-/// A server that echoes what it was sent must not get it into our output by way of the code.
+/// A server that sends back what it was sent must not get it into our output by way of the code: digits of
+/// a card, or a random text such as a token, which has small and capital letters and digits.
 fn reads_like_a_code(code: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     (1..=64).contains(&code.len())
         && code.chars().all(allowed)
         && code.bytes().filter(u8::is_ascii_digit).count() <= 8
         && !looks_like_card_number(code)
+        && !(code.len() > 20 && is_mixed(code))
+}
+
+fn is_mixed(code: &str) -> bool {
+    let kinds: [fn(&u8) -> bool; 3] = [
+        u8::is_ascii_lowercase,
+        u8::is_ascii_uppercase,
+        u8::is_ascii_digit,
+    ];
+    kinds.iter().all(|kind| code.as_bytes().iter().any(kind))
 }
 
 fn causes(

@@ -126,14 +126,15 @@ impl Error {
 
     /// D1's own words, for troubleshooting only: they change, and are not for end users.
     ///
-    /// Long runs of digits are masked. This text is in no other output of this type.
+    /// The secrets of the call are removed from it, in whatever form D1 sent them back; numbers of more
+    /// than seven digits, JWTs and bearer tokens are masked. This text is in no other output of this type.
     #[must_use]
     pub fn troubleshooting_text(&self) -> Option<&str> {
         self.0.text.as_deref()
     }
 
-    /// The fields of D1's error body that this version has no method for, long runs of digits masked
-    /// in them. Like the [`troubleshooting_text`](Self::troubleshooting_text), they are in no other
+    /// The fields of D1's error body that this version has no method for, without secrets as the
+    /// [`troubleshooting_text`](Self::troubleshooting_text) is. Like the [`troubleshooting_text`](Self::troubleshooting_text), they are in no other
     /// output of this type.
     #[must_use]
     pub fn unknown_fields(&self) -> &Map<String, Value> {

@@ -1,0 +1,99 @@
+//! Keeps secrets out of everything that comes from a server.
+//!
+//! There are two rules, and one place for each:
+//!
+//! | whose secret | removed how | where |
+//! |---|---|---|
+//! | what the client holds for this very call: tokens, assertion, card data, JWE | exactly, in whatever form it comes ([`Redactor`]) | the answer, before anything reads it |
+//! | anyone's: numbers of cards, JWTs, bearer tokens | by its shape ([`shape`]) | texts of errors, `Debug` of answers |
+
+pub(crate) mod card_number;
+mod decoded;
+mod secret;
+mod shape;
+mod structure;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use d1_generated::hooks::{Answer, Redact};
+use http::{HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+use decoded::Decoded;
+pub(crate) use secret::Secret;
+pub(crate) use shape::{mask, mask_fields, mask_id};
+
+/// What stands in the place of a secret that was removed.
+const REDACTED: &str = "[redacted]";
+
+/// The secrets of one call. It removes them from what a server answers.
+///
+/// A secret is found in clear, escaped (percent, JSON, HTML), in base64 and base64url at every
+/// alignment, in hexadecimal, and divided by anything but letters and digits. [`Secret`] says what is
+/// found of long and of short ones.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor(Vec<Arc<Secret>>);
+
+impl Redactor {
+    /// Adds a secret of the call.
+    pub(crate) fn hold(&mut self, secret: Arc<Secret>) {
+        if !self.0.iter().any(|held| Arc::ptr_eq(held, &secret)) {
+            self.0.push(secret);
+        }
+    }
+
+    /// What a request is sent with, so that it is applied to its answer.
+    pub(crate) fn for_answer(&self) -> Redact {
+        let redactor = self.clone();
+        Arc::new(move |answer| redactor.clean_answer(answer))
+    }
+
+    /// Removes the secrets from an answer: from its headers and its body.
+    fn clean_answer(&self, answer: &mut Answer) {
+        if let Ok(body) = &mut answer.body
+            && let Some(cleaned) = clean(body, self.0.iter())
+        {
+            *body = Bytes::from_owner(cleaned);
+        }
+        self.clean_headers(&mut answer.headers);
+    }
+
+    /// Removes the secrets from a text of a server.
+    pub(crate) fn clean_text(&self, text: String) -> String {
+        match clean(text.as_bytes(), self.0.iter()) {
+            Some(cleaned) => String::from_utf8_lossy(&cleaned).into_owned(),
+            None => text,
+        }
+    }
+
+    /// Short secrets are left in headers: the digits of an expiry are those of a date or a length at times.
+    fn clean_headers(&self, headers: &mut HeaderMap) {
+        let holds = |text: &[u8]| clean(text, self.0.iter().filter(|s| !s.is_short())).is_some();
+        let held: Vec<_> = headers
+            .iter()
+            .filter(|(name, value)| holds(name.as_str().as_bytes()) || holds(value.as_bytes()))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in held {
+            headers.remove(&name);
+            if !holds(name.as_str().as_bytes()) {
+                headers.insert(name, HeaderValue::from_static(REDACTED));
+            }
+        }
+    }
+}
+
+/// The text without the secrets; `None` where it has none.
+fn clean<'a>(
+    text: &[u8],
+    secrets: impl Iterator<Item = &'a Arc<Secret>>,
+) -> Option<Zeroizing<Vec<u8>>> {
+    if text.is_empty() {
+        return None;
+    }
+    let levels = Decoded::levels(text);
+    let each = |secret: &'a Arc<Secret>| levels.iter().flat_map(|level| secret.find_in(level));
+    let found: Vec<_> = secrets.flat_map(each).collect();
+    (!found.is_empty()).then(|| structure::replace(text, found, REDACTED))
+}

@@ -1,0 +1,21 @@
+//! Everything that the stack says at its most talkative, searched for card data, tokens and keys: in
+//! clear, escaped, divided, in base64 at every alignment, and in hex.
+//!
+//! | question | module |
+//! |---|---|
+//! | What are the secrets, and in which forms are they searched for? | [`known`] |
+//! | Where is what is logged kept? | [`logs`] |
+//! | What does a value, an error, a call show? | [`shown`] |
+//! | What does a server get shown that sends back what it was sent? | [`echoes`] |
+//! | Does anything leak when everything is talkative? | [`everything`] |
+//! | What if it sends it back in HTTP/2's own places? | [`http2`] |
+//!
+//! The sandbox runs in the same process, so that its logs are searched as well.
+#![allow(clippy::unwrap_used)]
+
+mod echoes;
+mod everything;
+mod http2;
+mod known;
+mod logs;
+mod shown;
