@@ -13,7 +13,6 @@ use crate::refusal::Refusal;
 use crate::renewal::Renewal;
 use crate::reply::Reply;
 use crate::request::{self, RawRequest, ValidRequest};
-use crate::rules::DEFAULT_REASON_CODE;
 use crate::spec::{Call, Found, Route, Spec};
 use crate::state::{Motive, World};
 use http::request::Parts;
@@ -25,7 +24,7 @@ type PathValues<'p> = [(&'p str, Option<String>)];
 
 /// One sandbox without its network.
 pub(crate) struct App {
-    pub(crate) spec: &'static Spec,
+    pub(crate) spec: Arc<Spec>,
     pub(crate) authority: Authority,
     pub(crate) decrypter: Decrypter,
     pub(crate) faults: FaultQueue,
@@ -41,7 +40,7 @@ impl App {
     /// A sandbox as it is configured, with the keys of its issuer and of D1.
     pub(crate) fn new(
         settings: &Builder,
-        spec: &'static Spec,
+        spec: Arc<Spec>,
         signing_key: PublicKey,
         encryption_key: &KeyPair,
     ) -> Result<Self, StartError> {
@@ -94,13 +93,13 @@ impl App {
                 (Some(route.call), self.call(route, &values, &raw).await)
             }
             Found::OtherMethods(methods) => {
-                let refusal = self.refuse(&Refusal::wrong_method());
+                let refusal = self.refuse(None, &Refusal::wrong_method());
                 let allow = methods;
                 (None, Reply { allow, ..refusal })
             }
             Found::Nothing => (
                 None,
-                self.refuse(&Refusal::not_found("The path is unknown")),
+                self.refuse(None, &Refusal::not_found("The path is unknown")),
             ),
         };
         let (operation_id, status) = (call.map(Call::operation_id), reply.recorded_status());
@@ -122,7 +121,7 @@ impl App {
     async fn call(&self, route: &Route, values: &PathValues<'_>, raw: &RawRequest<'_>) -> Reply {
         let is_token_call = route.call == Call::Token;
         if !is_token_call && let Err(refusal) = self.authority.authorize(raw.headers) {
-            return self.checked(route, self.refuse(&refusal));
+            return self.checked(route, self.refuse(Some(route), &refusal));
         }
         let card = path_value(values, "cardId");
         let met = self
@@ -133,7 +132,7 @@ impl App {
         }
         let reply = match self.perform(route, values, raw).await {
             Ok(reply) => reply,
-            Err(refusal) => self.refuse(&refusal),
+            Err(refusal) => self.refuse(Some(route), &refusal),
         };
         let reply = self.checked(route, reply);
         match met {
@@ -166,13 +165,13 @@ impl App {
         let operation = match (route.call, renewal) {
             (Call::List, _) => {
                 let offset = request.number("offset").unwrap_or(0);
-                let limit = request.number("limit").unwrap_or(10);
+                let limit = request.number("limit").unwrap_or(usize::MAX);
                 return Ok(Reply::answer(200, Some(world.list(card, offset, limit)?)));
             }
             (Call::Renew, Some(renewal)) => world.renew(card, renewal)?,
-            (Call::Suspend, _) => world.suspend(card, motive(&request))?,
-            (Call::Resume, _) => world.resume(card, motive(&request))?,
-            (Call::Delete, _) => world.delete(card, motive(&request))?,
+            (Call::Suspend, _) => world.suspend(card, self.motive(&request))?,
+            (Call::Resume, _) => world.resume(card, self.motive(&request))?,
+            (Call::Delete, _) => world.delete(card, self.motive(&request))?,
             (Call::Get | Call::Renew | Call::Token, _) => {
                 let (id, digital) = (
                     request.text("operationId"),
@@ -186,13 +185,15 @@ impl App {
             "change",
             || json!({ "cardId": card, "operationId": operation }),
         );
-        Ok(match self.success_style {
-            SuccessStyle::NoContent => Reply::answer(204, None),
+        let (status, body) = match self.success_style {
+            SuccessStyle::NoContent => (204, None),
             SuccessStyle::Body => {
                 let body = json!({ "operationId": operation, "status": "SUCCESSFUL" });
-                Reply::answer(200, Some(body))
+                (200, Some(body))
             }
-        })
+        };
+        let status = route.success_status().unwrap_or(status);
+        Ok(Reply::answer(status, body.filter(|_| status != 204)))
     }
 
     async fn renewal(&self, request: &ValidRequest<'_>) -> Result<Renewal, Refusal> {
@@ -202,7 +203,7 @@ impl App {
             Some(_) => return Err(Refusal::bad_request("body: /state is not supported")),
         };
         let credentials = request.body_text("encryptedData").map(|token| {
-            issuer::open(token, &self.decrypter, self.spec)
+            issuer::open(token, &self.decrypter, &self.spec)
                 .map_err(|rule| Refusal::bad_request(format!("body: /encryptedData: {rule}")))
         });
         let mut renewal = Renewal {
@@ -210,13 +211,13 @@ impl App {
             new_product: request.body_text("newCardProductId").map(str::to_owned),
             state,
             credentials: credentials.transpose()?,
-            motive: motive(request),
+            motive: self.motive(request),
         };
         let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
         if let Some(endpoint) = &self.issuer
             && self.world().must_ask_issuer(issuer, card, &renewal)
         {
-            let answer = endpoint.credentials(issuer, card, &self.decrypter, self.spec);
+            let answer = endpoint.credentials(issuer, card, &self.decrypter, &self.spec);
             renewal.credentials = Some(answer.await.map_err(|rule| {
                 tracing::warn!(rule, "the issuer's Get Card Credentials is of no use");
                 Refusal::internal("Internal error")
@@ -225,12 +226,24 @@ impl App {
         Ok(renewal)
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Reply {
-        Reply::answer(refusal.status, refusal.body(self.error_bodies))
+    fn motive(&self, request: &ValidRequest<'_>) -> Motive {
+        let code = request.body_text("reasonCode");
+        Motive {
+            reason: request.body_text("reason").map(str::to_owned),
+            reason_code: code.unwrap_or(self.spec.default_reason_code()).to_owned(),
+        }
+    }
+
+    fn refuse(&self, route: Option<&Route>, refusal: &Refusal) -> Reply {
+        let code = route.and_then(|route| route.error_code(refusal.status, refusal.when));
+        Reply::answer(refusal.status, refusal.body(code, self.error_bodies))
     }
 
     /// Holds an answer of ours against the document; one that differs becomes a 500.
-    fn checked(&self, route: &Route, reply: Reply) -> Reply {
+    fn checked(&self, route: &Route, mut reply: Reply) -> Reply {
+        if let Some(body) = &mut reply.body {
+            route.name_answer(reply.status, body);
+        }
         match route.check_answer(reply.status, reply.body.as_ref()) {
             Ok(()) => reply,
             Err(difference) => {
@@ -241,7 +254,7 @@ impl App {
                     "an answer breaks the document"
                 );
                 let body = Refusal::internal("The sandbox broke its own document");
-                let mut breach = Reply::answer(500, body.body(ErrorBodies::WithCode));
+                let mut breach = Reply::answer(500, body.body(None, ErrorBodies::WithCode));
                 let mark = (BREACH.to_owned(), "true".to_owned());
                 breach.headers.push(mark);
                 breach
@@ -276,16 +289,6 @@ fn recorded(parts: &Parts, body: Option<Value>) -> RecordedRequest {
 fn path_value<'v>(values: &'v PathValues<'_>, name: &str) -> Option<&'v str> {
     let (_, value) = values.iter().find(|(found, _)| *found == name)?;
     value.as_deref()
-}
-
-fn motive(request: &ValidRequest<'_>) -> Motive {
-    Motive {
-        reason: request.body_text("reason").map(str::to_owned),
-        reason_code: request
-            .body_text("reasonCode")
-            .unwrap_or(DEFAULT_REASON_CODE)
-            .to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@ impl From<openssl::error::ErrorStack> for StartError {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
+    pub(crate) document: Option<String>,
     pub(crate) mode: Mode,
     pub(crate) issuer: String,
     pub(crate) aggregator: Option<String>,
@@ -141,6 +142,7 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
+            document: None,
             mode: Mode::default(),
             issuer: "ISSUER_A-1".to_owned(),
             aggregator: None,
@@ -168,6 +170,13 @@ impl Builder {
     /// Chooses between a V1 tenant (the default) and a migrated one.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Serves an edited OpenAPI document (YAML or JSON) in place of the built-in one: for trying what D1 may
+    /// turn out to do where it is not documented. It must have the operations of the built-in one.
+    pub fn document(mut self, text: impl Into<String>) -> Self {
+        self.document = Some(text.into());
         self
     }
 

@@ -140,8 +140,8 @@ async fn page() -> Response {
     (headers, PAGE).into_response()
 }
 
-async fn openapi() -> Response {
-    match spec::document() {
+async fn openapi(State(controlled): State<Controlled>) -> Response {
+    match controlled.app.spec.document() {
         Ok(document) => Json(document).into_response(),
         Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }

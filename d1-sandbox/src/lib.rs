@@ -37,6 +37,7 @@ mod issuer;
 mod jwe;
 mod keys;
 mod latency;
+mod names;
 mod onboarding;
 mod operations;
 mod pan;

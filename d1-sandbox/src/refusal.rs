@@ -9,6 +9,8 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) error: String,
     pub(crate) code: Option<&'static str>,
+    /// The conditions of the documented error that it is.
+    pub(crate) when: &'static [&'static str],
     /// The text of RFC 6749; only the token call has it.
     pub(crate) description: Option<String>,
 }
@@ -19,6 +21,7 @@ impl Refusal {
             status,
             error: error.into(),
             code: None,
+            when: &[],
             description: None,
         }
     }
@@ -62,14 +65,19 @@ impl Refusal {
         }
     }
 
-    /// The body, in the style that was asked for.
-    pub(crate) fn body(&self, style: ErrorBodies) -> Option<Value> {
+    /// Says by its conditions which error of the document it is.
+    pub(crate) fn when(self, when: &'static [&'static str]) -> Self {
+        Self { when, ..self }
+    }
+
+    /// The body, in the style that was asked for; `documented` is the code of the document, if it has one.
+    pub(crate) fn body(&self, documented: Option<&str>, style: ErrorBodies) -> Option<Value> {
         let mut body = Map::new();
         body.insert("error".to_owned(), json!(self.error));
         match style {
             ErrorBodies::Empty => return None,
             ErrorBodies::WithCode => {
-                if let Some(code) = self.code {
+                if let Some(code) = self.code.or(documented) {
                     body.insert("errorCode".to_owned(), json!(code));
                 }
             }

@@ -73,7 +73,8 @@ impl Renewal {
             return Err(Refusal::forbidden(
                 "The new card is registered already: both cards must belong to the same end user \
                  and to the same card product",
-            ));
+            )
+            .when(&["new-card-id-differs"]));
         }
         let credentials = self.credentials(card, &world.issuer_stub)?;
         if world.mode == Mode::Migrated {
@@ -119,15 +120,22 @@ impl Renewal {
 
     fn check_migrated(&self, same_id: bool, same_pan: bool) -> Result<(), Refusal> {
         rules::may_renew(&self.motive.reason_code)?;
-        let refused = match (same_id, same_pan) {
-            (true, false) => "The PAN changes and the card id does not: V2 replace must be used",
-            (false, true) => "The card id changes and the PAN does not: V2 renew must be used",
-            (false, false) if self.state == CardState::Inactive => {
-                "A new card cannot start INACTIVE: renew with ACTIVE, then suspend it through V2"
-            }
+        let (refused, when): (_, &[_]) = match (same_id, same_pan) {
+            (true, false) => (
+                "The PAN changes and the card id does not: V2 replace must be used",
+                &["new-card-id-same", "pan-changed"],
+            ),
+            (false, true) => (
+                "The card id changes and the PAN does not: V2 renew must be used",
+                &["new-card-id-differs", "pan-same"],
+            ),
+            (false, false) if self.state == CardState::Inactive => (
+                "A new card cannot start INACTIVE: renew with ACTIVE, then suspend it through V2",
+                &["new-card-id-differs", "state-inactive"],
+            ),
             (true, true) | (false, false) => return Ok(()),
         };
-        Err(Refusal::forbidden(refused))
+        Err(Refusal::forbidden(refused).when(when))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Checks one request against the OpenAPI document before anything else looks at it.
 
+use crate::names::Names;
 use crate::pan;
 use crate::refusal::Refusal;
 use crate::spec::{Call, Parameter, Place, Route};
@@ -22,8 +23,9 @@ pub(crate) struct RawRequest<'r> {
 /// A valid request: parameters by their names, and the body.
 #[derive(Debug, Default)]
 pub(crate) struct ValidRequest<'r> {
+    /// By the sandbox's own names.
     parameters: Vec<(&'r str, Value)>,
-    body: Option<&'r Value>,
+    body: Option<(&'r Value, &'r Names)>,
 }
 
 impl ValidRequest<'_> {
@@ -51,7 +53,8 @@ impl ValidRequest<'_> {
     }
 
     pub(crate) fn body_text(&self, name: &str) -> Option<&str> {
-        self.body?.get(name).and_then(Value::as_str)
+        let (body, names) = self.body?;
+        body.get(names.on_wire(name)).and_then(Value::as_str)
     }
 }
 
@@ -94,14 +97,18 @@ pub(crate) fn check<'r>(
         match value {
             Some(value) => {
                 let value = parameter.check(value).map_err(|rule| wrong(&rule))?;
-                valid.parameters.push((name, value));
+                valid.parameters.push((&parameter.own_name, value));
             }
             None if parameter.required => return Err(wrong("missing")),
-            None => {}
+            None => {
+                let default = parameter.default.clone();
+                let default = default.map(|value| (parameter.own_name.as_str(), value));
+                valid.parameters.extend(default);
+            }
         }
     }
     if route.takes_body() {
-        valid.body = Some(checked_body(route, raw)?);
+        valid.body = Some((checked_body(route, raw)?, &route.body_names));
     }
     Ok(valid)
 }

@@ -54,9 +54,10 @@ fn allowed(is_allowed: bool) -> Result<(), Refusal> {
     if is_allowed {
         Ok(())
     } else {
-        Err(Refusal::forbidden(
-            "This reason code is not allowed for the card as it stands",
-        ))
+        Err(
+            Refusal::forbidden("This reason code is not allowed for the card as it stands")
+                .when(&["reason-code-other-than-default"]),
+        )
     }
 }
 

@@ -35,7 +35,11 @@ const DRAINED_BODY: usize = 16 * MAX_BODY;
 
 /// Starts a sandbox with settings that were checked.
 pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
-    let spec = Spec::shared().map_err(StartError::Spec)?;
+    let spec = match &settings.document {
+        Some(text) => Spec::read(text).map(Arc::new),
+        None => Spec::shared(),
+    }
+    .map_err(StartError::Spec)?;
     let pki = Pki::shared().map_err(StartError::Keys)?;
     let (signing_key, signing_key_pem) = match &settings.signing_key {
         Some((kid, pem)) => (onboarding::signing_key(kid, pem)?, Zeroizing::default()),

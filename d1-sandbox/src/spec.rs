@@ -1,18 +1,15 @@
 //! The OpenAPI document, read once a process: it decides what is served and what is valid.
 
+use crate::names::{Names, own_name};
 use http::Method;
 use jsonschema::{Draft, Validator};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-static SPEC: LazyLock<Result<Spec, String>> = LazyLock::new(|| Spec::read(YAML));
+static SPEC: LazyLock<Result<Arc<Spec>, String>> = LazyLock::new(|| Spec::read(YAML).map(Arc::new));
 
 const YAML: &str = include_str!("d1-card-operations.yaml");
-
-/// The whole document, for those who want to read it.
-pub(crate) fn document() -> Result<Value, String> {
-    serde_saphyr::from_str(YAML).map_err(|error| error.to_string())
-}
 
 /// An operation of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +50,10 @@ impl Call {
 
 /// The document, compiled.
 pub(crate) struct Spec {
+    yaml: String,
     routes: Vec<Route>,
     credentials: Validator,
+    default_reason_code: String,
 }
 
 /// One operation of the document with everything that it says about validity.
@@ -64,7 +63,24 @@ pub(crate) struct Route {
     template: Vec<Segment>,
     pub(crate) parameters: Vec<Parameter>,
     body: Option<Validator>,
-    responses: Vec<(String, Option<Validator>)>,
+    pub(crate) body_names: Names,
+    responses: Vec<Response>,
+}
+
+/// What an operation may answer with a status, or with a range of them.
+struct Response {
+    status: String,
+    body: Option<Validator>,
+    names: Names,
+    errors: Vec<ErrorRow>,
+}
+
+/// A row of `x-d1-errors`.
+#[derive(Deserialize)]
+struct ErrorRow {
+    code: Option<String>,
+    #[serde(default)]
+    when: Vec<String>,
 }
 
 enum Segment {
@@ -75,8 +91,12 @@ enum Segment {
 /// A parameter of an operation.
 pub(crate) struct Parameter {
     pub(crate) name: String,
+    /// What the sandbox calls it.
+    pub(crate) own_name: String,
     pub(crate) place: Place,
     pub(crate) required: bool,
+    /// What holds when it is not given.
+    pub(crate) default: Option<Value>,
     kind: Kind,
     validator: Validator,
 }
@@ -105,12 +125,22 @@ pub(crate) enum Found<'s> {
 }
 
 impl Spec {
-    /// The document of this process.
-    pub(crate) fn shared() -> Result<&'static Self, String> {
-        SPEC.as_ref().map_err(Clone::clone)
+    /// The built-in document.
+    pub(crate) fn shared() -> Result<Arc<Self>, String> {
+        SPEC.clone()
     }
 
-    fn read(yaml: &str) -> Result<Self, String> {
+    /// The whole document, for those who want to read it.
+    pub(crate) fn document(&self) -> Result<Value, String> {
+        serde_saphyr::from_str(&self.yaml).map_err(|error| error.to_string())
+    }
+
+    /// What D1 takes when no reason code is sent.
+    pub(crate) fn default_reason_code(&self) -> &str {
+        &self.default_reason_code
+    }
+
+    pub(crate) fn read(yaml: &str) -> Result<Self, String> {
         let document: Value = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
         let mut routes = Vec::new();
         for (path, item) in members(&document, "paths")? {
@@ -126,8 +156,12 @@ impl Spec {
             }
         }
         let credentials = json!({ "$ref": "#/components/schemas/CardCredentials" });
+        let default = document.pointer("/components/schemas/ReasonCode/x-d1-default");
+        let default = default.and_then(Value::as_str);
         Ok(Self {
+            yaml: yaml.to_owned(),
             routes,
+            default_reason_code: default.ok_or("ReasonCode has no default")?.to_owned(),
             credentials: compile(&document, &credentials)?,
         })
     }
@@ -186,21 +220,18 @@ impl Route {
             .flatten()
             .map(|parameter| Parameter::read(document, resolve(document, parameter)))
             .collect::<Result<_, _>>()?;
-        let body = match operation.get("requestBody") {
-            Some(body) => content_validator(document, resolve(document, body))?,
-            None => None,
-        };
+        let body = content_schema(document, operation.get("requestBody"));
         let mut responses = Vec::new();
         for (status, response) in members(operation, "responses")? {
-            let response = resolve(document, response);
-            responses.push((status.clone(), content_validator(document, response)?));
+            responses.push(Response::read(document, status, response)?);
         }
         Ok(Self {
             call,
             method,
             template,
             parameters,
-            body,
+            body_names: Names::of_schema(document, body.unwrap_or(&Value::Null)),
+            body: body.map(|schema| compile(document, schema)).transpose()?,
             responses,
         })
     }
@@ -235,20 +266,59 @@ impl Route {
             .map_or(Ok(()), |validator| check(validator, body))
     }
 
-    /// Checks an answer of ours; the error says how it differs from the document.
-    pub(crate) fn check_answer(&self, status: u16, body: Option<&Value>) -> Result<(), String> {
+    /// The status of a success, where the document names one.
+    pub(crate) fn success_status(&self) -> Option<u16> {
+        let success = self.responses.iter().find(|r| r.status.starts_with('2'));
+        success.and_then(|response| response.status.parse().ok())
+    }
+
+    /// The code of the documented error that applies under these conditions.
+    pub(crate) fn error_code(&self, status: u16, when: &[&str]) -> Option<&str> {
+        let rows = &self.response(status)?.errors;
+        rows.iter().find(|row| row.when == when)?.code.as_deref()
+    }
+
+    /// Gives the members of an answer their names in the document.
+    pub(crate) fn name_answer(&self, status: u16, body: &mut Value) {
+        if let Some(response) = self.response(status) {
+            response.names.put_on_wire(body);
+        }
+    }
+
+    fn response(&self, status: u16) -> Option<&Response> {
         let exact = status.to_string();
         let range = format!("{}XX", status / 100);
-        let (_, validator) = self
-            .responses
+        self.responses
             .iter()
-            .find(|(documented, _)| *documented == exact || *documented == range)
+            .find(|response| response.status == exact || response.status == range)
+    }
+
+    /// Checks an answer of ours; the error says how it differs from the document.
+    pub(crate) fn check_answer(&self, status: u16, body: Option<&Value>) -> Result<(), String> {
+        let response = self
+            .response(status)
             .ok_or_else(|| format!("the status {status} is not documented"))?;
-        match (validator, body) {
+        match (&response.body, body) {
             (Some(validator), Some(body)) => check(validator, body),
             (None, Some(_)) => Err(format!("{status} has no body")),
             (_, None) => Ok(()),
         }
+    }
+}
+
+impl Response {
+    fn read(document: &Value, status: &str, response: &Value) -> Result<Self, String> {
+        let schema = content_schema(document, Some(response));
+        let rows = resolve(document, response).get("x-d1-errors");
+        let errors = rows.map(Vec::<ErrorRow>::deserialize).transpose();
+        Ok(Self {
+            status: status.to_owned(),
+            body: schema.map(|schema| compile(document, schema)).transpose()?,
+            names: Names::of_schema(document, schema.unwrap_or(&Value::Null)),
+            errors: errors
+                .map_err(|error| error.to_string())?
+                .unwrap_or_default(),
+        })
     }
 }
 
@@ -277,7 +347,9 @@ impl Parameter {
             other => return Err(format!("parameters of the type {other:?} are not served")),
         };
         Ok(Self {
+            own_name: own_name(text("name"), parameter),
             name: text("name").to_owned(),
+            default: resolve(document, schema).get("default").cloned(),
             place,
             required: parameter.get("required") == Some(&Value::Bool(true)),
             kind,
@@ -307,7 +379,7 @@ fn members<'d>(value: &'d Value, name: &str) -> Result<&'d serde_json::Map<Strin
 }
 
 /// Follows a reference within the document.
-fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
+pub(crate) fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
     node.get("$ref")
         .and_then(Value::as_str)
         .and_then(|reference| reference.strip_prefix('#'))
@@ -315,14 +387,10 @@ fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
         .unwrap_or(node)
 }
 
-/// The validator of the first content type that a request body or response declares.
-fn content_validator(document: &Value, node: &Value) -> Result<Option<Validator>, String> {
-    node.get("content")
-        .and_then(Value::as_object)
-        .and_then(|content| content.values().next())
-        .and_then(|media| media.get("schema"))
-        .map(|schema| compile(document, schema))
-        .transpose()
+/// The schema of the first content type that a request body or response declares.
+fn content_schema<'d>(document: &'d Value, node: Option<&'d Value>) -> Option<&'d Value> {
+    let content = resolve(document, node?).get("content")?.as_object()?;
+    content.values().next()?.get("schema")
 }
 
 /// Compiles a schema of the document, whose references lead into its components.
