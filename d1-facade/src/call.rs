@@ -20,7 +20,7 @@ use crate::redact::Redactor;
 use crate::retry::{self, Attempt};
 use crate::telemetry;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Delivered, unusable};
+use crate::transport::ApiCall;
 
 /// Longer than any call is waited for, and short enough to be added to a clock.
 pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -103,7 +103,7 @@ pub(crate) async fn make<C: ApiCall>(
     client: &Client,
     call: &C,
     options: &CallOptions,
-) -> Result<(Delivered, CallInfo), Error> {
+) -> Result<(C::Value, CallInfo), Error> {
     make_in(client, call, options, &mut Progress::begin(client, options)).await
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn make_in<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(Delivered, CallInfo), Error> {
+) -> Result<(C::Value, CallInfo), Error> {
     let host = client.inner().transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
     let result = {
@@ -135,7 +135,7 @@ async fn unless_abandoned<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(Delivered, CallInfo), Error> {
+) -> Result<(C::Value, CallInfo), Error> {
     let Some(pace) = &options.pace else {
         return attempt(client, call, options, progress).await;
     };
@@ -159,7 +159,7 @@ async fn attempt<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(Delivered, CallInfo), Error> {
+) -> Result<(C::Value, CallInfo), Error> {
     let operation = call.operation();
     let inner = client.inner();
     let invalid = |e| Error::invalid_input_of(operation, e);
@@ -250,7 +250,7 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     /// Sends the call, and tells the bulk that it is part of how it went.
-    async fn send_once(&mut self) -> Result<(Delivered, CallInfo), Failed> {
+    async fn send_once(&mut self) -> Result<(C::Value, CallInfo), Failed> {
         let Some(pace) = self.pace.clone() else {
             return self.send_with_token().await;
         };
@@ -274,9 +274,8 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     /// Waits for a token and sends the call; a token that is refused is forgotten.
-    async fn send_with_token(&mut self) -> Result<(Delivered, CallInfo), Failed> {
+    async fn send_with_token(&mut self) -> Result<(C::Value, CallInfo), Failed> {
         let inner = self.client.inner();
-        let operation = self.call.operation();
         let token = match inner.tokens.fresh() {
             Some(token) => token,
             None => {
@@ -302,17 +301,13 @@ impl<C: ApiCall> Sender<'_, C> {
         let id = &self.progress.correlation_id;
         let result = inner.transport.send(self.call, id, additions).await;
         match result {
-            // A read whose answer did not arrive whole is one that failed.
-            Ok(delivered) if delivered.body.is_err() && !operation.changes_card() => {
-                Err(unusable(operation, delivered).into())
-            }
-            Ok(delivered) => {
+            Ok((value, status)) => {
                 let info = CallInfo {
                     correlation_id: id.clone(),
-                    http_status: delivered.status.as_u16(),
+                    http_status: status.as_u16(),
                     attempts: self.progress.sent,
                 };
-                Ok((delivered, info))
+                Ok((value, info))
             }
             Err(error) => Err(Failed {
                 another_token: error.kind() == ErrorKind::TokenRejected

@@ -165,6 +165,10 @@ impl Confirm {
                     return match e.kind() {
                         ErrorKind::UnknownCard => Ok(Found::NoCard),
                         ErrorKind::NotFound => Ok(Found::Nothing),
+                        ErrorKind::InvalidResponse => {
+                            search.doubt = Some(Doubt::Unreadable);
+                            Ok(Found::Card)
+                        }
                         _ => Err(e),
                     };
                 }
@@ -239,7 +243,7 @@ impl<'a> Search<'a> {
     /// Takes in a page; true when no further one is needed.
     fn read(&mut self, page: &OperationPage) -> bool {
         let window = self.window(page.server_time());
-        if page.says_nothing() {
+        if page.may_hide_operations() {
             self.doubt = Some(Doubt::Unreadable);
         }
         let mut older = false;
@@ -278,6 +282,10 @@ impl<'a> Search<'a> {
     }
 
     fn compare(&self, operation: &Operation, window: &Window) -> Likeness {
+        let named = &self.change.operation_id;
+        if named.is_some() && operation.id() == *named {
+            return Likeness::Same;
+        }
         let start = operation.start_time().map(SystemTime::from);
         let wanted = kind_of(self.change.operation);
         let kind = operation.operation();

@@ -8,10 +8,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::api_operation::ApiOperation;
-use crate::card::{decode_operation, decode_page};
+use crate::card::{Page, read_operation};
 use crate::error::{RequestFacts, refused};
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
+use crate::transport::Delivered;
 use crate::{
     AuxiliaryPan, CardCredentials, CardId, CorrelationId, EncryptedData, EncryptionKey,
     Environment, Expiry, IssuerId, OperationId, Pan, Psn, Reason, ReasonCode, SigningKey, auth,
@@ -19,19 +20,22 @@ use crate::{
 
 /// A page of operations.
 pub fn page(body: &[u8]) {
-    let Some((operations, _)) = decode_page(body) else {
-        return;
-    };
-    for operation in operations {
-        read(&operation);
+    if let Ok(page) = Page::read(&delivered(&HeaderMap::new(), body)) {
+        for operation in page.into_operations() {
+            read(&operation);
+        }
     }
 }
 
 /// A single operation.
 pub fn operation(body: &[u8]) {
-    if let Some(operation) = decode_operation(body) {
+    if let Ok(operation) = read_operation(&delivered(&HeaderMap::new(), body)) {
         read(&operation);
     }
+}
+
+fn delivered<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Delivered<'a> {
+    Delivered { headers, body }
 }
 
 fn read(operation: &crate::Operation) {
@@ -95,7 +99,7 @@ pub fn error(input: &[u8]) {
 
 /// An answer of the token endpoint.
 pub fn token(body: &[u8]) {
-    let Some(answer) = json::object(body) else {
+    let Ok(answer) = json::object(body) else {
         return;
     };
     let secret = answer.get("access_token").and_then(Value::as_str);

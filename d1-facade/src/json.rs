@@ -4,12 +4,47 @@
 //! A number or a boolean in quotes is read, a fraction where an integer is expected is rounded down;
 //! any other member that does not fit is set aside under its name.
 
+mod duplicates;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-/// Returns a body as a JSON object; `None` where it is anything else.
-pub(crate) fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(body).ok()
+/// Why a body cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JsonFault {
+    /// It is not JSON, or ends too early.
+    Malformed,
+    /// An object has a member twice, with different values.
+    Contradictory,
+    /// It is JSON, but no object.
+    NoObject,
+}
+
+impl JsonFault {
+    /// Returns the fault in words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Malformed => "the response is not JSON, or is cut short",
+            Self::Contradictory => "the response has a JSON member twice, with different values",
+            Self::NoObject => "the response is JSON, but no object",
+        }
+    }
+}
+
+/// Returns a body as a JSON object.
+pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+    let body = without_byte_order_mark(body);
+    duplicates::check(body)?;
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(JsonFault::NoObject),
+        Err(_) => Err(JsonFault::Malformed),
+    }
+}
+
+/// Returns a text without the mark that some servers put before it, and that JSON does not allow there.
+pub(crate) fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
 /// Reads `fields` as a `T` whose members are all optional.
@@ -136,6 +171,13 @@ mod tests {
         }
         assert_eq!(answer(json!({"seconds": "900.5"})).0.seconds, Some(900.5));
         assert_eq!(answer(json!({"seconds": "900"})).0.seconds, Some(900.0));
+    }
+
+    #[test]
+    fn a_byte_order_mark_takes_nothing_from_the_text() {
+        let text = "\u{feff}{\"a\":1}";
+        assert_eq!(object(text.as_bytes()).unwrap()["a"], 1);
+        assert_eq!(object(b"[1]"), Err(JsonFault::NoObject));
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use d1_generated::hooks::{Additions, Answer, BodyFault, CallContext};
 use d1_generated::types::ErrorBody;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
 use crate::error::{
-    Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, TransportFault, refused,
+    Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, ResponseFault, TransportFault,
+    invalid_response, refused,
 };
 use crate::json;
 use crate::redact::Redactor;
@@ -21,6 +22,9 @@ use crate::text::CorrelationId;
 
 /// One call of the generated client.
 pub(crate) trait ApiCall: Sync {
+    /// What a successful response says.
+    type Value: Send;
+
     /// The endpoint.
     fn operation(&self) -> ApiOperation;
 
@@ -38,22 +42,23 @@ pub(crate) trait ApiCall: Sync {
         client: &d1_generated::Client,
         correlation_id: &CorrelationId,
     ) -> impl Future<Output = Result<(), d1_generated::Error<ErrorBody>>> + Send;
+
+    /// Reads a response that has a status of success.
+    fn read(&self, response: &Delivered<'_>) -> Result<Self::Value, ResponseFault>;
 }
 
-/// A successful answer.
-pub(crate) struct Delivered {
-    /// Its status.
-    pub(crate) status: http::StatusCode,
+/// A response that has a status of success and arrived whole.
+pub(crate) struct Delivered<'a> {
     /// Its headers.
-    pub(crate) headers: HeaderMap,
-    /// Its body as it came, where it came whole.
-    pub(crate) body: Result<bytes::Bytes, BodyFault>,
+    pub(crate) headers: &'a HeaderMap,
+    /// Its body.
+    pub(crate) body: &'a [u8],
 }
 
-impl Delivered {
-    /// The body as a JSON object.
-    pub(crate) fn json_object(&self) -> Option<Map<String, Value>> {
-        json::object(self.body.as_ref().ok()?)
+impl Delivered<'_> {
+    /// Returns the body as a JSON object.
+    pub(crate) fn json_object(&self) -> Result<Map<String, Value>, ResponseFault> {
+        json::object(self.body).map_err(ResponseFault::from)
     }
 }
 
@@ -114,7 +119,7 @@ impl Transport {
         call: &C,
         correlation_id: &CorrelationId,
         additions: Additions,
-    ) -> Result<Delivered, Error> {
+    ) -> Result<(C::Value, StatusCode), Error> {
         let context = CallContext::new(additions);
         let client = d1_generated::Client::new_with_client(
             &self.base_url,
@@ -125,7 +130,7 @@ impl Transport {
         match context.take_answer() {
             Some(answer) => {
                 self.answered.store(true, Ordering::Relaxed);
-                read_answer(call, answer)
+                read_answer(call, &answer)
             }
             None => Err(self.no_answer(call.operation(), result.err())),
         }
@@ -148,26 +153,29 @@ impl Transport {
     }
 }
 
-fn read_answer<C: ApiCall>(call: &C, answer: Answer) -> Result<Delivered, Error> {
+fn read_answer<C: ApiCall>(call: &C, answer: &Answer) -> Result<(C::Value, StatusCode), Error> {
+    let operation = call.operation();
     if answer.redirected {
         // What became of the request where it was sent to first is not known.
-        return Err(ErrorBuilder::new(
-            call.operation(),
-            ErrorKind::UnexpectedStatus,
-            Outcome::Unknown,
-        )
-        .status(answer.status)
-        .source(RedirectFollowed)
-        .build());
+        return Err(
+            ErrorBuilder::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
+                .status(answer.status)
+                .source(RedirectFollowed)
+                .build(),
+        );
     }
     if !answer.status.is_success() {
-        return Err(refused(call.operation(), call.facts(), &answer));
+        return Err(refused(operation, call.facts(), answer));
     }
-    Ok(Delivered {
-        status: answer.status,
-        headers: answer.headers,
-        body: answer.body,
-    })
+    let body = match &answer.body {
+        Ok(body) => body,
+        Err(fault) => return Err(incomplete(operation, answer.status, fault)),
+    };
+    let headers = &answer.headers;
+    match call.read(&Delivered { headers, body }) {
+        Ok(value) => Ok((value, answer.status)),
+        Err(fault) => Err(invalid_response(operation, answer, fault)),
+    }
 }
 
 /// A client that the service brought has sent a request, token and all, where D1 did not stand.
@@ -182,20 +190,19 @@ impl fmt::Display for RedirectFollowed {
 
 impl StdError for RedirectFollowed {}
 
-/// The error of a successful answer to a read that cannot be used.
-pub(crate) fn unusable(operation: ApiOperation, delivered: Delivered) -> Error {
-    let builder =
-        |kind| ErrorBuilder::new(operation, kind, Outcome::Unknown).status(delivered.status);
-    match delivered.body {
-        Ok(_) => builder(ErrorKind::InvalidResponse).build(),
-        Err(BodyFault::TooLarge) => builder(ErrorKind::ResponseTooLarge).build(),
-        Err(BodyFault::Transport(e)) => {
+/// The error of a response whose body did not arrive whole. Its status alone is no proof of anything: what
+/// the body would have said is not known.
+fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyFault) -> Error {
+    let builder = |kind| ErrorBuilder::new(operation, kind, Outcome::Unknown).status(status);
+    match fault {
+        BodyFault::TooLarge => builder(ErrorKind::ResponseTooLarge).build(),
+        BodyFault::Transport(e) => {
             let kind = if e.is_timeout() {
                 ErrorKind::Timeout
             } else {
                 ErrorKind::Transport
             };
-            builder(kind).source(TransportFault::of(&e)).build()
+            builder(kind).source(TransportFault::of(e)).build()
         }
     }
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use d1_facade::{
-    ApiOperation, Card, CardState, Error, ErrorKind, Outcome, ReasonCode, ReasonCodeFallback,
-    Renewal,
+    ApiOperation, Card, CardState, Error, ErrorKind, OperationStatus, Outcome, ReasonCode,
+    ReasonCodeFallback, Renewal,
 };
 use d1_generated::error_table::ERROR_TABLE;
 use d1_tests::{answering, builder_for, card_at};
@@ -215,24 +215,29 @@ async fn what_no_table_knows_still_has_status_correlation_id_and_kind() {
 }
 
 #[tokio::test]
-async fn a_success_is_one_with_any_body_or_none() {
-    for answer in [
-        ResponseTemplate::new(200)
-            .set_body_json(json!({"operationId": "op-9", "status": "PENDING", "x": 1})),
-        ResponseTemplate::new(201).set_body_raw("OK", "text/plain"),
-        ResponseTemplate::new(202).set_body_raw("<html>", "text/html"),
-        ResponseTemplate::new(200).set_body_json(json!({"operationId": 7})),
-        ResponseTemplate::new(200).set_body_json(json!([])),
-        ResponseTemplate::new(204),
-    ] {
-        let server = answering(answer).await;
-        let receipt = card_at(&server).suspend().await.unwrap();
-        assert_eq!(receipt.reason_code(), &ReasonCode::IssuerDecision);
-        if let Some(id) = receipt.operation_id() {
-            assert_eq!(id.as_str(), "op-9");
-            assert_eq!(receipt.fields()["x"], 1, "unknown fields can be read");
-        }
-    }
+async fn a_receipt_has_what_d1_answers() {
+    let answer = json!({"operationId": "op-9", "status": "SUCCESSFUL", "x": 1});
+    let server = answering(ResponseTemplate::new(200).set_body_json(answer)).await;
+    let receipt = card_at(&server).suspend().await.unwrap();
+    assert_eq!(receipt.reason_code(), &ReasonCode::IssuerDecision);
+    assert_eq!(receipt.operation_id().unwrap().as_str(), "op-9");
+    assert_eq!(receipt.status(), Some(OperationStatus::Successful));
+    assert_eq!(receipt.fields()["x"], 1, "unknown fields can be read");
+
+    let server = answering(ResponseTemplate::new(204)).await;
+    let receipt = card_at(&server).suspend().await.unwrap();
+    assert!(receipt.operation_id().is_none() && receipt.status().is_none());
+}
+
+#[tokio::test]
+async fn an_error_in_a_successful_answer_is_told_in_d1s_own_words() {
+    let answer = json!({"errorCode": "SOME_CODE", "error": "no card 4111 1111 1111 1111"});
+    let server = answering(ResponseTemplate::new(200).set_body_json(answer)).await;
+    let error = card_at(&server).suspend().await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(error.code(), Some("SOME_CODE"));
+    assert_eq!(error.troubleshooting_text(), Some("no card [digits]"));
+    assert!(error.causes().is_empty(), "no documented cause fits");
 }
 
 #[tokio::test]
@@ -254,8 +259,12 @@ async fn a_read_that_cannot_be_read_says_so() {
     let card = client.card("ReplaceMe01".parse().unwrap());
     let error = fail(&card, ApiOperation::ListOperations).await;
     assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);
-    // A change was accepted all the same.
-    card.suspend().await.unwrap();
+    // What the answer to a change would have said is not known.
+    let error = card.suspend().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::ResponseTooLarge, Outcome::Unknown)
+    );
 }
 
 /// A server that refuses every reason code but the default one.

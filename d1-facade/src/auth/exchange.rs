@@ -14,12 +14,12 @@ use tracing::Instrument as _;
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts};
+use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, ResponseFault};
 use crate::json;
 use crate::redact::{Redactor, Secret, mask};
 use crate::telemetry;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Transport, unusable};
+use crate::transport::{ApiCall, Delivered, Transport};
 
 /// How far the clocks must be apart from what was assumed for another assertion to be worth it.
 const NEW_OFFSET: u64 = 60;
@@ -145,14 +145,9 @@ impl Exchange {
             timeout: Some(self.transport.timeout()),
             ..self.transport.additions(&call.secrets())
         };
-        let delivered = self
-            .transport
-            .send(&call, correlation_id, additions)
-            .await?;
-        match delivered.json_object() {
-            Some(answer) => access_token(delivered.status, answer),
-            None => Err(unusable(ApiOperation::GetToken, delivered)),
-        }
+        let sent = self.transport.send(&call, correlation_id, additions);
+        let (answer, status) = sent.await?;
+        access_token(status, answer)
     }
 }
 
@@ -219,6 +214,8 @@ impl Drop for GetToken {
 }
 
 impl ApiCall for GetToken {
+    type Value = Map<String, Value>;
+
     fn operation(&self) -> ApiOperation {
         ApiOperation::GetToken
     }
@@ -241,5 +238,9 @@ impl ApiCall for GetToken {
         // A random correlation id is valid here too; should it not be, the call goes without.
         let id = correlation_id.as_str().parse().ok();
         client.get_token(id.as_ref(), &self.body).await.map(drop)
+    }
+
+    fn read(&self, response: &Delivered<'_>) -> Result<Self::Value, ResponseFault> {
+        response.json_object()
     }
 }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use d1_generated::types;
 use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Card, Receipt};
+use super::{Card, Receipt, answer};
 use crate::api_operation::ApiOperation;
 use crate::bulk::Pace;
 use crate::call::{self, Progress};
-use crate::error::{Error, ErrorKind, Outcome, RequestFacts, Unresolved};
+use crate::error::{Error, ErrorKind, Outcome, RequestFacts, ResponseFault, Unresolved};
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::redact::Redactor;
 use crate::text::{CardId, CorrelationId, Reason};
-use crate::transport::ApiCall;
+use crate::transport::{ApiCall, Delivered};
 
 /// The methods that every change of a card has.
 macro_rules! change_options {
@@ -178,6 +179,8 @@ impl ChangeCall<'_> {
 }
 
 impl ApiCall for ChangeCall<'_> {
+    type Value = Map<String, Value>;
+
     fn operation(&self) -> ApiOperation {
         self.operation
     }
@@ -208,6 +211,10 @@ impl ApiCall for ChangeCall<'_> {
             (Body::Renew(body), _) => client.renew_card(issuer, card, id, body).await,
         }
         .map(drop)
+    }
+
+    fn read(&self, response: &Delivered<'_>) -> Result<Self::Value, ResponseFault> {
+        answer::read(response.headers, response.body)
     }
 }
 
@@ -240,8 +247,11 @@ pub(super) async fn submit(
             .await
             .map_err(|e| e.with_refused_before(refused));
     }
-    let (delivered, info) = result.map_err(|error| {
+    let (fields, info) = result.map_err(|error| {
+        let fault = error.response_fault();
+        let operation_id = fault.and_then(ResponseFault::operation_id).cloned();
         error.with_unresolved(|| Unresolved {
+            operation_id,
             operation: call.operation,
             base_url: client.inner().transport.base_url().to_owned(),
             issuer: call.card.issuer().clone(),
@@ -253,7 +263,7 @@ pub(super) async fn submit(
             failed_at: Instant::now(),
         })
     })?;
-    Ok(Receipt::new(call.operation, info, sent, delivered.body))
+    Ok(Receipt::new(call.operation, info, sent, fields))
 }
 
 /// Whether D1 refused the change (403) and nothing is known to have been done before: an attempt

@@ -8,13 +8,11 @@ use futures_util::future::BoxFuture;
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
 use crate::call::{self, CallInfo};
-use crate::error::{Error, RequestFacts};
-#[cfg(any(fuzzing, test))]
-use crate::json;
+use crate::error::{Error, RequestFacts, ResponseFault};
 use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
 use crate::text::{CorrelationId, OperationId};
-use crate::transport::{ApiCall, unusable};
+use crate::transport::{ApiCall, Delivered};
 
 /// A request for one operation: await it.
 ///
@@ -95,17 +93,8 @@ impl GetOperation {
             id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
             digital_card: self.digital_card.then_some(true),
         };
-        let (delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
-        match delivered.json_object().and_then(Operation::from_fields) {
-            Some(operation) => Ok(OperationDetails {
-                operation,
-                call: info,
-            }),
-            None => {
-                Err(unusable(operation, delivered)
-                    .with_call(info.correlation_id(), info.attempts()))
-            }
-        }
+        let (operation, call) = call::make(self.card.client(), &call, &self.options).await?;
+        Ok(OperationDetails { operation, call })
     }
 }
 
@@ -127,6 +116,8 @@ struct Call<'a> {
 }
 
 impl ApiCall for Call<'_> {
+    type Value = Operation;
+
     fn operation(&self) -> ApiOperation {
         ApiOperation::GetOperation
     }
@@ -155,10 +146,16 @@ impl ApiCall for Call<'_> {
             .await
             .map(drop)
     }
+
+    fn read(&self, response: &Delivered<'_>) -> Result<Operation, ResponseFault> {
+        read_operation(response)
+    }
 }
 
-/// A body as [`GetOperation`] reads it.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn decode_operation(body: &[u8]) -> Option<Operation> {
-    json::object(body).and_then(Operation::from_fields)
+/// Reads a response as an operation.
+pub(crate) fn read_operation(response: &Delivered<'_>) -> Result<Operation, ResponseFault> {
+    let operation = Operation::from_fields(response.json_object()?);
+    operation
+        .filter(Operation::is_documented)
+        .ok_or_else(|| ResponseFault::new("the response has no member of an operation"))
 }

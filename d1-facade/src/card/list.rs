@@ -1,27 +1,25 @@
 //! The operations of a card: a page, or all of them.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::future::IntoFuture;
-use std::time::SystemTime;
 
 use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
 use d1_generated::types;
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::page::{OperationPage, Page};
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, CallInfo};
+use crate::call;
 use crate::error::{
-    Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts, server_time,
+    Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts, ResponseFault,
 };
-use crate::json;
 use crate::options::{CallOptions, call_options};
-use crate::redact::{Redactor, mask};
+use crate::redact::Redactor;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, unusable};
+use crate::transport::{ApiCall, Delivered};
 
 /// A request for the operations of a card, the most recent first: await it for one page, or
 /// [`stream`](Self::stream) them all.
@@ -31,6 +29,12 @@ use crate::transport::{ApiCall, unusable};
 /// # Errors
 /// See [`Error`]; a card that is not known is [`UnknownCard`](crate::ErrorKind::UnknownCard), where
 /// D1 says so.
+///
+/// A page without operations says that there are none, and a service may conclude from it that a change was
+/// not made. Where the response does not say that for certain, it is an
+/// [`InvalidResponse`](crate::ErrorKind::InvalidResponse): there are older operations
+/// (`{"operations": [], "remainingOperations": 3}`), their number cannot be read, or the list is missing
+/// and so is a number of 0 (`{}`).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct ListOperations {
@@ -38,79 +42,6 @@ pub struct ListOperations {
     offset: Option<u64>,
     limit: Option<u64>,
     options: CallOptions,
-}
-
-/// A page of operations, the most recent first.
-#[derive(Clone)]
-pub struct OperationPage {
-    operations: Vec<Operation>,
-    remaining: Option<i64>,
-    unknown_fields: Map<String, Value>,
-    /// Whether the answer has a list of operations, be it empty.
-    has_list: bool,
-    server_time: Option<SystemTime>,
-    call: CallInfo,
-}
-
-impl fmt::Debug for OperationPage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.unknown_fields.keys().map(|n| mask(n)).collect();
-        f.debug_struct("OperationPage")
-            .field("operations", &self.operations)
-            .field("remaining", &self.remaining)
-            .field("unknown_fields", &names)
-            .field("call", &self.call)
-            .finish()
-    }
-}
-
-impl OperationPage {
-    /// The operations.
-    #[must_use]
-    pub fn operations(&self) -> &[Operation] {
-        &self.operations
-    }
-
-    /// The operations, for good.
-    #[must_use]
-    pub fn into_operations(self) -> Vec<Operation> {
-        self.operations
-    }
-
-    /// How many older operations there are, where D1 says so (D1: `remainingOperations`).
-    #[must_use]
-    pub fn remaining_operations(&self) -> Option<u64> {
-        self.remaining.and_then(|n| u64::try_from(n).ok())
-    }
-
-    /// Whether that there are no operations in it may mean that they are elsewhere.
-    pub(crate) fn says_nothing(&self) -> bool {
-        let elsewhere = !self.has_list || !self.unknown_fields.is_empty();
-        self.operations.is_empty() && (elsewhere || self.remaining.is_some_and(|n| n > 0))
-    }
-
-    /// When D1 gave the answer, by its own clock.
-    pub(crate) fn server_time(&self) -> Option<SystemTime> {
-        self.server_time
-    }
-
-    /// The fields of the answer that this version has no method for.
-    #[must_use]
-    pub fn unknown_fields(&self) -> &Map<String, Value> {
-        &self.unknown_fields
-    }
-
-    /// The correlation id that was sent.
-    #[must_use]
-    pub fn correlation_id(&self) -> &CorrelationId {
-        self.call.correlation_id()
-    }
-
-    /// How the call went.
-    #[must_use]
-    pub fn call(&self) -> &CallInfo {
-        &self.call
-    }
 }
 
 impl ListOperations {
@@ -137,9 +68,14 @@ impl ListOperations {
 
     /// Every operation from the offset on, the most recent first, a page at a time.
     ///
-    /// An operation that slips from one page into the next, because a newer one came in meanwhile, is
-    /// given once. The stream ends with the first error; it never goes on for ever: pages that bring
-    /// nothing new twice in a row are an [`InvalidResponse`](crate::ErrorKind::InvalidResponse).
+    /// An operation that slips from one page into the next, because a newer one came in between, is
+    /// returned once. The stream ends with the first error, and without one only where D1 says that there
+    /// are no older operations. These are an [`InvalidResponse`](crate::ErrorKind::InvalidResponse):
+    ///
+    /// - an empty page that cannot be the end, as for a [single page](Self);
+    /// - two pages in a row without an operation that was not returned before;
+    /// - more than ten pages in a row that leave the number of remaining operations as high as it was;
+    /// - an end at which fewer operations were returned than the first page announced.
     ///
     /// All its pages have the same correlation id, and each of them has the whole
     /// [`timeout`](Self::timeout) for itself.
@@ -161,14 +97,7 @@ impl ListOperations {
         self.options
             .correlation_id
             .get_or_insert_with(CorrelationId::random);
-        let cursor = Cursor {
-            offset: self.offset.unwrap_or(0),
-            request: self,
-            seen: HashSet::new(),
-            idle_pages: 0,
-            done: false,
-        };
-        stream::try_unfold(cursor, |mut cursor| async move {
+        stream::try_unfold(Cursor::new(self), |mut cursor| async move {
             let operations = cursor.next_page().await?;
             Ok::<_, Error>(operations.map(|page| {
                 let page = stream::iter(page.into_iter().map(Ok::<_, Error>));
@@ -187,66 +116,14 @@ impl ListOperations {
             offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
-        let (delivered, info) = call::make(self.card.client(), &call, &self.options).await?;
-        let Some(page) = delivered.json_object().and_then(Page::read) else {
-            let error = unusable(operation, delivered);
-            return Err(error.with_call(info.correlation_id(), info.attempts()));
-        };
-        Ok(OperationPage {
-            operations: page.operations,
-            remaining: page.remaining,
-            unknown_fields: page.unknown_fields,
-            has_list: page.has_list,
-            server_time: server_time(&delivered.headers),
-            call: info,
-        })
+        let (page, info) = call::make(self.card.client(), &call, &self.options).await?;
+        Ok(OperationPage::new(page, info))
     }
 
     /// With what a caller adds to a call of another kind that makes this one.
     pub(crate) fn with_options(mut self, options: &CallOptions) -> Self {
         self.options = options.clone();
         self
-    }
-}
-
-/// What a body says of a page.
-struct Page {
-    operations: Vec<Operation>,
-    remaining: Option<i64>,
-    unknown_fields: Map<String, Value>,
-    has_list: bool,
-}
-
-impl Page {
-    /// Reads a page; `None` where the member that should have the operations has no list.
-    fn read(mut body: Map<String, Value>) -> Option<Self> {
-        // The name of that member is not documented: it is the one that the generated type knows.
-        let is_list = |name: &String| {
-            let one = json!([{}]);
-            json::fits::<types::CardOperationPage>(name, &one)
-                && !json::fits::<types::CardOperationPage>(name, &Value::Bool(true))
-        };
-        let name = body.keys().find(|name| is_list(name)).cloned();
-        let items = match name.and_then(|name| body.remove(&name)) {
-            Some(Value::Array(items)) => Some(items),
-            Some(Value::Null) | None => None,
-            Some(_) => return None,
-        };
-        let has_list = items.is_some();
-        let operation = |item| match item {
-            Value::Object(fields) => Operation::from_fields(fields),
-            other => Operation::from_fields(Map::from_iter([(String::new(), other)])),
-        };
-        let operations = items.into_iter().flatten().map(operation);
-        let (page, misfits) = json::read::<types::CardOperationPage>(body)?;
-        let mut unknown_fields = page.extra;
-        unknown_fields.extend(misfits);
-        Some(Self {
-            operations: operations.collect::<Option<_>>()?,
-            remaining: page.remaining_operations,
-            unknown_fields,
-            has_list,
-        })
     }
 }
 
@@ -261,66 +138,125 @@ impl IntoFuture for ListOperations {
     }
 }
 
+/// How many pages in a row may leave the number of remaining operations as high as it was: new operations
+/// that come in while a list is read hold it up.
+const PAGES_WITHOUT_PROGRESS: u32 = 10;
+
 /// Where a stream stands.
 struct Cursor {
     request: ListOperations,
     offset: u64,
     /// What was given already, by id; an operation without an id, by all of its fields.
     seen: HashSet<String>,
-    idle_pages: u32,
+    /// How many operations were left out because one with the same fields, and no id, was given before:
+    /// they may be the same one, or another.
+    repeated_without_id: u64,
+    /// How many operations there are, by the first count that D1 gave.
+    announced: Option<u64>,
+    /// The lowest count of remaining operations so far.
+    remaining: Option<u64>,
+    pages_without_news: u32,
+    pages_without_progress: u32,
     done: bool,
 }
 
 impl Cursor {
+    fn new(request: ListOperations) -> Self {
+        Self {
+            offset: request.offset.unwrap_or(0),
+            request,
+            seen: HashSet::new(),
+            repeated_without_id: 0,
+            announced: None,
+            remaining: None,
+            pages_without_news: 0,
+            pages_without_progress: 0,
+            done: false,
+        }
+    }
+
     /// The next operations that were not given before; `None` at the end.
     async fn next_page(&mut self) -> Result<Option<Vec<Operation>>, Error> {
         if self.done {
             return Ok(None);
         }
         let page = self.request.clone().offset(self.offset).await?;
-        let length = page.operations.len() as u64;
+        let length = page.operations().len() as u64;
+        let remaining = page.remaining_operations();
+        let call = page.call().clone();
+        if let Some(remaining) = remaining {
+            let total = self
+                .given()
+                .saturating_add(length)
+                .saturating_add(remaining);
+            self.announced.get_or_insert(total);
+        }
         self.offset = self.offset.saturating_add(length);
         // Without a count only an empty page is certain to be the last.
-        self.done = length == 0 || page.remaining == Some(0);
-        let info = page.call;
-        let mut fresh = page.operations;
-        fresh.retain(|operation| {
-            let key = match operation.id() {
-                Some(id) => id.to_string(),
-                None => Value::Object(operation.to_json()).to_string(),
-            };
-            self.seen.insert(key)
-        });
-        self.idle_pages = if fresh.is_empty() {
-            self.idle_pages + 1
-        } else {
-            0
-        };
-        if self.idle_pages > 1 && !self.done {
-            return Err(ErrorBuilder::new(
+        self.done = length == 0 || remaining == Some(0);
+        let fresh = self.take_new(page.into_operations());
+        self.count_progress(fresh.is_empty(), remaining);
+        match self.fault() {
+            None => Ok(Some(fresh)),
+            Some(fault) => Err(ErrorBuilder::new(
                 ApiOperation::ListOperations,
                 ErrorKind::InvalidResponse,
                 Outcome::Unknown,
             )
-            .source(PagingStandsStill)
-            .correlation_id(info.correlation_id())
-            .attempts(info.attempts())
-            .build());
+            .source(fault)
+            .correlation_id(call.correlation_id())
+            .attempts(call.attempts())
+            .build()),
         }
-        Ok(Some(fresh))
+    }
+
+    /// How many operations were given, or left out although they may be others.
+    fn given(&self) -> u64 {
+        (self.seen.len() as u64).saturating_add(self.repeated_without_id)
+    }
+
+    fn take_new(&mut self, mut operations: Vec<Operation>) -> Vec<Operation> {
+        operations.retain(|operation| {
+            let id = operation.id();
+            let key = match &id {
+                Some(id) => id.to_string(),
+                None => Value::Object(operation.to_json()).to_string(),
+            };
+            let is_new = self.seen.insert(key);
+            if !is_new && id.is_none() {
+                self.repeated_without_id += 1;
+            }
+            is_new
+        });
+        operations
+    }
+
+    fn count_progress(&mut self, nothing_new: bool, remaining: Option<u64>) {
+        let count = |counter: u32, stands: bool| if stands { counter + 1 } else { 0 };
+        self.pages_without_news = count(self.pages_without_news, nothing_new);
+        let stands = matches!((self.remaining, remaining), (Some(low), Some(now)) if now >= low);
+        self.pages_without_progress = count(self.pages_without_progress, stands);
+        self.remaining = match (self.remaining, remaining) {
+            (Some(low), Some(now)) => Some(low.min(now)),
+            (before, now) => before.or(now),
+        };
+    }
+
+    /// Why the pages so far cannot be those of a list.
+    fn fault(&self) -> Option<ResponseFault> {
+        let text = if self.done {
+            let missing = self.announced.is_some_and(|total| self.given() < total);
+            missing.then_some("the pages hold fewer operations than D1 said there are")
+        } else if self.pages_without_news > 1 {
+            Some("D1 returns the same operations whatever the offset")
+        } else if self.pages_without_progress > PAGES_WITHOUT_PROGRESS {
+            Some("the number of remaining operations does not fall from page to page")
+        } else {
+            None
+        };
+        text.map(ResponseFault::new)
     }
 }
-
-#[derive(Debug)]
-struct PagingStandsStill;
-
-impl std::fmt::Display for PagingStandsStill {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("D1 returns the same operations whatever the offset")
-    }
-}
-
-impl std::error::Error for PagingStandsStill {}
 
 fn bounded(
     field: &'static str,
@@ -353,6 +289,8 @@ struct Call<'a> {
 }
 
 impl ApiCall for Call<'_> {
+    type Value = Page;
+
     fn operation(&self) -> ApiOperation {
         ApiOperation::ListOperations
     }
@@ -381,11 +319,8 @@ impl ApiCall for Call<'_> {
             .await
             .map(drop)
     }
-}
 
-/// A body as [`ListOperations`] reads it: the operations, and how many more there are.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn decode_page(body: &[u8]) -> Option<(Vec<Operation>, Option<i64>)> {
-    let page = Page::read(json::object(body)?)?;
-    Some((page.operations, page.remaining))
+    fn read(&self, response: &Delivered<'_>) -> Result<Page, ResponseFault> {
+        Page::read(response)
+    }
 }

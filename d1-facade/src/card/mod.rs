@@ -1,20 +1,23 @@
 //! What can be done to a card.
 
+mod answer;
 mod change;
 mod get;
 mod list;
 mod operation;
+mod page;
 mod receipt;
 mod renew;
 
 pub use change::Change;
 #[cfg(any(fuzzing, test))]
-pub(crate) use get::decode_operation;
+pub(crate) use get::read_operation;
 pub use get::{GetOperation, OperationDetails};
-#[cfg(any(fuzzing, test))]
-pub(crate) use list::decode_page;
-pub use list::{ListOperations, OperationPage};
+pub use list::ListOperations;
 pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
+pub use page::OperationPage;
+#[cfg(any(fuzzing, test))]
+pub(crate) use page::Page;
 pub use receipt::Receipt;
 pub use renew::{CardScheme, CardState, Renew, Renewal};
 

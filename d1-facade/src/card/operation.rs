@@ -121,6 +121,11 @@ impl Operation {
         Some(Self { raw, odd })
     }
 
+    /// Whether it has any field that D1 documents, of whatever type.
+    pub(crate) fn is_documented(&self) -> bool {
+        !self.odd.is_empty() || to_map(&self.raw).len() > self.raw.extra.len()
+    }
+
     /// The id of the operation (D1: `operationId`).
     #[must_use]
     pub fn id(&self) -> Option<OperationId> {

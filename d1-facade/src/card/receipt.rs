@@ -2,19 +2,25 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use d1_generated::hooks::BodyFault;
 use serde_json::{Map, Value};
 
+use super::{OperationStatus, answer};
 use crate::api_operation::ApiOperation;
 use crate::call::CallInfo;
 use crate::reason::ReasonCode;
 use crate::redact::mask;
 use crate::text::{CorrelationId, OperationId};
 
-/// D1 accepted a change of a card.
+/// D1 carried out a change of a card.
 ///
-/// What D1 answers is not documented beyond success: any 2xx is one, with a body or without.
+/// # What counts as carried out
+///
+/// D1 documents no body of a success, so that any status from 200 to 299 is one unless the body says
+/// otherwise. A change whose answer proves nothing has an [unknown](crate::Outcome::Unknown) outcome, and is
+/// never sent again on its own. So does one whose answer does not arrive whole, or is longer than the
+/// client's limit.
+///
+#[doc = include_str!("answers.md")]
 #[derive(Clone)]
 pub struct Receipt {
     operation: ApiOperation,
@@ -39,18 +45,12 @@ impl fmt::Debug for Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn new(
+    pub(super) fn new(
         operation: ApiOperation,
         call: CallInfo,
         reason_code: ReasonCode,
-        body: Result<Bytes, BodyFault>,
+        fields: Map<String, Value>,
     ) -> Self {
-        let body = body.unwrap_or_default();
-        // A body that is no such object takes nothing from the success.
-        let fields = match body.is_empty() {
-            true => Map::new(),
-            false => serde_json::from_slice(&body).unwrap_or_default(),
-        };
         Self {
             operation,
             call,
@@ -92,9 +92,18 @@ impl Receipt {
     /// The operation in D1, where it gave its id.
     #[must_use]
     pub fn operation_id(&self) -> Option<OperationId> {
-        // Read by name: that it is there at all is not documented, and may one day be required.
-        let id = self.fields.get("operationId")?.as_str()?;
-        Some(OperationId::returned(id))
+        answer::operation_id(&self.fields)
+    }
+
+    /// The status that D1's answer has, where it has one.
+    ///
+    /// On a receipt it is [`Successful`](OperationStatus::Successful): D1 itself says that the change is
+    /// done. Without one, D1 says so by its HTTP status alone. An answer with any other status gives no
+    /// receipt, but an error whose outcome is [unknown](crate::Outcome::Unknown); `PENDING` among them,
+    /// since D1 has not finished then and the change may yet fail.
+    #[must_use]
+    pub fn status(&self) -> Option<OperationStatus> {
+        answer::status(&self.fields)
     }
 
     /// Every field of D1's answer, as it came; empty where it had no JSON object.

@@ -7,7 +7,7 @@ use d1_generated::hooks::Answer;
 use d1_generated::types::ErrorBody;
 use http::{HeaderMap, StatusCode, header};
 
-use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome};
+use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome, ResponseFault};
 use crate::api_operation::ApiOperation;
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
@@ -78,11 +78,10 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
     let causes = causes(operation, answer.status, code.as_deref(), facts);
     let kind = kind(answer.status, code.as_deref());
 
-    let mut builder =
-        ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
-    builder.0.code = code.filter(|c| reads_like_a_code(c));
-    builder.0.text = body.as_ref().and_then(troubleshooting_text);
-    builder.0.unknown_fields = body.map(|b| mask_fields(b.extra)).unwrap_or_default();
+    let mut builder = with_body(
+        ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status),
+        body,
+    );
     builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
     builder.0.documented_retryable = match causes.as_slice() {
         [only] => only.row().retryable,
@@ -95,9 +94,39 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
     builder.build()
 }
 
+/// The error of an answer whose status says success, and whose body cannot be used or says otherwise. What
+/// became of a change is not known then.
+pub(crate) fn invalid_response(
+    operation: ApiOperation,
+    answer: &Answer,
+    fault: ResponseFault,
+) -> Error {
+    let kind = match operation {
+        ApiOperation::GetToken => ErrorKind::TokenUnavailable,
+        ApiOperation::SuspendCard
+        | ApiOperation::ResumeCard
+        | ApiOperation::DeleteCard
+        | ApiOperation::RenewCard
+        | ApiOperation::ListOperations
+        | ApiOperation::GetOperation => ErrorKind::InvalidResponse,
+    };
+    let builder = ErrorBuilder::new(operation, kind, Outcome::Unknown).status(answer.status);
+    with_body(builder, error_body(answer)).source(fault).build()
+}
+
+/// Adds what an error body says: code, text and unknown fields.
+fn with_body(mut builder: ErrorBuilder, body: Option<ErrorBody>) -> ErrorBuilder {
+    let code = body.as_ref().and_then(|b| b.error_code.clone());
+    builder.0.code = code.filter(|c| reads_like_a_code(c));
+    builder.0.text = body.as_ref().and_then(troubleshooting_text);
+    builder.0.unknown_fields = body.map(|b| mask_fields(b.extra)).unwrap_or_default();
+    builder
+}
+
 /// The body as D1 documents it; any other body is none.
 fn error_body(answer: &Answer) -> Option<ErrorBody> {
-    let (mut body, misfits) = json::read::<ErrorBody>(json::object(answer.body.as_ref().ok()?)?)?;
+    let (mut body, misfits) =
+        json::read::<ErrorBody>(json::object(answer.body.as_ref().ok()?).ok()?)?;
     body.extra.extend(misfits);
     Some(body)
 }

@@ -7,6 +7,7 @@ mod documented;
 mod fault;
 mod input;
 mod kind;
+mod response;
 mod unresolved;
 
 use std::error::Error as StdError;
@@ -18,11 +19,12 @@ use serde_json::{Map, Value};
 
 pub(crate) use build::ErrorBuilder;
 pub use cause::Cause;
-pub(crate) use decode::{RequestFacts, refused, server_time};
+pub(crate) use decode::{RequestFacts, invalid_response, refused, server_time};
 pub use documented::{DocumentedError, documented_errors};
 pub(crate) use fault::TransportFault;
 pub use input::InvalidInput;
 pub use kind::{ErrorKind, Outcome};
+pub(crate) use response::ResponseFault;
 pub(crate) use unresolved::Unresolved;
 
 use crate::api_operation::ApiOperation;
@@ -219,6 +221,11 @@ impl Error {
 }
 
 impl Error {
+    /// What is wrong with a response of success.
+    pub(crate) fn response_fault(&self) -> Option<&ResponseFault> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
     /// The texts of the errors beneath, outermost first.
     fn source_chain(&self) -> Vec<String> {
         let mut texts = Vec::new();
@@ -244,6 +251,9 @@ impl fmt::Display for Error {
         }
         if let Some(input) = self.invalid_input() {
             write!(f, ": {input}")?;
+        }
+        if let Some(fault) = self.response_fault() {
+            write!(f, ": {fault}")?;
         }
         if let [first, rest @ ..] = inner.causes.as_slice() {
             let meaning = first.meaning().trim_end_matches('.');

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::api_operation::ApiOperation;
 use crate::reason::ReasonCode;
-use crate::text::{CardId, IssuerId, Reason};
+use crate::text::{CardId, IssuerId, OperationId, Reason};
 
 /// A change whose outcome is unknown.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(crate) struct Unresolved {
     pub(crate) new_card: Option<CardId>,
     pub(crate) reason: Option<Reason>,
     pub(crate) reason_code: ReasonCode,
+    /// The operation that D1's answer names.
+    pub(crate) operation_id: Option<OperationId>,
     /// Before the first attempt.
     pub(crate) sent_at: Instant,
     /// After the last one.
