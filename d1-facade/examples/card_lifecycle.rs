@@ -4,7 +4,14 @@
 //! ```sh
 //! cargo run --example card_lifecycle
 //! ```
-#![allow(clippy::print_stdout)] // It is there to be read.
+
+/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
 
 use std::error::Error as StdError;
 use std::future::IntoFuture;
@@ -24,7 +31,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         .init();
 
     let sandbox = Sandbox::start().await?;
-    println!("a local D1 listens on {}\n", sandbox.base_url());
+    say!("a local D1 listens on {}\n", sandbox.base_url());
     let d1 = client(&sandbox)?;
 
     let card = d1.card("ReplaceMe01".parse()?);
@@ -43,7 +50,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     step("renew");
     let new_id: CardId = "ReplaceMe02".parse()?;
     let credentials = CardCredentials::new("5555555555554444", "1230")?;
-    println!(
+    say!(
         "  PAN              **** **** **** {} (encrypted to D1's key {})",
         credentials.pan().last_four(),
         short(sandbox.encryption_kid()),
@@ -59,7 +66,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     for offset in [0, 2] {
         let (page, took) = timed(card.operations().offset(offset).limit(2)).await?;
         let remaining = page.remaining_operations();
-        println!(
+        say!(
             "  page from {offset} ({took}, {} more)",
             remaining.unwrap_or(0)
         );
@@ -71,7 +78,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let (details, took) = timed(card.operation(&digitized).with_digital_card()).await?;
     show_operation(&details);
     if let Some(digital_card) = details.digital_card_details() {
-        println!("  digital card     {digital_card} ({took})");
+        say!("  digital card     {digital_card} ({took})");
     }
 
     step("delete");
@@ -84,7 +91,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         Err(error) => show_error(&error),
     }
 
-    println!(
+    say!(
         "\n{} token exchange(s) for all of it",
         sandbox.token_exchanges()
     );
@@ -131,24 +138,24 @@ async fn timed<T>(
 }
 
 fn step(name: &str) {
-    println!("{name}");
+    say!("{name}");
 }
 
 fn show_receipt(receipt: &Receipt, took: &str) {
-    println!(
+    say!(
         "  accepted         HTTP {} in {took}",
         receipt.http_status()
     );
-    println!("  reason code      {}", receipt.reason_code());
-    println!("  correlation id   {}", receipt.correlation_id());
+    say!("  reason code      {}", receipt.reason_code());
+    say!("  correlation id   {}", receipt.correlation_id());
     if let Some(id) = receipt.operation_id() {
-        println!("  operation        {id}");
+        say!("  operation        {id}");
     }
 }
 
 fn show_operation(operation: &Operation) {
     let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    println!(
+    say!(
         "    {:<10} {:<10} {:<26} {:<16} {}",
         text(operation.operation().map(|o| o.to_string())),
         text(operation.status().map(|s| s.to_string())),
@@ -159,11 +166,11 @@ fn show_operation(operation: &Operation) {
 }
 
 fn show_error(error: &Error) {
-    println!("  {error}");
-    println!("  what happened    {}", error.outcome());
+    say!("  {error}");
+    say!("  what happened    {}", error.outcome());
     for cause in error.causes() {
-        println!("  meaning          {}", cause.meaning());
-        println!("  advice           {}", cause.advice());
+        say!("  meaning          {}", cause.meaning());
+        say!("  advice           {}", cause.advice());
     }
 }
 

@@ -245,3 +245,20 @@ fn ids_may_begin_with_a_hyphen_and_a_mistyped_option_is_named() {
         "{text}"
     );
 }
+
+#[test]
+fn a_reader_that_left_ends_it_quietly() {
+    for arguments in [&["serve"][..], &["--help"], &["--version"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"));
+        let output = command
+            .args(arguments)
+            .env("RUST_LOG", "off")
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said, "", "{arguments:?}");
+    }
+}

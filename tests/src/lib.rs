@@ -1,6 +1,15 @@
 //! What the workspace tests share: a client before a recording server, and one before the sandbox.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Only tests call it.
 
+/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub mod fault_server;
 pub mod own_time;
 pub mod prism;

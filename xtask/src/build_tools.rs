@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::error::Error;
+use crate::programs::missing;
 use crate::spec::workspace_root;
 
 /// The cargo that runs this, in the workspace.
@@ -24,7 +25,25 @@ pub(crate) fn must(command: &mut Command) -> Result<Output, Error> {
 
 pub(crate) fn output(command: &mut Command) -> Result<Output, Error> {
     let output = command.env("NO_COLOR", "1").output();
-    output.map_err(|e| io(&program(command), e))
+    output.map_err(|e| not_started(command, e))
+}
+
+/// Runs a program at the terminal of this one, and expects success.
+pub(crate) fn status(command: &mut Command) -> Result<(), Error> {
+    let status = command.status().map_err(|e| not_started(command, e))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Tool(program(command), status.to_string()))
+}
+
+/// Says why a program was not started: one that is missing is named with its package.
+pub(crate) fn not_started(command: &Command, error: std::io::Error) -> Error {
+    let program = program(command);
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::Missing(missing(&program)),
+        _ => io(&program, error),
+    }
 }
 
 pub(crate) fn said(output: &Output) -> String {

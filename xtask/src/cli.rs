@@ -1,6 +1,6 @@
 //! The command line of xtask.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // It is a command line.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::output::{self, GeneratedFile, Mode};
 use crate::{
-    bench_report, codegen, conformance, fault_report, guide, lint, release_check, sbom, spec,
-    spec_diff, weight,
+    bench_report, codegen, conformance, console, fault_report, guide, lint, release_check, sbom,
+    setup, spec, spec_diff, weight,
 };
 
 #[derive(Parser)]
@@ -50,6 +50,12 @@ enum Command {
         #[arg(value_enum)]
         suites: Vec<conformance::Suite>,
     },
+    /// Run the example of a card's life, after what it needs was installed or built.
+    Demo {
+        /// Install what is missing without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Run every fault against every operation, and print the table of what a caller is told.
     FaultReport,
     /// Rewrite the parts of the guide that come from the spec.
@@ -85,6 +91,12 @@ enum Command {
         #[arg(value_name = "FILE")]
         spec: Option<PathBuf>,
     },
+    /// Run all tests, after what they need was installed or built.
+    Test {
+        /// Install what is missing without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Measure what the facade adds to a service, and write the table into the guide. Each service is built
     /// from nothing, which takes a quarter of an hour.
     Weight {
@@ -99,25 +111,27 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::BenchReport { full, accept } => {
             let options = bench_report::Options { full, accept };
-            bench_report::run(&options, &mut std::io::stdout().lock())
+            bench_report::run(&options, &mut console::stdout())
         }
         Command::Codegen { check, spec } => run_codegen(check, spec),
-        Command::Conformance { suites } => conformance::run(&suites, &mut std::io::stdout().lock()),
-        Command::FaultReport => fault_report::run(&mut std::io::stdout().lock()),
+        Command::Conformance { suites } => conformance::run(&suites, &mut console::stdout()),
+        Command::Demo { yes } => setup::run(setup::Goal::Demo, yes, &mut console::stdout()),
+        Command::FaultReport => fault_report::run(&mut console::stdout()),
         Command::Guide { check, spec } => run_guide(check, spec),
         Command::ReleaseCheck { tag, package } => {
             let options = release_check::Options { tag, package };
-            release_check::run(&options, &mut std::io::stdout().lock())
+            release_check::run(&options, &mut console::stdout())
         }
-        Command::Sbom => sbom::run(&mut std::io::stdout().lock()),
+        Command::Sbom => sbom::run(&mut console::stdout()),
         Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
-        Command::Weight { services } => weight::run(&services, &mut std::io::stdout().lock()),
+        Command::Test { yes } => setup::run(setup::Goal::Test, yes, &mut console::stdout()),
+        Command::Weight { services } => weight::run(&services, &mut console::stdout()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            console::error(&error);
             ExitCode::FAILURE
         }
     }
@@ -139,16 +153,16 @@ fn run_guide(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
 
 fn apply(files: &[GeneratedFile], check: bool, mend: &'static str) -> Result<(), Error> {
     let mode = if check { Mode::Check } else { Mode::Write };
-    let mut out = std::io::stdout().lock();
+    let mut out = console::stdout();
     output::apply(&spec::workspace_root(), files, mode, mend, &mut out)
 }
 
 fn run_diff(file: &Path) -> ExitCode {
-    match spec_diff::run(file, &mut std::io::stdout().lock()) {
+    match spec_diff::run(file, &mut console::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error}");
+            console::error(&error);
             ExitCode::from(2)
         }
     }
@@ -156,8 +170,13 @@ fn run_diff(file: &Path) -> ExitCode {
 
 fn run_lint(path: Option<PathBuf>) -> Result<(), Error> {
     linted(path)?;
-    println!("spec-lint: {} rules, no findings", lint::RULES.len());
-    Ok(())
+    let rules = lint::RULES.len();
+    writeln!(console::stdout(), "spec-lint: {rules} rules, no findings").map_err(|source| {
+        Error::Io {
+            path: "standard output".into(),
+            source,
+        }
+    })
 }
 
 /// The spec that is asked for, once no rule objects to it.

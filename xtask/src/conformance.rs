@@ -15,6 +15,7 @@ use std::io::Write;
 use clap::ValueEnum;
 
 use crate::error::Error;
+use crate::programs::{is_here, missing};
 use tools::{Tools, io};
 
 /// What can be run by itself.
@@ -36,6 +37,20 @@ pub(crate) enum Suite {
     Api,
 }
 
+impl Suite {
+    /// The programs that it runs and does not install, in addition to those that install the others.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Spec | Self::Jose | Self::Prism | Self::Schemathesis => {
+                &["npm", "node", "python3"]
+            }
+            Self::Tls => &["openssl", "npm", "python3"],
+            Self::Http => &["nginx", "npm", "python3"],
+            Self::Api => &["git", "npm", "python3"],
+        }
+    }
+}
+
 /// One check.
 struct Row {
     suite: &'static str,
@@ -51,12 +66,17 @@ struct Row {
 /// # Errors
 /// When a tool cannot be installed or run, or a check fails.
 pub(crate) fn run(suites: &[Suite], out: &mut impl Write) -> Result<(), Error> {
-    let tools = Tools::install()?;
     let suites = if suites.is_empty() {
         Suite::value_variants()
     } else {
         suites
     };
+    for program in suites.iter().flat_map(|suite| suite.programs()) {
+        if !is_here(program) {
+            return Err(Error::Missing(missing(program)));
+        }
+    }
+    let tools = Tools::install()?;
     let mut rows = Vec::new();
     for suite in suites {
         rows.extend(match suite {

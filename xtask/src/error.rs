@@ -41,6 +41,12 @@ pub enum Error {
         /// What makes them fresh.
         mend: &'static str,
     },
+    /// A program is missing.
+    #[error("{0}")]
+    Missing(String),
+    /// What the example or the tests need cannot be had.
+    #[error("{0}")]
+    Setup(String),
     /// A tool of the conformance suites cannot be installed or run.
     #[error("{0}: {1}")]
     Tool(String, String),

@@ -12,7 +12,9 @@
 //! | How are files compared and written? | [`output`] |
 //! | What does a call cost beside hand-written code? | `bench_report` |
 //! | What does another OpenAPI file say otherwise? | `spec_diff` |
-//! | How are cargo and other programs run? | `build_tools` |
+//! | How are cargo and other programs run? | `build_tools`, [`programs`] |
+//! | Who reads what a command prints? | `console` |
+//! | How do the example and the tests run on a fresh machine? | `setup` |
 //! | What does the facade add to a service? | `weight` |
 //! | Is everything ready for a release? | [`release_check`] |
 //! | What are the published crates made of? | `sbom` |
@@ -23,6 +25,7 @@ pub mod cli;
 pub mod client;
 pub mod codegen;
 mod conformance;
+mod console;
 pub mod error;
 pub mod error_table;
 pub mod facts;
@@ -32,8 +35,10 @@ mod lean;
 pub mod lint;
 pub mod normalize;
 pub mod output;
+pub mod programs;
 pub mod release_check;
 mod sbom;
+mod setup;
 pub mod spec;
 mod spec_diff;
 mod weight;

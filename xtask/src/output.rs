@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use similar::TextDiff;
 
+use crate::build_tools::not_started;
 use crate::error::Error;
 use crate::spec::workspace_root;
 
@@ -56,11 +57,7 @@ fn pipe(mut command: Command, input: &str) -> Result<String, Error> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| {
-            failed(&format!(
-                "{e}; `rustup component add rustfmt` installs the formatter"
-            ))
-        })?;
+        .map_err(|e| not_started(&command, e))?;
     let stdin = child.stdin.take();
     // A thread of its own writes, so that neither side can wait on a full pipe of the other.
     let (written, output) = std::thread::scope(|scope| {

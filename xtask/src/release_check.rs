@@ -12,7 +12,7 @@ use std::process::Command;
 use semver::Version;
 use serde_json::Value;
 
-use crate::build_tools::{cargo, io, must, said};
+use crate::build_tools::{cargo, io, must, output, said};
 use crate::error::Error;
 use crate::spec::workspace_root;
 
@@ -115,11 +115,8 @@ pub(crate) fn published() -> Result<Vec<String>, Error> {
 
 /// The tags of the repository; none where git does not know this folder.
 fn tags(root: &Path) -> Result<Vec<String>, Error> {
-    let output = Command::new("git")
-        .args(["tag", "--list", "v*"])
-        .current_dir(root)
-        .output()
-        .map_err(|e| io("git", e))?;
+    let mut git = Command::new("git");
+    let output = output(git.args(["tag", "--list", "v*"]).current_dir(root))?;
     Ok(said(&output).lines().map(str::to_owned).collect())
 }
 

@@ -156,3 +156,49 @@ fn a_key_that_stands_twice_is_no_spec() {
 fn an_unknown_option_is_a_usage_error() {
     assert_eq!(xtask(&["codegen", "--no-such"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_reader_that_left_ends_no_command_in_a_panic_and_changes_no_exit_code() {
+    let spec = xtask::spec::spec_path();
+    let stale = SpecFile::edited(|s| {
+        s["components"]["schemas"]["ReasonCode"]["x-d1-default"] = json!("USER_DECISION");
+    });
+    for (args, code, says) in [
+        (&["spec-lint"][..], 0, ""),
+        (&["codegen", "--check"], 0, ""),
+        (
+            &["codegen", "--check", "--spec", &stale.path()],
+            1,
+            "error: 1 file(s) are stale; run `cargo xtask codegen`, and review the snapshots\n",
+        ),
+        (&["guide", "--check"], 0, ""),
+        (&["spec-diff", spec.to_str().unwrap()], 0, ""),
+        (&["help"], 0, ""),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let output = command.args(args).stdout(writer).output().unwrap();
+        let ended = (output.status.code(), stderr(&output));
+        assert_eq!(ended, (Some(code), says.to_owned()), "{args:?}");
+    }
+}
+
+#[test]
+fn a_missing_program_is_one_line_that_names_its_package() {
+    let empty = tempfile::tempdir().unwrap();
+    for (args, program, package) in [
+        (&["conformance", "http"][..], "nginx", "nginx-light"),
+        (&["conformance", "tls"], "openssl", "openssl"),
+        (&["conformance", "jose"], "npm", "npm"),
+        (&["release-check"], "git", "git"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let output = command.args(args).env("PATH", empty.path()).output();
+        let output = output.unwrap();
+        let expected =
+            format!("error: the program `{program}` is missing: install the package {package}\n");
+        assert_eq!(stderr(&output), expected, "{args:?}");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+    }
+}

@@ -84,21 +84,21 @@ impl Audit {
     }
 
     pub(crate) fn print(&self) {
-        println!("done                {:>8}", self.done);
-        println!("  by a look-up      {:>8}", self.looked_up);
-        println!("refused             {:>8}", self.refused);
-        println!("unknown, reported   {:>8}", self.unknown);
-        println!("changes at D1       {:>8}", self.changes);
-        println!("doubled             {:>8}", self.doubled.len());
-        println!("lost                {:>8}", self.lost.len());
-        println!("unexplained         {:>8}", self.unexplained.len());
+        say!("done                {:>8}", self.done);
+        say!("  by a look-up      {:>8}", self.looked_up);
+        say!("refused             {:>8}", self.refused);
+        say!("unknown, reported   {:>8}", self.unknown);
+        say!("changes at D1       {:>8}", self.changes);
+        say!("doubled             {:>8}", self.doubled.len());
+        say!("lost                {:>8}", self.lost.len());
+        say!("unexplained         {:>8}", self.unexplained.len());
         for (what, lines) in [
             ("doubled", &self.doubled),
             ("lost", &self.lost),
             ("unexplained", &self.unexplained),
         ] {
             for line in lines.iter().take(10) {
-                println!("  {what}: line {line}");
+                say!("  {what}: line {line}");
             }
         }
     }

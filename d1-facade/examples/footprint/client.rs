@@ -58,9 +58,8 @@ fn card_of(client: &Client) -> Result<Card> {
 }
 
 /// Says a line, and waits for the other side to leave.
-#[allow(clippy::print_stdout)]
 fn done(line: &str) {
-    println!("{line}");
+    say!("{line}");
     let _ = std::io::stdin().read(&mut [0]);
 }
 

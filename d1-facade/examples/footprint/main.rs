@@ -6,7 +6,14 @@
 //!
 //! The clients run in processes of their own, so that neither the sandbox's memory nor its side of a
 //! connection is counted. The memory is the resident set as Linux tells it.
-#![allow(clippy::print_stdout)] // It is there to be read.
+
+/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
 
 mod client;
 #[path = "../common/mod.rs"]
@@ -41,19 +48,19 @@ async fn main() -> Result<()> {
 }
 
 async fn show() -> Result<()> {
-    println!("| protocol | the token | calls at once | connections opened | open afterwards |");
-    println!("|---|---|---|---|---|");
+    say!("| protocol | the token | calls at once | connections opened | open afterwards |");
+    say!("|---|---|---|---|---|");
     for (protocol, http1_only) in [("HTTP/1.1", true), ("HTTP/2", false)] {
         for (token, name) in [("fetched", "is exchanged first"), ("given", "is at hand")] {
             for at_once in [1, 16, 256] {
                 let (opened, open) = connections(http1_only, token, at_once).await?;
-                println!("| {protocol} | {name} | {at_once} | {opened} | {open} |");
+                say!("| {protocol} | {name} | {at_once} | {opened} | {open} |");
             }
         }
     }
-    println!();
-    println!("| certificate authorities | kB a client before its first call | kB after it |");
-    println!("|---|---|---|");
+    say!();
+    say!("| certificate authorities | kB a client before its first call | kB after it |");
+    say!("|---|---|---|");
     for (roots, name) in [
         ("own", "one of one's own"),
         ("system", "the system's as well"),
@@ -62,7 +69,7 @@ async fn show() -> Result<()> {
         let folder = Folder::new("d1-footprint")?;
         common::write_identity(folder.path(), &sandbox, sandbox.base_url())?;
         let (client, told) = start(&["memory", roots], folder.path()).await?;
-        println!("| {name} | {told} |");
+        say!("| {name} | {told} |");
         end(client).await?;
         sandbox.shut_down().await;
     }

@@ -126,19 +126,19 @@ impl Audit {
 
     /// Prints the counts, and the first of each thing that is wrong.
     pub(crate) fn print(&self) {
-        println!("requests            {:>8}", self.requests);
-        println!("  done              {:>8}", self.done);
-        println!("  refused           {:>8}", self.refused);
-        println!("  not sent          {:>8}", self.not_sent);
-        println!("  unknown           {:>8}", self.unknown);
-        println!("changes at D1       {:>8}", self.changes);
-        println!("looked up           {:>8}", self.looked_up);
-        println!("  then sent again   {:>8}", self.sent_again);
-        println!("doubled             {:>8}", self.doubled.len());
-        println!("lost                {:>8}", self.lost);
-        println!("unexplained         {:>8}", self.unexplained.len());
+        say!("requests            {:>8}", self.requests);
+        say!("  done              {:>8}", self.done);
+        say!("  refused           {:>8}", self.refused);
+        say!("  not sent          {:>8}", self.not_sent);
+        say!("  unknown           {:>8}", self.unknown);
+        say!("changes at D1       {:>8}", self.changes);
+        say!("looked up           {:>8}", self.looked_up);
+        say!("  then sent again   {:>8}", self.sent_again);
+        say!("doubled             {:>8}", self.doubled.len());
+        say!("lost                {:>8}", self.lost);
+        say!("unexplained         {:>8}", self.unexplained.len());
         for wrong in self.doubled.iter().chain(&self.unexplained).take(10) {
-            println!("  {wrong}");
+            say!("  {wrong}");
         }
     }
 }

@@ -115,7 +115,7 @@ impl Proof {
         fleet.stop().await?;
         let after = self.sandbox.operations().await?;
         let audit = crate::audit::audit(&ledger, &before, &after).await?;
-        println!(
+        say!(
             "{} workers, {kills} of them killed (seed {}), {:.0} s",
             self.workers,
             self.seed,
@@ -164,7 +164,7 @@ impl Measurement {
         for round in 1..=self.rounds {
             for (workers, rates) in self.workers.iter().zip(&mut rates) {
                 let rate = self.rate(database, *workers).await?;
-                println!("round {round}: {workers} worker(s) {rate:.0} requests/s");
+                say!("round {round}: {workers} worker(s) {rate:.0} requests/s");
                 rates.push(rate);
             }
         }
@@ -173,7 +173,7 @@ impl Measurement {
         for (workers, median) in self.workers.iter().zip(&medians) {
             let first = medians.first().copied().unwrap_or(f64::NAN);
             let ratio = median / first;
-            println!("median: {workers} worker(s) {median:.0} requests/s, ratio {ratio:.2}");
+            say!("median: {workers} worker(s) {median:.0} requests/s, ratio {ratio:.2}");
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! ```
 
 use std::error::Error as StdError;
+use std::io::Write as _;
 
 use d1_facade::{
     CardCredentials, Client, EncryptionKey, Environment, ReasonCode, Renewal, SigningKey,
@@ -12,7 +13,8 @@ use d1_facade::{
 use d1_sandbox::Sandbox;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use tracing::Instrument as _;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -54,9 +56,27 @@ async fn run(sandbox: &Sandbox) -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
+/// Prints spans. It stands for the OTLP exporter of a service.
+#[derive(Debug)]
+struct Printer;
+
+impl SpanExporter for Printer {
+    async fn export(&self, spans: Vec<SpanData>) -> OTelSdkResult {
+        let mut out = std::io::stdout().lock();
+        for span in spans {
+            // Where the reader has left, the calls go on.
+            let _ = writeln!(out, "{} ({:?})", span.name, span.status);
+            for attribute in span.attributes {
+                let _ = writeln!(out, "    {}: {}", attribute.key, attribute.value);
+            }
+        }
+        Ok(())
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn StdError>> {
-    let (subscriber, provider) = spans_to(opentelemetry_stdout::SpanExporter::default());
+    let (subscriber, provider) = spans_to(Printer);
     tracing::subscriber::set_global_default(subscriber)?;
     let sandbox = Sandbox::start().await?;
     run(&sandbox).await?;

@@ -1,6 +1,15 @@
 //! What the benchmarks share: a server that does no more than answer, and the callers that are compared.
 #![allow(clippy::unwrap_used)] // A benchmark that cannot go on has nothing to say.
 
+/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub mod bare;
 pub mod callers;
 pub mod limits;

@@ -172,9 +172,7 @@ fn shell(folder: &Path) -> Command {
 
 fn without_bash(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            io::Error::other("the program `bash` is missing: install the package bash")
-        }
+        io::ErrorKind::NotFound => io::Error::other(xtask::programs::missing("bash")),
         _ => error,
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Afterwards each change must be in the card's history exactly as often as its caller was told. Prints a
 //! row a check; exits with 1 when one of them failed.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use d1_facade::{Client, Confirmation, EncryptionKey, Environment, Error, Outcome, SigningKey};
 use d1_sandbox::{Card as Fixture, Sandbox};
-use d1_tests::{certificate, sandbox_client};
+use d1_tests::{certificate, sandbox_client, say};
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
+use xtask::programs::found;
 
 /// How many cards are changed at the same time.
 const CARDS: usize = 16;
@@ -56,9 +57,11 @@ impl Nginx {
             .arg(&configuration)
             .args(["-g", "daemon off;"])
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .spawn();
+        let mut child = found("nginx", child);
         while std::net::TcpStream::connect(("127.0.0.1", http2)).is_err() {
+            let ended = child.try_wait().unwrap();
+            assert_eq!(ended, None, "nginx ended; {} says why", folder.display());
             std::thread::yield_now();
         }
         Self {
@@ -88,7 +91,7 @@ impl Drop for Nginx {
             .arg(&self.configuration)
             .args(["-s", "stop"])
             .status();
-        if stop.is_err() {
+        if !stop.is_ok_and(|stop| stop.success()) {
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
@@ -223,7 +226,7 @@ async fn run(protocol: &str, calls: usize, folder: &Path, sandbox: &Sandbox, por
     } else {
         "ok".to_owned()
     };
-    println!(
+    say!(
         "{protocol} through nginx, nothing lost or doubled\t{} calls: {done} changes done, \
          {confirmed} confirmed, {not_done} not done, {unknown} unknown\t{verdict}",
         each * CARDS
@@ -269,7 +272,7 @@ async fn main() -> ExitCode {
     } else {
         "failed: too few to tell"
     };
-    println!("nginx's workers were replaced\t{reloads}\t{verdict}");
+    say!("nginx's workers were replaced\t{reloads}\t{verdict}");
     if first && second && verdict == "ok" {
         ExitCode::SUCCESS
     } else {

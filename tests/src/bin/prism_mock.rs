@@ -1,14 +1,14 @@
 //! Lets the facade read what Prism makes up from the document: `prism_mock PRISM`.
 //!
 //! Prints a row a kind of answer; exits with 1 when one of them was read wrong.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use d1_facade::{Card, Client, Environment, Error, ErrorKind, Outcome, Renewal, SigningKey};
 use d1_tests::prism::Prism;
-use d1_tests::{CARD, ISSUER, any_root, bare_builder_for, p256};
+use d1_tests::{CARD, ISSUER, any_root, bare_builder_for, p256, say};
 use serde_json::Value;
 
 /// How often Prism rolls its dice for each answer that the document has.
@@ -149,7 +149,7 @@ fn row(what: &str, count: &str, wrong: &[String]) -> bool {
     } else {
         format!("failed: {}", wrong.join("; ").replace(['\n', '\t'], " "))
     };
-    println!("{what}\t{count}\t{verdict}");
+    say!("{what}\t{count}\t{verdict}");
     wrong.is_empty()
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::build_tools::{cargo, io, said, target_folder};
+use crate::build_tools::{cargo, io, not_started, said, target_folder};
 use crate::error::Error;
 
 /// The programs of the crate `d1-bench`, and the sandbox.
@@ -111,7 +111,7 @@ impl Server {
         let name = format!("{command:?}");
         let failed = |why: &str| Error::Tool(name.clone(), why.to_owned());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut child = child.map_err(|e| io(&name, e))?;
+        let mut child = child.map_err(|e| not_started(command, e))?;
         let stdout = child.stdout.take();
         let stdout = stdout.ok_or_else(|| failed("has no output"))?;
         let mut server = Self {
@@ -139,7 +139,7 @@ impl Drop for Server {
 /// What a command prints.
 pub(super) fn output(command: &mut Command) -> Result<String, Error> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|e| io(&name, e))?;
+    let output = command.output().map_err(|e| not_started(command, e))?;
     if output.status.success() {
         return Ok(said(&output));
     }

@@ -6,6 +6,7 @@ mod serve;
 use assertion::Assertion;
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serve::Serve;
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -51,6 +52,8 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // The reader of standard output has left (`| head -1`): that ends the program quietly.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::FAILURE,
         Err(error) => {
             let cause = error
                 .source()
@@ -61,6 +64,11 @@ async fn main() -> ExitCode {
             ExitCode::from(BAD_INPUT)
         }
     }
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

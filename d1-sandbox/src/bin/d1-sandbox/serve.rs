@@ -123,6 +123,8 @@ fn listen_to_logs(json: bool) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would be told on standard error, which is what cannot be written.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     if json {
         subscriber.json().init();

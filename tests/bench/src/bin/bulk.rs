@@ -3,7 +3,7 @@
 //! - `bulk memory COUNT`: how much memory is resident after each tenfold number of renewals
 //! - `bulk rate COUNT`: renewals per second, beside hand-written reqwest, both at the concurrency that suits the latter best
 //! - `bulk stall COUNT`: how long a task that is always ready waits for its turn at worst, on a single thread
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // A tool of the benchmarks.
+#![allow(clippy::unwrap_used)] // A tool of the benchmarks.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use d1_bench::callers::{Secured, renewal};
 use d1_bench::load;
 use d1_bench::paired::{compare, rate};
 use d1_bench::samples::{CARD, D1_JWK};
+use d1_bench::say;
 use d1_facade::{Client, Renew};
 use futures_util::stream::{self, StreamExt as _};
 
@@ -66,7 +67,7 @@ fn memory(server: &Secured, count: u64) {
         if done >= 1000 && done.to_string().trim_end_matches('0') == "1" {
             let seconds = begin.elapsed().as_secs_f64();
             let (now, most) = (resident("VmRSS"), resident("VmHWM"));
-            println!("renewals\t{done}\t{seconds:.1}\t{now:.1}\t{most:.1}");
+            say!("renewals\t{done}\t{seconds:.1}\t{now:.1}\t{most:.1}");
         }
     });
     let runtime = load::runtime();
@@ -99,7 +100,7 @@ fn rates(server: &Secured, count: u64) {
     let of = |concurrency| rate(short, &mut |length| renew_bare(concurrency, length));
     let rates = CONCURRENCIES.map(|concurrency| (concurrency, of(concurrency)));
     for (concurrency, rate) in rates {
-        println!("bare-{concurrency}\t{rate:.0}\t\t");
+        say!("bare-{concurrency}\t{rate:.0}\t\t");
     }
     let best = rates
         .into_iter()
@@ -117,7 +118,7 @@ fn rates(server: &Secured, count: u64) {
         |length| renew_bare(best.0, length),
     );
     let (ours, reference, ratio) = (comparison.ours, comparison.reference, comparison.ratio);
-    println!("bulk\t{ours:.0}\t{reference:.0}\t{ratio:.3}");
+    say!("bulk\t{ours:.0}\t{reference:.0}\t{ratio:.3}");
 }
 
 /// The longest that a task which is always ready had to wait while `work` was done, in milliseconds.
@@ -153,5 +154,5 @@ fn stall(server: &Secured, count: u64) {
         let mut calls = stream::iter(calls).buffer_unordered(USUAL);
         while calls.next().await.is_some() {}
     });
-    println!("stall\t{with:.2}\t{without:.2}\t{:.3}", with / without);
+    say!("stall\t{with:.2}\t{without:.2}\t{:.3}", with / without);
 }

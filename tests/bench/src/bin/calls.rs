@@ -1,12 +1,13 @@
 //! Makes so many calls, one after the other: what valgrind counts. `calls URL CALLER CALL COUNT`; with
 //! `serve` as only argument it is the server. CALL is suspend, operations, worst-page, renew, or RefusedSTATUS. `secured` as URL stands for the server that a sandbox's
 //! `d1.env` names.
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // A tool of the benchmarks.
+#![allow(clippy::unwrap_used)] // A tool of the benchmarks.
 
 use std::io::Write as _;
 
 use d1_bench::callers::{Caller, Secured, renewal};
 use d1_bench::samples::{CARD, D1_JWK, REFUSED, WORST_LENGTH, WORST_PAGE};
+use d1_bench::say;
 use d1_bench::{bare, server};
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,7 +17,7 @@ async fn main() {
     match arguments.as_slice() {
         ["serve"] => {
             let ready = |url: &str| {
-                println!("{url}");
+                say!("{url}");
                 std::io::stdout().flush().unwrap();
             };
             server::serve(ready).await;

@@ -1,6 +1,6 @@
 //! Prints rates that are compared within this run, a line each: what, ours, the reference, the ratio, with
 //! tabs between. `rates crypto` and `rates tokens` need nothing; `rates calls` the server that a sandbox's `d1.env` names.
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // A tool of the benchmarks.
+#![allow(clippy::unwrap_used)] // A tool of the benchmarks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use d1_bench::limits::Agreement;
 use d1_bench::load;
 use d1_bench::paired::{Comparison, compare, rate, repeat};
 use d1_bench::samples::{D1_JWK, EXPIRY, PAN};
+use d1_bench::say;
 use d1_facade::{CardCredentials, EncryptionKey};
 
 /// Many short rounds: the speed of a machine changes, and within a round it is the same for both sides.
@@ -47,12 +48,12 @@ fn say(what: &str, comparison: Comparison) {
         reference,
         ratio,
     } = comparison;
-    println!("{what}\t{ours:.0}\t{reference:.0}\t{ratio:.3}");
+    say!("{what}\t{ours:.0}\t{reference:.0}\t{ratio:.3}");
 }
 
 /// A rate that is compared with nothing.
 fn say_rate(what: &str, mut side: impl FnMut(Duration) -> u64) {
-    println!("{what}\t{:.0}\t\t", rate(LENGTH * 12, &mut side));
+    say!("{what}\t{:.0}\t\t", rate(LENGTH * 12, &mut side));
 }
 
 fn crypto() {
@@ -120,5 +121,5 @@ fn profile(caller: &str, concurrency: usize, seconds: u64) {
     let runtime = load::runtime();
     let length = Duration::from_secs(seconds);
     let done = load::suspend(&runtime, &caller, concurrency, length);
-    println!("suspend\t{}\t\t", done / seconds);
+    say!("suspend\t{}\t\t", done / seconds);
 }

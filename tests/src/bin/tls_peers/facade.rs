@@ -9,6 +9,8 @@ use d1_facade::retry::NoRetry;
 use d1_facade::{Client, EncryptionKey, Environment, Error, ErrorKind, Outcome};
 use d1_tests::{CARD, D1_JWK, FixedToken, ISSUER};
 
+use xtask::programs::found;
+
 use crate::{Pair, Rows};
 
 /// OpenSSL's server, which answers from files.
@@ -22,7 +24,7 @@ impl Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let mut child = Command::new("openssl")
+        let child = Command::new("openssl")
             .args([
                 "s_server",
                 "-HTTP",
@@ -38,8 +40,8 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .spawn();
+        let mut child = found("openssl", child);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.find(|line| line.as_deref().is_ok_and(|line| line.contains("ACCEPT")));
         assert!(ready.is_some(), "openssl s_server did not start");

@@ -1,7 +1,7 @@
 //! Lets OpenSSL's client try the sandbox, and the facade OpenSSL's server: `tls_peers FOLDER`.
 //!
 //! Prints a row a check; exits with 1 when one of them failed. Certificates go into the folder.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 mod facade;
 mod sandbox;
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use d1_sandbox::Sandbox;
-use d1_tests::certificate;
+use d1_tests::{certificate, say};
+use xtask::programs::found;
 
 /// A certificate and its key, as files.
 pub(crate) struct Pair {
@@ -48,8 +49,8 @@ impl Pair {
             .arg(&pair.key)
             .arg("-out")
             .arg(&pair.certificate)
-            .output()
-            .unwrap();
+            .output();
+        let done = found("openssl", done);
         assert!(
             done.status.success(),
             "{}",
@@ -81,7 +82,7 @@ impl Rows {
                 format!("failed: {}", why.replace(['\n', '\t'], " "))
             }
         };
-        println!("{check}\t1\t{verdict}");
+        say!("{check}\t1\t{verdict}");
     }
 }
 

@@ -27,12 +27,12 @@ fn s_client(port: u16, ca: &Path, flags: &[&str], identity: Option<&Pair>) -> St
             .arg("-key")
             .arg(&pair.key);
     }
-    let mut child = command
+    let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut child = xtask::programs::found("openssl", child);
     let request = b"GET /nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     // It may have ended by now, which is an answer as well.
     let _ = child.stdin.take().unwrap().write_all(request);
