@@ -109,7 +109,7 @@ pub(crate) fn print(output: &Output, request: &Value) -> io::Result<()> {
         output.line("")?;
         output.line(&format!("{:#}", request["body"]))?;
     }
-    output.note("dry run: nothing was sent");
+    output.note(&format!("dry run: nothing was sent to {}", output.target()));
     Ok(())
 }
 

@@ -1,14 +1,15 @@
 //! What the exit code says.
 
+use std::io;
 use std::process::ExitCode;
 
-use d1_facade::{Error, ErrorKind, Outcome};
+use d1_facade::{ApiOperation, Error, ErrorKind, Outcome};
 
 /// Printed below the help of every command.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the output or the journal cannot be written
+  1   the output of a command that changed nothing, or the journal, cannot be written
   2   bad input: an argument, a file, a line or a setting; nothing was sent for it
   3   D1 refused: nothing was changed
   4   not sent, or known not to have been carried out: asking again does nothing twice
@@ -39,12 +40,27 @@ impl Exit {
             // An earlier attempt may have been carried out, whatever the last one met with.
             _ if unknown && error.operation().changes_card() => Self::Unknown,
             ErrorKind::InvalidInput => Self::BadInput,
+            // An answer of the token endpoint that cannot be read, and will not be next time.
+            _ if error.operation() == ApiOperation::GetToken && !error.is_retryable() => Self::Auth,
             ErrorKind::TokenUnavailable | ErrorKind::TokenRejected => Self::Auth,
             _ => match error.outcome() {
                 Outcome::NotSent => Self::NotSent,
                 Outcome::Refused => Self::Refused,
                 _ => Self::Unknown,
             },
+        }
+    }
+
+    /// Returns how the program ends where its output could not be written. A reader that has gone has read
+    /// what it wanted; what failed before keeps its code.
+    pub(crate) fn unwritten(self, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return self;
+        }
+        crate::say(&format!("cannot write: {}", error.kind()));
+        match self {
+            Self::Done => Self::Other,
+            other => other,
         }
     }
 

@@ -1,4 +1,5 @@
-//! Ctrl-C, and being asked to terminate: a bulk ends in good order first, a single call is given up.
+//! Signals that ask for an end: Ctrl-C, SIGTERM, and SIGHUP, which a lost ssh session sends. A bulk ends in good
+//! order first, a single call is given up.
 
 use std::io;
 
@@ -8,27 +9,39 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Signals that ask for an end.
 pub(crate) struct Interrupts {
     #[cfg(unix)]
-    interrupt: Signal,
-    #[cfg(unix)]
-    terminate: Signal,
+    signals: Vec<Signal>,
 }
 
 #[cfg(unix)]
 impl Interrupts {
     pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        if !hangup_is_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        let signals = kinds.into_iter().map(signal).collect::<io::Result<_>>()?;
+        Ok(Self { signals })
     }
 
     /// Ends with the next of them.
     pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+        let signals = self
+            .signals
+            .iter_mut()
+            .map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(signals).await;
     }
+}
+
+/// Whether this program was started with SIGHUP ignored, as `nohup` does: then it is to outlive its session.
+/// Linux says so in a file; elsewhere it cannot be asked without unsafe code.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, and the first bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]

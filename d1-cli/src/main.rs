@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What can be said on the command line? | [`arguments`], [`hyphens`], [`usage`] |
+//! | What can be said on the command line? | [`arguments`], [`hyphens`], [`reason_codes`], [`usage`] |
 //! | Which settings hold, and who said so? | [`config`] |
 //! | How is D1 reached? | [`connect`] |
 //! | What is printed, and how? | [`output`], [`report`], [`text`] |
@@ -26,6 +26,7 @@ mod interrupt;
 mod look_up;
 mod output;
 mod prompt;
+mod reason_codes;
 mod report;
 mod text;
 mod usage;
@@ -66,13 +67,7 @@ async fn run(arguments: Arguments) -> Exit {
             say(&line);
             Exit::BadInput
         }
-        Err(Failure::Output(error)) => {
-            // Whoever read us has gone: nobody is there to be told.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                say(&format!("cannot write: {}", error.kind()));
-            }
-            Exit::Other
-        }
+        Err(Failure::Output(error)) => Exit::Done.unwritten(&error),
         Err(Failure::Journal(error)) => {
             say(&format!("cannot write the journal: {}", error.kind()));
             Exit::Other

@@ -5,11 +5,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::arguments::Global;
+use crate::config::{Config, Target};
+use crate::report::Fields;
 use crate::text::printable;
 
 /// In which form results are printed.
@@ -30,6 +32,8 @@ pub(crate) struct Output {
     quiet: bool,
     verbose: bool,
     colours: bool,
+    /// Where calls go, of a command that makes some.
+    target: Option<&'static Target>,
 }
 
 /// How something went, for its colour.
@@ -47,7 +51,20 @@ impl Output {
             quiet: global.quiet,
             verbose: global.verbose,
             colours: io::stdout().is_terminal() && wants_colours(),
+            target: None,
         }
+    }
+
+    /// Lets every result say where calls go with these settings.
+    pub(crate) fn at(mut self, config: &Config) -> Self {
+        // There is one for the life of the program.
+        self.target = Some(Box::leak(Box::new(config.target())));
+        self
+    }
+
+    /// Returns where calls go, in words.
+    pub(crate) fn target(&self) -> String {
+        self.target.map(ToString::to_string).unwrap_or_default()
     }
 
     /// Whether results are for people.
@@ -60,18 +77,38 @@ impl Output {
     }
 
     /// Prints one result: its fields by name.
-    pub(crate) fn record(&self, fields: &Map<String, Value>) -> io::Result<()> {
+    pub(crate) fn record(&self, fields: &Fields) -> io::Result<()> {
+        self.write_record(&mut io::stdout().lock(), fields)
+    }
+
+    /// Prints what happened to cards, on standard error where standard output fails: the caller must learn it.
+    /// The exit code of the command is to be that of what happened.
+    pub(crate) fn outcome(&self, fields: &Fields) {
+        if let Err(error) = self.record(fields) {
+            crate::say(&format!(
+                "cannot write to standard output: {}",
+                error.kind()
+            ));
+            // With standard error gone as well, the exit code has to do.
+            let _ = self.write_record(&mut io::stderr().lock(), fields);
+        }
+    }
+
+    fn write_record(&self, out: &mut dyn io::Write, fields: &Fields) -> io::Result<()> {
         if !self.is_table() {
-            return self.json(&Value::Object(fields.clone()));
+            return self.write_json(out, &Value::Object(fields.clone()));
         }
         if self.quiet {
             return Ok(());
         }
+        let rows = self.target.map(Target::rows).into_iter().flatten();
         let width = fields.keys().map(String::len).max().unwrap_or(0);
-        let mut out = io::stdout().lock();
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
             let shown = self.coloured(name, &cell(value));
             writeln!(out, "{name:width$}  {shown}")?;
+        }
+        for (name, text) in rows {
+            writeln!(out, "{name:width$}  {text}")?;
         }
         out.flush()
     }
@@ -94,12 +131,27 @@ impl Output {
         out.flush()
     }
 
-    /// Prints one JSON document.
+    /// Prints where a result for people comes from.
+    pub(crate) fn origin(&self) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        self.line(&format!("at {}", self.target()))
+    }
+
+    /// Prints one JSON document, with where calls go.
     pub(crate) fn json(&self, value: &Value) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        self.write_json(&mut io::stdout().lock(), value)
+    }
+
+    fn write_json(&self, mut out: &mut dyn io::Write, value: &Value) -> io::Result<()> {
+        let mut value = value.clone();
+        if let (Some(target), Some(fields)) = (self.target, value.as_object_mut()) {
+            fields.insert("target".to_owned(), target.to_json());
+        }
         match self.format {
-            Format::Ndjson => serde_json::to_writer(&mut out, value)?,
-            Format::Table | Format::Json => serde_json::to_writer_pretty(&mut out, value)?,
+            Format::Ndjson => serde_json::to_writer(&mut out, &value)?,
+            Format::Table | Format::Json => serde_json::to_writer_pretty(&mut out, &value)?,
         }
         writeln!(out)?;
         out.flush()

@@ -37,6 +37,7 @@ pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fie
         "kind": kind(error.kind()),
         "httpStatus": error.status(),
         "code": error.code(),
+        "troubleshootingText": error.troubleshooting_text(),
         "message": error.to_string(),
         "advice": error.advice(),
         "causes": error.causes().iter().map(cause).collect::<Vec<_>>(),
@@ -62,6 +63,7 @@ pub(crate) fn interrupted(
         "kind": "interrupted",
         "httpStatus": null,
         "code": null,
+        "troubleshootingText": null,
         "message": INTERRUPTED,
         "advice": advice,
         "causes": [],
@@ -75,7 +77,7 @@ pub(crate) fn interrupted(
 }
 
 /// Says that a call failed: the result where results are for programs, and lines for people.
-pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> std::io::Result<Exit> {
+pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> Exit {
     crate::say(&printable(&error.to_string()));
     if output.is_table() {
         match error.causes() {
@@ -91,8 +93,9 @@ pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> std
                 }
             }
         }
+        output.note(&format!("  at {}", output.target()));
     } else {
-        output.json(&Value::Object(result.clone()))?;
+        output.outcome(result);
     }
     if let Some(text) = error.troubleshooting_text() {
         output.detail(&format!("  D1's words: {}", printable(text)));
@@ -102,7 +105,7 @@ pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> std
         output.detail(&format!("  because: {}", printable(&beneath.to_string())));
         source = beneath.source();
     }
-    Ok(Exit::of(error))
+    Exit::of(error)
 }
 
 /// What became of a call, in one word.

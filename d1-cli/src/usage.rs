@@ -15,9 +15,8 @@ const LONGEST_WORD: usize = 24;
 /// Says it, or prints the help that was asked for.
 pub(crate) fn say(error: &Error) -> Exit {
     if !error.use_stderr() {
-        // A closed standard output is no reason to fail.
-        let _ = error.print();
-        return Exit::Done;
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        return printed.map_or_else(|error| Exit::Done.unwritten(&error), |()| Exit::Done);
     }
     let _ = writeln!(io::stderr(), "d1: {}", line(error));
     Exit::BadInput

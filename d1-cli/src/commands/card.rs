@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use d1_facade::{
-    Card, CardId, CardScheme, CardState, Change, Client, CorrelationId, Error, Reason, ReasonCode,
-    Receipt, Renew, Renewal,
+    ApiOperation, Card, CardId, CardScheme, CardState, Change, Client, CorrelationId, Error,
+    Reason, ReasonCode, Receipt, Renew, Renewal,
 };
 use serde_json::Value;
 
 use crate::arguments::{CallFlags, Whole};
-use crate::config::{Config, Name};
+use crate::config::Config;
 use crate::connect;
 use crate::credentials::{CredentialsFrom, Luhn};
 use crate::dry_run::{self, Catcher};
@@ -21,18 +21,23 @@ use crate::interrupt::Interrupts;
 use crate::look_up;
 use crate::output::Output;
 use crate::prompt;
+use crate::reason_codes::{self, CodeOf};
 use crate::report;
 
 /// What can be done to a card.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CardCommand {
     /// Puts a card on hold; digital cards made from it are left as they are
+    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::SuspendCard))))]
     Suspend(ChangeArguments),
     /// Makes a suspended card usable again
+    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::ResumeCard))))]
     Resume(ChangeArguments),
     /// Deletes a card, and the digital cards made from it; asks first, for it cannot be undone
+    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::DeleteCard))))]
     Delete(DeleteArguments),
     /// Gives a card a new expiry, or replaces it by a new one
+    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::RenewCard))))]
     Renew(RenewArguments),
 }
 
@@ -82,9 +87,12 @@ pub(crate) struct RenewArguments {
 /// Why a card is changed.
 #[derive(Debug, Args)]
 pub(crate) struct Why {
-    /// Why, as a code; ISSUER_DECISION unless said otherwise
+    /// Why, as a code in upper or lower case; ISSUER_DECISION unless said otherwise
     #[arg(long, value_name = "CODE")]
     reason_code: Option<ReasonCode>,
+    /// Sends a reason code that is not documented for the operation
+    #[arg(long)]
+    any_reason_code: bool,
     /// Why, in 1 to 64 letters, digits and blanks; D1 shows it in the list of operations
     #[arg(long, value_name = "TEXT")]
     reason: Option<Reason>,
@@ -115,6 +123,12 @@ pub(crate) fn card_state(text: &str) -> Result<CardState, &'static str> {
     found.cloned().ok_or("must be ACTIVE or INACTIVE")
 }
 
+/// What is done to a card.
+enum Verb {
+    Plain(fn(&Card) -> Change),
+    Renew(Renewal),
+}
+
 /// A change as it is about to be sent.
 enum Request {
     Change(Change),
@@ -123,21 +137,29 @@ enum Request {
 
 impl CardCommand {
     pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let (name, change, renewal) = match self {
-            Self::Suspend(change) => ("card suspend", change, None),
-            Self::Resume(change) => ("card resume", change, None),
+        let (name, change, verb) = match self {
+            Self::Suspend(change) => {
+                change.why.check(ApiOperation::SuspendCard)?;
+                ("card suspend", change, Verb::Plain(Card::suspend))
+            }
+            Self::Resume(change) => {
+                change.why.check(ApiOperation::ResumeCard)?;
+                ("card resume", change, Verb::Plain(Card::resume))
+            }
             Self::Delete(delete) => {
+                delete.change.why.check(ApiOperation::DeleteCard)?;
                 if !delete.change.call.dry_run {
-                    ask(config, &delete)?;
+                    ask(output, &delete)?;
                 }
-                ("card delete", delete.change, None)
+                ("card delete", delete.change, Verb::Plain(Card::delete))
             }
             Self::Renew(renew) => {
+                renew.change.why.check(ApiOperation::RenewCard)?;
                 let renewal = renew.renewal()?;
-                ("card renew", renew.change, Some(renewal))
+                ("card renew", renew.change, Verb::Renew(renewal))
             }
         };
-        let request = |client: &Client| change.request(name, client, renewal.as_ref());
+        let request = |client: &Client| change.request(&verb, client);
         if change.call.dry_run {
             let mut catcher = Catcher::start(config).await?;
             let result = send(request(catcher.client())).await;
@@ -152,7 +174,7 @@ impl CardCommand {
         };
         match result {
             Ok(receipt) => {
-                output.record(&report::done(name, &change.card_id, &receipt))?;
+                output.outcome(&report::done(name, &change.card_id, &receipt));
                 Ok(Exit::Done)
             }
             Err(error) => {
@@ -164,12 +186,11 @@ impl CardCommand {
 }
 
 /// Asks whether a card is really to be deleted.
-fn ask(config: &Config, delete: &DeleteArguments) -> Result<(), Failure> {
-    let card = &delete.change.card_id;
-    let host = config.need(Name::BaseUrl)?;
+fn ask(output: &Output, delete: &DeleteArguments) -> Result<(), Failure> {
     let question = format!(
-        "Delete the card {card} and its digital cards at {}? This cannot be undone.",
-        host.text
+        "Delete the card {} and its digital cards at {}? This cannot be undone.",
+        delete.change.card_id,
+        output.target()
     );
     prompt::confirm(delete.yes, &question)
 }
@@ -182,18 +203,13 @@ async fn send(request: Request) -> Result<Receipt, Error> {
 }
 
 impl ChangeArguments {
-    fn request(&self, name: &str, client: &Client, renewal: Option<&Renewal>) -> Request {
-        let card: Card = client.card(self.card_id.clone());
+    fn request(&self, verb: &Verb, client: &Client) -> Request {
+        let card = client.card(self.card_id.clone());
         let id = self.call.correlation_id.as_ref();
-        if let Some(renewal) = renewal {
-            return Request::Renew(self.why.renew(card.renew(renewal.clone()), id));
+        match verb {
+            Verb::Plain(change) => Request::Change(self.why.change(change(&card), id)),
+            Verb::Renew(renewal) => Request::Renew(self.why.renew(card.renew(renewal.clone()), id)),
         }
-        let change = match name {
-            "card resume" => card.resume(),
-            "card delete" => card.delete(),
-            _ => card.suspend(),
-        };
-        Request::Change(self.why.change(change, id))
     }
 
     /// Says what went wrong; where the outcome is unknown, looks it up.
@@ -208,7 +224,7 @@ impl ChangeArguments {
         let mut result = report::failed(name, Some(&self.card_id), error);
         let exit = Exit::of(error);
         if exit != Exit::Unknown {
-            return Ok(report::say_failed(output, &result, error)?);
+            return Ok(report::say_failed(output, &result, error));
         }
         if self.confirm.confirm {
             output.note("the outcome is unknown; looking it up");
@@ -218,7 +234,7 @@ impl ChangeArguments {
             () = interrupts.next() => look_up::interrupted(),
         };
         result.insert("lookUp".to_owned(), Value::Object(found.fields.clone()));
-        report::say_failed(output, &result, error)?;
+        report::say_failed(output, &result, error);
         look_up::say(output, &found, &self.card_id, error);
         Ok(found.exit)
     }
@@ -232,13 +248,26 @@ impl ChangeArguments {
         } else {
             let id = self.call.correlation_id.as_ref();
             let fields = report::interrupted(name, &self.card_id, id, &advice);
-            output.json(&Value::Object(fields))?;
+            output.outcome(&fields);
         }
         Ok(Exit::Unknown)
     }
 }
 
 impl Why {
+    /// Refuses a reason code that is not documented for the operation, unless any is to be sent or the person
+    /// at the terminal says so.
+    fn check(&self, operation: ApiOperation) -> Result<(), Failure> {
+        let code = self.reason_code.as_ref().filter(|_| !self.any_reason_code);
+        match code.map(|code| reason_codes::check(operation, code)) {
+            Some(Err(rule)) if prompt::can_ask() => {
+                prompt::confirm(false, &format!("This reason code {rule}. Send it?"))
+            }
+            Some(Err(rule)) => Err(Failure::input("--reason-code", rule)),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
     fn change(&self, mut change: Change, id: Option<&CorrelationId>) -> Change {
         if let Some(code) = &self.reason_code {
             change = change.reason_code(code.clone());

@@ -20,7 +20,9 @@ impl Completions {
         // Written to memory first: the generator panics where it cannot write.
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut Arguments::command(), "d1", &mut text);
-        io::stdout().write_all(&text)?;
+        let mut out = io::stdout().lock();
+        out.write_all(&text)?;
+        out.flush()?;
         Ok(Exit::Done)
     }
 }

@@ -3,11 +3,11 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::config::{Config, Name, Setting};
+use crate::config::{Config, Name, Setting, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
-use crate::text::{masked, printable};
+use crate::text::printable;
 
 /// What can be asked about the settings.
 #[derive(Debug, Subcommand)]
@@ -72,22 +72,5 @@ impl ConfigCommand {
             }))?;
         }
         Ok(Exit::Done)
-    }
-}
-
-/// A value that can be shown. Keys are files, and their paths are no secrets; a proxy may have a password.
-fn shown(name: &str, setting: &Setting) -> String {
-    let text = match name {
-        "proxy" | "base-url" => without_password(&setting.text),
-        _ => setting.text.clone(),
-    };
-    printable(&masked(&text))
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://[masked]@{host}"),
-        (None, Some((_, host))) => format!("[masked]@{host}"),
-        _ => url.to_owned(),
     }
 }

@@ -56,17 +56,36 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let config = || Config::load(&global.settings);
+    let load = || {
+        let config = Config::load(&global.settings)?;
+        let output = output.at(&config);
+        Ok::<_, Failure>((config, output))
+    };
     match command {
-        Command::Card(command) => command.run(&config()?, output).await,
-        Command::Bulk(command) => Box::pin(command.run(&config()?, output)).await,
-        Command::Operations(command) => command.run(&config()?, output).await,
-        Command::Token(command) => command.run(&config()?, output).await,
+        Command::Card(command) => {
+            let (config, output) = load()?;
+            command.run(&config, &output).await
+        }
+        Command::Bulk(command) => {
+            let (config, output) = load()?;
+            Box::pin(command.run(&config, &output)).await
+        }
+        Command::Operations(command) => {
+            let (config, output) = load()?;
+            command.run(&config, &output).await
+        }
+        Command::Token(command) => {
+            let (config, output) = load()?;
+            command.run(&config, &output).await
+        }
+        Command::Config(command) => {
+            let (config, output) = load()?;
+            command.run(&config, &output)
+        }
         Command::Explain(command) => command.run(output),
         // It says itself what is wrong with the settings.
         Command::Doctor(command) => command.run(&global.settings, output).await,
         Command::Sandbox(command) => command.run(output).await,
-        Command::Config(command) => command.run(&config()?, output),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(output),
     }

@@ -144,13 +144,16 @@ impl ListArguments {
 
     fn failed(&self, error: &Error, output: &Output) -> Result<Exit, Failure> {
         let result = report::failed("operations list", Some(&self.card_id), error);
-        Ok(report::say_failed(output, &result, error)?)
+        Ok(report::say_failed(output, &result, error))
     }
 
     fn print(&self, listed: &Listed, output: &Output) -> Result<(), Failure> {
         let all = || listed.operations.iter().map(Operation::to_json);
         match output.format {
-            Format::Table if listed.operations.is_empty() => output.note("no operations"),
+            Format::Table if listed.operations.is_empty() => {
+                output.note("no operations");
+                output.origin()?;
+            }
             Format::Table => {
                 let row = |operation: &serde_json::Map<String, Value>| {
                     COLUMNS
@@ -163,6 +166,7 @@ impl ListArguments {
                         "{remaining} older operations; --all lists them too"
                     ));
                 }
+                output.origin()?;
             }
             Format::Json => output.json(&json!({
                 "command": "operations list",
@@ -217,6 +221,7 @@ impl GetArguments {
                     for (name, value) in details.operation().to_json() {
                         output.line(&format!("{:20}  {}", printable(&name), cell(&value)))?;
                     }
+                    output.origin()?;
                 } else {
                     output.json(&json!({
                         "command": "operations get",
@@ -229,7 +234,7 @@ impl GetArguments {
             }
             Err(error) => {
                 let result = report::failed("operations get", Some(&self.card_id), &error);
-                Ok(report::say_failed(output, &result, &error)?)
+                Ok(report::say_failed(output, &result, &error))
             }
         }
     }

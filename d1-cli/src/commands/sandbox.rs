@@ -1,7 +1,6 @@
 //! `d1 sandbox`: a D1 on this machine, to try everything out.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +9,7 @@ use d1_sandbox::{Builder, Mode, Sandbox};
 use crate::arguments::Whole;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 
 type Port = Whole<0, { u16::MAX as u64 }>;
@@ -39,7 +39,7 @@ pub(crate) struct SandboxCommand {
 impl SandboxCommand {
     pub(crate) async fn run(self, output: &Output) -> Result<Exit, Failure> {
         // Listening first: a signal that comes while starting still ends it cleanly.
-        let interrupted = interruption()?;
+        let mut interrupts = Interrupts::listen()?;
         let bad = |error: &dyn std::error::Error| {
             let cause = error.source().map(|cause| format!(": {cause}"));
             Failure::input("sandbox", format!("{error}{}", cause.unwrap_or_default()))
@@ -59,7 +59,7 @@ impl SandboxCommand {
             output.note(&format!("Control page and API: {url}"));
         }
         output.note("Ctrl-C ends the sandbox.");
-        interrupted.await;
+        interrupts.next().await;
         sandbox.shut_down().await;
         Ok(Exit::Done)
     }
@@ -91,27 +91,4 @@ impl SandboxCommand {
 fn port(Whole(number): Port) -> u16 {
     // Its type has seen to it that it fits.
     u16::try_from(number).unwrap_or_default()
-}
-
-/// Completes at Ctrl-C, or when the process is asked to terminate.
-#[cfg(unix)]
-fn interruption() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Completes at Ctrl-C.
-#[cfg(not(unix))]
-fn interruption() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Without a handler there is nothing to wait for.
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

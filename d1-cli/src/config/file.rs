@@ -116,7 +116,7 @@ impl ProfileFile {
                     return Err(Failure::input(place(), "must be a whole number of seconds"));
                 }
                 (key, Value::String(path)) if key.is_file() && !super::is_content(&path) => {
-                    within(folder, &path)
+                    within(folder, &path).map_err(|rule| Failure::input(place(), rule))?
                 }
                 (_, Value::String(text)) => text,
                 _ => return Err(Failure::input(place(), "must be a string")),

@@ -1,6 +1,7 @@
 //! Which settings hold: flags, else the environment, else a profile of `d1.toml`, else a default.
 
 mod file;
+mod target;
 
 use std::env;
 use std::ffi::OsString;
@@ -13,6 +14,8 @@ use url::Url;
 use crate::arguments::SettingFlags;
 use crate::failure::Failure;
 use file::ProfileFile;
+
+pub(crate) use target::{Target, shown};
 
 /// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +132,7 @@ impl Config {
         for key in Name::ALL {
             if let Some(setting) = layered(key, flags, file.as_ref(), &profile.text)? {
                 check_value(key, &setting)?;
+                check_contradiction(key, &setting, file.as_ref(), &profile)?;
                 values.push((key, setting));
             }
         }
@@ -157,13 +161,21 @@ impl Config {
         })
     }
 
+    /// Returns where calls go.
+    pub(crate) fn target(&self) -> Target {
+        Target::of(self)
+    }
+
+    /// Whether calls go to production, by the name of the profile or by the host.
+    fn is_production(&self) -> bool {
+        let base_url = self.get(Name::BaseUrl).map(|setting| setting.text.as_str());
+        is_production(&self.profile.text) || base_url.is_some_and(is_production_host)
+    }
+
     /// Refuses production unless it was said aloud: neither a variable nor a file may lead there unseen.
     pub(crate) fn check_production(&self) -> Result<(), Failure> {
-        let base_url = self.get(Name::BaseUrl).map(|setting| setting.text.as_str());
-        let leads_there =
-            is_production(&self.profile.text) || base_url.is_some_and(is_production_host);
         let said = matches!(self.profile.source, Source::Flag(_));
-        if leads_there && !(said && is_production(&self.profile.text)) {
+        if self.is_production() && !(said && is_production(&self.profile.text)) {
             let rule = "these settings lead to production: say so with --profile production \
                         on the command line";
             return Err(Failure::input("--profile", rule));
@@ -247,14 +259,46 @@ fn layered(
             source: Source::Variable(key.variable()),
         }));
     }
+    Ok(of_profile(key, file, profile))
+}
+
+/// Returns what the profile says of a setting, or the default that it has with this profile.
+fn of_profile(key: Name, file: Option<&ProfileFile>, profile: &str) -> Option<Setting> {
     let of_file = file.and_then(|file| file.setting(profile, key));
-    Ok(of_file.or_else(|| {
+    of_file.or_else(|| {
         let text = default(key, profile)?;
         Some(Setting {
             text,
             source: Source::Default,
         })
-    }))
+    })
+}
+
+/// Refuses a variable that differs from the profile that was named on the command line or in `D1_PROFILE`:
+/// a variable that is left over in a shell would lead the call elsewhere.
+fn check_contradiction(
+    key: Name,
+    setting: &Setting,
+    file: Option<&ProfileFile>,
+    profile: &Setting,
+) -> Result<(), Failure> {
+    let named = matches!(profile.source, Source::Flag(_) | Source::Variable(_));
+    if !named || !matches!(setting.source, Source::Variable(_)) {
+        return Ok(());
+    }
+    let name = key.name();
+    match of_profile(key, file, &profile.text) {
+        // The default of the timeout is nothing that the profile says.
+        Some(other) if key == Name::Timeout && other.source == Source::Default => Ok(()),
+        Some(other) if other.text != setting.text => {
+            let rule = format!(
+                "differs from {name} of the profile {} ({}), which {} names: unset the variable, or give --{name}",
+                profile.text, other.source, profile.source
+            );
+            Err(Failure::input(&setting.source, rule))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn default(key: Name, profile: &str) -> Option<String> {
@@ -289,9 +333,21 @@ fn is_content(text: &str) -> bool {
     text.contains("-----") || text.trim_start().starts_with('{') || text.contains('\n')
 }
 
-/// `path` as it is meant in a file in `folder`.
-fn within(folder: &Path, path: &str) -> String {
-    folder.join(path).display().to_string()
+/// Returns `path` of a file in `folder` as a path of its own: `~` is the home directory.
+fn within(folder: &Path, path: &str) -> Result<String, &'static str> {
+    let Some(rest) = path.strip_prefix('~') else {
+        return Ok(folder.join(path).display().to_string());
+    };
+    let rest = match rest.strip_prefix('/') {
+        Some(rest) => rest.trim_start_matches('/'),
+        None if rest.is_empty() => rest,
+        None => return Err("must not begin with the home directory of another user: write it out"),
+    };
+    match env::var_os("HOME").filter(|home| !home.is_empty()) {
+        Some(home) if rest.is_empty() => Ok(Path::new(&home).display().to_string()),
+        Some(home) => Ok(Path::new(&home).join(rest).display().to_string()),
+        None => Err("begins with ~, and the variable HOME, which it stands for, is not set"),
+    }
 }
 
 #[cfg(test)]

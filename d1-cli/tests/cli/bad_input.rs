@@ -63,7 +63,7 @@ fn arguments() {
             "--pan: there is no such argument",
         ),
         (
-            suspend(&["--reason-code", "lost"]),
+            suspend(&["--reason-code", "l st"]),
             "--reason-code <CODE>: reasonCode must match",
         ),
         (

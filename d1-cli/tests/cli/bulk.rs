@@ -45,6 +45,7 @@ fn each_line_is_carried_out_and_told() {
         "message",
         "correlationId",
         "lookedUp",
+        "target",
     ];
     assert_eq!(names, shape);
     let keys: BTreeSet<&str> = lines

@@ -8,7 +8,7 @@ use d1_sandbox::Fault;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::world::{World, until, wait};
+use crate::world::{World, hangup, until, wait};
 
 const LINES: usize = 40;
 
@@ -74,7 +74,7 @@ fn assert_goes_on(world: &World) {
 
 #[test]
 fn an_interruption_lets_end_what_is_under_way() {
-    for end in [Signal::INT, Signal::TERM] {
+    for end in [Signal::INT, Signal::TERM, hangup()] {
         let world = World::with_cards(LINES);
         let child = started(&world);
         signal(&child, end);

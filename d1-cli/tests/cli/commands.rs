@@ -17,7 +17,7 @@ pub(crate) fn names(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-const DONE: [&str; 8] = [
+const DONE: [&str; 9] = [
     "command",
     "outcome",
     "cardId",
@@ -26,6 +26,7 @@ const DONE: [&str; 8] = [
     "httpStatus",
     "correlationId",
     "attempts",
+    "target",
 ];
 
 #[test]
@@ -131,6 +132,7 @@ fn operations_are_listed_and_shown() {
         "operations",
         "remainingOperations",
         "correlationId",
+        "target",
     ];
     assert_eq!(names(&page), shape);
     assert_eq!(page["operations"].as_array().unwrap().len(), 1);
@@ -149,7 +151,7 @@ fn operations_are_listed_and_shown() {
         .json();
     assert_eq!(
         names(&one),
-        ["command", "cardId", "operation", "correlationId"]
+        ["command", "cardId", "operation", "correlationId", "target"]
     );
     assert_eq!(one["operation"]["operationId"], id);
     let path = world.sandbox.requests().pop().unwrap().path;
@@ -162,7 +164,7 @@ fn a_token_is_shown_only_when_asked_for() {
     let hidden = world.d1(&["token", "-o", "json"]).expect(0).json();
     assert_eq!(
         names(&hidden),
-        ["command", "outcome", "expiresInSeconds", "scope"]
+        ["command", "outcome", "expiresInSeconds", "scope", "target"]
     );
     assert_eq!(hidden["expiresInSeconds"], 900);
     assert_eq!(hidden["scope"], "d1-api:account:full d1-api:consumer:read");
@@ -186,6 +188,7 @@ fn a_failure_has_a_shape_as_well() {
         "kind",
         "httpStatus",
         "code",
+        "troubleshootingText",
         "message",
         "advice",
         "causes",
@@ -194,6 +197,7 @@ fn a_failure_has_a_shape_as_well() {
         "correlationId",
         "tokenCorrelationId",
         "attempts",
+        "target",
     ];
     let failure = run.json();
     assert_eq!(names(&failure), shape);

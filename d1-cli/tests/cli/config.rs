@@ -149,9 +149,47 @@ fn production_is_reached_only_when_said_aloud() {
         "{}",
         said.out
     );
-    // Said aloud, and pointed at a sandbox: that is where it goes.
-    let run = world.d1(&["card", "suspend", "ReplaceMe01", "--profile", "production"]);
-    run.expect(0);
+}
+
+#[test]
+fn a_tilde_is_the_home_directory() {
+    let world = World::start();
+    let show = |path: &str, home: Option<&str>| {
+        world.file("d1.toml", &format!("[profiles.staging]\nca = \"{path}\""));
+        let mut command = bare(world.folder.path(), &SHOW);
+        match home {
+            Some(home) => command.env("HOME", home),
+            None => command.env_remove("HOME"),
+        };
+        finish(command, "")
+    };
+    for (path, expected) in [
+        ("~", "/home/me"),
+        ("~/", "/home/me"),
+        ("~/keys/ca.pem", "/home/me/keys/ca.pem"),
+        ("keys/~/ca.pem", "keys/~/ca.pem"),
+        ("/~", "/~"),
+    ] {
+        let run = show(path, Some("/home/me")).expect(0);
+        assert_eq!(setting(&run, "ca").0, expected);
+    }
+    let place = "d1: d1.toml: profiles.staging.ca: ";
+    for (path, home, rule) in [
+        ("~/ca.pem", None, "begins with ~, and the variable HOME"),
+        ("~/ca.pem", Some(""), "begins with ~, and the variable HOME"),
+        (
+            "~root/ca.pem",
+            Some("/home/me"),
+            "must not begin with the home directory of another",
+        ),
+    ] {
+        let run = show(path, home).expect(2);
+        assert!(
+            run.err.starts_with(&format!("{place}{rule}")),
+            "{}",
+            run.err
+        );
+    }
 }
 
 #[test]
@@ -191,6 +229,6 @@ fn secrets_are_masked_where_settings_are_shown() {
         .keys()
         .map(String::as_str)
         .collect();
-    assert_eq!(names, ["command", "file", "settings"]);
+    assert_eq!(names, ["command", "file", "settings", "target"]);
     assert_eq!(json["file"], Value::Null);
 }

@@ -2,7 +2,7 @@
 
 use d1_sandbox::Fault;
 
-use crate::world::{World, until};
+use crate::world::{World, hangup, until};
 
 const SUSPEND: [&str; 3] = ["card", "suspend", "ReplaceMe01"];
 
@@ -56,7 +56,7 @@ fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
         .fail_next(Fault::disconnect().operation("suspendCard"));
     let lost = world.d1(&suspending(&["-o", "json"])).expect(5);
     let known = keys(&lost.json());
-    for (before, signal) in [(1, Signal::INT), (2, Signal::TERM)] {
+    for (before, signal) in [(1, Signal::INT), (2, Signal::TERM), (3, hangup())] {
         world.sandbox.fail_next(stall());
         let mut command = world.command(&suspending(&["--timeout", "600", "-o", "json"]));
         let mut child = command.spawn().unwrap();
@@ -79,7 +79,39 @@ fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
     }
     world
         .sandbox
-        .assert_requests("suspendCard", "ReplaceMe01", 3);
+        .assert_requests("suspendCard", "ReplaceMe01", 4);
+}
+
+/// `nohup` starts a program so, and it is to outlive the session.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_that_was_ignored_stays_ignored() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let world = World::start();
+    let stall = Fault::stall().operation("suspendCard").after_effect();
+    world.sandbox.fail_next(stall);
+    let script = format!(
+        "trap '' HUP; exec {} card suspend ReplaceMe01 --timeout 1",
+        env!("CARGO_BIN_EXE_d1")
+    );
+    let mut command = std::process::Command::new("/bin/sh");
+    let like = world.command(&[]);
+    command
+        .args(["-c", &script])
+        .current_dir(world.folder.path());
+    command.envs(
+        like.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    command.stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let sent = || world.sandbox.requests_for("suspendCard", "ReplaceMe01");
+    until(&mut child, || !sent().is_empty());
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    // The time of the call runs out, and the look-up finds the change.
+    let run = crate::world::wait(child).expect(0);
+    assert!(!run.err.contains("interrupted"), "{}", run.err);
 }
 
 #[cfg(unix)]
@@ -123,6 +155,64 @@ fn no_access_is_6() {
     world.sandbox.fail_next(Fault::status(401).times(2));
     let run = world.d1(&suspending(&["-o", "json"])).expect(6);
     assert_eq!(run.json()["kind"], "tokenRejected");
+}
+
+#[test]
+fn a_token_answer_that_cannot_be_read_is_no_access() {
+    for (content_type, body) in [
+        ("text/html", "<html>blocked</html>"),
+        ("application/json", "{"),
+        ("application/json", "{}"),
+        ("application/json", r#"{"access_token":""}"#),
+        ("application/json", "[]"),
+    ] {
+        let world = World::start();
+        let answer = || {
+            let fault = Fault::status(200).body(content_type, body);
+            fault.operation("getToken").times(9)
+        };
+        world.sandbox.fail_next(answer());
+        world.d1(&SUSPEND).expect(6);
+        world.d1(&["token"]).expect(6);
+        world.d1(&["operations", "list", "ReplaceMe01"]).expect(6);
+        world.file("in.ndjson", &crate::bulk::suspensions(200));
+        let run = world.d1(&["bulk", "in.ndjson", "-o", "json", "--concurrency", "1"]);
+        let summary = crate::bulk::summary(&run.expect(6));
+        assert_eq!(summary["endedEarly"], true, "{body}: {summary}");
+    }
+}
+
+#[test]
+fn what_d1_says_of_a_failure_is_told_unasked() {
+    let world = World::start();
+    let body =
+        r#"{"errorCode":"CONSUMER_BLOCKED","error":"the consumer 4111111111111111 is blocked"}"#;
+    let refusal = || Fault::status(403).body("application/json", body);
+    for arguments in [
+        &["card", "suspend", "ReplaceMe01"][..],
+        &["operations", "list", "ReplaceMe01"],
+    ] {
+        world.sandbox.fail_next(refusal());
+        let run = world.d1(&[arguments, &["-o", "json"]].concat()).expect(3);
+        let document = run.json();
+        assert_eq!(document["code"], "CONSUMER_BLOCKED");
+        let text = document["troubleshootingText"].as_str().unwrap();
+        assert!(
+            text.starts_with("the consumer") && !text.contains("4111"),
+            "{text}"
+        );
+    }
+    world
+        .sandbox
+        .fail_next(refusal().operation("listOperations"));
+    let run = world.d1(&["doctor"]).expect(18);
+    for part in ["CONSUMER_BLOCKED", "the consumer"] {
+        assert!(
+            run.out.contains(part) && !run.out.contains("4111"),
+            "{}",
+            run.out
+        );
+    }
 }
 
 #[test]

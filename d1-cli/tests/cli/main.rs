@@ -12,7 +12,11 @@ mod doctor;
 mod dry_run;
 mod exit_codes;
 mod hyphens;
+#[cfg(target_os = "linux")]
+mod output_fails;
+mod reason_codes;
 mod secrets;
+mod target;
 #[cfg(unix)]
 mod terminal;
 mod world;

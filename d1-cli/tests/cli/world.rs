@@ -152,6 +152,19 @@ pub(crate) fn until(child: &mut Child, happened: impl Fn() -> bool) {
     }
 }
 
+/// SIGHUP; or SIGTERM where the tests themselves were started with SIGHUP ignored, as by `nohup`, which d1
+/// inherits and respects.
+#[cfg(unix)]
+pub(crate) fn hangup() -> rustix::process::Signal {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.map(|mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+    match mask {
+        Some(mask) if mask & 1 == 1 => rustix::process::Signal::TERM,
+        _ => rustix::process::Signal::HUP,
+    }
+}
+
 /// The variables that a shell would have after loading this.
 pub(crate) fn exports(text: &str) -> Vec<(String, String)> {
     let export = |line: &str| {

@@ -37,6 +37,12 @@ pub(super) async fn read(config: &Config, card: &CardId) -> Finding {
 
 fn failed(error: &Error) -> Finding {
     let mut why = error.to_string();
+    if let Some(code) = error.code().filter(|code| !why.contains(code)) {
+        why = format!("{why}; D1's code: {code}");
+    }
+    if let Some(text) = error.troubleshooting_text() {
+        why = format!("{why}; D1's words: {text}");
+    }
     let mut source = std::error::Error::source(error);
     while let Some(beneath) = source {
         why = format!("{why}; {beneath}");

@@ -41,14 +41,7 @@ pub(super) fn settings(config: &Config) -> Finding {
     }
     let file = config.file.as_ref().map(|path| path.display().to_string());
     let file = file.unwrap_or_else(|| "no d1.toml".to_owned());
-    let host = config
-        .get(Name::BaseUrl)
-        .map(|setting| setting.text.as_str());
-    let profile = &config.profile.text;
-    Finding::Passed(format!(
-        "profile {profile} ({file}), {}",
-        host.unwrap_or_default()
-    ))
+    Finding::Passed(format!("{} ({file})", config.target()))
 }
 
 /// Whether the keys can be read and are of the right curve.

@@ -43,30 +43,33 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) async fn run(self, flags: &SettingFlags, output: &Output) -> Result<Exit, Failure> {
         let mut report = Report::default();
-        // Whatever stops it has been reported as the finding of a stage.
-        let _ = self.examine(flags, &mut report).await;
-        print(&report, output)?;
-        Ok(match report.failed() {
+        let mut output = *output;
+        match Config::load(flags) {
+            Ok(config) => {
+                output = output.at(&config);
+                // Whatever stops it has been reported as the finding of a stage.
+                let _ = self.examine(&config, &mut report).await;
+            }
+            Err(failure) => {
+                report.add(Stage::Config, local::bad_settings(&failure));
+            }
+        }
+        let exit = match report.failed() {
             Some(stage) => Exit::Stage(stage.code()),
             None => Exit::Done,
-        })
+        };
+        let printed = print(&report, &output);
+        Ok(printed.map_or_else(|error| exit.unwritten(&error), |()| exit))
     }
 
     /// Goes from stage to stage; `None` where going on is of no use.
-    async fn examine(&self, flags: &SettingFlags, report: &mut Report) -> Option<()> {
-        let config = match Config::load(flags) {
-            Ok(config) => config,
-            Err(failure) => {
-                report.add(Stage::Config, local::bad_settings(&failure));
-                return None;
-            }
-        };
-        report.add(Stage::Config, local::settings(&config))?;
-        report.add(Stage::Key, local::keys(&config))?;
-        report.add(Stage::Certificate, local::certificate(&config))?;
-        connection::examine(&config, report).await?;
-        report.add(Stage::Token, calls::token(&config).await)?;
-        report.add(Stage::Read, calls::read(&config, &self.card).await)
+    async fn examine(&self, config: &Config, report: &mut Report) -> Option<()> {
+        report.add(Stage::Config, local::settings(config))?;
+        report.add(Stage::Key, local::keys(config))?;
+        report.add(Stage::Certificate, local::certificate(config))?;
+        connection::examine(config, report).await?;
+        report.add(Stage::Token, calls::token(config).await)?;
+        report.add(Stage::Read, calls::read(config, &self.card).await)
     }
 }
 

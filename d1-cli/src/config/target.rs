@@ -1,0 +1,75 @@
+//! Where calls go, as every result says it.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{Config, Name, Setting};
+use crate::text::{masked, printable};
+
+/// The profile, the host and the issuer of a call, fit to be printed.
+#[derive(Debug)]
+pub(crate) struct Target {
+    profile: String,
+    host: Option<String>,
+    issuer: Option<String>,
+    production: bool,
+}
+
+impl Target {
+    pub(super) fn of(config: &Config) -> Self {
+        let text = |key: Name| config.get(key).map(|setting| shown(key.name(), setting));
+        Self {
+            profile: shown("profile", &config.profile),
+            host: text(Name::BaseUrl).map(|url| url.trim_end_matches('/').to_owned()),
+            issuer: text(Name::IssuerId),
+            production: config.is_production(),
+        }
+    }
+
+    /// Returns the names and values for people.
+    pub(crate) fn rows(&self) -> [(&'static str, String); 3] {
+        let mark = if self.production { " (PRODUCTION)" } else { "" };
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        [
+            ("profile", format!("{}{mark}", self.profile)),
+            ("host", text(&self.host)),
+            ("issuerId", text(&self.issuer)),
+        ]
+    }
+
+    /// Returns the same for programs.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "profile": self.profile,
+            "host": self.host,
+            "issuerId": self.issuer,
+            "production": self.production,
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [(_, profile), (_, host), (_, issuer)] = self.rows();
+        write!(f, "{host}, issuer {issuer}, profile {profile}")
+    }
+}
+
+/// Returns a value that can be shown. Keys are files, and their paths are no secrets; a URL may hold a
+/// password.
+pub(crate) fn shown(name: &str, setting: &Setting) -> String {
+    let text = match name {
+        "proxy" | "base-url" => without_password(&setting.text),
+        _ => setting.text.clone(),
+    };
+    printable(&masked(&text))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://[masked]@{host}"),
+        (None, Some((_, host))) => format!("[masked]@{host}"),
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,67 @@
+//! Reason codes: what is not documented for the operation is not sent by mistake.
+
+use crate::world::{World, bare, finish};
+
+#[test]
+fn a_code_that_is_not_documented_for_the_operation_is_refused() {
+    let world = World::start();
+    for (verb, code, documented) in [
+        ("suspend", "LOST", "CARD_LOST"),
+        ("suspend", "CARD_FOUND", "FRAUD"),
+        ("resume", "CARD_LOST", "CARD_FOUND"),
+        ("delete", "FRAUD", "CLOSED_ACCOUNT"),
+        ("renew", "CARD_LOST", "ISSUER_DECISION"),
+    ] {
+        let run = world
+            .d1(&["card", verb, "ReplaceMe01", "--reason-code", code])
+            .expect(2);
+        let begin = format!("d1: --reason-code: is not documented for {verb}: give one of ");
+        assert!(run.err.starts_with(&begin), "{}", run.err);
+        for part in [documented, "--any-reason-code"] {
+            assert!(run.err.contains(part), "{part}: {}", run.err);
+        }
+    }
+    world.assert_untouched();
+    let any = [
+        "card",
+        "suspend",
+        "ReplaceMe01",
+        "--reason-code",
+        "LOST",
+        "--any-reason-code",
+        "-o",
+        "json",
+    ];
+    assert_eq!(world.d1(&any).expect(0).json()["reasonCode"], "LOST");
+}
+
+#[test]
+fn the_case_of_a_code_does_not_matter() {
+    let world = World::start();
+    let run = world.d1(&[
+        "card",
+        "suspend",
+        "ReplaceMe01",
+        "--reason-code",
+        "card_lost",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(run.expect(0).json()["reasonCode"], "CARD_LOST");
+}
+
+#[test]
+fn the_documented_codes_stand_in_help_manual_and_completions() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finish(bare(folder.path(), arguments), "").expect(0).out;
+    let help = run(&["card", "resume", "--help"]);
+    assert!(
+        help.contains("CARD_FOUND") && !help.contains("CARD_STOLEN"),
+        "{help}"
+    );
+    assert!(run(&["card", "delete", "--help"]).contains("CLOSED_CARD"));
+    assert!(run(&["completions", "bash"]).contains("CARD_STOLEN"));
+    run(&["man", "pages"]);
+    let page = std::fs::read_to_string(folder.path().join("pages/d1-card-suspend.1")).unwrap();
+    assert!(page.contains("CARD_STOLEN"), "{page}");
+}
