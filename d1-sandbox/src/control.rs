@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::card::{CardState, ConsumerState};
 use crate::config::{Mode, StartError};
 use crate::faults::Fault;
-use crate::{operations, spec};
+use crate::{operations, pan, spec};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
@@ -129,7 +129,8 @@ fn refusal(status: StatusCode, rule: &str) -> Response {
 
 /// Reads a body, and says what is wrong with it.
 fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("body: {error}"))
+    // The error quotes names and values.
+    serde_json::from_slice(body).map_err(|error| pan::masked_text(&format!("body: {error}")))
 }
 
 async fn page() -> Response {
@@ -199,7 +200,8 @@ fn fault_list(app: &App) -> Vec<Value> {
     let numbered = app.faults.all().into_iter();
     numbered
         .map(|(id, fault)| {
-            let mut json = serde_json::to_value(&fault).unwrap_or_default();
+            let fault = serde_json::to_value(&fault).unwrap_or_default();
+            let mut json = pan::masked_json(&fault);
             json["id"] = json!(id);
             json
         })

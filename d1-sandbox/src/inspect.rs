@@ -3,7 +3,7 @@
 use crate::card::{CardSnapshot, ConsumerState};
 use crate::faults::Fault;
 use crate::record::RecordedRequest;
-use crate::{Sandbox, spec};
+use crate::{Sandbox, pan, spec};
 
 impl Sandbox {
     /// Lets the next matching call fail, or as many as the fault says. Faults queue up.
@@ -15,6 +15,7 @@ impl Sandbox {
                 .iter()
                 .any(|call| call.operation_id() == operation)
         {
+            let operation = pan::masked_text(operation);
             tracing::warn!(operation, "no call will ever meet this fault");
         }
         self.app.faults.push(fault);

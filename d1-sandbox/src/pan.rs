@@ -1,5 +1,8 @@
-//! Finds what looks like a card number, so that it is neither accepted in clear nor written down.
+//! Finds what looks like a card number or a token, so that it is neither accepted in clear nor written down.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Number, Value};
 
 /// What stands in records for a value that must not be kept.
@@ -67,30 +70,29 @@ pub(crate) fn masked_json(value: &Value) -> Value {
     }
 }
 
-/// The text, or [`MASK`] if it contains a card number.
+/// The text, or [`MASK`] if it contains a card number or a token, in clear or encoded.
 pub(crate) fn masked_text(text: &str) -> String {
-    if contains_pan(text) {
+    if holds_secret(text) {
         MASK.to_owned()
     } else {
         text.to_owned()
     }
 }
 
-/// A path with its query, each piece that contains a card number replaced by [`MASK`].
+/// A path with its query, each piece that [`masked_text`] would mask, or that has the name of a secret,
+/// replaced by [`MASK`].
 pub(crate) fn masked_target(target: &str) -> String {
-    // An encoded digit has two digits itself.
-    if !has_enough_digits(target) {
-        return target.to_owned();
-    }
     let mut masked = String::with_capacity(target.len());
+    let mut is_named = false;
     for piece in target.split_inclusive(['/', '?', '&', '=', ':']) {
         let (text, end) = match piece.char_indices().next_back() {
             Some((at, '/' | '?' | '&' | '=' | ':')) => piece.split_at(at),
             _ => (piece, ""),
         };
-        let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-        masked.push_str(if contains_pan(&decoded) { MASK } else { text });
+        let is_secret = is_named || holds_secret(text);
+        masked.push_str(if is_secret { MASK } else { text });
         masked.push_str(end);
+        is_named = end == "=" && SECRET_MEMBERS.contains(&text);
     }
     masked
 }
@@ -106,10 +108,117 @@ fn whole_digits(number: &Number) -> Option<String> {
     }
 }
 
-/// Records are stricter than requests: a card number that fails the Luhn check is masked as well.
+/// Bodies are masked more strictly than ids: a card number that fails the Luhn check as well.
 fn suspicious(text: &str) -> bool {
     let mut runs = text.split(|c: char| !c.is_ascii_digit());
-    has_enough_digits(text) && (contains_pan(text) || runs.any(|run| run.len() >= 13))
+    runs.any(|run| run.len() >= 13) || holds_secret(text)
+}
+
+/// Whether the text holds a card number, however divided, or a token, in clear or encoded.
+fn holds_secret(text: &str) -> bool {
+    if text.len() < SHORTEST_SECRET {
+        return false;
+    }
+    let holds = |text: &str| contains_pan(text) || divided_pan(text) || contains_token(text);
+    let mut levels = std::iter::successors(Some(text.to_owned()), |text| unescaped(text));
+    levels.any(|text| holds(&text) || decoded_words(&text).iter().any(|word| holds(word)))
+}
+
+/// No card number and no token that is looked for is shorter, whichever way it is written.
+const SHORTEST_SECRET: usize = 13;
+
+/// The text without its outermost escapes, be they those of a URL, of JSON or of HTML. It is shorter.
+fn unescaped(text: &str) -> Option<String> {
+    if !text.contains(['%', '\\', '&']) {
+        return None;
+    }
+    let mut pieces = text.split("&#");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let character = piece.split_once(';').and_then(|(number, rest)| {
+            let number = number.parse().ok()?;
+            Some((char::from_u32(number)?, rest))
+        });
+        match character {
+            Some((character, rest)) => {
+                plain.push(character);
+                plain.push_str(rest);
+            }
+            None => {
+                plain.push_str("&#");
+                plain.push_str(piece);
+            }
+        }
+    }
+    let plain = plain.replace("\\u00", "%");
+    let plain = percent_decode_str(&plain).decode_utf8_lossy();
+    (plain.chars().count() < text.chars().count()).then(|| plain.into_owned())
+}
+
+/// The words of a text as they may have been encoded: in hexadecimal, base64 and base64url, at every
+/// alignment.
+fn decoded_words(text: &str) -> Vec<String> {
+    let mut readings = Vec::new();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
+    let words = text.split(|c| !is_part(c));
+    for word in words.filter(|word| word.len() > SHORTEST_SECRET) {
+        let word = word.replace('+', "-").replace('/', "_");
+        for start in 0..4 {
+            let mut whole = word.get(start..).unwrap_or_default().to_owned();
+            // Zeros at its end take nothing from what it holds.
+            while whole.len() % 4 != 0 {
+                whole.push('A');
+            }
+            let decoded = URL_SAFE_NO_PAD.decode(whole).unwrap_or_default();
+            readings.push(String::from_utf8_lossy(&decoded).into_owned());
+        }
+        let pairs = word.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(pair, 16).ok().map(char::from)
+        });
+        readings.extend(pairs.collect::<Option<String>>());
+    }
+    readings
+}
+
+/// Finds card numbers whose digits have anything but letters between them.
+fn divided_pan(text: &str) -> bool {
+    if !has_enough_digits(text) {
+        return false;
+    }
+    let is_hex_id = |word: &&str| {
+        let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        word.len() >= 32 && word.bytes().all(is_part) && word.contains(char::is_alphabetic)
+    };
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let words: Vec<&str> = words.filter(|word| !is_hex_id(word)).collect();
+    words.join(" ").split(char::is_alphabetic).any(|piece| {
+        let groups: Vec<&str> = piece
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|group| !group.is_empty())
+            .collect();
+        (0..groups.len()).any(|first| {
+            let mut digits = String::new();
+            groups.iter().skip(first).any(|group| {
+                digits.push_str(group);
+                is_card_number(&digits)
+            })
+        })
+    })
+}
+
+/// Finds JWTs, JWEs and the headers of either, and bearer tokens.
+fn contains_token(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let length = |text: &str| text.chars().take_while(|c| is_part(*c)).count();
+    let is_jwt = |(at, _)| length(text.get(at..).unwrap_or_default()) >= 16;
+    let lower = text.to_ascii_lowercase();
+    let is_bearer = |(at, name): (usize, &str)| {
+        let rest = text.get(at + name.len()..).unwrap_or_default();
+        let token = rest.trim_start_matches([' ', ':', '=', '"', '+']);
+        token.len() < rest.len() && length(token) >= 16
+    };
+    text.match_indices("eyJ").any(is_jwt) || lower.match_indices("bearer").any(is_bearer)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -227,6 +336,52 @@ mod tests {
             ),
             "/cards/[masked]/operations:renew?note=[masked]&limit=5"
         );
+    }
+
+    #[test]
+    fn what_is_recorded_is_masked_in_every_form() {
+        let hex: String = "4111111111111111"
+            .bytes()
+            .map(|b| format!("{b:02X}"))
+            .collect();
+        let percent: String = "4111111111111111"
+            .bytes()
+            .map(|b| format!("%{b:02x}"))
+            .collect();
+        for text in [
+            "4111 - 1111 - 1111 - 1111",
+            "4111/1111 1111, 1111",
+            percent.as_str(),
+            percent.replace('%', "\\u00").as_str(),
+            percent.replace('%', "%25").as_str(),
+            "&#52;111111111111111",
+            hex.as_str(),
+            "NDExMTExMTExMTExMTExMQ==",
+            "x=YTQxMTExMTExMTExMTExMTE",
+            "YWI0MTExMTExMTExMTExMTEx",
+            "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
+            "Bearer 0123456789abcdef",
+        ] {
+            assert_eq!(masked_text(text), MASK, "{text}");
+            assert_eq!(
+                masked_json(&json!({ text: [text] })),
+                json!({ MASK: [MASK] })
+            );
+        }
+        for text in [
+            "3f0c2f0e-8f0a-4c4e-9d6b-0b8c1de2a001",
+            "12345678-4111-4111-9111-11111111111f",
+            "1700000000000",
+            "op-000001",
+            "2026-11-26T08:06:27.123Z",
+            "a bearer token is missing",
+        ] {
+            assert_eq!(masked_text(text), text);
+            assert_eq!(masked_target(text), text);
+        }
+        let target = "/a?access_token=x1&b=eyJhbGciOiJFUzI1NiJ9&c=%34111 1111 1111 1111";
+        let masked = "/a?access_token=[masked]&b=[masked]&c=[masked]";
+        assert_eq!(masked_target(target), masked);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | What does a server get shown that sends back what it was sent? | [`echoes`] |
 //! | Does anything leak when everything is talkative? | [`everything`] |
 //! | What if it sends it back in HTTP/2's own places? | [`http2`] |
+//! | What does a sandbox keep of what a caller sends by mistake? | [`sandbox`] |
 //!
 //! The sandbox runs in the same process, so that its logs are searched as well.
 #![allow(clippy::unwrap_used)]
@@ -18,4 +19,5 @@ mod everything;
 mod http2;
 mod known;
 mod logs;
+mod sandbox;
 mod shown;
