@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report;
-use crate::text::{masked, printable};
+use crate::text::printable;
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
@@ -40,11 +40,7 @@ impl Token {
                 return Ok(report::say_failed(output, &result, &error));
             }
         };
-        // A server may say anything in the scope.
-        let scope = token.scope().map(|scope| {
-            let scope = scope.replace(token.expose_secret(), "[masked]");
-            printable(&masked(&scope))
-        });
+        let scope = token.scope().map(printable);
         let mut result = report::fields(json!({
             "command": "token",
             "outcome": "done",

@@ -137,6 +137,41 @@ fn a_server_that_echoes_a_card_number_does_not_get_it_printed() {
 }
 
 #[test]
+fn a_server_that_sends_a_secret_back_in_another_form_does_not_get_it_printed() {
+    let world = World::start();
+    let percent: String = PAN.bytes().map(|b| format!("%{b:02x}")).collect();
+    let json: String = PAN.bytes().map(|b| format!("\\u{b:04x}")).collect();
+    let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+    let renew = ["card", "renew", "ReplaceMe01", "--credentials-from", "-"];
+    for (operation, said, shown) in [
+        ("renewCard", "4111 - 1111 - 1111 - 1111", "4111"),
+        ("renewCard", percent.as_str(), "%34"),
+        ("renewCard", json.as_str(), "\\u0034"),
+        ("renewCard", "NDExMTExMTExMTExMTExMQ==", "NDEx"),
+        ("renewCard", "valid until 12/30", "12/30"),
+        ("renewCard", token, "c2ln"),
+        ("getToken", token, "c2ln"),
+        ("getToken", "Bearer 0123456789abcdef", "0123456789"),
+    ] {
+        let body = format!(r#"{{"error":"{said}","errorCode":"{said}","{said}":1}}"#);
+        for output in ["table", "json"] {
+            for command in [&renew[..], &["doctor"], &["token"]] {
+                let fault = Fault::status(400).operation(operation);
+                world
+                    .sandbox
+                    .fail_next(fault.body("application/json", &body));
+                let all = [command, &["--verbose", "--output", output]].concat();
+                let run = world.d1_reading(&all, CREDENTIALS);
+                world.sandbox.clear_faults();
+                assert_none(&world, &all, &run);
+                let all_said = format!("{}{}", run.out, run.err);
+                assert!(!all_said.contains(shown), "{all:?}: {all_said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn verbose_tells_of_the_calls() {
     let world = World::start();
     let run = world
