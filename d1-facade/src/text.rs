@@ -132,7 +132,8 @@ validated! {
     /// `A-Z a-z 0-9 _ - .` and blank.
     ///
     /// Each call makes a random one unless it is given one. D1 logs it in clear, so it must not come
-    /// from personal data; one that looks like a card number is refused.
+    /// from personal data; one that looks like a card number is refused. There is no strong guarantee that
+    /// it is unique, and the card calls of D1's V2 API take neither `.` nor blank.
     ///
     /// ```
     /// let id: d1_facade::CorrelationId = "support-case 4711".parse()?;

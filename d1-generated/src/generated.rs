@@ -1002,7 +1002,7 @@ impl Client {
     /// Arguments:
     /// - `issuer_id`: The issuer of the card.
     /// - `card_id`: The card. It is not, and is not derived from, its PAN.
-    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only. There is no strong guarantee that it is unique.
     /// - `body`: Why the operation is asked for.
     pub async fn suspend_card<'a>(
         &'a self,
@@ -1068,7 +1068,7 @@ impl Client {
     /// Arguments:
     /// - `issuer_id`: The issuer of the card.
     /// - `card_id`: The card. It is not, and is not derived from, its PAN.
-    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only. There is no strong guarantee that it is unique.
     /// - `body`: Why the operation is asked for.
     pub async fn resume_card<'a>(
         &'a self,
@@ -1134,7 +1134,7 @@ impl Client {
     /// Arguments:
     /// - `issuer_id`: The issuer of the card.
     /// - `card_id`: The card. It is not, and is not derived from, its PAN.
-    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only. There is no strong guarantee that it is unique.
     /// - `body`: Why the operation is asked for.
     pub async fn delete_card<'a>(
         &'a self,
@@ -1200,7 +1200,7 @@ impl Client {
     /// Arguments:
     /// - `issuer_id`: The issuer of the card.
     /// - `card_id`: The card. It is not, and is not derived from, its PAN.
-    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only. There is no strong guarantee that it is unique.
     /// - `body`: What the renewed card is to be.
     pub async fn renew_card<'a>(
         &'a self,
@@ -1266,9 +1266,9 @@ impl Client {
     /// Arguments:
     /// - `issuer_id`: The issuer of the card.
     /// - `card_id`: The card. It is not, and is not derived from, its PAN.
-    /// - `limit`: How many operations to return at most.
+    /// - `limit`: How many operations to return at most. The bounds are those of a sibling, the default is inferred.
     /// - `offset`: How many of the most recent operations to leave out.
-    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only. There is no strong guarantee that it is unique.
     pub async fn list_operations<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,
@@ -1334,7 +1334,7 @@ impl Client {
     /// - `card_id`: The card. It is not, and is not derived from, its PAN.
     /// - `operation_id`: The operation, as the list of operations names it.
     /// - `digital_card_details`: Adds the details of the digital card (the device that was used to digitize, the requestor) to a DIGITIZE operation.
-    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only.
+    /// - `x_correlation_id`: Ties the log lines of one use case together, over several calls if need be. It is logged in clear, so it must never come from personal data, and it serves troubleshooting only. There is no strong guarantee that it is unique.
     pub async fn get_operation<'a>(
         &'a self,
         issuer_id: &'a types::IssuerId,

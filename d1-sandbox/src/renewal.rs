@@ -67,14 +67,17 @@ impl Renewal {
             ));
         }
         let new_id = self.new_card_id.as_deref().unwrap_or(id);
-        if let Some(new) = world.cards.get(new_id)
-            && (new.consumer != card.consumer || new.product != card.product)
-        {
-            return Err(Refusal::forbidden(
-                "The new card is registered already: both cards must belong to the same end user \
-                 and to the same card product",
-            )
-            .when(&["new-card-id-differs"]));
+        if let Some(new) = world.cards.get(new_id) {
+            let refused = |owner: &str| {
+                let error = format!("The new card is registered already, and not {owner}");
+                Err(Refusal::forbidden(error).when(&["new-card-id-differs"]))
+            };
+            if new.consumer != card.consumer {
+                return refused("to the same end user");
+            }
+            if new.product != card.product {
+                return refused("with the same card product");
+            }
         }
         let credentials = self.credentials(card, &world.issuer_stub)?;
         if world.mode == Mode::Migrated {

@@ -140,7 +140,7 @@ const FACTS: &[(Fact, &str, &[&str])] = &[
         &["minimum", "maximum"],
     ),
     (
-        Documented,
+        Undocumented("the default of `limit`"),
         "/paths/*/get/parameters/name=limit",
         &["default"],
     ),
