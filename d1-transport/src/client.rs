@@ -1,0 +1,281 @@
+//! Sends a request once.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
+use hyper_util::client::legacy::{Client, Error as HyperError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
+
+use crate::body::{Claim, RequestBody, Written};
+use crate::connection::ConnectionFacts;
+use crate::connector::Connector;
+use crate::failure::{Cause, Failure, cause_of};
+use crate::proxy::Proxy;
+use crate::streams::StreamSlots;
+use crate::tls::{TlsOptions, TlsSetupError};
+
+/// How an [`HttpClient`] makes and keeps its connections.
+pub struct ClientOptions {
+    /// TLS; without it, only `http://` can be called.
+    pub tls: Option<TlsOptions>,
+    /// The proxy on the way to the server.
+    pub proxy: Option<Proxy>,
+    /// How long a connection may take to be made: name, TCP, tunnel and TLS together.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub pool_idle_timeout: Duration,
+    /// After how much silence an HTTP/2 connection is asked whether it is alive.
+    pub ping_interval: Duration,
+    /// How long it may take to answer that; after that it is closed.
+    pub ping_timeout: Duration,
+}
+
+/// How long one request may take, and how much it may bring.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The end of the whole request, its response included.
+    pub deadline: Instant,
+    /// How much time must be left when the request gets a stream. With less it is not sent, since it would most
+    /// likely time out with an unknown outcome.
+    pub floor: Duration,
+    /// How long the server may be silent.
+    pub read_timeout: Option<Duration>,
+    /// How many bytes the response's body may have.
+    pub max_response_size: usize,
+}
+
+/// A response whose head has arrived.
+pub struct HttpResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, or why it did not arrive whole. Its memory is zeroized with its last clone.
+    pub body: Result<Bytes, BodyError>,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a response's body could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodyError {
+    /// It has more bytes than [`Limits::max_response_size`].
+    TooLarge,
+    /// The connection failed, or time ran out.
+    Broken(Cause),
+}
+
+/// An HTTP client for one server. It sends each request once; nothing repeats a request that may have been written.
+#[derive(Clone)]
+pub struct HttpClient {
+    http: Client<Connector, RequestBody>,
+    connector: Connector,
+    slots: Arc<StreamSlots>,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient {
+    /// Makes a client. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be used as wished.
+    pub fn new(options: ClientOptions) -> Result<Self, TlsSetupError> {
+        let tls = options.tls.map(TlsOptions::build).transpose()?;
+        let slots = Arc::new(StreamSlots::new());
+        let connector = Connector::new(tls, options.proxy, options.connect_timeout, slots.clone());
+        let http = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(options.pool_idle_timeout)
+            .http2_keep_alive_interval(options.ping_interval)
+            .http2_keep_alive_timeout(options.ping_timeout)
+            .http2_keep_alive_while_idle(true)
+            .http2_max_header_list_size(64 * 1024)
+            .http2_adaptive_window(true)
+            // It repeats only what was handed back unwritten.
+            .retry_canceled_requests(true)
+            .build(connector.clone());
+        Ok(Self {
+            http,
+            connector,
+            slots,
+        })
+    }
+
+    /// Sends a request once and reads its response.
+    ///
+    /// `claim` is the claim to the body: a caller that keeps a clone can tell what became of the request when the
+    /// future of this call is dropped.
+    ///
+    /// # Errors
+    /// When no response came; the error says whether the request may have been written.
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        claim: &Claim,
+        limits: &Limits,
+    ) -> Result<HttpResponse, Failure> {
+        let last_start = limits.deadline.checked_sub(limits.floor);
+        let last_start = last_start.unwrap_or(limits.deadline);
+        let Ok(_slot) = timeout_at(last_start, self.slots.acquire()).await else {
+            claim.withdraw();
+            return Err(Failure::new(Written::No, Cause::NoStream));
+        };
+        let (parts, body) = request.into_parts();
+        let has_body = !body.is_empty();
+        let body = RequestBody::new(body, claim.clone());
+        let mut request = Request::from_parts(parts, body);
+        let began_at = std::time::Instant::now();
+        let connection = capture_connection(&mut request);
+        let sending = silent_at_most(limits.read_timeout, self.http.request(request));
+        let failed = match timeout_at(limits.deadline, sending).await {
+            Ok(Ok(Ok(response))) => {
+                let facts = facts_of(&connection);
+                if let Some(facts) = &facts {
+                    facts.note_answer();
+                }
+                let (head, body) = response.into_parts();
+                return Ok(HttpResponse {
+                    status: head.status,
+                    headers: head.headers,
+                    body: read(body, limits).await,
+                });
+            }
+            Ok(Ok(Err(error))) => Failed::Http(error),
+            Ok(Err(_)) => Failed::Late(Cause::Silent),
+            Err(_) => Failed::Late(Cause::TimedOut),
+        };
+        let withdrawn = claim.withdraw() == Written::No && has_body;
+        let (cause, not_sent) = match failed {
+            Failed::Http(error) => self.ended(&error, &connection),
+            Failed::Late(cause) => {
+                leave_if_silent(&connection, claim.read_at().unwrap_or(began_at));
+                // Without a connection there was none to write to.
+                (cause, facts_of(&connection).is_none())
+            }
+        };
+        let written = match withdrawn || not_sent {
+            true => Written::No,
+            false => Written::Maybe,
+        };
+        Err(Failure::new(written, cause))
+    }
+
+    /// Why a request ended in an error, and whether that alone proves that it was not processed.
+    fn ended(&self, error: &HyperError, connection: &CaptureConnection) -> (Cause, bool) {
+        let facts = facts_of(connection).or_else(|| self.connector.newest());
+        if let Some(alert) = facts.and_then(|facts| facts.handshake_alert()) {
+            return (Cause::Alert(alert), true);
+        }
+        let cause = cause_of(error);
+        let source = error.source().and_then(|e| e.downcast_ref());
+        let was_handed_back = source.is_some_and(hyper::Error::is_canceled);
+        let not_sent = error.is_connect() || was_handed_back || cause == Cause::Unprocessed;
+        (cause, not_sent)
+    }
+}
+
+/// How a request got no response.
+enum Failed {
+    Http(HyperError),
+    Late(Cause),
+}
+
+/// Whether the HTTP client has chosen a connection, and what is known of it.
+fn facts_of(connection: &CaptureConnection) -> Option<Arc<ConnectionFacts>> {
+    let connected = connection.connection_metadata();
+    let mut extras = http::Extensions::new();
+    let connected: &Connected = connected.as_ref()?;
+    connected.get_extras(&mut extras);
+    extras.remove()
+}
+
+/// Leaves an HTTP/2 connection over which nothing has come since a request was written: the next request opens
+/// another one.
+fn leave_if_silent(connection: &CaptureConnection, written_at: std::time::Instant) {
+    let Some(facts) = facts_of(connection) else {
+        return;
+    };
+    if facts.is_http2() && facts.is_silent_since(written_at) {
+        let connected = connection.connection_metadata();
+        if let Some(connected) = connected.as_ref() {
+            connected.poison();
+        }
+    }
+}
+
+/// Waits for `future`, but for no longer than `silence`.
+async fn silent_at_most<F: Future>(
+    silence: Option<Duration>,
+    future: F,
+) -> Result<F::Output, Elapsed> {
+    match silence {
+        Some(silence) => timeout(silence, future).await,
+        None => Ok(future.await),
+    }
+}
+
+/// How much memory is taken on a server's word alone.
+const LARGEST_AT_ONCE: usize = 1024 * 1024;
+
+/// Reads a body within the limits.
+async fn read(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+    let limit = limits.max_response_size;
+    let claimed = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if claimed > limit {
+        return Err(BodyError::TooLarge);
+    }
+    // A vector that outgrows its memory leaves a copy behind, so it starts at its full size where the server says
+    // what that is, and old copies are wiped where it does not.
+    let mut read = Zeroizing::new(Vec::with_capacity(claimed.min(LARGEST_AT_ONCE)));
+    loop {
+        let next = silent_at_most(limits.read_timeout, body.frame());
+        let frame = match timeout_at(limits.deadline, next).await {
+            Ok(Ok(Some(Ok(frame)))) => frame,
+            Ok(Ok(Some(Err(error)))) => return Err(BodyError::Broken(cause_of(&error))),
+            Ok(Ok(None)) => break,
+            Ok(Err(_)) => return Err(BodyError::Broken(Cause::Silent)),
+            Err(_) => return Err(BodyError::Broken(Cause::TimedOut)),
+        };
+        // Trailers are not read.
+        let Ok(chunk) = frame.into_data() else {
+            continue;
+        };
+        let length = read.len() + chunk.len();
+        if length > limit {
+            return Err(BodyError::TooLarge);
+        }
+        if length > read.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity((length * 2).min(limit)));
+            larger.extend_from_slice(&read);
+            read = larger;
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(match read.is_empty() {
+        true => Bytes::new(),
+        false => Bytes::from_owner(read),
+    })
+}

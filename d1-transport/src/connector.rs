@@ -1,0 +1,179 @@
+//! Makes connections: TCP, the tunnel through a proxy, TLS.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use crate::connection::{ConnectionFacts, Stream, TrackedStream};
+use crate::failure::{Cause, cause_of};
+use crate::identity::noting;
+use crate::proxy::Proxy;
+use crate::streams::StreamSlots;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Makes connections for the HTTP client.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<Shared>);
+
+struct Shared {
+    tcp: HttpConnector<Resolver>,
+    tls: Option<(TlsConnector, TlsConnector)>,
+    proxy: Option<Proxy>,
+    timeout: Duration,
+    slots: Arc<StreamSlots>,
+    /// The facts of the newest connection: the HTTP client does not tell which one it was when a connection ends
+    /// before its first request.
+    newest: Mutex<Option<Arc<ConnectionFacts>>>,
+}
+
+impl Connector {
+    pub(crate) fn new(
+        tls: Option<(ClientConfig, ClientConfig)>,
+        proxy: Option<Proxy>,
+        timeout: Duration,
+        slots: Arc<StreamSlots>,
+    ) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEP_ALIVE));
+        let connector = |config| TlsConnector::from(Arc::new(config));
+        Self(Arc::new(Shared {
+            tcp,
+            tls: tls.map(|(server, proxy)| (connector(server), connector(proxy))),
+            proxy,
+            timeout,
+            slots,
+            newest: Mutex::new(None),
+        }))
+    }
+
+    pub(crate) fn newest(&self) -> Option<Arc<ConnectionFacts>> {
+        let newest = self.0.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.clone()
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TrackedStream>;
+    type Error = Cause;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Cause>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            match timeout(shared.timeout, shared.connect(&target)).await {
+                Ok(stream) => stream.map(TokioIo::new),
+                Err(_) => Err(Cause::ConnectTimedOut),
+            }
+        })
+    }
+}
+
+impl Shared {
+    async fn connect(&self, target: &Uri) -> Result<TrackedStream, Cause> {
+        let host = target.host().ok_or(Cause::BadRequest)?;
+        let bare_host = host.trim_matches(['[', ']']);
+        let is_tls = target.scheme_str() == Some("https");
+        let port = target.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let mut stream: Box<dyn Stream> = match &self.proxy {
+            None => self.tcp(target.clone()).await?,
+            Some(_) if !is_tls => return Err(Cause::BadRequest),
+            Some(proxy) => {
+                let mut stream = self.proxy_stream(proxy).await?;
+                proxy
+                    .open_tunnel(&mut stream, &format!("{host}:{port}"))
+                    .await?;
+                stream
+            }
+        };
+        let mut is_http2 = false;
+        if is_tls {
+            let (connector, _) = self.tls.as_ref().ok_or(Cause::BadRequest)?;
+            let tls = noting(handshake(connector, bare_host, stream)).await?;
+            is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+            stream = Box::new(tls);
+        }
+        let facts = Arc::new(ConnectionFacts::new(is_http2));
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts.clone());
+        if !is_http2 {
+            self.slots.open_http1();
+        }
+        Ok(TrackedStream::new(stream, facts, self.slots.clone()))
+    }
+
+    async fn tcp(&self, target: Uri) -> Result<Box<dyn Stream>, Cause> {
+        let connected = self.tcp.clone().call(target).await;
+        match connected {
+            Ok(stream) => Ok(Box::new(stream.into_inner())),
+            Err(error) => Err(match cause_of(&error) {
+                Cause::Closed(kind) => Cause::Connect(kind),
+                other => other,
+            }),
+        }
+    }
+
+    async fn proxy_stream(&self, proxy: &Proxy) -> Result<Box<dyn Stream>, Cause> {
+        let host = match proxy.host.contains(':') {
+            true => format!("[{}]", proxy.host),
+            false => proxy.host.clone(),
+        };
+        let uri = format!("http://{host}:{}", proxy.port).parse();
+        let stream = self.tcp(uri.map_err(|_| Cause::BadRequest)?).await?;
+        if !proxy.is_tls {
+            return Ok(stream);
+        }
+        let (_, connector) = self.tls.as_ref().ok_or(Cause::BadRequest)?;
+        Ok(Box::new(handshake(connector, &proxy.host, stream).await?))
+    }
+}
+
+type TlsStream = tokio_rustls::client::TlsStream<Box<dyn Stream>>;
+
+async fn handshake(
+    connector: &TlsConnector,
+    host: &str,
+    stream: Box<dyn Stream>,
+) -> Result<TlsStream, Cause> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| Cause::BadRequest)?;
+    let connected = connector.connect(name, stream).await;
+    connected.map_err(|error| match cause_of(&error) {
+        Cause::Closed(kind) => Cause::Connect(kind),
+        other => other,
+    })
+}
+
+/// Resolves names as the system does, and says so when that is what failed.
+#[derive(Clone)]
+struct Resolver(GaiResolver);
+
+impl Service<Name> for Resolver {
+    type Response = GaiAddrs;
+    type Error = Cause;
+    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, Cause>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolving = self.0.call(name);
+        Box::pin(async { resolving.await.map_err(|_| Cause::Dns) })
+    }
+}

@@ -1,0 +1,156 @@
+//! Why a request got no response, and whether it may have been written.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use http::StatusCode;
+use rustls::AlertDescription;
+
+use crate::body::Written;
+
+/// A request that got no response.
+///
+/// It holds nothing that came from the other side: no text, no header.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    written: Written,
+    cause: Cause,
+}
+
+impl Failure {
+    pub(crate) fn new(written: Written, cause: Cause) -> Self {
+        Self { written, cause }
+    }
+
+    /// Returns whether the request's body may have been written.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.written
+    }
+
+    /// Returns what went wrong.
+    #[must_use]
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.cause, f)
+    }
+}
+
+impl StdError for Failure {}
+
+/// What went wrong with a request.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The host's name does not resolve.
+    Dns,
+    /// No TCP connection could be made.
+    Connect(io::ErrorKind),
+    /// The connection could not be made in time.
+    ConnectTimedOut,
+    /// TLS failed on our side, as with a certificate that is not trusted.
+    Tls(rustls::Error),
+    /// The server did not ask for the client certificate.
+    NotAsked,
+    /// The server ended the handshake with an alert. It has read no request.
+    Alert(AlertDescription),
+    /// The proxy answered CONNECT with this status.
+    ProxyRefused(StatusCode),
+    /// The proxy's answer to CONNECT could not be read.
+    ProxyUnreadable,
+    /// There was no free connection or stream in time.
+    NoStream,
+    /// The server refused the stream, or closes the connection and has not read the request (RFC 9113, section 8.7).
+    Unprocessed,
+    /// The connection ended before the response.
+    Closed(io::ErrorKind),
+    /// The server broke HTTP.
+    Protocol,
+    /// The request's time ran out.
+    TimedOut,
+    /// The server was silent for too long.
+    Silent,
+    /// The request is one that cannot be sent.
+    BadRequest,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns => f.write_str("the host name does not resolve"),
+            Self::Connect(kind) => write!(f, "no connection: {kind}"),
+            Self::ConnectTimedOut => f.write_str("no connection in time"),
+            Self::Tls(_) => f.write_str("TLS failed"),
+            Self::NotAsked => f.write_str("the server did not ask for the client certificate"),
+            Self::Alert(alert) => write!(f, "the server refused the TLS handshake: {alert:?}"),
+            Self::ProxyRefused(status) => {
+                write!(f, "the proxy refused the connection: {}", status.as_u16())
+            }
+            Self::ProxyUnreadable => f.write_str("the proxy's answer cannot be read"),
+            Self::NoStream => f.write_str("no connection or stream became free in time"),
+            Self::Unprocessed => f.write_str("the server did not process the request"),
+            Self::Closed(kind) => write!(f, "the connection ended: {kind}"),
+            Self::Protocol => f.write_str("the server broke HTTP"),
+            Self::TimedOut => f.write_str("time ran out"),
+            Self::Silent => f.write_str("the server was silent"),
+            Self::BadRequest => f.write_str("the request cannot be sent"),
+        }
+    }
+}
+
+impl StdError for Cause {}
+
+/// Reads the cause out of an error of the HTTP stack and all that is beneath it. Texts are not looked at: a server
+/// may have chosen them.
+pub(crate) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
+    let mut cause = Cause::Protocol;
+    let mut current = Some(error);
+    while let Some(e) = current {
+        if let Some(known) = e.downcast_ref::<Cause>() {
+            return known.clone();
+        }
+        if let Some(h2) = e.downcast_ref::<h2::Error>()
+            && is_unprocessed(h2)
+        {
+            return Cause::Unprocessed;
+        }
+        if let Some(tls) = e.downcast_ref::<rustls::Error>() {
+            return tls_cause(tls);
+        }
+        if let Some(hyper) = e.downcast_ref::<hyper::Error>()
+            && (hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled())
+        {
+            cause = Cause::Closed(io::ErrorKind::ConnectionAborted);
+        }
+        // An I/O error is a wrapper where it has an error inside, which is not its source.
+        current = match e.downcast_ref::<io::Error>() {
+            Some(io) => {
+                cause = Cause::Closed(io.kind());
+                io.get_ref().map(|inner| inner as _)
+            }
+            None => e.source(),
+        };
+    }
+    cause
+}
+
+fn tls_cause(error: &rustls::Error) -> Cause {
+    match error {
+        rustls::Error::AlertReceived(alert) => Cause::Alert(*alert),
+        error if crate::identity::is_not_asked(error) => Cause::NotAsked,
+        error => Cause::Tls(error.clone()),
+    }
+}
+
+/// Whether a server says that it has not processed a request: it refused the stream, or named a last stream below
+/// this one in its GOAWAY. `h2` gives a stream the error of a GOAWAY in that case alone.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    error.is_remote() && (error.is_go_away() || (error.is_reset() && refused))
+}

@@ -1,0 +1,129 @@
+//! The client's certificate, and the refusal of servers that do not ask for it.
+//!
+//! A server that stands between without knowing the client's key, such as a proxy that opens TLS, does not ask. It is
+//! refused before a request is written.
+
+use std::cell::Cell;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, OtherError,
+    SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+tokio::task_local! {
+    /// Whether the server of the connection that is being made has asked for the client certificate.
+    static HAS_ASKED: Cell<bool>;
+}
+
+/// Makes a connection in which it is noted whether the server asks for the client certificate.
+pub(crate) async fn noting<F: Future>(handshake: F) -> F::Output {
+    HAS_ASKED.scope(Cell::new(false), handshake).await
+}
+
+/// The server did not ask for the client certificate.
+#[derive(Debug)]
+pub(crate) struct NotAsked;
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server did not ask for the client certificate")
+    }
+}
+
+impl StdError for NotAsked {}
+
+/// Whether TLS failed because of that.
+pub(crate) fn is_not_asked(error: &TlsError) -> bool {
+    matches!(error, TlsError::InvalidCertificate(CertificateError::Other(why)) if why.0.is::<NotAsked>())
+}
+
+/// Presents the client certificate, and notes that it was asked for.
+#[derive(Debug)]
+pub(crate) struct TrackingCertResolver(pub(crate) Arc<dyn ResolvesClientCert>);
+
+impl ResolvesClientCert for TrackingCertResolver {
+    fn resolve(
+        &self,
+        root_hint_subjects: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let _ = HAS_ASKED.try_with(|asked| asked.set(true));
+        self.0.resolve(root_hint_subjects, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.has_certs()
+    }
+}
+
+/// Verifies a certificate as `inner` does, and that its server has asked for ours. In TLS 1.2 and 1.3 a server asks
+/// before its certificate is verified.
+///
+/// One verifier serves all connections: rustls resumes a session only with the same verifier.
+#[derive(Debug)]
+pub(crate) struct RequireClientAuth(pub(crate) Arc<dyn ServerCertVerifier>);
+
+impl ServerCertVerifier for RequireClientAuth {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let verified = self.0.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        match HAS_ASKED.try_with(Cell::get) {
+            Ok(true) => Ok(verified),
+            _ => {
+                let why = CertificateError::Other(OtherError(Arc::new(NotAsked)));
+                Err(TlsError::InvalidCertificate(why))
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.0
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.0.requires_raw_public_keys()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        self.0.root_hint_subjects()
+    }
+}

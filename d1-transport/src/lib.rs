@@ -1,0 +1,36 @@
+//! An HTTP client that knows which requests were written.
+//!
+//! It sends a request once. Where no response comes, it says whether a byte of the request's body may have been
+//! written ([`Written`]) and why ([`Cause`]), by what was seen on the connection and not by guessing from an error:
+//!
+//! | what happened | what it says |
+//! |---|---|
+//! | name, TCP, tunnel or TLS failed | [`Written::No`] |
+//! | the server refused the client certificate, also after the client's part of a TLS 1.3 handshake | [`Written::No`], [`Cause::Alert`] |
+//! | no connection or stream became free in time | [`Written::No`], [`Cause::NoStream`] |
+//! | a connection of the pool had closed before anything was written | sent over another one |
+//! | REFUSED_STREAM, or a GOAWAY that does not include the request (RFC 9113, section 8.7) | [`Written::No`], [`Cause::Unprocessed`] |
+//! | time ran out, or the connection broke, before the HTTP stack read the body | [`Written::No`] |
+//! | the same, after that | [`Written::Maybe`] |
+//!
+//! A request without a body has nothing that could be withdrawn: where nothing else proves that it was not sent, it
+//! counts as written.
+//!
+//! An HTTP/2 connection that goes silent is left: it is pinged, and one over which a request timed out without a byte
+//! received takes no further requests.
+
+mod body;
+mod client;
+mod connection;
+mod connector;
+mod failure;
+mod identity;
+mod proxy;
+mod streams;
+mod tls;
+
+pub use body::{Claim, Written};
+pub use client::{BodyError, ClientOptions, HttpClient, HttpResponse, Limits};
+pub use failure::{Cause, Failure};
+pub use proxy::Proxy;
+pub use tls::{TlsOptions, TlsSetupError};
