@@ -94,6 +94,9 @@ pub(crate) struct SettingFlags {
     /// How long a call may take, in seconds
     #[arg(long, global = true, value_name = "SECONDS")]
     timeout: Option<String>,
+    /// How long an idle connection is kept, in seconds; less than what gateways on the way allow
+    #[arg(long, global = true, value_name = "SECONDS")]
+    idle_timeout: Option<String>,
 }
 
 impl SettingFlags {
@@ -112,6 +115,7 @@ impl SettingFlags {
             Name::Ca => &self.ca,
             Name::Proxy => &self.proxy,
             Name::Timeout => &self.timeout,
+            Name::IdleTimeout => &self.idle_timeout,
         }
         .as_deref()
     }

@@ -90,6 +90,9 @@ pub(crate) fn common(
     builder = builder
         .timeout(timeout(config)?)
         .user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION")));
+    if let Some(setting) = config.get(Name::IdleTimeout) {
+        builder = builder.pool_idle_timeout(seconds(setting)?);
+    }
     if let Some(setting) = config.get(Name::AggregatorId) {
         builder = builder.aggregator_id(&setting.text);
     }
@@ -101,7 +104,11 @@ pub(crate) fn common(
 
 /// How long a call may take.
 pub(crate) fn timeout(config: &Config) -> Result<Duration, Failure> {
-    let setting = config.need(Name::Timeout)?;
+    seconds(config.need(Name::Timeout)?)
+}
+
+/// Reads a time.
+fn seconds(setting: &Setting) -> Result<Duration, Failure> {
     match setting.text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => {
@@ -175,13 +182,16 @@ pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, 
     builder.build().map_err(|error| {
         let key = match error.field() {
             "environment" => Name::BaseUrl,
-            "client_identity" => Name::ClientCert,
+            "client_identity" => return Failure::input(both(config), error),
+            "client_identity_certificate" => Name::ClientCert,
+            "client_identity_key" => Name::ClientKey,
             "root_certificate" => Name::Ca,
             "signing_key" => Name::SigningKey,
             "encryption_key" => Name::EncryptionJwk,
             "aggregator_id" => Name::AggregatorId,
             "proxy" => Name::Proxy,
             "timeout" => Name::Timeout,
+            "pool_idle_timeout" => Name::IdleTimeout,
             _ => return Failure::input("settings", error),
         };
         match config.get(key) {
@@ -189,6 +199,15 @@ pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, 
             None => Failure::input(key.name(), error),
         }
     })
+}
+
+/// Names the settings of the client certificate and its key, which do not belong together.
+fn both(config: &Config) -> String {
+    let sources = [Name::ClientCert, Name::ClientKey].map(|key| match config.get(key) {
+        Some(setting) => setting.source.to_string(),
+        None => key.name().to_owned(),
+    });
+    sources.join(" and ")
 }
 
 /// What is in a file; it may be a key, so that it is wiped.

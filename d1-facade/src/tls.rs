@@ -25,13 +25,16 @@ pub(crate) struct Identity {
     key: PKey<Private>,
 }
 
+/// Certificate and key together, and each of them.
 const IDENTITY: &str = "client_identity";
+const CERTIFICATE: &str = "client_identity_certificate";
+const KEY: &str = "client_identity_key";
 const ROOTS: &str = "root_certificate";
 
 impl Identity {
     pub(crate) fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, InvalidInput> {
-        let key = keys::private_key(IDENTITY, key)?;
-        let mut chain = certificates(IDENTITY, certificate)?;
+        let key = keys::private_key(KEY, key)?;
+        let mut chain = certificates(CERTIFICATE, certificate)?;
         let of_key = |c: &X509| c.public_key().is_ok_and(|public| public.public_eq(&key));
         let Some(leaf) = chain.iter().position(of_key) else {
             let rule = "has a key that is not that of its certificate";
@@ -39,7 +42,7 @@ impl Identity {
         };
         // Some programs write the authorities first.
         chain[..=leaf].rotate_right(1);
-        let chain = chain.iter().map(|c| der(IDENTITY, c));
+        let chain = chain.iter().map(|c| der(CERTIFICATE, c));
         Ok(Self {
             chain: chain.collect::<Result<_, _>>()?,
             key,
@@ -49,12 +52,12 @@ impl Identity {
     /// The certificate and a key that TLS can sign with. rustls itself would refuse a certificate of X.509
     /// version 1, which other clients present and whose key was found to be this one.
     fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, InvalidInput> {
-        let pkcs8 = keys::pkcs8(IDENTITY, &self.key)?;
+        let pkcs8 = keys::pkcs8(KEY, &self.key)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
         let key = provider.key_provider.load_private_key(key).map_err(|_| {
             let kind = keys::kind_of(&self.key);
             let rule = format!("has a key that cannot be used: it is {kind}, and {USABLE}");
-            InvalidInput::new(IDENTITY, rule)
+            InvalidInput::new(KEY, rule)
         })?;
         Ok(CertifiedKey::new(self.chain, key))
     }

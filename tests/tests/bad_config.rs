@@ -33,7 +33,7 @@ async fn a_client_that_cannot_be_built_says_why() {
     );
     refused(
         staging().client_identity(WRONG, WRONG).build(),
-        "client_identity",
+        "client_identity_key",
         "PEM",
     );
     refused(

@@ -165,7 +165,7 @@ fn a_key_that_tls_cannot_use_is_named() {
     ] {
         let certificate = signed(3, &key, &ca).to_pem().unwrap();
         let client = peer.client(&certificate, &key.private_key_to_pem_pkcs8().unwrap());
-        refused(client, "client_identity", why);
+        refused(client, "client_identity_key", why);
     }
     let key = key_on(Nid::X9_62_PRIME256V1);
     let pem = key.private_key_to_pem_pkcs8().unwrap();
@@ -178,12 +178,12 @@ fn a_key_that_tls_cannot_use_is_named() {
     );
     refused(
         peer.client(&pem, &pem),
-        "client_identity",
+        "client_identity_certificate",
         "it has a PRIVATE KEY",
     );
     refused(
         peer.client(&certificate, &certificate),
-        "client_identity",
+        "client_identity_key",
         "it has a CERTIFICATE",
     );
 }

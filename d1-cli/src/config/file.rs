@@ -111,8 +111,8 @@ impl ProfileFile {
                 return Err(Failure::input(place(), format!("must be one of {known}")));
             };
             let text = match (key, value) {
-                (Name::Timeout, Value::Integer(seconds)) => seconds.to_string(),
-                (Name::Timeout, _) => {
+                (Name::Timeout | Name::IdleTimeout, Value::Integer(seconds)) => seconds.to_string(),
+                (Name::Timeout | Name::IdleTimeout, _) => {
                     return Err(Failure::input(place(), "must be a whole number of seconds"));
                 }
                 (key, Value::String(path)) if key.is_file() && !super::is_content(&path) => {

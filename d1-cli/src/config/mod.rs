@@ -32,10 +32,11 @@ pub(crate) enum Name {
     Ca,
     Proxy,
     Timeout,
+    IdleTimeout,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::BaseUrl,
         Self::IssuerId,
         Self::AggregatorId,
@@ -48,6 +49,7 @@ impl Name {
         Self::Ca,
         Self::Proxy,
         Self::Timeout,
+        Self::IdleTimeout,
     ];
 
     /// Its name in `d1.toml`; with two hyphens before it, the flag.
@@ -65,6 +67,7 @@ impl Name {
             Self::Ca => "ca",
             Self::Proxy => "proxy",
             Self::Timeout => "timeout",
+            Self::IdleTimeout => "idle-timeout",
         }
     }
 

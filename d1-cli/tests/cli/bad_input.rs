@@ -202,8 +202,20 @@ fn settings() {
         ),
         (suspend(&[pem]), "--signing-key: must be the path of a file"),
         (
+            suspend(&["--client-key", "text"]),
+            "--client-key: client_identity_key must be a PEM",
+        ),
+        (
+            suspend(&["--client-key", "sandbox/signing.key"]),
+            "D1_CLIENT_CERT and --client-key: client_identity has a key that is not",
+        ),
+        (
+            suspend(&["--idle-timeout", "0"]),
+            "--idle-timeout: must be a whole number of seconds",
+        ),
+        (
             suspend(&["--client-cert", "text"]),
-            "--client-cert: client_identity must be a PEM",
+            "--client-cert: client_identity_certificate must be a PEM",
         ),
         (
             suspend(&["--ca", "text"]),
