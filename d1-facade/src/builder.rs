@@ -152,6 +152,10 @@ impl ClientBuilder {
     /// for it on every connection, the token's included: a server that does not ask is refused before
     /// anything is sent, for then somebody else has answered. Where a proxy of one's own has the
     /// certificate, [`http_client`](Self::http_client) is the way.
+    ///
+    /// The dates of the certificate are checked before each connection, not here: it can expire while the
+    /// process runs. With one that is out of its dates a call is not sent
+    /// ([`ErrorKind::Connect`](crate::ErrorKind::Connect)), and the error names the date.
     pub fn client_identity(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.http.identity = Some(Identity::from_pem(certificate.as_ref(), key.as_ref()));
         self

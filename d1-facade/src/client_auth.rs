@@ -5,7 +5,6 @@
 
 use std::cell::Cell;
 use std::error::Error as StdError;
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,25 +18,18 @@ use rustls::{
     SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use time::OffsetDateTime;
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::error::ConnectionFault;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
 
 tokio::task_local! {
     /// Whether the server of the connection that is being made has asked.
     static ASKED: Cell<bool>;
 }
-
-/// Why the certificate of such a server is refused.
-#[derive(Debug)]
-pub(crate) struct NotAsked;
-
-impl fmt::Display for NotAsked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server did not ask for the client certificate, so it is not D1")
-    }
-}
-
-impl StdError for NotAsked {}
 
 /// Has the client certificate at hand, and notes that it was asked for.
 #[derive(Debug)]
@@ -88,7 +80,7 @@ impl ServerCertVerifier for DemandingVerifier {
         if has_asked || *server_name != self.host {
             return Ok(verified);
         }
-        let why = CertificateError::Other(OtherError(Arc::new(NotAsked)));
+        let why = CertificateError::Other(OtherError(Arc::new(ConnectionFault::NotAsked)));
         Err(TlsError::InvalidCertificate(why))
     }
 
@@ -125,32 +117,54 @@ impl ServerCertVerifier for DemandingVerifier {
     }
 }
 
-/// Gives each connection that is made its own note of whether the server has asked.
+/// The time in which the client certificate is valid, in seconds since 1970.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PerConnection;
+pub(crate) struct Validity {
+    pub(crate) from: i64,
+    pub(crate) until: i64,
+}
+
+impl Validity {
+    /// Why the certificate must not be used now, if so.
+    fn fault(self) -> Option<ConnectionFault> {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        if now > self.until {
+            Some(ConnectionFault::ClientCertificateExpired(self.until))
+        } else if now < self.from {
+            Some(ConnectionFault::ClientCertificateNotYetValid(self.from))
+        } else {
+            None
+        }
+    }
+}
+
+/// Gives each connection that is made its own note of whether the server has asked. None is made with a
+/// client certificate that is out of its dates: it can expire while the process runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PerConnection(pub(crate) Option<Validity>);
 
 impl<S> Layer<S> for PerConnection {
     type Service = NotedConnections<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        NotedConnections(Arc::new(inner))
+        NotedConnections(Arc::new(inner), self.0)
     }
 }
 
 /// The service of [`PerConnection`]. It is cloned several times for each request, although few of them
 /// make a connection: what is within is cloned only then.
 #[derive(Debug)]
-pub(crate) struct NotedConnections<S>(Arc<S>);
+pub(crate) struct NotedConnections<S>(Arc<S>, Option<Validity>);
 
 impl<S> Clone for NotedConnections<S> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), self.1)
     }
 }
 
 impl<S, T> Service<T> for NotedConnections<S>
 where
-    S: Service<T> + Clone + Send + Sync + 'static,
+    S: Service<T, Error = BoxError> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     T: Send + 'static,
 {
@@ -165,7 +179,11 @@ where
 
     fn call(&mut self, target: T) -> Self::Future {
         let mut connector = S::clone(&self.0);
+        let fault = self.1.and_then(Validity::fault);
         let connecting = async move {
+            if let Some(fault) = fault {
+                return Err(fault.into());
+            }
             poll_fn(|context| connector.poll_ready(context)).await?;
             connector.call(target).await
         };

@@ -57,11 +57,16 @@ impl HttpOptions {
                 ));
             }
         };
+        let is_shown = base_url.starts_with("https:");
+        let validity = identity
+            .as_ref()
+            .filter(|_| is_shown)
+            .and_then(Identity::validity);
         let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let connect_timeout = connect_timeout.min(timeout / 2);
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::config(self.roots, identity, base_url)?)
-            .connector_layer(PerConnection)
+            .connector_layer(PerConnection(validity))
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             // Whatever another user of reqwest enables: what is read is what is counted.

@@ -93,7 +93,10 @@ impl ReasonCode {
 ///
 /// D1's documentation advises to send `ISSUER_DECISION` then. A refused call was not carried out, so
 /// asking again does nothing twice; but the reason that D1 keeps is no longer the one that was given,
-/// which is why it is not done unasked. The receipt tells which code was sent in the end.
+/// which is why it is not done unasked. The receipt says which code was sent in the end.
+///
+/// It is done only where the documentation says that such a refusal may be about the reason code: not
+/// where D1 gives a code that is not documented, nor where the answer is not D1's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ReasonCodeFallback {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorKind, Outcome};
 
 /// A call that failed and that may be made again without doing anything twice.
@@ -39,6 +40,7 @@ impl<'a> Attempt<'a> {
 ///
 /// - a read, whatever became of it;
 /// - a change that was [not sent](Outcome::NotSent);
+/// - a change whose token was refused (401) and that got no other one, since the token endpoint failed;
 /// - a change that was refused with 429: what a rate limit turns away is not carried out, and D1
 ///   documents nothing to the contrary;
 /// - a change that the caller marked with `repeat_if_unknown`.
@@ -161,7 +163,12 @@ fn is_worth_it(error: &Error) -> bool {
 pub(crate) fn is_harmless(error: &Error, changes_card: bool, repeat_if_unknown: bool) -> bool {
     match error.outcome() {
         Outcome::NotSent => true,
-        Outcome::Refused => !changes_card || error.kind() == ErrorKind::RateLimited,
+        // What failed at the token endpoint left the change refused, by the token that it had before.
+        Outcome::Refused => {
+            !changes_card
+                || error.kind() == ErrorKind::RateLimited
+                || error.operation() == ApiOperation::GetToken
+        }
         Outcome::Unknown => !changes_card || repeat_if_unknown,
     }
 }

@@ -130,6 +130,23 @@ fn only_what_may_pass_is_asked_again() {
 }
 
 #[test]
+fn a_change_that_was_refused_with_its_token_waits_for_another_token() {
+    let failed = ErrorBuilder::new(
+        ApiOperation::GetToken,
+        ErrorKind::ServerError,
+        Outcome::NotSent,
+    );
+    let error = failed
+        .build()
+        .after(ApiOperation::SuspendCard, Outcome::Refused);
+    assert_eq!(error.operation(), ApiOperation::GetToken);
+    assert!(is_harmless(&error, true, false), "{error}");
+    let error = error.after(ApiOperation::SuspendCard, Outcome::Unknown);
+    assert_eq!(error.operation(), ApiOperation::SuspendCard);
+    assert!(!is_harmless(&error, true, false), "{error}");
+}
+
+#[test]
 fn what_is_harmless_is_decided_by_what_became_of_it() {
     use ErrorKind::{Forbidden, RateLimited, ServerError};
     let of = |kind, outcome| ErrorBuilder::new(ApiOperation::SuspendCard, kind, outcome).build();

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use rustls::client::WebPkiServerVerifier;
@@ -15,7 +16,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 
-use crate::client_auth::{DemandingVerifier, NotingResolver};
+use crate::client_auth::{DemandingVerifier, NotingResolver, Validity};
 use crate::error::InvalidInput;
 use crate::{keys, pem};
 
@@ -46,6 +47,20 @@ impl Identity {
         Ok(Self {
             chain: chain.collect::<Result<_, _>>()?,
             key,
+        })
+    }
+
+    /// When the certificate is valid; `None` where it does not say so in a form that can be read.
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        let certificate = X509::from_der(self.chain.first()?).ok()?;
+        let epoch = Asn1Time::from_unix(0).ok()?;
+        let seconds = |time: &Asn1TimeRef| {
+            let since = epoch.diff(time).ok()?;
+            Some(i64::from(since.days) * 86_400 + i64::from(since.secs))
+        };
+        Some(Validity {
+            from: seconds(certificate.not_before())?,
+            until: seconds(certificate.not_after())?,
         })
     }
 

@@ -1,7 +1,5 @@
 //! Sends one request once, and says what became of it.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
 use crate::error::{
-    Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, ResponseFault, TransportFault,
+    ConnectionFault, Error, ErrorBuilder, ErrorKind, Fault, Outcome, RequestFacts, ResponseFault,
     invalid_response, refused,
 };
 use crate::json;
@@ -146,10 +144,17 @@ impl Transport {
             // The generated client could not even make the request.
             return ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build();
         };
-        let (kind, outcome) = classify(&error, self.answered.load(Ordering::Relaxed));
-        ErrorBuilder::new(operation, kind, outcome)
-            .source(TransportFault::of(&error))
-            .build()
+        let fault = ConnectionFault::of(&error);
+        let (kind, outcome) = classify(&error, fault, self.answered.load(Ordering::Relaxed));
+        broken(ErrorBuilder::new(operation, kind, outcome), fault)
+    }
+}
+
+/// The error of a connection that was not made, or broke.
+fn broken(builder: ErrorBuilder, fault: Option<ConnectionFault>) -> Error {
+    match fault {
+        Some(fault) => builder.fault(Fault::Connection(fault)).build(),
+        None => builder.build(),
     }
 }
 
@@ -160,7 +165,7 @@ fn read_answer<C: ApiCall>(call: &C, answer: &Answer) -> Result<(C::Value, Statu
         return Err(
             ErrorBuilder::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
                 .status(answer.status)
-                .source(RedirectFollowed)
+                .fault(Fault::RedirectFollowed)
                 .build(),
         );
     }
@@ -178,18 +183,6 @@ fn read_answer<C: ApiCall>(call: &C, answer: &Answer) -> Result<(C::Value, Statu
     }
 }
 
-/// A client that the service brought has sent a request, token and all, where D1 did not stand.
-#[derive(Debug)]
-struct RedirectFollowed;
-
-impl fmt::Display for RedirectFollowed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("http_client followed a redirect: give it a redirect policy of none")
-    }
-}
-
-impl StdError for RedirectFollowed {}
-
 /// The error of a response whose body did not arrive whole. Its status alone is no proof of anything: what
 /// the body would have said is not known.
 fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyFault) -> Error {
@@ -202,13 +195,17 @@ fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyFault) ->
             } else {
                 ErrorKind::Transport
             };
-            builder(kind).source(TransportFault::of(e)).build()
+            broken(builder(kind), ConnectionFault::of(e))
         }
     }
 }
 
 /// What a request without a status means; `answered` where D1 has answered this client before.
-fn classify(error: &reqwest::Error, answered: bool) -> (ErrorKind, Outcome) {
+fn classify(
+    error: &reqwest::Error,
+    fault: Option<ConnectionFault>,
+    answered: bool,
+) -> (ErrorKind, Outcome) {
     if error.is_builder() {
         return (ErrorKind::InvalidInput, Outcome::NotSent);
     }
@@ -222,7 +219,7 @@ fn classify(error: &reqwest::Error, answered: bool) -> (ErrorKind, Outcome) {
     }
     // With TLS 1.3 a refused client certificate shows only after the client has written. On a
     // connection that has served before, the same alert says nothing about the request.
-    if is_certificate_alert(error) {
+    if matches!(fault, Some(ConnectionFault::ClientCertificateRefused(_))) {
         let outcome = if answered {
             Outcome::Unknown
         } else {
@@ -234,28 +231,4 @@ fn classify(error: &reqwest::Error, answered: bool) -> (ErrorKind, Outcome) {
         return (ErrorKind::Timeout, Outcome::Unknown);
     }
     (ErrorKind::Transport, Outcome::Unknown)
-}
-
-/// Whether the server ended the connection with an alert about the client's certificate.
-fn is_certificate_alert(error: &reqwest::Error) -> bool {
-    use rustls::AlertDescription as Alert;
-    const ALERTS: [Alert; 7] = [
-        Alert::CertificateRequired,
-        Alert::BadCertificate,
-        Alert::UnsupportedCertificate,
-        Alert::CertificateRevoked,
-        Alert::CertificateExpired,
-        Alert::CertificateUnknown,
-        Alert::UnknownCA,
-    ];
-    // HTTP/2 keeps the text of an I/O error only, so it is the text that is compared.
-    let texts = ALERTS.map(|alert| rustls::Error::AlertReceived(alert).to_string());
-    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(e) = current {
-        if texts.contains(&e.to_string()) {
-            return true;
-        }
-        current = e.source();
-    }
-    false
 }

@@ -298,6 +298,7 @@ async fn status_rows(table: &mut Vec<(&'static str, Row)>) {
         "404 UNKNOWN_OPERATION",
         status(404, json, unknown_operation, 99).await,
     ));
+    table.push(("403 HTML", status(403, "text/html", "<html>", 99).await));
     table.push(("429 once", status(429, json, error, 1).await));
     table.push(("429 always", status(429, json, error, 99).await));
     table.push(("500 once", status(500, json, error, 1).await));

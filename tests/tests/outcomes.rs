@@ -339,5 +339,5 @@ async fn a_client_of_the_services_own_that_follows_a_redirect_is_found_out() {
         (error.kind(), error.outcome(), error.status()),
         (ErrorKind::UnexpectedStatus, Outcome::Unknown, Some(200))
     );
-    assert!(format!("{error:?}").contains("redirect"), "{error:?}");
+    assert!(error.to_string().contains("redirect"), "{error}");
 }

@@ -155,6 +155,21 @@ fn no_access_is_6() {
     world.sandbox.fail_next(Fault::status(401).times(2));
     let run = world.d1(&suspending(&["-o", "json"])).expect(6);
     assert_eq!(run.json()["kind"], "tokenRejected");
+    // An answer without a token that can be read is none either.
+    for body in ["{}", "<html>", "[]", ""] {
+        let odd = Fault::status(200).body("application/json", body);
+        world.sandbox.fail_next(odd.operation("getToken"));
+        let run = world.d1(&suspending(&["-o", "json"])).expect(6);
+        assert_eq!(run.json()["kind"], "tokenUnavailable", "{body}");
+    }
+    let change = |r: &d1_sandbox::RecordedRequest| r.operation_id.as_deref() == Some("suspendCard");
+    let sent = world
+        .sandbox
+        .requests()
+        .iter()
+        .filter(|r| change(r))
+        .count();
+    assert_eq!(sent, 2, "only with the token that was refused");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome, RequestFacts, ResponseFault};
+use crate::error::{Error, ErrorBuilder, ErrorKind, Fault, Outcome, RequestFacts, ResponseFault};
 use crate::json;
 use crate::redact::{Redactor, Secret, mask};
 use crate::telemetry;
@@ -161,8 +161,11 @@ pub(crate) fn access_token(
     answer: Map<String, Value>,
 ) -> Result<AccessToken, Error> {
     let kind = ErrorKind::TokenUnavailable;
-    let unreadable =
-        || ErrorBuilder::new(ApiOperation::GetToken, kind, Outcome::NotSent).status(status);
+    let unreadable = || {
+        ErrorBuilder::new(ApiOperation::GetToken, kind, Outcome::NotSent)
+            .status(status)
+            .fault(Fault::NoToken)
+    };
     let (answer, misfits) = json::read(answer).ok_or_else(|| unreadable().build())?;
     let types::TokenResponse {
         access_token,

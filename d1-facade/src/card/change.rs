@@ -12,7 +12,7 @@ use super::{Card, Receipt, answer};
 use crate::api_operation::ApiOperation;
 use crate::bulk::Pace;
 use crate::call::{self, Progress};
-use crate::error::{Error, ErrorKind, Outcome, RequestFacts, ResponseFault, Unresolved};
+use crate::error::{Cause, Error, ErrorKind, Outcome, RequestFacts, ResponseFault, Unresolved};
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::redact::Redactor;
@@ -266,8 +266,11 @@ pub(super) async fn submit(
     Ok(Receipt::new(call.operation, info, sent, fields))
 }
 
-/// Whether D1 refused the change (403) and nothing is known to have been done before: an attempt
-/// whose outcome is unknown is not made up for by the refusal of the next one.
+/// Whether D1 may have refused the reason code (403), and nothing is known to have been done before: an
+/// attempt whose outcome is unknown is not made up for by the refusal of the next one. A gateway's
+/// page and a code that is not documented have no causes, so that nothing is guessed from them.
 fn is_refusal(error: &Error) -> bool {
-    error.kind() == ErrorKind::Forbidden && error.outcome() == Outcome::Refused
+    error.kind() == ErrorKind::Forbidden
+        && error.outcome() == Outcome::Refused
+        && error.causes().iter().any(Cause::is_about_reason_code)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::{Error, ErrorKind, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome, Unresolved};
+use super::{Error, ErrorKind, Fault, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome, Unresolved};
 use crate::api_operation::ApiOperation;
 use crate::text::CorrelationId;
 
@@ -32,6 +32,7 @@ impl ErrorBuilder {
             clock_offset: None,
             unresolved: None,
             refused_before: None,
+            fault: None,
             source: None,
         })
     }
@@ -48,6 +49,11 @@ impl ErrorBuilder {
 
     pub(crate) fn attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn fault(mut self, fault: Fault) -> Self {
+        self.0.fault = Some(fault);
         self
     }
 
@@ -101,15 +107,17 @@ impl Error {
     }
 
     /// This error as the last one of a change whose earlier attempts left `earlier` behind: what
-    /// became of the last attempt says nothing about them, nor does its operation where that was
-    /// the token exchange.
+    /// became of the last attempt says nothing about them, nor does its operation, where that was the
+    /// token exchange and the change itself may have been carried out.
     pub(crate) fn after(self, operation: ApiOperation, earlier: Outcome) -> Self {
         if self.0.outcome >= earlier {
             return self;
         }
         let mut inner = Inner::clone(&self.0);
         inner.outcome = earlier;
-        inner.operation = operation;
+        if earlier == Outcome::Unknown {
+            inner.operation = operation;
+        }
         inner.source = Some(Arc::new(self));
         Self(Arc::new(inner))
     }
@@ -118,7 +126,11 @@ impl Error {
     /// became of the exchange.
     pub(crate) fn of_token_exchange(self, correlation_id: &CorrelationId, attempts: u32) -> Self {
         self.edit(|inner| {
-            inner.kind = inner.kind.of_token_exchange();
+            let kind = inner.kind.of_token_exchange();
+            if kind != inner.kind && inner.outcome == Outcome::Unknown {
+                inner.fault.get_or_insert(Fault::NoToken);
+            }
+            inner.kind = kind;
             inner.outcome = Outcome::NotSent;
             inner.token_correlation_id = Some(correlation_id.clone());
             inner.attempts = inner.attempts.max(attempts);

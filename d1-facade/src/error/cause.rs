@@ -1,6 +1,6 @@
 //! A documented meaning of an error status.
 
-use d1_generated::error_table::ErrorRow;
+use d1_generated::error_table::{Condition, ErrorRow};
 
 /// A documented meaning of an error, with the documentation's advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,13 @@ impl Cause {
 
     pub(crate) fn row(&self) -> &'static ErrorRow {
         self.row
+    }
+
+    /// Whether it is that D1 does not allow the reason code.
+    pub(crate) fn is_about_reason_code(&self) -> bool {
+        self.row
+            .when
+            .contains(&Condition::ReasonCodeOtherThanDefault)
     }
 
     /// What is wrong.

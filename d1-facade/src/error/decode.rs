@@ -6,8 +6,9 @@ use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
 use d1_generated::hooks::Answer;
 use d1_generated::types::ErrorBody;
 use http::{HeaderMap, StatusCode, header};
+use serde_json::Value;
 
-use super::{Cause, Error, ErrorBuilder, ErrorKind, Outcome, ResponseFault};
+use super::{Cause, Error, ErrorBuilder, ErrorKind, Fault, Outcome, ResponseFault};
 use crate::api_operation::ApiOperation;
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
@@ -73,15 +74,21 @@ impl RequestFacts {
 
 /// The error of an answer that is not a success.
 pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Answer) -> Error {
-    let body = error_body(answer);
-    let code = body.as_ref().and_then(|b| b.error_code.clone());
-    let causes = causes(operation, answer.status, code.as_deref(), facts);
+    let Said { body, code, is_d1s } = Said::by(answer);
+    let causes = match is_d1s {
+        true => causes(operation, answer.status, code.as_deref(), facts),
+        false => Vec::new(),
+    };
     let kind = kind(answer.status, code.as_deref());
 
-    let mut builder = with_body(
-        ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status),
-        body,
-    );
+    let mut builder =
+        ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
+    builder.0.fault = match (is_d1s, &code) {
+        (false, _) => Some(Fault::NotD1s),
+        (true, Some(_)) if causes.is_empty() => Some(Fault::UndocumentedCode),
+        (true, _) => None,
+    };
+    builder = with_body(builder, body, code);
     builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
     builder.0.documented_retryable = match causes.as_slice() {
         [only] => only.row().retryable,
@@ -101,34 +108,57 @@ pub(crate) fn invalid_response(
     answer: &Answer,
     fault: ResponseFault,
 ) -> Error {
-    let kind = match operation {
-        ApiOperation::GetToken => ErrorKind::TokenUnavailable,
-        ApiOperation::SuspendCard
-        | ApiOperation::ResumeCard
-        | ApiOperation::DeleteCard
-        | ApiOperation::RenewCard
-        | ApiOperation::ListOperations
-        | ApiOperation::GetOperation => ErrorKind::InvalidResponse,
-    };
+    let kind = ErrorKind::InvalidResponse;
     let builder = ErrorBuilder::new(operation, kind, Outcome::Unknown).status(answer.status);
-    with_body(builder, error_body(answer)).source(fault).build()
+    let Said { body, code, .. } = Said::by(answer);
+    with_body(builder, body, code).source(fault).build()
 }
 
 /// Adds what an error body says: code, text and unknown fields.
-fn with_body(mut builder: ErrorBuilder, body: Option<ErrorBody>) -> ErrorBuilder {
-    let code = body.as_ref().and_then(|b| b.error_code.clone());
+fn with_body(
+    mut builder: ErrorBuilder,
+    body: Option<ErrorBody>,
+    code: Option<String>,
+) -> ErrorBuilder {
     builder.0.code = code.filter(|c| reads_like_a_code(c));
     builder.0.text = body.as_ref().and_then(troubleshooting_text);
     builder.0.unknown_fields = body.map(|b| mask_fields(b.extra)).unwrap_or_default();
     builder
 }
 
-/// The body as D1 documents it; any other body is none.
-fn error_body(answer: &Answer) -> Option<ErrorBody> {
-    let (mut body, misfits) =
-        json::read::<ErrorBody>(json::object(answer.body.as_ref().ok()?).ok()?)?;
-    body.extra.extend(misfits);
-    Some(body)
+/// What the body of an error says.
+struct Said {
+    /// The body as D1 documents it; any other body is none.
+    body: Option<ErrorBody>,
+    /// The code that it gives, in whatever form.
+    code: Option<String>,
+    /// Whether D1 may have said it: nothing at all, an object that was cut off, or one with a member of
+    /// D1's errors.
+    is_d1s: bool,
+}
+
+impl Said {
+    fn by(answer: &Answer) -> Self {
+        let bytes = answer.body.as_deref().unwrap_or_default();
+        let bytes = json::without_byte_order_mark(bytes).trim_ascii();
+        let read = json::object(bytes).ok().and_then(json::read::<ErrorBody>);
+        let Some((mut body, misfits)) = read else {
+            return Self {
+                body: None,
+                code: None,
+                is_d1s: matches!(bytes.first(), None | Some(b'{')),
+            };
+        };
+        let is_d1s = body.error.is_some() || body.error_code.is_some() || !misfits.is_empty();
+        let code = body.error_code.clone().filter(|code| !code.is_empty());
+        let code = code.or_else(|| misfits.get("errorCode").map(Value::to_string));
+        body.extra.extend(misfits);
+        Self {
+            body: Some(body),
+            code,
+            is_d1s,
+        }
+    }
 }
 
 fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
@@ -179,14 +209,13 @@ fn causes(
         ranked.sort_by_key(|(certain, _)| std::cmp::Reverse(*certain));
         ranked.into_iter().map(|(_, cause)| cause).collect()
     };
-    // A code that the table does not know says no more than none; and where every row has a code and
-    // the answer has not, each of them may be meant.
     let exact = of(&|row| row.code == code);
-    let uncoded = of(&|row| row.code.is_none());
-    [exact, uncoded, of(&|_| true)]
-        .into_iter()
-        .find(|causes| !causes.is_empty())
-        .unwrap_or_default()
+    match code {
+        // Where every row has a code and the answer has none, each of them may be meant.
+        None if exact.is_empty() => of(&|_| true),
+        // A code that the table does not know takes no row: what it means is not documented.
+        None | Some(_) => exact,
+    }
 }
 
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {

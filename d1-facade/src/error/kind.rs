@@ -93,38 +93,6 @@ impl ErrorKind {
             | Self::ResponseTooLarge => Self::TokenUnavailable,
         }
     }
-
-    /// What to do where the documentation says nothing.
-    pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "Correct the field that the error names.",
-            Self::Crypto => "Check the keys that the client was built with.",
-            Self::Connect => {
-                "Check the host, the proxy, the client certificate and the trusted roots."
-            }
-            Self::Timeout | Self::Transport | Self::Cancelled => {
-                "If a card was to be changed, look its operations up before asking again."
-            }
-            Self::TokenUnavailable => {
-                "Check the signing key, its kid, the issuer id and this machine's clock."
-            }
-            Self::TokenRejected => "Check the issuer id, the scope and the client certificate.",
-            Self::InvalidRequest => "Correct the request; the same one fails the same way again.",
-            Self::Forbidden => "Check the states of the card and of its end user.",
-            Self::NotFound | Self::UnknownCard | Self::UnknownOperation => "Check the ids.",
-            Self::RateLimited => "Wait, then ask again.",
-            Self::ServerError => {
-                "If a card was to be changed, look its operations up before asking again."
-            }
-            Self::UnexpectedStatus => {
-                "This status is not documented; give Thales the correlation id."
-            }
-            Self::InvalidResponse => {
-                "D1 answered in a form that this version cannot read; give Thales the correlation id."
-            }
-            Self::ResponseTooLarge => "Raise the limit on answers, or ask for smaller pages.",
-        }
-    }
 }
 
 impl fmt::Display for ErrorKind {
@@ -158,7 +126,11 @@ impl fmt::Display for ErrorKind {
 pub enum Outcome {
     /// D1 did not receive it. Asking again does nothing twice.
     NotSent,
-    /// D1 received it and refused it. Nothing was changed.
+    /// It was received and refused. Nothing was changed.
+    ///
+    /// A status of 4xx says so, except 408. It counts from a gateway as well, which refuses a request
+    /// in place of passing it on. A gateway that replaces answers of D1 by a 4xx of its own breaks this
+    /// rule, and must not stand in front of D1.
     Refused,
     /// D1 may have carried it out, or not.
     Unknown,

@@ -1,7 +1,9 @@
 //! What went wrong, and what now.
 
+mod advice;
 mod build;
 mod cause;
+mod connection;
 mod decode;
 mod documented;
 mod fault;
@@ -19,9 +21,10 @@ use serde_json::{Map, Value};
 
 pub(crate) use build::ErrorBuilder;
 pub use cause::Cause;
+pub(crate) use connection::ConnectionFault;
 pub(crate) use decode::{RequestFacts, invalid_response, refused, server_time};
 pub use documented::{DocumentedError, documented_errors};
-pub(crate) use fault::TransportFault;
+pub(crate) use fault::Fault;
 pub use input::InvalidInput;
 pub use kind::{ErrorKind, Outcome};
 pub(crate) use response::ResponseFault;
@@ -71,6 +74,7 @@ struct Inner {
     clock_offset: Option<i64>,
     unresolved: Option<Unresolved>,
     refused_before: Option<Error>,
+    fault: Option<Fault>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -108,7 +112,8 @@ impl Error {
     }
 
     /// What D1 was asked. It is [`GetToken`](ApiOperation::GetToken) where no token could be had for
-    /// the call: the call itself was not sent then, whatever D1 said about the token.
+    /// the call: the call itself was not sent then, or D1 refused it with the token that it had before.
+    /// A change that may have been carried out keeps its own operation.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         self.0.operation
@@ -191,18 +196,31 @@ impl Error {
     /// The documented meanings that can apply to this request, the most specific first.
     ///
     /// D1 tells some of them apart by code. A 403 carries none, so that none of its causes is certain.
+    /// There are none where D1's code is not documented, nor where the answer is not D1's: a page, or
+    /// JSON without any member of D1's errors, which a gateway or a firewall sent in D1's place.
     #[must_use]
     pub fn causes(&self) -> &[Cause] {
         &self.0.causes
     }
 
-    /// What to do: the documentation's advice where there is one, and that of the first of the
-    /// [`causes`](Self::causes) where several can apply.
+    /// What to do, in one sentence for the person who operates the service.
+    ///
+    /// After a change whose [outcome](Self::outcome) is unknown, and only then, it says to look the card's
+    /// operations up. Otherwise it is about what is known of this failure, else the documentation's advice,
+    /// that of the first of the [`causes`](Self::causes) where several can apply.
     #[must_use]
     pub fn advice(&self) -> &str {
-        match self.0.causes.first() {
-            Some(cause) => cause.advice(),
-            None => self.0.kind.advice(),
+        let inner = &*self.0;
+        let general = advice::advice(inner.kind, inner.outcome, inner.operation);
+        let documented = inner.causes.first().map(Cause::advice);
+        match inner.outcome {
+            Outcome::Unknown if inner.operation.changes_card() => general,
+            // What is documented of a failure of D1 is about changes.
+            Outcome::Unknown => inner.fault.map_or(general, Fault::advice),
+            Outcome::NotSent | Outcome::Refused => {
+                let own = inner.fault.map(Fault::advice);
+                own.or(documented).unwrap_or(general)
+            }
         }
     }
 
@@ -248,6 +266,9 @@ impl fmt::Display for Error {
                 write!(f, ", {code}")?;
             }
             f.write_str(")")?;
+        }
+        if let Some(fault) = &inner.fault {
+            write!(f, ": {fault}")?;
         }
         if let Some(input) = self.invalid_input() {
             write!(f, ": {input}")?;
@@ -296,6 +317,7 @@ impl fmt::Debug for Error {
             .field("attempts", &inner.attempts)
             .field("causes", &inner.causes)
             .field("refused_before", &inner.refused_before)
+            .field("fault", &inner.fault)
             .field("source", &self.source_chain())
             .finish()
     }

@@ -1,0 +1,97 @@
+//! What to do after a failure: one table by kind, outcome and operation.
+
+use super::{ErrorKind, Outcome};
+use crate::api_operation::ApiOperation;
+
+/// What to do where neither the documentation nor the failure itself says it.
+///
+/// A change whose outcome is unknown is to be looked up, whatever else is known of it. Nothing else
+/// changed a card, so that nothing else is to be looked up.
+pub(super) fn advice(kind: ErrorKind, outcome: Outcome, operation: ApiOperation) -> &'static str {
+    if outcome == Outcome::Unknown && operation.changes_card() {
+        return "D1 may have carried the change out: look the card's operations up before you ask again.";
+    }
+    match kind {
+        ErrorKind::InvalidInput => "Correct the field that the error names.",
+        ErrorKind::Crypto => "Check the keys that the client was built with.",
+        ErrorKind::Connect => {
+            "Check the host, the proxy, the client certificate and the trusted roots."
+        }
+        ErrorKind::Timeout => "Ask again, with a longer timeout if this happens often.",
+        ErrorKind::Transport => "Ask again; if it stays so, check the network and the proxy.",
+        ErrorKind::Cancelled => "Ask again if it is still wanted.",
+        ErrorKind::TokenUnavailable => {
+            "Check the signing key, its kid, the issuer id and this machine's clock."
+        }
+        ErrorKind::TokenRejected => "Check the issuer id, the scope and the client certificate.",
+        ErrorKind::InvalidRequest => "Correct the request; the same one fails the same way again.",
+        ErrorKind::Forbidden => "Check the states of the card and of its end user.",
+        ErrorKind::NotFound | ErrorKind::UnknownCard | ErrorKind::UnknownOperation => {
+            "Check the ids."
+        }
+        ErrorKind::RateLimited => "Wait, then ask again.",
+        ErrorKind::ServerError => {
+            "Ask again later; if it stays so, give Thales the correlation id."
+        }
+        ErrorKind::UnexpectedStatus => {
+            "This status is not documented; give Thales the correlation id."
+        }
+        ErrorKind::InvalidResponse => {
+            "D1 answered in a form that this version cannot read; give Thales the correlation id."
+        }
+        ErrorKind::ResponseTooLarge => "Raise the limit on answers, or ask for smaller pages.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [ErrorKind; 18] = [
+        ErrorKind::InvalidInput,
+        ErrorKind::Crypto,
+        ErrorKind::Connect,
+        ErrorKind::Timeout,
+        ErrorKind::Transport,
+        ErrorKind::TokenUnavailable,
+        ErrorKind::TokenRejected,
+        ErrorKind::InvalidRequest,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::UnknownCard,
+        ErrorKind::UnknownOperation,
+        ErrorKind::RateLimited,
+        ErrorKind::ServerError,
+        ErrorKind::UnexpectedStatus,
+        ErrorKind::InvalidResponse,
+        ErrorKind::ResponseTooLarge,
+        ErrorKind::Cancelled,
+    ];
+    const OUTCOMES: [Outcome; 3] = [Outcome::NotSent, Outcome::Refused, Outcome::Unknown];
+
+    #[test]
+    fn a_change_that_may_have_been_made_is_to_be_looked_up_and_nothing_else_is() {
+        for kind in KINDS {
+            for outcome in OUTCOMES {
+                for operation in ApiOperation::ALL {
+                    let text = advice(kind, outcome, *operation);
+                    let unknown = outcome == Outcome::Unknown && operation.changes_card();
+                    let looks_up = text.contains("look the card's operations up");
+                    assert_eq!(
+                        looks_up, unknown,
+                        "{kind:?} {outcome:?} {operation}: {text}"
+                    );
+                    assert!(text.ends_with('.') && !text.contains('\n'), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_is_in_the_list_of_kinds() {
+        for (index, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+        }
+        assert_eq!(KINDS.last(), Some(&ErrorKind::Cancelled), "the last one");
+    }
+}

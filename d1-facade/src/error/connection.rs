@@ -1,0 +1,348 @@
+//! Why a connection was not made, or broke, in words of our own.
+//!
+//! The errors of the HTTP stack may quote what a server sent, such as the debug data of an HTTP/2
+//! GOAWAY, and a server may send back what it was sent. So none of them is passed on: only kinds, and
+//! texts that are known to be fixed.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use rustls::{AlertDescription as Alert, CertificateError, Error as Tls};
+use time::OffsetDateTime;
+
+/// Why a connection was not made, or broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionFault {
+    NameNotResolved(Peer),
+    PortClosed(Peer),
+    NoRoute(Peer),
+    TimedOut(Peer),
+    ProxyRefuses,
+    ProxyWantsPassword,
+    ProxyFails,
+    NotTls,
+    TlsVersion,
+    TlsSettings,
+    TlsFails,
+    ServerCertificate(CertificateFault),
+    /// The server did not ask for the client certificate.
+    NotAsked,
+    ClientCertificateExpired(i64),
+    ClientCertificateNotYetValid(i64),
+    /// The server said so with this alert.
+    ClientCertificateRefused(&'static str),
+    Closed,
+    NotHttp,
+    HeadTooLarge,
+}
+
+/// Who was to be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Host,
+    Proxy,
+}
+
+/// What is wrong with the certificate of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CertificateFault {
+    Expired,
+    NotYetValid,
+    Revoked,
+    Untrusted,
+    OtherName,
+    OtherPurpose,
+    Unreadable,
+    BadSignature,
+    Other,
+}
+
+/// The alerts that are about the client's certificate, and what each of them says.
+const CERTIFICATE_ALERTS: [(Alert, &str); 7] = [
+    (Alert::CertificateRequired, "it was not shown"),
+    (Alert::BadCertificate, "it is damaged"),
+    (
+        Alert::UnsupportedCertificate,
+        "it is of an unsupported type",
+    ),
+    (Alert::CertificateRevoked, "it was revoked"),
+    (Alert::CertificateExpired, "it has expired"),
+    (Alert::CertificateUnknown, "it is not accepted"),
+    (
+        Alert::UnknownCA,
+        "it is from an authority that it does not trust",
+    ),
+];
+
+impl ConnectionFault {
+    /// Reads an error and everything beneath it; `None` where that names no cause.
+    pub(crate) fn of(error: &reqwest::Error) -> Option<Self> {
+        let mut fault = None;
+        let mut peer = Peer::Host;
+        let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+        while let Some(e) = current {
+            // The error of a proxy has no public type.
+            match e.to_string().as_str() {
+                "tunnel error: failed to create underlying connection" => peer = Peer::Proxy,
+                "tunnel error: unsuccessful" => return Some(Self::ProxyRefuses),
+                "tunnel error: proxy authorization required" => {
+                    return Some(Self::ProxyWantsPassword);
+                }
+                text if text.starts_with("tunnel error: ") => fault = Some(Self::ProxyFails),
+                // Nor has that of a resolver, whose cause differs from system to system.
+                "dns error" => return Some(Self::NameNotResolved(peer)),
+                text => fault = alert_of_text(text).or(fault),
+            }
+            fault = Self::of_one(e, peer).or(fault);
+            // An I/O error is a wrapper where it has an error inside, which is not its source.
+            current = match e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => e.source(),
+            };
+        }
+        let timed_out = error.is_connect() && error.is_timeout();
+        fault.or_else(|| timed_out.then_some(Self::TimedOut(peer)))
+    }
+
+    fn of_one(error: &(dyn StdError + 'static), peer: Peer) -> Option<Self> {
+        if let Some(fault) = error.downcast_ref::<Self>() {
+            return Some(*fault);
+        }
+        if let Some(tls) = error.downcast_ref::<Tls>() {
+            return Some(Self::of_tls(tls));
+        }
+        if let Some(http) = error.downcast_ref::<hyper::Error>() {
+            return Self::of_http(http);
+        }
+        let kind = error.downcast_ref::<io::Error>()?.kind();
+        Some(match kind {
+            io::ErrorKind::ConnectionRefused => Self::PortClosed(peer),
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable => Self::NoRoute(peer),
+            io::ErrorKind::TimedOut => Self::TimedOut(peer),
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::UnexpectedEof => Self::Closed,
+            _ => return None,
+        })
+    }
+
+    fn of_http(error: &hyper::Error) -> Option<Self> {
+        if error.is_parse_too_large() {
+            Some(Self::HeadTooLarge)
+        } else if error.is_parse() {
+            Some(Self::NotHttp)
+        } else {
+            let closed = error.is_incomplete_message() || error.is_closed();
+            closed.then_some(Self::Closed)
+        }
+    }
+
+    fn of_tls(error: &Tls) -> Self {
+        match error {
+            Tls::InvalidMessage(_) => Self::NotTls,
+            Tls::InvalidCertificate(CertificateError::Other(why)) => {
+                let own = why.0.downcast_ref::<Self>().copied();
+                own.unwrap_or(Self::ServerCertificate(CertificateFault::Other))
+            }
+            Tls::InvalidCertificate(why) => Self::ServerCertificate(CertificateFault::of(why)),
+            Tls::AlertReceived(alert) => Self::of_alert(*alert),
+            Tls::PeerIncompatible(_) => Self::TlsSettings,
+            Tls::NoCertificatesPresented => Self::ServerCertificate(CertificateFault::Unreadable),
+            _ => Self::TlsFails,
+        }
+    }
+
+    fn of_alert(alert: Alert) -> Self {
+        let about_certificate = CERTIFICATE_ALERTS.iter().find(|(known, _)| *known == alert);
+        match (about_certificate, alert) {
+            (Some((_, why)), _) => Self::ClientCertificateRefused(why),
+            (None, Alert::ProtocolVersion) => Self::TlsVersion,
+            (None, Alert::HandshakeFailure | Alert::InsufficientSecurity) => Self::TlsSettings,
+            (None, _) => Self::TlsFails,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::NameNotResolved(_) => "Check the name, and that this machine can resolve it.",
+            Self::PortClosed(_) | Self::NoRoute(_) | Self::TimedOut(_) => {
+                "Check the address and the port, and what firewalls allow."
+            }
+            Self::ProxyRefuses => "Ask the proxy's operator to allow the host of D1.",
+            Self::ProxyWantsPassword => "Put the user and the password into the URL of the proxy.",
+            Self::ProxyFails => "Check that the proxy is an HTTP proxy and takes CONNECT.",
+            Self::NotTls | Self::NotHttp => "Check the host and the port.",
+            Self::TlsVersion | Self::TlsSettings | Self::TlsFails => {
+                "Check the host, and what stands between this machine and it; D1 speaks TLS 1.2 and 1.3."
+            }
+            Self::ServerCertificate(_) => {
+                "Check the host name, the trusted roots and this machine's clock, and that no proxy opens TLS."
+            }
+            Self::NotAsked => "Check the host, and that no proxy opens TLS.",
+            Self::ClientCertificateExpired(_) => "Configure a client certificate that is valid.",
+            Self::ClientCertificateNotYetValid(_) => {
+                "Check this machine's clock, or configure a client certificate that is valid."
+            }
+            Self::ClientCertificateRefused(_) => {
+                "Check that the client certificate is the one of this issuer and this environment."
+            }
+            Self::Closed => "Ask again; if it stays so, check the network and the proxy.",
+            Self::HeadTooLarge => "Give Thales the correlation id.",
+        }
+    }
+}
+
+/// HTTP/2 keeps only the text of an I/O error, so it is the text that is compared.
+fn alert_of_text(text: &str) -> Option<ConnectionFault> {
+    let is_it = |alert: Alert| text == Tls::AlertReceived(alert).to_string();
+    let found = CERTIFICATE_ALERTS.iter().find(|(alert, _)| is_it(*alert));
+    found.map(|(_, why)| ConnectionFault::ClientCertificateRefused(why))
+}
+
+impl CertificateFault {
+    fn of(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
+            CertificateError::Revoked => Self::Revoked,
+            CertificateError::UnknownIssuer => Self::Untrusted,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::OtherName
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Self::OtherPurpose
+            }
+            CertificateError::BadEncoding => Self::Unreadable,
+            CertificateError::BadSignature => Self::BadSignature,
+            _ => Self::Other,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "has expired",
+            Self::NotYetValid => "is not valid yet",
+            Self::Revoked => "was revoked",
+            Self::Untrusted => "is from an authority that is not trusted",
+            Self::OtherName => "is for another host name",
+            Self::OtherPurpose => "is not for servers",
+            Self::Unreadable => "is missing or cannot be read",
+            Self::BadSignature => "is not signed by the trusted authority that it names",
+            Self::Other => "breaks a rule for certificates",
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::Proxy => "proxy",
+        })
+    }
+}
+
+impl fmt::Display for ConnectionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NameNotResolved(peer) => {
+                return write!(f, "the name of the {peer} cannot be resolved (DNS)");
+            }
+            Self::PortClosed(Peer::Host) => "the host refuses connections to this port",
+            Self::PortClosed(Peer::Proxy) => "the proxy refuses connections to its port",
+            Self::NoRoute(peer) => return write!(f, "there is no route to the {peer}"),
+            Self::TimedOut(peer) => return write!(f, "the {peer} did not answer in time"),
+            Self::ProxyRefuses => "the proxy refuses to connect to the host",
+            Self::ProxyWantsPassword => "the proxy asks for a user and a password",
+            Self::ProxyFails => "the proxy does not answer as a proxy does",
+            Self::NotTls => "the server does not speak TLS on this port",
+            Self::TlsVersion => "the server speaks no version of TLS that this client allows",
+            Self::TlsSettings => "the server and this client have no TLS settings in common",
+            Self::TlsFails => "the TLS handshake failed",
+            Self::ServerCertificate(fault) => {
+                return write!(f, "the certificate of the server {}", fault.words());
+            }
+            Self::NotAsked => "the server did not ask for the client certificate, so it is not D1",
+            Self::ClientCertificateExpired(until) => {
+                let until = Day(*until);
+                return write!(
+                    f,
+                    "the client certificate has expired: it was valid until {until}"
+                );
+            }
+            Self::ClientCertificateNotYetValid(from) => {
+                let from = Day(*from);
+                return write!(
+                    f,
+                    "the client certificate is not valid yet: it is valid from {from}"
+                );
+            }
+            Self::ClientCertificateRefused(why) => {
+                return write!(f, "the server refuses the client certificate: {why}");
+            }
+            Self::Closed => "the connection was closed",
+            Self::NotHttp => "the server does not speak HTTP on this port",
+            Self::HeadTooLarge => "the headers of the answer are too long",
+        })
+    }
+}
+
+/// A moment in seconds since 1970, written as its day in UTC.
+struct Day(i64);
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match OffsetDateTime::from_unix_timestamp(self.0) {
+            Ok(time) => write!(f, "{} (UTC)", time.date()),
+            Err(_) => f.write_str("an unknown day"),
+        }
+    }
+}
+
+impl StdError for ConnectionFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_one_of_our_causes() {
+        for (kind, words) in [
+            (io::ErrorKind::ConnectionRefused, "the host refuses"),
+            (io::ErrorKind::HostUnreachable, "there is no route"),
+            (io::ErrorKind::NetworkUnreachable, "there is no route"),
+            (io::ErrorKind::TimedOut, "did not answer in time"),
+            (io::ErrorKind::ConnectionReset, "was closed"),
+        ] {
+            let error = io::Error::from(kind);
+            let fault = ConnectionFault::of_one(&error, Peer::Host);
+            let line = fault.map(|fault| fault.to_string()).unwrap_or_default();
+            assert!(line.contains(words), "{kind:?}: {line}");
+        }
+        let other = io::Error::other("what a server said");
+        assert_eq!(ConnectionFault::of_one(&other, Peer::Host), None);
+    }
+
+    #[test]
+    fn an_alert_about_the_client_certificate_is_found_by_type_and_by_text() {
+        for (alert, why) in CERTIFICATE_ALERTS {
+            let expected = ConnectionFault::ClientCertificateRefused(why);
+            let error = Tls::AlertReceived(alert);
+            assert_eq!(alert_of_text(&error.to_string()), Some(expected));
+            assert_eq!(ConnectionFault::of_one(&error, Peer::Host), Some(expected));
+        }
+        assert_eq!(
+            alert_of_text("received fatal alert: what a server said"),
+            None
+        );
+    }
+}
