@@ -162,7 +162,7 @@ fn no_access_is_6() {
         let run = world.d1(&suspending(&["-o", "json"])).expect(6);
         assert_eq!(run.json()["kind"], "tokenUnavailable", "{body}");
     }
-    let change = |r: &d1_sandbox::RecordedRequest| r.operation_id.as_deref() == Some("suspendCard");
+    let change = |r: &d1_sandbox::RecordedRequest| r.operation_id == Some("suspendCard");
     let sent = world
         .sandbox
         .requests()
