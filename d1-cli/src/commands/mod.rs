@@ -66,10 +66,7 @@ pub(crate) async fn run(
             let (config, output) = load()?;
             command.run(&config, &output).await
         }
-        Command::Bulk(command) => {
-            let (config, output) = load()?;
-            Box::pin(command.run(&config, &output)).await
-        }
+        Command::Bulk(command) => Box::pin(command.run(load, output)).await,
         Command::Operations(command) => {
             let (config, output) = load()?;
             command.run(&config, &output).await

@@ -372,13 +372,19 @@ fn lines_of_a_bulk() {
         "bom",
         "\u{feff}{\"operation\":\"suspend\",\"cardId\":\"ReplaceMe01\"}\r\n",
     );
-    refused(
-        &world,
-        (
-            &["bulk", "bom", "-q"],
-            "",
-            "bom, line 1: must not begin with a byte order mark",
-        ),
+    let run = world.d1(&["bulk", "bom", "-q"]).expect(2);
+    assert_eq!(run.out, "");
+    let lines: Vec<&str> = run.err.lines().collect();
+    let [line, summary] = lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(
+        line,
+        "d1: bom, line 1: must not begin with a byte order mark"
+    );
+    assert!(
+        summary.starts_with("d1: bom: 1 bad line: nothing was sent"),
+        "{summary}"
     );
     world.file(
         "bad",

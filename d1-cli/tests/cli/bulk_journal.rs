@@ -60,7 +60,7 @@ fn a_journal_says_what_was_begun_and_what_became_of_it_and_no_card_data() {
     );
     world.d1(&JOURNALED).expect(3);
     let lines = journal(&world);
-    assert_eq!(lines[0]["journal"], "d1-bulk/1");
+    assert_eq!(lines[0]["journal"], "d1-bulk/2");
     assert_eq!(lines[0]["baseUrl"], world.sandbox.base_url());
     for line in [1, 2] {
         let begun = lines
@@ -91,7 +91,7 @@ fn a_finished_line_is_never_repeated() {
     );
     world.d1(&JOURNALED).expect(3);
     let requests = world.sandbox.requests().len();
-    let run = world.d1(&RESUMED).expect(0);
+    let run = world.d1(&RESUMED).expect(3);
     assert_eq!(summary_of(&run)["finishedBefore"], 6);
     assert_eq!(world.sandbox.requests().len(), requests);
 }
@@ -112,7 +112,7 @@ fn a_line_without_an_end_is_looked_up_and_not_repeated_if_it_was_carried_out() {
     // As if it had been killed before the outcome of line 2 was written.
     rewrite(&world, |line| line["ended"] != 2);
     let run = world.d1(&RESUMED).expect(0);
-    assert_eq!(summary_of(&run)["done"], 1);
+    assert_eq!(summary_of(&run)["inThisRun"]["done"], 1);
     world.sandbox.assert_requests("suspendCard", "Bulk2", 1);
     let last = journal(&world).pop().unwrap();
     assert_eq!(
@@ -150,7 +150,7 @@ fn what_cannot_be_told_is_reported_and_not_repeated() {
     let before = world.sandbox.requests_for("suspendCard", "Bulk1").len();
     let run = world.d1(&RESUMED).expect(5);
     let summary = summary_of(&run);
-    assert_eq!(summary["done"], 1);
+    assert_eq!(summary["inThisRun"]["done"], 1);
     assert_eq!(
         summary["unknownLines"],
         serde_json::json!([1, 2]),
@@ -231,7 +231,7 @@ fn a_journal_that_was_cut_off_goes_on() {
     // As if the machine had stopped in the middle of the last line.
     world.file("j.ndjson", &text[..text.len() - 7]);
     let run = world.d1(&RESUMED).expect(0);
-    assert_eq!(summary_of(&run)["done"], 1);
+    assert_eq!(summary_of(&run)["inThisRun"]["done"], 1);
     for n in 1..=3 {
         world
             .sandbox

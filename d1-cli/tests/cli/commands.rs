@@ -255,7 +255,7 @@ fn help_documents_the_exit_codes() {
         (&["--help"][..], "5   unknown outcome"),
         (&["card", "--help"], "3   D1 refused"),
         (&["doctor", "--help"], "17  token"),
-        (&["bulk", "--help"], "The exit code is the first"),
+        (&["bulk", "--help"], "The code is the first"),
     ] {
         let help = finish(bare(folder.path(), arguments), "").expect(0).out;
         assert!(help.contains(code), "{arguments:?}: {help}");

@@ -5,7 +5,9 @@ mod bad_input;
 mod bulk;
 #[cfg(unix)]
 mod bulk_ends;
+mod bulk_job;
 mod bulk_journal;
+mod bulk_order;
 mod commands;
 mod config;
 mod doctor;

@@ -4,15 +4,17 @@ use std::num::NonZero;
 
 use d1_facade::{CardId, CorrelationId, Error, ErrorKind, Outcome, Receipt};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 
-use super::line::Facts;
+use super::line::{BadLine, Facts};
+use crate::exit::Exit;
 use crate::report;
 
 /// What a journal begins with.
-pub(super) const FORMAT: &str = "d1-bulk/1";
+pub(super) const FORMAT: &str = "d1-bulk/2";
 
 /// A line of a journal. None of them holds card data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,38 +27,55 @@ pub(super) enum Entry {
         issuer_id: String,
         at: String,
     },
+    /// A run begins, with this input.
+    Run {
+        /// What the input is called.
+        input: String,
+        /// Of all that its lines say and is no card data.
+        digest: String,
+        lines: u64,
+        bad_lines: u64,
+        at: String,
+    },
     /// The request of a line of the input may leave this machine from now on.
     Begun {
         begun: u64,
+        key: Option<String>,
         digest: String,
         operation: String,
         card_id: String,
         correlation_id: Option<String>,
         at: String,
     },
-    /// What became of it.
+    /// The outcome of a line.
     Ended(Ended),
 }
 
-/// What became of the request of a line.
+/// The outcome of a line, with all that is printed of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Ended {
     /// The line.
     pub(super) ended: u64,
+    pub(super) key: Option<String>,
+    pub(super) operation: Option<String>,
+    pub(super) card_id: Option<String>,
     pub(super) outcome: Ending,
     /// Whether it can be sent again without doing anything twice, and may succeed then.
     pub(super) again: bool,
+    /// Whether D1 gave no token, or refused it.
+    pub(super) no_access: bool,
     pub(super) http_status: Option<u16>,
     pub(super) operation_id: Option<String>,
     pub(super) kind: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) correlation_id: Option<String>,
     /// Whether it was found in D1's list of operations, rather than told by D1's answer.
-    #[serde(default)]
     pub(super) looked_up: bool,
     pub(super) at: String,
 }
 
-/// How a request ended.
+/// How a line ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Ending {
@@ -64,6 +83,10 @@ pub(super) enum Ending {
     Refused,
     NotSent,
     Unknown,
+    /// It was not sent, because an earlier line of its card is not known to be done.
+    HeldBack,
+    /// It cannot be used, and was left out.
+    Bad,
 }
 
 impl Ending {
@@ -73,6 +96,8 @@ impl Ending {
             Self::Refused => "refused",
             Self::NotSent => "notSent",
             Self::Unknown => "unknown",
+            Self::HeldBack => "heldBack",
+            Self::Bad => "bad",
         }
     }
 }
@@ -90,7 +115,8 @@ impl Entry {
     pub(super) fn begun(facts: &Facts, correlation_id: Option<&CorrelationId>) -> Self {
         Self::Begun {
             begun: facts.number,
-            digest: facts.digest.clone(),
+            key: facts.key.clone(),
+            digest: format!("{:032x}", facts.digest),
             operation: facts.kind.name().to_owned(),
             card_id: CardId::to_string(&facts.card),
             correlation_id: correlation_id.map(ToString::to_string),
@@ -101,12 +127,13 @@ impl Entry {
 
 impl Ended {
     /// What an answer, or its absence, says.
-    pub(super) fn of(line: u64, result: &Result<Receipt, Error>) -> Self {
+    pub(super) fn of(facts: &Facts, result: &Result<Receipt, Error>) -> Self {
         match result {
             Ok(receipt) => Self {
                 http_status: Some(receipt.http_status()),
                 operation_id: receipt.operation_id().and_then(|id| kept(id.as_str())),
-                ..Self::new(line, Ending::Done)
+                correlation_id: Some(receipt.correlation_id().to_string()),
+                ..Self::new(facts, Ending::Done)
             },
             Err(error) => {
                 let outcome = match error.outcome() {
@@ -119,35 +146,116 @@ impl Ended {
                         || outcome == Ending::Refused
                             // A refused token says nothing of the line.
                             && (error.is_retryable() || error.kind() == ErrorKind::TokenRejected),
+                    no_access: Exit::of(error) == Exit::Auth,
                     http_status: error.status(),
                     kind: Some(report::kind(error.kind())),
-                    ..Self::new(line, outcome)
+                    message: Some(error.to_string()),
+                    correlation_id: error.correlation_id().map(ToString::to_string),
+                    ..Self::new(facts, outcome)
                 }
             }
         }
     }
 
     /// That nothing is known but the outcome.
-    pub(super) fn new(line: u64, outcome: Ending) -> Self {
+    pub(super) fn new(facts: &Facts, outcome: Ending) -> Self {
+        Self {
+            key: facts.key.clone(),
+            operation: Some(facts.kind.name().to_owned()),
+            card_id: Some(CardId::to_string(&facts.card)),
+            ..Self::bare(facts.number, outcome)
+        }
+    }
+
+    /// That D1's list of operations told.
+    pub(super) fn looked_up(facts: &Facts, outcome: Ending, operation_id: Option<&str>) -> Self {
+        Self {
+            operation_id: operation_id.and_then(kept),
+            looked_up: true,
+            ..Self::new(facts, outcome)
+        }
+    }
+
+    /// That the line is held back, since an earlier one of its card ended so.
+    pub(super) fn held_back(facts: &Facts, line: u64, outcome: Ending) -> Self {
+        let message = match outcome {
+            Ending::Refused => format!("held back: line {line} of the same card was refused"),
+            Ending::NotSent => format!("held back: line {line} of the same card was not sent"),
+            Ending::Unknown => {
+                format!("held back: the outcome of line {line} of the same card is unknown")
+            }
+            Ending::Done | Ending::HeldBack | Ending::Bad => {
+                format!("held back: line {line} of the same card is not done")
+            }
+        };
+        Self {
+            message: Some(message),
+            ..Self::new(facts, Ending::HeldBack)
+        }
+    }
+
+    /// That the line is bad, and why.
+    pub(super) fn bad(line: &BadLine) -> Self {
+        Self {
+            message: Some(line.rule.clone()),
+            ..Self::bare(line.number, Ending::Bad)
+        }
+    }
+
+    /// What is known of a line that was begun, and whose end nobody wrote down.
+    pub(super) fn in_doubt(
+        line: u64,
+        key: Option<String>,
+        operation: String,
+        card_id: String,
+        correlation_id: Option<String>,
+    ) -> Self {
+        let message = "its outcome was not written down: the run ended before, or has not ended";
+        Self {
+            key,
+            operation: Some(operation),
+            card_id: Some(card_id),
+            correlation_id,
+            message: Some(message.to_owned()),
+            ..Self::bare(line, Ending::Unknown)
+        }
+    }
+
+    /// That nothing is known but the line and its outcome.
+    pub(super) fn bare(line: u64, outcome: Ending) -> Self {
         Self {
             ended: line,
+            key: None,
+            operation: None,
+            card_id: None,
             outcome,
             again: outcome == Ending::NotSent,
+            no_access: false,
             http_status: None,
             operation_id: None,
             kind: None,
+            message: None,
+            correlation_id: None,
             looked_up: false,
             at: now(),
         }
     }
 
-    /// That D1's list of operations told.
-    pub(super) fn looked_up(line: u64, outcome: Ending, operation_id: Option<&str>) -> Self {
-        Self {
-            operation_id: operation_id.and_then(kept),
-            looked_up: true,
-            ..Self::new(line, outcome)
-        }
+    /// What is printed of it.
+    pub(super) fn printed(&self) -> Value {
+        json!({
+            "line": self.ended,
+            "key": self.key,
+            "operation": self.operation,
+            "cardId": self.card_id,
+            "outcome": self.outcome.name(),
+            "httpStatus": self.http_status,
+            "operationId": self.operation_id,
+            "kind": self.kind,
+            "message": self.message,
+            "correlationId": self.correlation_id,
+            "lookedUp": self.looked_up,
+        })
     }
 }
 
@@ -157,7 +265,7 @@ fn kept(id: &str) -> Option<String> {
     Some(id.to_string())
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     written(OffsetDateTime::now_utc())
 }
 

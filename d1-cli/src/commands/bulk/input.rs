@@ -1,4 +1,4 @@
-//! Where the lines come from: a file, which can be read twice, or a stream, which can not.
+//! Where the lines come from. They are read twice: nothing is sent before all of them were looked through.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::line::{BadLine, Line};
+use super::spool::Spool;
 use crate::credentials::standard_input;
 use crate::failure::Failure;
 use crate::text::{masked, printable};
@@ -23,77 +24,70 @@ const AHEAD: usize = 64;
 
 /// What the bulk is to do.
 pub(super) enum Input {
-    File(File),
-    /// Standard input as it comes.
-    Stream,
-    /// Standard input, all of it.
-    Held(Vec<Zeroizing<Vec<u8>>>),
+    /// A file, and how long it was when it was opened: what is appended meanwhile was not looked through.
+    File(File, u64),
+    /// Standard input or a pipe with a name, read to its end.
+    Spool(Spool),
 }
 
 /// A line that was read, or why it cannot be used.
 pub(super) type Item = Result<Line, BadLine>;
 
 impl Input {
-    /// Opens the input. What has to be read twice and cannot be is held in memory.
-    pub(super) fn open(path: &Path, twice: bool) -> Result<Self, Failure> {
-        let bad = |error: io::Error| {
+    /// Opens a file, or reads a stream to its end.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        Self::opened(path).map_err(|error| {
             let rule = format!("cannot be read: {}", error.kind());
             Failure::input(name(path), rule)
-        };
-        let stream: Box<dyn Read> = if path.as_os_str() == "-" {
-            if !twice {
-                return Ok(Self::Stream);
-            }
-            standard_input().map_err(bad)?
-        } else {
-            let file = File::open(path).map_err(bad)?;
-            let metadata = file.metadata().map_err(bad)?;
-            if metadata.is_file() {
-                return Ok(Self::File(file));
-            }
-            if metadata.is_dir() {
-                return Err(bad(io::ErrorKind::IsADirectory.into()));
-            }
-            // A pipe with a name.
-            Box::new(file)
-        };
-        let lines = Lines::new(stream).map(|line| line.map(|(_, text)| text));
-        lines
-            .collect::<io::Result<_>>()
-            .map(Self::Held)
-            .map_err(bad)
+        })
     }
 
-    /// Whether it can be looked through before anything is sent.
-    pub(super) fn can_be_read_twice(&self) -> bool {
-        !matches!(self, Self::Stream)
+    fn opened(path: &Path) -> io::Result<Self> {
+        if is_standard_input(path) {
+            return Ok(Self::Spool(Spool::of(standard_input()?)?));
+        }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if metadata.is_file() {
+            return Ok(Self::File(file, metadata.len()));
+        }
+        Ok(Self::Spool(Spool::of(file)?))
+    }
+
+    /// Whether it is a file, beside which a journal can stand.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::File(..))
+    }
+
+    /// Reads it from its beginning.
+    fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self {
+            Self::File(file, length) => {
+                let mut file = file.try_clone()?;
+                file.seek(SeekFrom::Start(0))?;
+                Ok(Box::new(file.take(*length)))
+            }
+            Self::Spool(spool) => Ok(Box::new(spool.reader()?)),
+        }
     }
 
     /// Looks at every line, in its order.
     pub(super) fn look_through(
-        &mut self,
+        &self,
         mut look: impl FnMut(Item) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        match self {
-            Self::File(file) => {
-                file.seek(SeekFrom::Start(0))?;
-                for line in Lines::new(&mut *file) {
-                    let (number, text) = line?;
-                    parsed(number, &text).map_or(Ok(()), &mut look)?;
-                }
-            }
-            Self::Held(lines) => {
-                for (number, text) in (1..).zip(lines) {
-                    parsed(number, text).map_or(Ok(()), &mut look)?;
-                }
-            }
-            Self::Stream => {}
+        for line in Lines::new(self.reader()?) {
+            let (number, text) = line?;
+            parsed(number, &text).map_or(Ok(()), &mut look)?;
         }
         Ok(())
     }
 
-    /// Gives the lines as they are wanted. They are read by a thread of their own, for a terminal or a pipe
-    /// may keep it waiting for ever.
+    /// Gives the lines as they are wanted. They are read by a thread of their own, for a disk may keep it
+    /// waiting.
     pub(super) fn into_items(self) -> mpsc::Receiver<io::Result<Item>> {
         let (sender, receiver) = mpsc::channel(AHEAD);
         thread::spawn(move || {
@@ -103,42 +97,31 @@ impl Input {
         receiver
     }
 
-    fn give(self, to: &mpsc::Sender<io::Result<Item>>) -> Option<()> {
-        let one = |number, text: &[u8]| match parsed(number, text) {
-            Some(item) => to.blocking_send(Ok(item)).ok(),
-            None => Some(()),
+    fn give(&self, to: &mpsc::Sender<io::Result<Item>>) -> Option<()> {
+        let reader = match self.reader() {
+            Ok(reader) => reader,
+            Err(error) => return to.blocking_send(Err(error)).ok(),
         };
-        let all = |reader: Box<dyn Read>| {
-            for line in Lines::new(reader) {
-                match line {
-                    Ok((number, text)) => one(number, &text)?,
-                    Err(error) => return to.blocking_send(Err(error)).ok(),
-                }
-            }
-            Some(())
-        };
-        match self {
-            Self::File(mut file) => match file.seek(SeekFrom::Start(0)) {
-                Ok(_) => all(Box::new(file)),
-                Err(error) => to.blocking_send(Err(error)).ok(),
-            },
-            Self::Stream => match standard_input() {
-                Ok(stream) => all(stream),
-                Err(error) => to.blocking_send(Err(error)).ok(),
-            },
-            Self::Held(lines) => {
-                for (number, text) in (1..).zip(lines) {
-                    one(number, &text)?;
-                }
-                Some(())
+        for line in Lines::new(reader) {
+            let item = match line {
+                Ok((number, text)) => parsed(number, &text).map(Ok),
+                Err(error) => Some(Err(error)),
+            };
+            if let Some(item) = item {
+                to.blocking_send(item).ok()?;
             }
         }
+        Some(())
     }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// What an input is called.
 pub(super) fn name(path: &Path) -> String {
-    if path.as_os_str() == "-" {
+    if is_standard_input(path) {
         return "standard input".to_owned();
     }
     printable(&masked(&path.display().to_string()))

@@ -12,7 +12,6 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::entry::Entry;
-use crate::failure::Failure;
 
 /// A journal that is written.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ impl Journal {
     }
 
     /// Begins a new one. One that exists is never written over.
-    pub(super) fn create(path: &Path, header: &Entry) -> Result<Self, Failure> {
+    pub(super) fn create(path: &Path, first: &[Entry]) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -41,45 +40,52 @@ impl Journal {
             use std::os::unix::fs::OpenOptionsExt as _;
             options.mode(0o600);
         }
-        let mut file = options.open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => bad(
-                "--journal",
-                path,
-                "exists: go on with it by --resume, or give another name",
-            ),
-            kind => bad("--journal", path, &format!("cannot be made: {kind}")),
-        })?;
-        lock("--journal", path, &file)?;
-        file.write_all(&line(header)?)?;
-        file.sync_all()?;
+        let file = options.open(path)?;
+        file.lock()?;
+        let journal = Self::start(file, first)?;
         sync_folder(path)?;
-        Ok(Self::start(file))
+        Ok(journal)
     }
 
     /// Goes on with one, whose first `length` bytes are whole.
-    pub(super) fn go_on(mut file: File, length: u64) -> io::Result<Self> {
+    pub(super) fn go_on(mut file: File, length: u64, first: &[Entry]) -> io::Result<Self> {
         file.set_len(length)?;
         file.seek(SeekFrom::Start(length))?;
-        file.sync_all()?;
-        Ok(Self::start(file))
+        Self::start(file, first)
     }
 
-    fn start(file: File) -> Self {
+    fn start(mut file: File, first: &[Entry]) -> io::Result<Self> {
+        let lines: Vec<_> = first.iter().map(line).collect::<io::Result<_>>()?;
+        file.write_all(&lines.concat())?;
+        file.sync_all()?;
         let (sender, receiver) = channel();
         thread::spawn(move || write(file, &receiver));
-        Self {
+        Ok(Self {
             writer: Some(sender),
-        }
+        })
     }
 
-    /// Appends an entry; what is returned ends when it is on the disk.
+    /// Appends an entry, after all that were appended before. What is returned ends when it is on the disk, and
+    /// need not be awaited for that.
     pub(super) fn append(
         &self,
         entry: &Entry,
     ) -> impl Future<Output = io::Result<()>> + Send + use<> {
+        self.write(line(entry))
+    }
+
+    /// Ends when all that was appended is on the disk.
+    pub(super) async fn synced(&self) -> io::Result<()> {
+        self.write(Ok(Vec::new())).await
+    }
+
+    fn write(
+        &self,
+        line: io::Result<Vec<u8>>,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
         let sent = self.writer.as_ref().map(|writer| {
             let (written, wait) = oneshot::channel();
-            let line = line(entry)?;
+            let line = line?;
             let sent = writer.send(Append { line, written });
             sent.map_err(|_| gone())?;
             Ok(wait)
@@ -126,21 +132,13 @@ fn write(mut file: File, appends: &Receiver<Append>) {
     }
 }
 
-/// Two runs with one journal would send lines twice.
-pub(super) fn lock(flag: &str, path: &Path, file: &File) -> Result<(), Failure> {
+/// Locks the journal of an earlier run: two runs with one journal would send lines twice.
+pub(super) fn lock(file: &File) -> Result<(), String> {
     match file.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(bad(flag, path, "is in use by another run")),
-        Err(TryLockError::Error(error)) => Err(bad(
-            flag,
-            path,
-            &format!("cannot be locked: {}", error.kind()),
-        )),
+        Err(TryLockError::WouldBlock) => Err("is in use by another run".to_owned()),
+        Err(TryLockError::Error(error)) => Err(format!("cannot be locked: {}", error.kind())),
     }
-}
-
-pub(super) fn bad(flag: &str, path: &Path, rule: &str) -> Failure {
-    Failure::input(format!("{flag} {}", path.display()), rule)
 }
 
 /// A new file is there after a crash only once its folder is on the disk.

@@ -65,18 +65,31 @@ struct Written {
     encrypted_data: Option<String>,
 }
 
+/// The ids of a line's card: the one that it names, and the one that a renewal gives.
+pub(super) type Ids<'a> = (&'a str, Option<&'a str>);
+
 /// What a line asks for, without card data.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub(super) number: u64,
     /// Of everything that is said here and is no card data: a digest of a PAN could be guessed.
-    pub(super) digest: String,
+    pub(super) digest: u128,
     pub(super) key: Option<String>,
     pub(super) kind: Kind,
     pub(super) card: CardId,
     pub(super) reason: Option<Reason>,
     pub(super) reason_code: ReasonCode,
     pub(super) new_card: Option<CardId>,
+}
+
+impl Facts {
+    /// The ids of the card.
+    pub(super) fn ids(&self) -> Ids<'_> {
+        (
+            self.card.as_str(),
+            self.new_card.as_ref().map(CardId::as_str),
+        )
+    }
 }
 
 /// A line that can be sent.
@@ -226,7 +239,7 @@ impl Written {
     }
 
     /// What binds a journal to this line.
-    fn digest(&self) -> String {
+    fn digest(&self) -> u128 {
         let said = json!([
             self.key,
             self.operation,
@@ -239,12 +252,10 @@ impl Written {
             self.credentials.is_some(),
             self.encrypted_data.is_some(),
         ]);
-        let digest = sha256(said.to_string().as_bytes());
+        let digest = sha256(said.to_string().as_bytes()).into_iter();
         digest
-            .iter()
             .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+            .fold(0, |digest, byte| digest << 8 | u128::from(byte))
     }
 }
 

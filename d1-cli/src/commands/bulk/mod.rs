@@ -2,21 +2,28 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | Where do lines come from, and what may stand in one? | [`input`], [`line`] |
+//! | Where do lines come from, and what may stand in one? | [`input`], [`spool`], [`line`] |
+//! | What is looked at before anything is sent? | [`prepare`], [`survey`] |
 //! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
-//! | What does an old journal say? | [`resume`] |
+//! | What does an old journal say? | [`resume`], [`past`], [`report`] |
 //! | Did D1 carry out what nobody saw the end of? | [`look_back`] |
-//! | How are lines sent? | [`run`], [`interrupt`] |
-//! | What is printed? | [`tally`], [`progress`] |
+//! | How are lines sent, and in which order? | [`run`], [`order`] |
+//! | What is printed? | [`tally`], [`counts`], [`progress`] |
 
+mod counts;
 mod entry;
 mod input;
 mod journal;
 mod line;
 mod look_back;
+mod order;
+mod past;
+mod prepare;
 mod progress;
+mod report;
 mod resume;
 mod run;
+mod spool;
 mod survey;
 mod tally;
 
@@ -24,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use d1_facade::{Client, Error};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
@@ -37,18 +44,19 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::look_up;
-use crate::output::Output;
+use crate::output::{Format, Output};
 use crate::prompt;
 use entry::{Ended, Ending, Entry};
-use input::{Input, Item};
+use input::Input;
 use journal::Journal;
-use line::{BadLine, Facts, Kind};
+use line::Facts;
 use look_back::{InDoubt, Ourselves, Verdict, look_back};
+use past::Past;
+use prepare::{Place, Prepared};
 use progress::Progress;
-use resume::Past;
 use run::{Plan, lock};
 use survey::Survey;
-use tally::Tally;
+use tally::{About, Tally};
 
 /// Printed below the help, before the exit codes.
 pub(super) const LINES: &str = r#"A line: {"operation":"suspend","cardId":"ReplaceMe01","reasonCode":"CARD_LOST","reason":"lost","key":"row 1"}
@@ -58,13 +66,44 @@ pub(super) const LINES: &str = r#"A line: {"operation":"suspend","cardId":"Repla
   reasonCode, reason
   of renew: newCardId, state, americanExpress, and either credentials
     ({"pan","exp","psn","auxiliaryPan","auxiliaryExp"}) or encryptedData (a JWE)
-Lines are carried out in any order, also at the same time: name a card once.
+Cards run side by side. The lines of one card run in their order: each is sent when the one before is known
+to be done. When that was refused, was not sent or has an unknown outcome, the rest of the card is held back.
 
-The exit code is the first of these that applies: 5 a line has an unknown outcome, 6 no access, 4 a line was
-not sent or the run ended early, 3 a line was refused, 2 a line is bad, 0."#;
+Nothing is sent before all lines were looked at. Without --journal, the journal of cards.ndjson is
+cards.ndjson.journal (then cards.ndjson.2.journal and so on), that of standard input d1-bulk.journal.
+
+Totals and exit code are those of the whole job, earlier runs included. The code is the first of these that
+applies: 5 a line has an unknown outcome, 6 no access, 4 a line was not sent, was held back or was not begun,
+3 a line was refused, 2 a line is bad, 0."#;
+
+/// How many of the lines that are not done are listed at the end.
+const MOST_LISTED: usize = 10_000;
 
 #[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct BulkCommand {
+    #[command(subcommand)]
+    report: Option<ReportCommand>,
+    #[command(flatten)]
+    run: Option<RunFlags>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReportCommand {
+    /// Prints the totals of a journal and its lines that are not done; offline
+    Report {
+        /// The journal of a bulk, also of one that runs
+        journal: PathBuf,
+    },
+}
+
+/// What a run is asked for.
+#[derive(Debug, Args)]
+struct RunFlags {
     /// The requests, one JSON object a line; - for standard input
     file: PathBuf,
     /// How many requests are under way at once at most
@@ -78,14 +117,20 @@ pub(crate) struct BulkCommand {
     /// How many requests are sent per second at most
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
-    /// Writes down, in this new file, each request before it is sent and what became of it
+    /// The new file in which each request is written down before it is sent, and its outcome after
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     journal: Option<PathBuf>,
+    /// Writes no journal: a run that ends early cannot be resumed
+    #[arg(long, conflicts_with_all = ["journal", "resume"])]
+    no_journal: bool,
     /// Goes on with the run of this journal: finished lines are not repeated, and those in doubt are looked up
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Sends nothing if any line is bad
+    /// Sends the other lines where lines are bad; without it nothing is sent then
     #[arg(long)]
+    skip_bad_lines: bool,
+    /// Sends nothing if any line is bad, as is the default
+    #[arg(long, hide = true, conflicts_with = "skip_bad_lines")]
     strict: bool,
     /// Lets lines delete cards, and does not ask
     #[arg(long, short)]
@@ -111,55 +156,58 @@ fn rate(text: &str) -> Result<f64, &'static str> {
     }
 }
 
-/// Why a line that deletes a card is refused.
-const DELETE_RULE: &str = "operation delete needs --yes: it cannot be undone";
-
-/// The item, unless it deletes a card and must not.
-fn permitted(item: Item, deletes: bool) -> Item {
-    match item {
-        Ok(line) if line.facts.kind == Kind::Delete && !deletes => Err(BadLine {
-            number: line.facts.number,
-            rule: DELETE_RULE.to_owned(),
-        }),
-        other => other,
+impl BulkCommand {
+    pub(crate) async fn run(
+        self,
+        config: impl FnOnce() -> Result<Config, Failure>,
+        output: &Output,
+    ) -> Result<Exit, Failure> {
+        match (self.report, self.run) {
+            (Some(ReportCommand::Report { journal }), _) => report::report(&journal, output),
+            (None, Some(flags)) if flags.dry_run => flags.show(&config()?, output).await,
+            (None, Some(flags)) => flags.run(&config()?, output).await,
+            (None, None) => Err(Failure::input("<FILE>", "is missing")),
+        }
     }
 }
 
-/// What a run begins with.
-struct Prepared {
-    input: Input,
-    /// What the input is called.
-    name: String,
-    survey: Survey,
-    past: Past,
-    /// Whether lines may delete cards.
-    deletes: bool,
-    journal: Journal,
-}
-
-impl BulkCommand {
-    pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        if self.dry_run {
-            return self.show(config, output).await;
-        }
+impl RunFlags {
+    async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         let client = connect::client(config)?;
+        let place = Place {
+            host: connect::base_url(config)?.trim_end_matches('/').to_owned(),
+            issuer: connect::issuer(config)?.to_string(),
+        };
         let Prepared {
             input,
             name,
             survey,
             past,
-            deletes,
+            earlier,
             journal,
-        } = self.prepare(config)?;
-        let total = input.can_be_read_twice().then_some(survey.lines);
-        let progress = Progress::new(total, output.is_quiet());
-        let tally = Mutex::new(Tally::new(*output, progress, name));
+            journal_path,
+        } = Prepared::new(&self, &place, output.format == Format::Json)?;
         let ourselves = Ourselves {
-            issuer: connect::issuer(config)?.to_string(),
+            issuer: place.issuer.clone(),
             aggregator: config
                 .get(Name::AggregatorId)
                 .map(|setting| setting.text.clone()),
         };
+        let about = About {
+            is_report: false,
+            journal: journal_path.as_deref().map(input::name),
+            base_url: place.host,
+            issuer: place.issuer,
+            lines: survey.lines,
+            bad_lines: survey.bad_lines,
+        };
+        let progress = Progress::new(survey.lines, output.is_quiet());
+        let mut tally = Tally::new(*output, progress, about, &past);
+        earlier.iter().for_each(|ended| tally.list(ended));
+        if let (Some(path), None, None) = (&journal_path, &self.journal, &self.resume) {
+            tally.note(&format!("journal: {}", input::name(path)));
+        }
+        let tally = Mutex::new(tally);
         // From here on: until now an interruption has nothing to tidy up.
         let mut interrupts = Interrupts::listen()?;
         let verdicts = self.look_back(&client, &ourselves, survey.in_doubt.clone(), &tally);
@@ -178,9 +226,11 @@ impl BulkCommand {
             client: &client,
             journal: &journal,
             past: &past,
+            input: &name,
             concurrency: self.concurrency.0 as usize,
             rate: self.rate,
-            deletes,
+            deletes: self.may_delete(),
+            skips_bad_lines: self.skip_bad_lines,
             run_id: &run_id()?,
             keep_unknown: self.confirm,
         };
@@ -195,51 +245,9 @@ impl BulkCommand {
         ran.failure.map_or(Ok(exit), Err)
     }
 
-    /// Opens and looks through everything before anything is sent, and refuses what must be.
-    fn prepare(&self, config: &Config) -> Result<Prepared, Failure> {
-        let host = connect::base_url(config)?.trim_end_matches('/').to_owned();
-        let issuer = connect::issuer(config)?.to_string();
-        let name = input::name(&self.file);
-        let mut input = Input::open(&self.file, self.strict || self.resume.is_some())?;
-        let opened = match &self.resume {
-            Some(path) => Some(resume::open(path, &host, &issuer)?),
-            None => None,
-        };
-        let (file, past) = match opened {
-            Some(opened) => (Some((opened.file, opened.length)), opened.past),
-            None => (None, Past::default()),
-        };
-        let survey = Survey::of(&mut input, &name, &past)?;
-        let deletes = self.may_delete(&survey, &host)?;
-        if self.strict {
-            survey.refuse_bad_lines(&name, deletes)?;
-        }
-        let journal = match (file, &self.journal) {
-            (Some((file, length)), _) => Journal::go_on(file, length)?,
-            (None, Some(path)) => Journal::create(path, &Entry::header(&host, &issuer))?,
-            (None, None) => Journal::none(),
-        };
-        Ok(Prepared {
-            input,
-            name,
-            survey,
-            past,
-            deletes,
-            journal,
-        })
-    }
-
-    /// Whether lines may delete cards: `--yes`, or the person at the terminal says so.
-    fn may_delete(&self, survey: &Survey, host: &str) -> Result<bool, Failure> {
-        if self.yes || survey.deletes == 0 || !prompt::can_ask() {
-            return Ok(self.yes);
-        }
-        let question = format!(
-            "{} lines delete a card at {host}. This cannot be undone. Go on?",
-            survey.deletes
-        );
-        prompt::confirm(false, &question)?;
-        Ok(true)
+    /// Whether lines may delete cards: `--yes`, or there is a terminal at which a person can agree.
+    fn may_delete(&self) -> bool {
+        self.yes || prompt::can_ask()
     }
 
     /// Finds out what became of the lines that an earlier run left in doubt.
@@ -306,9 +314,9 @@ impl BulkCommand {
                 _ => continue,
             };
             let id = found.fields.get("operationId").and_then(|id| id.as_str());
-            let ended = Ended::looked_up(facts.number, ending, id);
+            let ended = Ended::looked_up(&facts, ending, id);
             journal.append(&Entry::Ended(ended.clone())).await?;
-            lock(tally).resolved(&facts, &ended)?;
+            lock(tally).resolved(&ended)?;
         }
         Ok(())
     }
@@ -317,30 +325,26 @@ impl BulkCommand {
     async fn show(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         let mut catcher = Catcher::start(config).await?;
         let name = input::name(&self.file);
-        let mut input = Input::open(&self.file, self.strict)?;
-        if self.strict {
-            Survey::of(&mut input, &name, &Past::default())?.refuse_bad_lines(&name, true)?;
-        }
+        let input = Input::open(&self.file)?;
+        let survey = Survey::of(&input, &name, &Past::default(), true)?;
+        survey.judge_bad_lines(&name, self.skip_bad_lines)?;
         let mut items = input.into_items();
-        let mut exit = Exit::Done;
         while let Some(item) = items.recv().await {
-            match item? {
-                Ok(line) => {
-                    let request = line.request(catcher.client(), None);
-                    let requests = stream::iter([((), request)]);
-                    let outcomes = catcher.client().bulk().run(requests);
-                    let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
-                    for outcome in outcomes.collect::<Vec<_>>().await {
-                        dry_run::print(output, &catcher.caught(outcome.result)?)?;
-                    }
-                }
-                Err(bad) => {
-                    crate::say(&format!("{name}, {bad}"));
-                    exit = Exit::BadInput;
-                }
+            let Ok(line) = item? else {
+                continue;
+            };
+            let request = line.request(catcher.client(), None);
+            let requests = stream::iter([((), request)]);
+            let outcomes = catcher.client().bulk().run(requests);
+            let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
+            for outcome in outcomes.collect::<Vec<_>>().await {
+                dry_run::print(output, &catcher.caught(outcome.result)?)?;
             }
         }
-        Ok(exit)
+        Ok(match survey.bad_lines {
+            0 => Exit::Done,
+            _ => Exit::BadInput,
+        })
     }
 }
 
@@ -360,18 +364,21 @@ async fn clear_doubts(
     for (line, verdict) in verdicts {
         let facts = &line.facts;
         let ended = match verdict {
-            Verdict::Done(id) => Ended::looked_up(facts.number, Ending::Done, id.as_deref()),
-            Verdict::Absent => Ended::looked_up(facts.number, Ending::NotSent, None),
+            Verdict::Done(id) => Ended::looked_up(facts, Ending::Done, id.as_deref()),
+            Verdict::Absent => Ended::looked_up(facts, Ending::NotSent, None),
             Verdict::CannotTell(why) => {
                 lock(tally).still_unknown(facts, &why)?;
                 continue;
             }
         };
         journal.append(&Entry::Ended(ended.clone())).await?;
+        let before = past.known(facts.number);
         if ended.outcome == Ending::Done {
-            lock(tally).ended(facts, &ended, None)?;
+            lock(tally).ended(&ended, before)?;
+        } else {
+            lock(tally).learned(&ended, before);
         }
-        past.resolve(facts.number, ended);
+        past.resolve(&ended);
     }
     Ok(past)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-use super::tally::Counts;
+use super::counts::Counts;
 
 /// How often a line is printed where there is no bar.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
@@ -14,13 +14,13 @@ pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// How far a bulk is.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
-    total: Option<u64>,
+    total: u64,
     began: Instant,
 }
 
 impl Progress {
-    /// Of so many lines, where that is known.
-    pub(super) fn new(total: Option<u64>, quiet: bool) -> Self {
+    /// Of so many lines.
+    pub(super) fn new(total: u64, quiet: bool) -> Self {
         let wanted = !quiet && io::stderr().is_terminal();
         Self {
             bar: wanted.then(|| bar(total)),
@@ -31,31 +31,28 @@ impl Progress {
 
     pub(super) fn show(&self, counts: Counts) {
         if let Some(bar) = &self.bar {
-            bar.set_position(all(counts));
-            bar.set_message(format!("{} errors", errors(counts)));
+            bar.set_position(counts.all());
+            bar.set_message(format!("{} errors", counts.errors()));
         }
     }
 
     /// The line that is printed where there is no bar.
-    pub(super) fn line(&self, counts: Counts) -> Option<String> {
+    pub(super) fn line(&self, job: Counts, run: Counts) -> Option<String> {
         if self.bar.is_some() {
             return None;
         }
-        let now = all(counts) - counts.finished_before;
-        let rate = now as f64 / self.began.elapsed().as_secs_f64().max(0.001);
-        let of = self
-            .total
-            .map(|total| format!("/{total}"))
-            .unwrap_or_default();
-        let left = self.total.filter(|_| rate > 0.0).map(|total| {
-            let left = total.saturating_sub(all(counts)) as f64 / rate;
+        let rate = run.all() as f64 / self.began.elapsed().as_secs_f64().max(0.001);
+        let left = self.total.saturating_sub(job.all()) as f64 / rate;
+        let left = if rate > 0.0 {
             format!(", {left:.0} s left")
-        });
+        } else {
+            String::new()
+        };
         Some(format!(
-            "{}{of} lines, {} errors, {rate:.0}/s{}",
-            all(counts),
-            errors(counts),
-            left.unwrap_or_default()
+            "{}/{} lines, {} errors, {rate:.0}/s{left}",
+            job.all(),
+            self.total,
+            job.errors()
         ))
     }
 
@@ -76,25 +73,9 @@ impl Progress {
     }
 }
 
-fn all(counts: Counts) -> u64 {
-    counts.done + counts.finished_before + errors(counts)
-}
-
-fn errors(counts: Counts) -> u64 {
-    counts.bad + counts.refused + counts.not_sent + counts.unknown
-}
-
-fn bar(total: Option<u64>) -> ProgressBar {
-    let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            "[{bar:30}] {pos}/{len} lines, {msg}, {per_sec}, {eta} left",
-        ),
-        None => (
-            ProgressBar::no_length(),
-            "{spinner} {pos} lines, {msg}, {per_sec}",
-        ),
-    };
+fn bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let template = "[{bar:30}] {pos}/{len} lines, {msg}, {per_sec}, {eta} left";
     // Should the template not be understood, the bar looks otherwise.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));

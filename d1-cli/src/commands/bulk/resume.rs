@@ -1,46 +1,17 @@
-//! Reads the journal of a run that ended early: which lines are finished, and which are in doubt.
+//! Reads the journal of earlier runs.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
-use time::OffsetDateTime;
-
-use super::entry::{Ended, Ending, Entry, FORMAT, time};
-use super::journal::{bad, lock};
-use super::line::Facts;
+use super::MOST_LISTED;
+use super::entry::{Ended, Ending, Entry, FORMAT};
+use super::journal::lock;
+use super::past::Past;
 use crate::failure::Failure;
-
-const FLAG: &str = "--resume";
 
 /// How a journal begins, whatever it is for: a crash may have left no more of it.
 const FIRST: &[u8] = b"{\"journal\":";
-
-/// What a journal says of a line.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Known {
-    pub(super) digest: String,
-    pub(super) begun_at: OffsetDateTime,
-    /// What became of it; `None` where nobody wrote that down.
-    pub(super) ended: Option<Ended>,
-}
-
-/// What is to be done with a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It was not begun, or is known not to have been carried out.
-    ToDo,
-    /// It may have been carried out: to be looked up, and not to be repeated.
-    InDoubt,
-    Finished(Ending),
-}
-
-/// What a journal says.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    pub(super) lines: HashMap<u64, Known>,
-}
 
 /// A journal that is to go on.
 pub(super) struct Opened {
@@ -51,144 +22,136 @@ pub(super) struct Opened {
 }
 
 /// Opens a journal for a run against this host and issuer.
-pub(super) fn open(path: &Path, base_url: &str, issuer: &str) -> Result<Opened, Failure> {
-    let unreadable =
-        |error: std::io::Error| bad(FLAG, path, &format!("cannot be read: {}", error.kind()));
+pub(super) fn open(path: &Path, base_url: &str, issuer: &str) -> Result<Opened, String> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
         .open(path)
         .map_err(unreadable)?;
     // First: what another run still writes must not be read.
-    lock(FLAG, path, &file)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
-    let (length, past) = read(&bytes, base_url, issuer).map_err(|rule| bad(FLAG, path, &rule))?;
+    lock(&file)?;
+    let (length, mut past) = read(BufReader::new(&mut file))?;
+    past.check_place(base_url, issuer)?;
+    past.forget_bad_lines();
     Ok(Opened { file, length, past })
 }
 
-/// Reads a journal. A crash may leave a last line that is cut off: it was not on the disk when anybody
-/// waited for it, so that nothing was done because of it, and it is left out. Anything else that cannot be
-/// read is not what this program wrote, and is refused.
-fn read(bytes: &[u8], base_url: &str, issuer: &str) -> Result<(u64, Past), String> {
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    if whole == 0 && FIRST.starts_with(bytes.get(..FIRST.len().min(bytes.len())).unwrap_or(bytes)) {
-        return Err("is empty: nothing was sent with it; begin anew with --journal".to_owned());
+impl Opened {
+    /// The lines that are not done, and why.
+    pub(super) fn not_done(&self) -> Result<Vec<Ended>, Failure> {
+        let mut lines = Vec::new();
+        (&self.file).rewind()?;
+        each_line(
+            BufReader::new(&self.file).take(self.length),
+            &self.past,
+            |ended| {
+                let room = lines.len() < MOST_LISTED && ended.outcome != Ending::Done;
+                lines.extend(room.then_some(ended));
+                Ok(())
+            },
+        )?;
+        Ok(lines)
     }
-    let mut past = Past::default();
-    let mut has_header = false;
-    let lines = bytes.get(..whole).unwrap_or_default();
-    for (number, line) in (1..).zip(lines.split_inclusive(|byte| *byte == b'\n')) {
-        let entry = serde_json::from_slice(line)
-            .map_err(|_| format!("line {number} is not one of a journal of d1 bulk"))?;
-        match entry {
-            Entry::Header {
-                journal,
-                base_url: host,
-                issuer_id,
-                ..
-            } if !has_header => {
-                check_header(&journal, (&host, base_url), (&issuer_id, issuer))?;
-                has_header = true;
-            }
-            _ if !has_header => return Err("does not begin as a journal of d1 bulk".to_owned()),
-            Entry::Header { .. } => return Err(format!("line {number} is a second beginning")),
+}
+
+fn unreadable(error: io::Error) -> String {
+    format!("cannot be read: {}", error.kind())
+}
+
+/// Reads a journal, which another process may be writing; and what was read, to be read again.
+pub(super) fn read_only(path: &Path) -> Result<(Past, impl BufRead + use<>), String> {
+    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let (length, past) = read(&mut reader)?;
+    reader.rewind().map_err(unreadable)?;
+    Ok((past, reader.take(length)))
+}
+
+/// Whether a file is the journal of a job with this very input that still has something to do.
+pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
+    // What cannot be read as a journal is somebody else's.
+    read_only(path).is_ok_and(|(past, _)| past.is_of(digest) && !past.has_ended())
+}
+
+/// Gives out what became of each line, as the last entry about it says.
+pub(super) fn each_line(
+    journal: impl BufRead,
+    past: &Past,
+    mut give: impl FnMut(Ended) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let mut failure = None;
+    let read = entries(journal, |number, entry| {
+        let ended = match entry {
+            Entry::Header { .. } | Entry::Run { .. } => return Ok(()),
             Entry::Begun {
-                begun, digest, at, ..
-            } => past.begun(begun, digest, &at, number)?,
-            Entry::Ended(ended) => past.ended(ended, number)?,
-        }
-    }
-    if !has_header {
-        return Err("does not begin as a journal of d1 bulk".to_owned());
-    }
-    Ok((whole as u64, past))
-}
-
-fn check_header(
-    journal: &str,
-    (host, base_url): (&str, &str),
-    (issuer_id, issuer): (&str, &str),
-) -> Result<(), String> {
-    if journal != FORMAT {
-        return Err("is of another version of d1 bulk".to_owned());
-    }
-    if host != base_url {
-        return Err("is of a run against another base-url".to_owned());
-    }
-    if issuer_id != issuer {
-        return Err("is of a run for another issuer-id".to_owned());
-    }
-    Ok(())
-}
-
-impl Past {
-    fn begun(&mut self, line: u64, digest: String, at: &str, number: u64) -> Result<(), String> {
-        let begun_at = time(at).ok_or_else(|| format!("line {number} has no time"))?;
-        let known = Known {
-            digest,
-            begun_at,
-            ended: None,
+                begun,
+                key,
+                operation,
+                card_id,
+                correlation_id,
+                ..
+            } => Ended::in_doubt(begun, key, operation, card_id, correlation_id),
+            Entry::Ended(ended) => ended,
         };
-        if let Some(before) = self.lines.insert(line, known) {
-            // Only what is known not to have been done is begun again.
-            if before.standing() != Standing::ToDo {
-                return Err(format!("line {number} begins what was not to be repeated"));
-            }
+        if past.is_last(ended.ended, number) {
+            failure = give(ended).err().or(failure.take());
         }
         Ok(())
-    }
-
-    fn ended(&mut self, ended: Ended, number: u64) -> Result<(), String> {
-        match self.lines.get_mut(&ended.ended) {
-            Some(known) => {
-                known.ended = Some(ended);
-                Ok(())
-            }
-            None => Err(format!("line {number} ends what was not begun")),
-        }
-    }
-
-    /// Takes down what was found out of a line.
-    pub(super) fn resolve(&mut self, line: u64, ended: Ended) {
-        if let Some(known) = self.lines.get_mut(&line) {
-            known.ended = Some(ended);
-        }
-    }
-
-    /// What is to be done with a line.
-    pub(super) fn standing(&self, line: u64) -> Standing {
-        self.lines
-            .get(&line)
-            .map_or(Standing::ToDo, Known::standing)
-    }
-
-    /// Refuses a line that is not the one that was journaled under its number.
-    pub(super) fn check(&self, facts: &Facts) -> Result<(), String> {
-        match self.lines.get(&facts.number) {
-            Some(known) if known.digest != facts.digest => Err(format!(
-                "line {} is not the one that the journal is of: give the same file",
-                facts.number
-            )),
-            _ => Ok(()),
-        }
-    }
+    });
+    read.map_err(|rule| Failure::input("the journal", rule))?;
+    failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
-impl Known {
-    fn standing(&self) -> Standing {
-        match &self.ended {
-            None => Standing::InDoubt,
-            Some(ended) => match ended.outcome {
-                Ending::Unknown => Standing::InDoubt,
-                Ending::NotSent => Standing::ToDo,
-                Ending::Refused if ended.again => Standing::ToDo,
-                outcome => Standing::Finished(outcome),
+/// Reads a journal, and how many bytes of it are whole.
+fn read(journal: impl BufRead) -> Result<(u64, Past), String> {
+    let mut past: Option<Past> = None;
+    let length = entries(journal, |number, entry| match (entry, &mut past) {
+        (
+            Entry::Header {
+                journal,
+                base_url,
+                issuer_id,
+                ..
             },
+            None,
+        ) => {
+            if journal != FORMAT {
+                return Err("is of another version of d1 bulk".to_owned());
+            }
+            past = Some(Past::of(base_url, issuer_id));
+            Ok(())
         }
+        (_, None) => Err("does not begin as a journal of d1 bulk".to_owned()),
+        (entry, Some(past)) => past.add(number, entry),
+    })?;
+    let past = past.ok_or("does not begin as a journal of d1 bulk")?;
+    Ok((length, past))
+}
+
+/// Reads the entries of a journal, and how many bytes of it are whole. A crash may leave a last line that is
+/// cut off: it was not on the disk when anybody waited for it, so that nothing was done because of it, and it
+/// is left out. Anything else that cannot be read is not what this program wrote, and is refused.
+fn entries(
+    mut journal: impl BufRead,
+    mut each: impl FnMut(u64, Entry) -> Result<(), String>,
+) -> Result<u64, String> {
+    let (mut length, mut number, mut line) = (0, 0, Vec::new());
+    loop {
+        line.clear();
+        let read = journal.read_until(b'\n', &mut line);
+        read.map_err(unreadable)?;
+        if line.last() != Some(&b'\n') {
+            let begins = FIRST.starts_with(line.get(..FIRST.len()).unwrap_or(&line));
+            return if number == 0 && begins {
+                Err("is empty: nothing was sent with it; begin anew with --journal".to_owned())
+            } else {
+                Ok(length)
+            };
+        }
+        number += 1;
+        length += line.len() as u64;
+        let entry = serde_json::from_slice(&line)
+            .map_err(|_| format!("line {number} is not one of a journal of d1 bulk"))?;
+        each(number, entry)?;
     }
 }
 
@@ -196,6 +159,7 @@ impl Known {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::past::Standing;
     use super::*;
 
     const HOST: &str = "https://host";
@@ -209,7 +173,7 @@ mod tests {
     }
 
     fn ended(line: u64, outcome: Ending) -> String {
-        serde_json::to_string(&Entry::Ended(Ended::new(line, outcome))).unwrap() + "\n"
+        serde_json::to_string(&Entry::Ended(Ended::bare(line, outcome))).unwrap() + "\n"
     }
 
     fn journal(lines: &[String]) -> String {
@@ -218,7 +182,7 @@ mod tests {
     }
 
     fn standings(text: &str) -> Vec<Standing> {
-        let (_, past) = read(text.as_bytes(), HOST, ISSUER).unwrap();
+        let (_, past) = read(text.as_bytes()).unwrap();
         (1..=5).map(|line| past.standing(line)).collect()
     }
 
@@ -251,11 +215,11 @@ mod tests {
         let text = whole.clone() + &ended(1, Ending::Done);
         for length in whole.len()..text.len() {
             let cut = text.get(..length).unwrap();
-            let (kept, past) = read(cut.as_bytes(), HOST, ISSUER).unwrap();
+            let (kept, past) = read(cut.as_bytes()).unwrap();
             assert_eq!(kept as usize, whole.len());
             assert_eq!(past.standing(1), Standing::InDoubt);
         }
-        let (kept, past) = read(text.as_bytes(), HOST, ISSUER).unwrap();
+        let (kept, past) = read(text.as_bytes()).unwrap();
         assert_eq!(kept as usize, text.len());
         assert_eq!(past.standing(1), Standing::Finished(Ending::Done));
     }
@@ -275,11 +239,13 @@ mod tests {
             (unbegun.as_str(), "line 2 ends what was not begun"),
             (twice.as_str(), "line 3 begins what was not to be repeated"),
         ] {
-            let refused = read(text.as_bytes(), HOST, ISSUER).unwrap_err();
+            let refused = read(text.as_bytes()).unwrap_err();
             assert!(refused.starts_with(rule), "{refused}");
         }
         let text = journal(&[]);
-        assert!(read(text.as_bytes(), "https://other", ISSUER).is_err());
-        assert!(read(text.as_bytes(), HOST, "ISSUER_B-1").is_err());
+        let (_, past) = read(text.as_bytes()).unwrap();
+        assert_eq!(past.check_place(HOST, ISSUER), Ok(()));
+        assert!(past.check_place("https://other", ISSUER).is_err());
+        assert!(past.check_place(HOST, "ISSUER_B-1").is_err());
     }
 }

@@ -1,7 +1,9 @@
-//! Sends the lines: each is in the journal before its request can leave, and its outcome after.
+//! Sends the lines: each is in the journal before its request can leave, and its outcome after. The lines of a
+//! card follow each other, see [`order`](super::order).
 
 use std::future::ready;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,15 +11,17 @@ use d1_facade::{
     BulkOutcome, BulkRequest, BulkStop, Client, CorrelationId, Error, ErrorKind, Receipt,
 };
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
-use tokio::sync::watch;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::entry::{Ended, Ending, Entry};
 use super::input::{Input, Item};
 use super::journal::Journal;
 use super::line::{Facts, Line};
+use super::order::Order;
+use super::past::{Past, Standing};
 use super::progress::EVERY;
-use super::resume::{Past, Standing};
+use super::survey::permitted;
 use super::tally::Tally;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -25,6 +29,9 @@ use crate::interrupt::Interrupts;
 /// How many lines are begun ahead of the one that is sent next: they share a sync of the journal, and are in
 /// doubt after a crash.
 const AHEAD: usize = 16;
+
+/// How many lines that are not sent are told before the journal has to be on the disk again.
+const UNWRITTEN: usize = 256;
 
 /// After how many lines in a row that could not be sent, and how long, the rest is left alone.
 const GIVE_UP_AFTER: (u32, Duration) = (5, Duration::from_secs(30));
@@ -34,10 +41,14 @@ pub(super) struct Plan<'a> {
     pub(super) client: &'a Client,
     pub(super) journal: &'a Journal,
     pub(super) past: &'a Past,
+    /// What the input is called.
+    pub(super) input: &'a str,
     pub(super) concurrency: usize,
     pub(super) rate: Option<f64>,
     /// Whether lines may delete cards.
     pub(super) deletes: bool,
+    /// Whether the others are sent where lines are bad.
+    pub(super) skips_bad_lines: bool,
     /// What the correlation ids of this run begin with.
     pub(super) run_id: &'a str,
     /// Whether the errors of unknown outcome are to be looked up at the end.
@@ -53,10 +64,18 @@ pub(super) struct Ran {
     pub(super) failure: Option<Failure>,
 }
 
+/// The lines of the input, as they are read.
+type Items = mpsc::Receiver<io::Result<Item>>;
+
 /// What the stream of requests and the loop over outcomes share.
 struct Shared<'a> {
     plan: &'a Plan<'a>,
     tally: &'a Mutex<Tally>,
+    order: Mutex<Order<Line>>,
+    /// Told when a line of the order may have become free.
+    freed: Notify,
+    /// How many lines were told since the journal was last known to be on the disk.
+    unwritten: AtomicUsize,
     failure: Mutex<Option<Failure>>,
     stopped: watch::Sender<bool>,
     bulk: BulkStop,
@@ -82,6 +101,9 @@ impl Plan<'_> {
         let shared = Shared {
             plan: self,
             tally,
+            order: Mutex::new(Order::new()),
+            freed: Notify::new(),
+            unwritten: AtomicUsize::new(0),
             failure: Mutex::new(None),
             stopped: watch::Sender::new(false),
             bulk: bulk.stop(),
@@ -89,13 +111,15 @@ impl Plan<'_> {
         let mut requests = Box::pin(shared.requests(input).fuse());
         let outcomes = bulk.run(&mut requests);
         let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
-        let unknown = shared.follow(outcomes, interrupts).await?;
+        let unknown = shared.follow(outcomes, interrupts).await;
         // Begun, and then not handed on: an early end came between.
         while let Some((facts, _)) = requests.next().await {
-            let ended = Ended::new(facts.number, Ending::NotSent);
-            shared.record(facts, ended, None).await?;
+            shared.record(Ended::new(&facts, Ending::NotSent)).await;
         }
         drop(requests);
+        if let Err(error) = self.journal.synced().await {
+            shared.fail(Failure::Journal(error));
+        }
         let ended_early = *shared.stopped.borrow();
         Ok(Ran {
             ended_early,
@@ -114,54 +138,89 @@ impl Plan<'_> {
 impl Shared<'_> {
     /// The requests of the lines that are to be sent, each once its beginning is on the disk.
     fn requests(&self, input: Input) -> impl Stream<Item = (Facts, BulkRequest)> + Send {
-        let items = stream::unfold(input.into_items(), |mut items| async move {
-            let item = items.recv().await?;
-            Some((item, items))
-        });
+        let lines = stream::unfold(Some(input.into_items()), |items| self.next_line(items));
         let mut stopped = self.stopped.subscribe();
         let stop = async move {
             // The sender lives as long as this stream.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
-        items
+        lines
             .take_until(Box::pin(stop))
-            .filter_map(|item| ready(self.sort(item)))
             .map(|line| self.begin(line))
             .buffered(self.plan.ahead())
             .filter_map(ready)
     }
 
-    /// The line of an item, if it is to be sent.
-    fn sort(&self, item: io::Result<Item>) -> Option<Line> {
-        let line = match item {
-            Ok(item) => super::permitted(item, self.plan.deletes),
-            Err(error) => {
-                self.fail(Failure::input(
-                    "FILE",
-                    format!("cannot be read: {}", error.kind()),
-                ));
-                return None;
+    /// The next line whose turn it is, and what is left to read.
+    async fn next_line(&self, mut items: Option<Items>) -> Option<(Line, Option<Items>)> {
+        loop {
+            let (line, has_room, is_empty) = {
+                let mut order = lock(&self.order);
+                (order.next(), order.has_room(), order.is_empty())
+            };
+            match (line, &mut items) {
+                (Some(line), _) => return Some((line, items)),
+                (None, Some(more)) if has_room => tokio::select! {
+                    item = more.recv() => match item {
+                        Some(item) => self.sort(item).await,
+                        None => items = None,
+                    },
+                    () = self.freed.notified() => {}
+                },
+                (None, None) if is_empty => return None,
+                (None, _) => self.freed.notified().await,
             }
-        };
-        let line = match line {
-            Ok(line) => line,
-            Err(bad) => {
-                self.printed(lock(self.tally).bad(&bad));
-                return None;
-            }
-        };
-        if let Err(rule) = self.plan.past.check(&line.facts) {
-            self.fail(Failure::input("FILE", rule));
-            return None;
         }
-        match self.plan.past.standing(line.facts.number) {
-            Standing::ToDo => Some(line),
-            // Reported when the journal was read.
-            Standing::InDoubt => None,
-            Standing::Finished(_) => {
-                lock(self.tally).finished_before();
-                None
+    }
+
+    /// Puts the line of an item in its place, if it is to be sent.
+    async fn sort(&self, item: io::Result<Item>) {
+        let plan = self.plan;
+        let refuse = |rule: String| self.fail(Failure::input(plan.input, rule));
+        let line = match item.map(|item| permitted(item, plan.deletes)) {
+            Ok(Ok(line)) => line,
+            Ok(Err(bad)) if plan.skips_bad_lines => return self.leave_out(&Ended::bad(&bad)).await,
+            // It was good when the input was looked through.
+            Ok(Err(bad)) => return refuse(bad.to_string()),
+            Err(error) => return refuse(format!("cannot be read: {}", error.kind())),
+        };
+        if let Err(rule) = plan.past.check(&line.facts) {
+            return refuse(rule);
+        }
+        if let Err(held) = self.place(line) {
+            self.leave_out(&held).await;
+        }
+    }
+
+    /// Puts a line behind those of its card.
+    fn place(&self, line: Line) -> Result<(), Ended> {
+        let facts = line.facts.clone();
+        let (number, ids) = (facts.number, facts.ids());
+        let mut order = lock(&self.order);
+        match self.plan.past.standing(number) {
+            Standing::ToDo => {
+                let added = order.add(number, ids, line);
+                return added.map_err(|by| Ended::held_back(&facts, by.line, by.outcome));
             }
+            Standing::Finished(Ending::Done) => {
+                order.link(ids);
+            }
+            Standing::Finished(outcome) => order.stop(number, ids, outcome),
+            // Reported when the journal was read.
+            Standing::InDoubt => order.stop(number, ids, Ending::Unknown),
+        }
+        Ok(())
+    }
+
+    /// Tells of a line that is not sent. Nothing depends on that being on the disk, but it must not be more and
+    /// more that is not.
+    async fn leave_out(&self, ended: &Ended) {
+        let written = self.plan.journal.append(&Entry::Ended(ended.clone()));
+        self.tell(ended);
+        if self.unwritten.fetch_add(1, Ordering::Relaxed) % UNWRITTEN == 0
+            && let Err(error) = written.await
+        {
+            self.fail(Failure::Journal(error));
         }
     }
 
@@ -186,7 +245,7 @@ impl Shared<'_> {
         &self,
         mut outcomes: impl Stream<Item = BulkOutcome<Facts>> + Unpin,
         interrupts: &mut Interrupts,
-    ) -> Result<Vec<(Facts, Error)>, Failure> {
+    ) -> Vec<(Facts, Error)> {
         let mut unknown = Vec::new();
         let mut writing = FuturesUnordered::new();
         let mut ticks = interval(EVERY);
@@ -199,17 +258,22 @@ impl Shared<'_> {
                 outcome = outcomes.next(), if !ended => match outcome {
                     Some(BulkOutcome { key: facts, result, .. }) => {
                         self.watch(&result, &mut unsent);
-                        let end = Ended::of(facts.number, &result);
-                        if end.outcome == Ending::Unknown && self.plan.keep_unknown
-                            && let Err(error) = &result
-                        {
-                            unknown.push((facts.clone(), error.clone()));
+                        let end = Ended::of(&facts, &result);
+                        let outcome = end.outcome;
+                        writing.push(self.record(end));
+                        for held in self.free(&facts, outcome) {
+                            let ended = Ended::held_back(&held.facts, facts.number, outcome);
+                            writing.push(self.record(ended));
                         }
-                        writing.push(self.record(facts, end, Some(result)));
+                        if outcome == Ending::Unknown && self.plan.keep_unknown
+                            && let Err(error) = result
+                        {
+                            unknown.push((facts, error));
+                        }
                     }
                     None => ended = true,
                 },
-                Some(written) = writing.next() => written?,
+                Some(()) = writing.next() => {}
                 () = interrupts.next() => {
                     signals += 1;
                     self.interrupted(signals);
@@ -217,24 +281,42 @@ impl Shared<'_> {
                 _ = ticks.tick() => lock(self.tally).tick(),
             }
         }
-        Ok(unknown)
+        unknown
     }
 
-    /// Writes an outcome down, then tells it.
-    async fn record(
-        &self,
-        facts: Facts,
-        ended: Ended,
-        result: Option<Result<Receipt, Error>>,
-    ) -> Result<(), Failure> {
-        let entry = Entry::Ended(ended.clone());
-        if let Err(error) = self.plan.journal.append(&entry).await {
-            // It is told all the same: nobody else will.
-            self.fail(Failure::Journal(error));
+    /// Lets the next line of a card go, once the end of the one before is in the journal. Returns the lines that
+    /// are held back instead.
+    fn free(&self, facts: &Facts, outcome: Ending) -> Vec<Line> {
+        let held = lock(&self.order).end(facts.number, facts.ids(), outcome);
+        self.freed.notify_one();
+        held
+    }
+
+    /// Writes an outcome down at once, and tells it when it is on the disk.
+    fn record(&self, ended: Ended) -> impl Future<Output = ()> {
+        let written = self.plan.journal.append(&Entry::Ended(ended.clone()));
+        async move {
+            if let Err(error) = written.await {
+                // It is told all the same: nobody else will.
+                self.fail(Failure::Journal(error));
+            }
+            self.tell(&ended);
         }
-        let told = lock(self.tally).ended(&facts, &ended, result.as_ref());
-        self.printed(told);
-        Ok(())
+    }
+
+    fn tell(&self, ended: &Ended) {
+        let told = match ended.outcome {
+            Ending::Bad => lock(self.tally).bad(ended),
+            Ending::Done
+            | Ending::Refused
+            | Ending::NotSent
+            | Ending::Unknown
+            | Ending::HeldBack => lock(self.tally).ended(ended, self.plan.past.known(ended.ended)),
+        };
+        // Without anybody to read the results there is no point in going on.
+        if let Err(error) = told {
+            self.fail(Failure::Output(error));
+        }
     }
 
     /// Ends early where going on is of no use.
@@ -273,13 +355,6 @@ impl Shared<'_> {
     fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
         self.stop();
-    }
-
-    /// Without anybody to read the results there is no point in going on.
-    fn printed(&self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.fail(Failure::Output(error));
-        }
     }
 }
 

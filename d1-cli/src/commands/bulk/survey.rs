@@ -4,50 +4,75 @@
 use std::collections::{HashMap, HashSet};
 
 use d1_facade::CardId;
+use openssl::sha::Sha256;
 
-use super::DELETE_RULE;
-use super::input::Input;
+use super::input::{Input, Item};
 use super::line::{BadLine, Facts, Kind};
 use super::look_back::InDoubt;
-use super::resume::{Past, Standing};
+use super::past::{Past, Standing};
 use crate::failure::Failure;
 
-/// What an input holds; nothing of one that can be read only once.
+/// What an input holds.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     pub(super) lines: u64,
+    pub(super) bad_lines: u64,
     pub(super) deletes: u64,
-    delete_lines: Vec<u64>,
+    /// Of all that the lines say and is no card data.
+    pub(super) digest: String,
+    /// The first lines that are bad.
     bad: Vec<BadLine>,
     /// The lines that an earlier run left in doubt.
     pub(super) in_doubt: Vec<InDoubt>,
 }
 
-/// How many lines that are wrong are told one by one.
-const MOST_TOLD: usize = 100;
+/// How many bad lines are named.
+const MOST_NAMED: usize = 100;
+
+/// Why a line that deletes a card is refused.
+const DELETE_RULE: &str = "operation delete needs --yes: it cannot be undone";
+
+/// The item, unless it deletes a card and must not.
+pub(super) fn permitted(item: Item, deletes: bool) -> Item {
+    match item {
+        Ok(line) if line.facts.kind == Kind::Delete && !deletes => Err(BadLine {
+            number: line.facts.number,
+            rule: DELETE_RULE.to_owned(),
+        }),
+        other => other,
+    }
+}
 
 impl Survey {
     /// Looks through it; refuses another input than that of the journal.
-    pub(super) fn of(input: &mut Input, name: &str, past: &Past) -> Result<Self, Failure> {
+    pub(super) fn of(
+        input: &Input,
+        name: &str,
+        past: &Past,
+        deletes: bool,
+    ) -> Result<Self, Failure> {
         let mut survey = Self::default();
-        let mut journaled: HashSet<u64> = past.lines.keys().copied().collect();
+        let mut journaled: HashSet<u64> = past.begun().collect();
         let mut doubtful: Vec<Facts> = Vec::new();
+        let mut digest = Sha256::new();
         input.look_through(|item| {
             survey.lines += 1;
-            let facts = match item {
+            let facts = match permitted(item, deletes) {
                 Ok(line) => line.facts,
                 Err(bad) => {
-                    survey.bad.push(bad);
+                    digest.update(&bad.number.to_be_bytes());
+                    survey.bad_lines += 1;
+                    if survey.bad.len() < MOST_NAMED {
+                        survey.bad.push(bad);
+                    }
                     return Ok(());
                 }
             };
+            digest.update(&facts.digest.to_be_bytes());
             past.check(&facts)
                 .map_err(|rule| Failure::input(name, rule))?;
             journaled.remove(&facts.number);
-            if facts.kind == Kind::Delete {
-                survey.deletes += 1;
-                survey.delete_lines.push(facts.number);
-            }
+            survey.deletes += u64::from(facts.kind == Kind::Delete);
             if past.standing(facts.number) == Standing::InDoubt {
                 doubtful.push(facts);
             }
@@ -57,12 +82,14 @@ impl Survey {
             let rule = format!("has no line {line}, which the journal has: give the same file");
             return Err(Failure::input(name, rule));
         }
-        let twins = twins(input, &doubtful)?;
+        let hex = |byte| format!("{byte:02x}");
+        survey.digest = digest.finish().into_iter().map(hex).collect();
+        let twins = twins(input, past, &doubtful)?;
         survey.in_doubt = doubtful
             .into_iter()
             .filter_map(|facts| {
                 Some(InDoubt {
-                    begun_at: past.lines.get(&facts.number)?.begun_at,
+                    begun_at: past.begun_at(facts.number)?,
                     has_twin: twins.contains(&(facts.card.clone(), facts.kind)),
                     facts,
                 })
@@ -71,26 +98,31 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Refuses the input if any of its lines is bad.
-    pub(super) fn refuse_bad_lines(&self, input: &str, deletes: bool) -> Result<(), Failure> {
-        let mut wrong: Vec<String> = self.bad.iter().map(BadLine::to_string).collect();
-        if !deletes {
-            let line = |number: &u64| format!("line {number}: {DELETE_RULE}");
-            wrong.extend(self.delete_lines.iter().map(line));
-        }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        for line in wrong.iter().take(MOST_TOLD) {
+    /// Names the lines that are bad, and refuses the input unless they are to be skipped.
+    pub(super) fn judge_bad_lines(&self, input: &str, skips: bool) -> Result<(), Failure> {
+        for line in &self.bad {
             crate::say(&format!("{input}, {line}"));
         }
-        let rule = format!("{} bad lines: nothing was sent", wrong.len());
-        Err(Failure::input("--strict", rule))
+        let count = match self.bad_lines {
+            0 => return Ok(()),
+            1 => "1 bad line".to_owned(),
+            count if self.bad.len() as u64 == count => format!("{count} bad lines"),
+            count => format!("{count} bad lines, of which {MOST_NAMED} are named"),
+        };
+        if skips {
+            return Ok(());
+        }
+        let rule = format!("{count}: nothing was sent; --skip-bad-lines sends the others");
+        Err(Failure::input(input, rule))
     }
 }
 
-/// What several lines ask for alike, of what is in doubt.
-fn twins(input: &mut Input, doubtful: &[Facts]) -> Result<HashSet<(CardId, Kind)>, Failure> {
+/// What several lines that were begun ask for alike, of what is in doubt.
+fn twins(
+    input: &Input,
+    past: &Past,
+    doubtful: &[Facts],
+) -> Result<HashSet<(CardId, Kind)>, Failure> {
     let mut counts: HashMap<(CardId, Kind), u32> = doubtful
         .iter()
         .map(|facts| ((facts.card.clone(), facts.kind), 0))
@@ -98,6 +130,7 @@ fn twins(input: &mut Input, doubtful: &[Facts]) -> Result<HashSet<(CardId, Kind)
     if !counts.is_empty() {
         input.look_through(|item| {
             if let Ok(line) = item
+                && past.begun_at(line.facts.number).is_some()
                 && let Some(count) = counts.get_mut(&(line.facts.card, line.facts.kind))
             {
                 *count += 1;

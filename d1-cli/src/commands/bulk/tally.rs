@@ -1,138 +1,117 @@
-//! What became of the lines: counted, printed one by one, and summed up.
+//! The outcomes of lines: printed one by one, counted for the whole job and for this run, and summed up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use d1_facade::{Error, Receipt};
 use serde_json::{Value, json};
 
+use super::MOST_LISTED;
+use super::counts::Counts;
 use super::entry::{Ended, Ending};
-use super::line::{BadLine, Facts};
+use super::line::Facts;
+use super::past::{Known, Past};
 use super::progress::Progress;
 use crate::exit::Exit;
 use crate::output::{Format, Output, cell};
 use crate::report::fields;
 use crate::text::printable;
 
-/// How many of the lines that went wrong are kept for the end.
-const MOST_KEPT: usize = 10_000;
-
-/// What became of the lines.
+/// The outcomes of the lines of a job, which may take several runs.
 pub(super) struct Tally {
     output: Output,
     progress: Progress,
-    /// What the input is called.
-    input: String,
-    counts: Counts,
-    /// Whether D1 gave no token, or refused it.
-    no_access: bool,
+    about: About,
+    job: Counts,
+    /// Of this run alone.
+    run: Counts,
+    /// How many lines earlier runs have finished.
+    finished_before: u64,
     /// What is not done, where it is printed at the end.
-    kept: Vec<Value>,
-    unknown_lines: Vec<u64>,
+    listed: BTreeMap<u64, Value>,
+    unknown_lines: BTreeSet<u64>,
 }
 
-/// How many lines ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) bad: u64,
-    pub(super) done: u64,
-    pub(super) refused: u64,
-    pub(super) not_sent: u64,
-    pub(super) unknown: u64,
-    /// Of an earlier run.
-    pub(super) finished_before: u64,
-}
-
-impl Counts {
-    fn of(&mut self, ending: Ending) -> &mut u64 {
-        match ending {
-            Ending::Done => &mut self.done,
-            Ending::Refused => &mut self.refused,
-            Ending::NotSent => &mut self.not_sent,
-            Ending::Unknown => &mut self.unknown,
-        }
-    }
+/// What a tally is about.
+pub(super) struct About {
+    /// Whether a journal is read, and nothing is sent.
+    pub(super) is_report: bool,
+    /// What the journal is called.
+    pub(super) journal: Option<String>,
+    /// Where the requests go.
+    pub(super) base_url: String,
+    pub(super) issuer: String,
+    /// Of the input: its lines, and those of them that are bad.
+    pub(super) lines: u64,
+    pub(super) bad_lines: u64,
 }
 
 impl Tally {
-    pub(super) fn new(output: Output, progress: Progress, input: String) -> Self {
+    /// Begins with what is known of earlier runs.
+    pub(super) fn new(output: Output, progress: Progress, about: About, past: &Past) -> Self {
         Self {
             output,
             progress,
-            input,
-            counts: Counts::default(),
-            no_access: false,
-            kept: Vec::new(),
-            unknown_lines: Vec::new(),
+            job: Counts {
+                bad: about.bad_lines,
+                ..past.counts()
+            },
+            run: Counts::default(),
+            finished_before: past.finished(),
+            about,
+            listed: BTreeMap::new(),
+            unknown_lines: past.in_doubt().collect(),
         }
     }
 
-    /// A line that cannot be sent.
-    pub(super) fn bad(&mut self, bad: &BadLine) -> io::Result<()> {
-        self.counts.bad += 1;
-        let said = json!({ "line": bad.number, "outcome": "bad", "message": bad.rule });
-        self.progress
-            .beside(|| crate::say(&format!("{}, {bad}", self.input)));
-        self.moved();
-        self.print(said)
-    }
-
-    /// A line that an earlier run has finished.
-    pub(super) fn finished_before(&mut self) {
-        self.counts.finished_before += 1;
-        self.moved();
-    }
-
-    /// A line that was sent, or was to be.
-    pub(super) fn ended(
-        &mut self,
-        facts: &Facts,
-        ended: &Ended,
-        result: Option<&Result<Receipt, Error>>,
-    ) -> io::Result<()> {
-        *self.counts.of(ended.outcome) += 1;
-        if ended.outcome == Ending::Unknown {
-            self.unknown_lines.push(facts.number);
-        }
-        let error = result.and_then(|result| result.as_ref().err());
-        self.no_access |= error.is_some_and(|error| Exit::of(error) == Exit::Auth);
-        self.moved();
-        self.print(json!({
-            "line": facts.number,
-            "key": facts.key,
-            "operation": facts.kind.name(),
-            "cardId": facts.card.as_str(),
-            "outcome": ended.outcome.name(),
-            "httpStatus": ended.http_status,
-            "operationId": ended.operation_id,
-            "kind": ended.kind,
-            "message": error.map(ToString::to_string),
-            "correlationId": result.map(|result| match result {
-                Ok(receipt) => Some(receipt.correlation_id().to_string()),
-                Err(error) => error.correlation_id().map(ToString::to_string),
-            }),
-            "lookedUp": ended.looked_up,
-        }))
-    }
-
-    /// A line in doubt of which a look-up told more.
-    pub(super) fn resolved(&mut self, facts: &Facts, ended: &Ended) -> io::Result<()> {
-        if ended.outcome == Ending::Unknown {
+    /// A line that is bad. A person was told before anything was sent.
+    pub(super) fn bad(&mut self, ended: &Ended) -> io::Result<()> {
+        self.run.add(Ending::Bad, false);
+        if self.output.is_table() {
             return Ok(());
         }
-        self.counts.unknown = self.counts.unknown.saturating_sub(1);
-        self.unknown_lines.retain(|line| *line != facts.number);
-        self.ended(facts, ended, None)
+        self.print(ended)
+    }
+
+    /// A line ended in this run. `before` is what earlier runs left behind of it.
+    pub(super) fn ended(&mut self, ended: &Ended, before: Option<&Known>) -> io::Result<()> {
+        self.learned(ended, before);
+        self.run.add(ended.outcome, ended.no_access);
+        self.moved();
+        self.print(ended)
+    }
+
+    /// More is known of a line, in place of what earlier runs left behind of it.
+    pub(super) fn learned(&mut self, ended: &Ended, before: Option<&Known>) {
+        if let Some(before) = before {
+            self.job.remove(before.outcome(), before.no_access());
+        }
+        self.job.add(ended.outcome, ended.no_access);
+        if ended.outcome == Ending::Unknown {
+            self.unknown_lines.insert(ended.ended);
+        } else {
+            self.unknown_lines.remove(&ended.ended);
+        }
+    }
+
+    /// A look-up told more of a line whose outcome was unknown in this run.
+    pub(super) fn resolved(&mut self, ended: &Ended) -> io::Result<()> {
+        self.job.remove(Ending::Unknown, false);
+        self.run.remove(Ending::Unknown, false);
+        self.ended(ended, None)
     }
 
     /// A line in doubt of an earlier run, of which nothing can be told.
     pub(super) fn still_unknown(&mut self, facts: &Facts, why: &str) -> io::Result<()> {
-        let ended = Ended::new(facts.number, Ending::Unknown);
+        let why = printable(why);
         self.note(&format!(
-            "line {}: unknown, not repeated: {}",
-            facts.number,
-            printable(why)
+            "line {}: unknown, not repeated: {why}",
+            facts.number
         ));
-        self.ended(facts, &ended, None)
+        self.run.add(Ending::Unknown, false);
+        self.print(&Ended {
+            message: Some(why),
+            ..Ended::new(facts, Ending::Unknown)
+        })
     }
 
     /// Tells a person something.
@@ -141,54 +120,55 @@ impl Tally {
     }
 
     fn moved(&self) {
-        self.progress.show(self.counts);
+        self.progress.show(self.job);
     }
 
     /// Says how far it is, where there is no bar that does.
     pub(super) fn tick(&self) {
-        if let Some(line) = self.progress.line(self.counts) {
+        if let Some(line) = self.progress.line(self.job, self.run) {
             self.output.note(&line);
         }
     }
 
-    fn print(&mut self, result: Value) -> io::Result<()> {
-        let is_done = result["outcome"] == "done";
-        match self.output.format {
-            Format::Ndjson => self.progress.beside(|| self.output.json(&result)),
-            Format::Json if !is_done => {
-                if self.kept.len() < MOST_KEPT {
-                    self.kept.push(result);
-                }
-                Ok(())
-            }
-            Format::Table if !is_done && result["outcome"] != "bad" => {
-                let line = ["line", "cardId", "outcome", "message"].map(|name| cell(&result[name]));
-                let line = format!("line {}", line.join("  "));
-                self.progress.beside(|| self.output.line(line.trim_end()))
-            }
-            Format::Table | Format::Json => Ok(()),
+    /// Takes a line that is not done onto the list that is printed at the end, or a line that is done off it.
+    pub(super) fn list(&mut self, ended: &Ended) {
+        if ended.outcome == Ending::Done {
+            self.listed.remove(&ended.ended);
+        } else if self.listed.len() < MOST_LISTED || self.listed.contains_key(&ended.ended) {
+            self.listed.insert(ended.ended, ended.printed());
         }
     }
 
-    /// Sums it up.
-    pub(super) fn finish(self, ended_early: bool) -> io::Result<Exit> {
+    /// Prints an outcome.
+    pub(super) fn print(&mut self, ended: &Ended) -> io::Result<()> {
+        match self.output.format {
+            Format::Ndjson => {
+                let printed = ended.printed();
+                self.progress.beside(|| self.output.json(&printed))
+            }
+            Format::Json => {
+                self.list(ended);
+                Ok(())
+            }
+            Format::Table if ended.outcome == Ending::Done => Ok(()),
+            Format::Table => {
+                let line = ended.printed();
+                let cells = ["line", "cardId", "outcome", "message"].map(|name| cell(&line[name]));
+                let cells = cells.into_iter().filter(|cell| !cell.is_empty());
+                let line = format!("line {}", cells.collect::<Vec<_>>().join("  "));
+                self.progress.beside(|| self.output.line(&line))
+            }
+        }
+    }
+
+    /// Sums it up. The exit code is that of the job.
+    pub(super) fn finish(self, stopped: bool) -> io::Result<Exit> {
         let seconds = self.progress.finish();
-        let counts = self.counts;
-        let summary = json!({
-            "done": counts.done,
-            "refused": counts.refused,
-            "notSent": counts.not_sent,
-            "unknown": counts.unknown,
-            "bad": counts.bad,
-            "finishedBefore": counts.finished_before,
-            "unknownLines": self.unknown_lines,
-            "endedEarly": ended_early,
-            "seconds": seconds,
-        });
+        let summary = self.summary(stopped, seconds);
         match self.output.format {
             Format::Table => {
-                self.output.record(&fields(summary))?;
-                if counts.unknown > 0 {
+                self.output.record(&fields(self.for_people(summary)))?;
+                if self.job.unknown > 0 {
                     self.output.note(
                         "Lines of unknown outcome may have been carried out: do not repeat them. --resume with \
                          the journal looks them up again.",
@@ -196,20 +176,48 @@ impl Tally {
                 }
             }
             Format::Json => self.output.json(&json!({
-                "command": "bulk",
+                "command": if self.about.is_report { "bulk report" } else { "bulk" },
                 "summary": summary,
-                "notDone": self.kept,
+                "notDone": self.listed.into_values().collect::<Vec<_>>(),
             }))?,
             Format::Ndjson => self.output.json(&json!({ "summary": summary }))?,
         }
-        Ok(match counts {
-            Counts { unknown: 1.., .. } => Exit::Unknown,
-            _ if self.no_access => Exit::Auth,
-            Counts { not_sent: 1.., .. } => Exit::NotSent,
-            _ if ended_early => Exit::NotSent,
-            Counts { refused: 1.., .. } => Exit::Refused,
-            Counts { bad: 1.., .. } => Exit::BadInput,
-            _ => Exit::Done,
-        })
+        Ok(self.job.exit(self.about.lines))
+    }
+
+    fn summary(&self, stopped: bool, seconds: f64) -> Value {
+        let about = &self.about;
+        let not_begun = about.lines.saturating_sub(self.job.all());
+        let of_a_run = |value: Value| if about.is_report { Value::Null } else { value };
+        let mut summary = fields(json!({
+            "journal": about.journal,
+            "baseUrl": about.base_url,
+            "issuerId": about.issuer,
+            "lines": about.lines,
+        }));
+        summary.extend(fields(self.job.named()));
+        summary.extend(fields(json!({
+            "notBegun": not_begun,
+            "inThisRun": of_a_run(self.run.named()),
+            "finishedBefore": of_a_run(self.finished_before.into()),
+            "unknownLines": self.unknown_lines.iter().take(MOST_LISTED).collect::<Vec<_>>(),
+            "endedEarly": stopped || not_begun > 0,
+            "seconds": of_a_run(seconds.into()),
+        })));
+        summary.into()
+    }
+
+    /// What this run did stands beside what is known of the job, where that is not the same.
+    fn for_people(&self, mut summary: Value) -> Value {
+        let in_this_run = summary["inThisRun"].take();
+        summary["finishedBefore"].take();
+        if self.unknown_lines.is_empty() {
+            summary["unknownLines"].take();
+        }
+        let run = fields(in_this_run).into_iter();
+        for (name, count) in run.filter(|_| self.run != self.job) {
+            summary[&name] = format!("{} ({count} in this run)", summary[&name]).into();
+        }
+        summary
     }
 }

@@ -1,0 +1,159 @@
+//! What happens before anything is sent: the input is looked through, and the journal is begun.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::RunFlags;
+use super::entry::{Ended, Entry, now};
+use super::input::{self, Input};
+use super::journal::Journal;
+use super::past::Past;
+use super::resume::{self, Opened};
+use super::survey::Survey;
+use crate::failure::Failure;
+use crate::prompt;
+
+/// What a run begins with.
+pub(super) struct Prepared {
+    pub(super) input: Input,
+    /// What the input is called.
+    pub(super) name: String,
+    pub(super) survey: Survey,
+    pub(super) past: Past,
+    /// What is not done by what earlier runs wrote down, where it is to be listed.
+    pub(super) earlier: Vec<Ended>,
+    pub(super) journal: Journal,
+    /// Where that is.
+    pub(super) journal_path: Option<PathBuf>,
+}
+
+/// Where the requests of a run go.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) issuer: String,
+}
+
+impl Prepared {
+    /// Opens and looks through everything, and refuses what must be.
+    pub(super) fn new(flags: &RunFlags, place: &Place, lists: bool) -> Result<Self, Failure> {
+        let name = input::name(&flags.file);
+        let input = Input::open(&flags.file)?;
+        let opened = match &flags.resume {
+            Some(path) => Some(open(path, place)?),
+            None => None,
+        };
+        let none = Past::default();
+        let past = opened.as_ref().map_or(&none, |opened| &opened.past);
+        let survey = Survey::of(&input, &name, past, flags.may_delete())?;
+        survey.judge_bad_lines(&name, flags.skip_bad_lines)?;
+        if survey.deletes > 0 {
+            let question = format!(
+                "{} lines delete a card at {}. This cannot be undone. Go on?",
+                survey.deletes, place.host
+            );
+            prompt::confirm(flags.yes, &question)?;
+        }
+        let run = Entry::Run {
+            input: name.clone(),
+            digest: survey.digest.clone(),
+            lines: survey.lines,
+            bad_lines: survey.bad_lines,
+            at: now(),
+        };
+        let (mut past, mut earlier) = (Past::default(), Vec::new());
+        let (journal, journal_path) = if let Some(opened) = opened {
+            if lists {
+                earlier = opened.not_done()?;
+            }
+            past = opened.past;
+            let journal = Journal::go_on(opened.file, opened.length, &[run])?;
+            (journal, flags.resume.clone())
+        } else if flags.no_journal {
+            (Journal::none(), None)
+        } else {
+            let first = [Entry::header(&place.host, &place.issuer), run];
+            let beside = input.is_file().then_some(flags.file.as_path());
+            let (journal, path) = match &flags.journal {
+                Some(path) => (create(path, &first)?, path.clone()),
+                None => create_of_its_own(beside, &survey.digest, &first)?,
+            };
+            (journal, Some(path))
+        };
+        Ok(Self {
+            input,
+            name,
+            survey,
+            past,
+            earlier,
+            journal,
+            journal_path,
+        })
+    }
+}
+
+fn open(path: &Path, place: &Place) -> Result<Opened, Failure> {
+    resume::open(path, &place.host, &place.issuer).map_err(|rule| bad("--resume", path, &rule))
+}
+
+/// Begins the journal that was asked for.
+fn create(path: &Path, first: &[Entry]) -> Result<Journal, Failure> {
+    Journal::create(path, first).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => bad(
+            "--journal",
+            path,
+            "exists: go on with it by --resume, or give another name",
+        ),
+        kind => bad("--journal", path, &format!("cannot be made: {kind}")),
+    })
+}
+
+/// Begins a journal where none was named: beside the input if that is a file, under the first name that is
+/// free. An input whose job has not ended is not begun anew by accident.
+fn create_of_its_own(
+    beside: Option<&Path>,
+    digest: &str,
+    first: &[Entry],
+) -> Result<(Journal, PathBuf), Failure> {
+    let base = beside.unwrap_or(Path::new("d1-bulk"));
+    let mut number = 1;
+    loop {
+        let path = journal_path(base, number);
+        match Journal::create(&path, first) {
+            Ok(journal) => return Ok((journal, path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if resume::is_unfinished(&path, digest) {
+                    let name = path.display();
+                    let rule = format!(
+                        "is of a run of this input that has not ended: go on with it by --resume {name}, or \
+                         begin anew with --journal and another name"
+                    );
+                    return Err(Failure::input(name, rule));
+                }
+                number += 1;
+            }
+            Err(error) => {
+                let rule = format!(
+                    "cannot be made: {}; name another with --journal, or do without by --no-journal",
+                    error.kind()
+                );
+                return Err(bad("journal", &path, &rule));
+            }
+        }
+    }
+}
+
+/// `cards.ndjson.journal`, `cards.ndjson.2.journal` and so on.
+fn journal_path(base: &Path, number: u64) -> PathBuf {
+    let mut name = OsString::from(base);
+    if number > 1 {
+        name.push(format!(".{number}"));
+    }
+    name.push(".journal");
+    name.into()
+}
+
+fn bad(flag: &str, path: &Path, rule: &str) -> Failure {
+    Failure::input(format!("{flag} {}", path.display()), rule)
+}

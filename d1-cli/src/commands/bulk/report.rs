@@ -1,0 +1,29 @@
+//! `d1 bulk report`: what a journal says of its job, at any time.
+
+use std::path::Path;
+
+use super::input::name;
+use super::progress::Progress;
+use super::resume;
+use super::tally::{About, Tally};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Prints it. The exit code is that of the job.
+pub(super) fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
+    let name = name(path);
+    let (past, journal) =
+        resume::read_only(path).map_err(|rule| Failure::input(name.clone(), rule))?;
+    let about = About {
+        is_report: true,
+        journal: Some(name),
+        base_url: past.base_url.clone(),
+        issuer: past.issuer.clone(),
+        lines: past.input.lines,
+        bad_lines: past.input.bad_lines,
+    };
+    let mut tally = Tally::new(*output, Progress::new(about.lines, true), about, &past);
+    resume::each_line(journal, &past, |ended| tally.print(&ended))?;
+    Ok(tally.finish(false)?)
+}
