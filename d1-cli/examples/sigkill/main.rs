@@ -250,7 +250,7 @@ impl Bulk {
         let child = self.start(Stdio::piped())?;
         let output = child.wait_with_output()?;
         // Done, refused or unknown: every line has an outcome then.
-        if !matches!(output.status.code(), Some(0 | 3 | 5)) {
+        if !matches!(output.status.code(), Some(0 | 3 | 4 | 5)) {
             return Err(format!("the last run ended with {}", output.status).into());
         }
         let result: Value = serde_json::from_slice(&output.stdout)?;
