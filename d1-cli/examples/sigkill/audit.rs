@@ -15,19 +15,45 @@ pub(crate) struct Audit {
     done: u64,
     looked_up: u64,
     refused: u64,
+    held_back: u64,
     unknown: u64,
     changes: u64,
     lost: Vec<u64>,
     doubled: Vec<u64>,
+    disordered: Vec<u64>,
     unexplained: Vec<u64>,
+}
+
+/// What a line asks for.
+pub(crate) struct Step {
+    pub(crate) line: u64,
+    pub(crate) operation: &'static str,
+}
+
+/// What the sandbox says of the cards.
+pub(crate) struct Books<'a> {
+    pub(crate) before: BTreeMap<String, u64>,
+    pub(crate) after: BTreeMap<String, u64>,
+    /// The operations of a card, the oldest first.
+    pub(crate) history: &'a dyn Fn(&str) -> Result<Vec<String>>,
+}
+
+impl Books<'_> {
+    fn changes_before(&self, card: &str) -> usize {
+        self.before.get(card).copied().unwrap_or(0) as usize
+    }
+
+    fn changes(&self, card: &str) -> u64 {
+        let count = |counts: &BTreeMap<String, u64>| counts.get(card).copied().unwrap_or(0);
+        count(&self.after) - count(&self.before)
+    }
 }
 
 impl Audit {
     pub(crate) fn of(
-        lines: u64,
+        cards: &BTreeMap<String, Vec<Step>>,
         journal: &Path,
-        before: &BTreeMap<String, u64>,
-        after: &BTreeMap<String, u64>,
+        books: &Books,
         reported_unknown: &BTreeSet<u64>,
     ) -> Result<Self> {
         let mut last: BTreeMap<u64, Value> = BTreeMap::new();
@@ -38,63 +64,93 @@ impl Audit {
             }
         }
         let mut audit = Self::default();
-        for line in 1..=lines {
-            let card = format!("Bulk{line:06}");
-            let count = |counts: &BTreeMap<String, u64>| counts.get(&card).copied().unwrap_or(0);
-            let changes = count(after) - count(before);
-            let entry = last.get(&line).unwrap_or(&Value::Null);
-            audit.judge(line, changes, entry, reported_unknown.contains(&line));
+        for (card, steps) in cards {
+            let entry = |step: &Step| last.get(&step.line).unwrap_or(&Value::Null);
+            let entries: Vec<&Value> = steps.iter().map(entry).collect();
+            audit.judge(steps, &entries, books.changes(card), reported_unknown);
+            if steps.len() > 1 {
+                let mut done = (books.history)(card)?;
+                done.drain(..done.len().min(books.changes_before(card)));
+                let expected = steps.iter().map(|step| step.operation.to_uppercase());
+                if !expected.take(done.len()).eq(done) {
+                    audit.disordered.push(steps[0].line);
+                }
+            }
         }
         Ok(audit)
     }
 
-    fn judge(&mut self, line: u64, changes: u64, entry: &Value, reported_unknown: bool) {
+    /// Judges the lines of one card by their last entries in the journal.
+    fn judge(&mut self, steps: &[Step], entries: &[&Value], changes: u64, unknown: &BTreeSet<u64>) {
         self.changes += changes;
-        if changes > 1 {
-            self.doubled.push(line);
+        let (mut done, mut in_doubt, mut all_done) = (0, 0, true);
+        for (step, entry) in steps.iter().zip(entries) {
+            let line = step.line;
+            self.looked_up += u64::from(entry["lookedUp"] == true);
+            let outcome = entry["outcome"].as_str().unwrap_or_default();
+            let explained = match outcome {
+                _ if unknown.contains(&line) => {
+                    in_doubt += 1;
+                    // What is in doubt has no other end in the journal.
+                    all_done && matches!(outcome, "" | "unknown")
+                }
+                "done" => {
+                    done += 1;
+                    all_done
+                }
+                "refused" => {
+                    self.refused += 1;
+                    all_done
+                }
+                "heldBack" => {
+                    self.held_back += 1;
+                    !all_done
+                }
+                _ => {
+                    self.lost.push(line);
+                    true
+                }
+            };
+            if !explained {
+                self.unexplained.push(line);
+            }
+            all_done &= outcome == "done";
         }
-        self.looked_up += u64::from(entry["lookedUp"] == true);
-        let outcome = entry["outcome"].as_str().unwrap_or_default();
-        let explained = match (outcome, changes) {
-            _ if reported_unknown => {
-                self.unknown += 1;
-                // What is in doubt has no other end in the journal.
-                matches!(outcome, "" | "unknown")
-            }
-            ("done", _) => {
-                self.done += 1;
-                changes == 1
-            }
-            ("refused", _) => {
-                self.refused += 1;
-                changes == 0
-            }
-            _ => {
-                self.lost.push(line);
-                true
-            }
-        };
-        if !explained {
-            self.unexplained.push(line);
+        self.done += done;
+        self.unknown += in_doubt;
+        if changes > done + in_doubt {
+            self.doubled.push(steps[0].line);
+        } else if changes < done {
+            self.unexplained.push(steps[0].line);
         }
     }
 
     pub(crate) fn is_clean(&self) -> bool {
-        self.lost.is_empty() && self.doubled.is_empty() && self.unexplained.is_empty()
+        [
+            &self.lost,
+            &self.doubled,
+            &self.disordered,
+            &self.unexplained,
+        ]
+        .into_iter()
+        .all(Vec::is_empty)
     }
 
     pub(crate) fn print(&self) {
         say!("done                {:>8}", self.done);
         say!("  by a look-up      {:>8}", self.looked_up);
         say!("refused             {:>8}", self.refused);
+        say!("held back           {:>8}", self.held_back);
         say!("unknown, reported   {:>8}", self.unknown);
         say!("changes at D1       {:>8}", self.changes);
         say!("doubled             {:>8}", self.doubled.len());
         say!("lost                {:>8}", self.lost.len());
+        say!("out of order        {:>8}", self.disordered.len());
         say!("unexplained         {:>8}", self.unexplained.len());
         for (what, lines) in [
             ("doubled", &self.doubled),
             ("lost", &self.lost),
+            ("out of order", &self.disordered),
             ("unexplained", &self.unexplained),
         ] {
             for line in lines.iter().take(10) {

@@ -2,8 +2,8 @@
 //!
 //! It starts a sandbox as a process of its own, lets `d1 bulk` suspend many cards, kills that with SIGKILL at
 //! random points of the journal, resumes it each time, and compares the journal with the sandbox's own books
-//! at the end. It fails when a card was changed twice, a line has no outcome, or the books and the journal
-//! disagree.
+//! at the end. It fails when a card was changed twice, a line has no outcome, the lines of a card were carried
+//! out in another order than that of the file, or the books and the journal disagree.
 //!
 //! `sigkill D1 [LINES] [KILLS] [SEED]`, where D1 is the binary; `d1-cli/prove.sh` builds and runs it.
 
@@ -18,7 +18,7 @@ macro_rules! say {
 mod audit;
 mod sandbox;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use audit::Audit;
+use audit::{Audit, Books, Step};
 use sandbox::Sandbox;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -79,13 +79,12 @@ fn prove() -> Result<bool> {
     };
     let in_doubt = bulk.kill_again_and_again(lines, kills, &mut Random(seed))?;
     let unknown = bulk.run_to_the_end()?;
-    let audit = Audit::of(
-        lines,
-        &bulk.files.journal,
-        &before,
-        &sandbox.operations()?,
-        &unknown,
-    )?;
+    let books = Books {
+        before,
+        after: sandbox.operations()?,
+        history: &|card| bulk.history(card),
+    };
+    let audit = Audit::of(&cards(lines), &bulk.files.journal, &books, &unknown)?;
     say!("lines               {lines:>8}");
     say!(
         "killed with SIGKILL {kills:>8}  (seed {seed}, {:.0} s)",
@@ -113,6 +112,22 @@ impl Random {
     }
 }
 
+/// The card of a line, and what is done to it: of every 20 lines, three are about one card.
+fn step(line: u64) -> (String, Step) {
+    let first = line - (line % 20).saturating_sub(17);
+    let operation = if line % 20 == 18 { "resume" } else { "suspend" };
+    (format!("Bulk{first:06}"), Step { line, operation })
+}
+
+/// The lines of each card.
+fn cards(lines: u64) -> BTreeMap<String, Vec<Step>> {
+    let mut cards: BTreeMap<String, Vec<Step>> = BTreeMap::new();
+    for (card, step) in (1..=lines).map(step) {
+        cards.entry(card).or_default().push(step);
+    }
+    cards
+}
+
 /// What a run reads and writes.
 struct Files {
     cards: PathBuf,
@@ -134,7 +149,8 @@ impl Files {
             if line % 1000 != 500 {
                 writeln!(cards, "  - {{ id: Bulk{line:06}{damaged} }}")?;
             }
-            let mut request = json!({ "operation": "suspend", "cardId": format!("Bulk{line:06}") });
+            let (card, step) = step(line);
+            let mut request = json!({ "operation": step.operation, "cardId": card });
             // With and without a reason by which the change could be found.
             if line % 2 == 0 {
                 request["reason"] = format!("row {line}").into();
@@ -243,6 +259,31 @@ impl Bulk {
             }
             sleep(LOOK);
         }
+    }
+
+    /// The operations of a card, the oldest first.
+    fn history(&self, card: &str) -> Result<Vec<String>> {
+        let list = Command::new(&self.d1)
+            .args(["operations", "list", card, "--all", "--output", "ndjson"])
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .output()?;
+        let mut operations = Vec::new();
+        for line in list
+            .stdout
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            let operation: Value = serde_json::from_slice(line)?;
+            operations.push(
+                operation["operation"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            );
+        }
+        operations.reverse();
+        Ok(operations)
     }
 
     /// Lets it end; the lines that it reports as unknown.

@@ -188,16 +188,14 @@ impl RunFlags {
             journal_path,
         } = Prepared::new(&self, &place, output.format == Format::Json)?;
         let ourselves = Ourselves {
-            issuer: place.issuer.clone(),
+            issuer: place.issuer,
             aggregator: config
                 .get(Name::AggregatorId)
                 .map(|setting| setting.text.clone()),
         };
         let about = About {
-            is_report: false,
             journal: journal_path.as_deref().map(input::name),
-            base_url: place.host,
-            issuer: place.issuer,
+            reported_place: None,
             lines: survey.lines,
             bad_lines: survey.bad_lines,
         };

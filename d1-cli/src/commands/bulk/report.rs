@@ -16,10 +16,8 @@ pub(super) fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let (past, journal) =
         resume::read_only(path).map_err(|rule| Failure::input(name.clone(), rule))?;
     let about = About {
-        is_report: true,
         journal: Some(name),
-        base_url: past.base_url.clone(),
-        issuer: past.issuer.clone(),
+        reported_place: Some((past.base_url.clone(), past.issuer.clone())),
         lines: past.input.lines,
         bad_lines: past.input.bad_lines,
     };

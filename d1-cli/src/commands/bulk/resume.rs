@@ -54,6 +54,7 @@ impl Opened {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: io::Error) -> String {
     format!("cannot be read: {}", error.kind())
 }

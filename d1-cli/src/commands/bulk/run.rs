@@ -187,20 +187,20 @@ impl Shared<'_> {
         if let Err(rule) = plan.past.check(&line.facts) {
             return refuse(rule);
         }
-        if let Err(held) = self.place(line) {
+        if let Some(held) = self.place(line) {
             self.leave_out(&held).await;
         }
     }
 
-    /// Puts a line behind those of its card.
-    fn place(&self, line: Line) -> Result<(), Ended> {
+    /// Puts a line behind those of its card; returns its end where it is held back.
+    fn place(&self, line: Line) -> Option<Ended> {
         let facts = line.facts.clone();
         let (number, ids) = (facts.number, facts.ids());
         let mut order = lock(&self.order);
         match self.plan.past.standing(number) {
             Standing::ToDo => {
-                let added = order.add(number, ids, line);
-                return added.map_err(|by| Ended::held_back(&facts, by.line, by.outcome));
+                let by = order.add(number, ids, line).err()?;
+                return Some(Ended::held_back(&facts, by.line, by.outcome));
             }
             Standing::Finished(Ending::Done) => {
                 order.link(ids);
@@ -209,7 +209,7 @@ impl Shared<'_> {
             // Reported when the journal was read.
             Standing::InDoubt => order.stop(number, ids, Ending::Unknown),
         }
-        Ok(())
+        None
     }
 
     /// Tells of a line that is not sent. Nothing depends on that being on the disk, but it must not be more and
@@ -217,7 +217,8 @@ impl Shared<'_> {
     async fn leave_out(&self, ended: &Ended) {
         let written = self.plan.journal.append(&Entry::Ended(ended.clone()));
         self.tell(ended);
-        if self.unwritten.fetch_add(1, Ordering::Relaxed) % UNWRITTEN == 0
+        let before = self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(UNWRITTEN)
             && let Err(error) = written.await
         {
             self.fail(Failure::Journal(error));

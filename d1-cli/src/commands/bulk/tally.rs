@@ -33,16 +33,22 @@ pub(super) struct Tally {
 
 /// What a tally is about.
 pub(super) struct About {
-    /// Whether a journal is read, and nothing is sent.
-    pub(super) is_report: bool,
     /// What the journal is called.
     pub(super) journal: Option<String>,
-    /// Where the requests go.
-    pub(super) base_url: String,
-    pub(super) issuer: String,
+    /// Of a report: host and issuer by the journal. Of a run every result says them.
+    pub(super) reported_place: Option<(String, String)>,
     /// Of the input: its lines, and those of them that are bad.
     pub(super) lines: u64,
     pub(super) bad_lines: u64,
+}
+
+impl About {
+    fn command(&self) -> &'static str {
+        match self.reported_place {
+            Some(_) => "bulk report",
+            None => "bulk",
+        }
+    }
 }
 
 impl Tally {
@@ -176,7 +182,7 @@ impl Tally {
                 }
             }
             Format::Json => self.output.json(&json!({
-                "command": if self.about.is_report { "bulk report" } else { "bulk" },
+                "command": self.about.command(),
                 "summary": summary,
                 "notDone": self.listed.into_values().collect::<Vec<_>>(),
             }))?,
@@ -188,13 +194,11 @@ impl Tally {
     fn summary(&self, stopped: bool, seconds: f64) -> Value {
         let about = &self.about;
         let not_begun = about.lines.saturating_sub(self.job.all());
-        let of_a_run = |value: Value| if about.is_report { Value::Null } else { value };
-        let mut summary = fields(json!({
-            "journal": about.journal,
-            "baseUrl": about.base_url,
-            "issuerId": about.issuer,
-            "lines": about.lines,
-        }));
+        let of_a_run = |value: Value| match about.reported_place {
+            Some(_) => Value::Null,
+            None => value,
+        };
+        let mut summary = fields(json!({ "journal": about.journal, "lines": about.lines }));
         summary.extend(fields(self.job.named()));
         summary.extend(fields(json!({
             "notBegun": not_begun,
@@ -204,6 +208,9 @@ impl Tally {
             "endedEarly": stopped || not_begun > 0,
             "seconds": of_a_run(seconds.into()),
         })));
+        if let Some((host, issuer)) = &about.reported_place {
+            summary.extend(fields(json!({ "host": host, "issuerId": issuer })));
+        }
         summary.into()
     }
 
