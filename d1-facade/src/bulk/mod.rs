@@ -30,6 +30,8 @@ const CONCURRENCY: usize = 64;
 ///   asks; it takes a tenth away when successes take more than twice as long as they did at best.
 /// - It reads the input only when it has room for another request, and gives the outcomes as they
 ///   come, in any order: its memory does not grow with the length of the stream.
+/// - Requests for the same card run in any order, also at the same time. Where the order counts, put the
+///   next request for a card into the stream when the outcome of the one before is known to be done.
 /// - An item that fails stops none of the others. Whoever wants to end early has a [`BulkStop`].
 /// - Each request is retried, and reported, as if it had been awaited alone: see
 ///   [`retry`](crate::retry) and [`Error::outcome`].

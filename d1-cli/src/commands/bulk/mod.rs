@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use d1_facade::{Client, Error};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
@@ -54,6 +54,7 @@ use look_back::{InDoubt, Ourselves, Verdict, look_back};
 use past::Past;
 use prepare::{Place, Prepared};
 use progress::Progress;
+use report::ReportCommand;
 use run::{Plan, lock};
 use survey::Survey;
 use tally::{About, Tally};
@@ -90,15 +91,6 @@ pub(crate) struct BulkCommand {
     report: Option<ReportCommand>,
     #[command(flatten)]
     run: Option<RunFlags>,
-}
-
-#[derive(Debug, Subcommand)]
-enum ReportCommand {
-    /// Prints the totals of a journal and its lines that are not done; offline
-    Report {
-        /// The journal of a bulk, also of one that runs
-        journal: PathBuf,
-    },
 }
 
 /// What a run is asked for.
@@ -163,7 +155,7 @@ impl BulkCommand {
         output: &Output,
     ) -> Result<Exit, Failure> {
         match (self.report, self.run) {
-            (Some(ReportCommand::Report { journal }), _) => report::report(&journal, output),
+            (Some(report), _) => report.run(output),
             (None, Some(flags)) if flags.dry_run => flags.show(&config()?, output).await,
             (None, Some(flags)) => flags.run(&config()?, output).await,
             (None, None) => Err(Failure::input("<FILE>", "is missing")),

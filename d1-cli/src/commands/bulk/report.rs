@@ -1,6 +1,8 @@
 //! `d1 bulk report`: what a journal says of its job, at any time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
 
 use super::input::name;
 use super::progress::Progress;
@@ -10,8 +12,24 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Prints it. The exit code is that of the job.
-pub(super) fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum ReportCommand {
+    /// Prints the totals of a journal and its lines that are not done; offline
+    Report {
+        /// The journal of a bulk, also of one that runs
+        journal: PathBuf,
+    },
+}
+
+impl ReportCommand {
+    /// Prints it. The exit code is that of the job.
+    pub(super) fn run(self, output: &Output) -> Result<Exit, Failure> {
+        let Self::Report { journal } = self;
+        report(&journal, output)
+    }
+}
+
+fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let name = name(path);
     let (past, journal) =
         resume::read_only(path).map_err(|rule| Failure::input(name.clone(), rule))?;

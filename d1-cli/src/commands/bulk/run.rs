@@ -114,7 +114,8 @@ impl Plan<'_> {
         let unknown = shared.follow(outcomes, interrupts).await;
         // Begun, and then not handed on: an early end came between.
         while let Some((facts, _)) = requests.next().await {
-            shared.record(Ended::new(&facts, Ending::NotSent)).await;
+            let ended = Ended::new(&facts, Ending::NotSent);
+            shared.record(&facts, ended).await;
         }
         drop(requests);
         if let Err(error) = self.journal.synced().await {
@@ -261,11 +262,7 @@ impl Shared<'_> {
                         self.watch(&result, &mut unsent);
                         let end = Ended::of(&facts, &result);
                         let outcome = end.outcome;
-                        writing.push(self.record(end));
-                        for held in self.free(&facts, outcome) {
-                            let ended = Ended::held_back(&held.facts, facts.number, outcome);
-                            writing.push(self.record(ended));
-                        }
+                        writing.push(self.record(&facts, end));
                         if outcome == Ending::Unknown && self.plan.keep_unknown
                             && let Err(error) = result
                         {
@@ -285,23 +282,26 @@ impl Shared<'_> {
         unknown
     }
 
-    /// Lets the next line of a card go, once the end of the one before is in the journal. Returns the lines that
-    /// are held back instead.
-    fn free(&self, facts: &Facts, outcome: Ending) -> Vec<Line> {
-        let held = lock(&self.order).end(facts.number, facts.ids(), outcome);
+    /// Writes an outcome down, and lets the next line of the card go or holds back the rest of it. Tells so when it
+    /// is on the disk.
+    fn record(&self, facts: &Facts, ended: Ended) -> impl Future<Output = ()> + use<'_> {
+        let append = |ended: &Ended| self.plan.journal.append(&Entry::Ended(ended.clone()));
+        let (number, outcome) = (facts.number, ended.outcome);
+        let mut written = append(&ended);
+        let mut all = vec![ended];
+        for held in lock(&self.order).end(number, facts.ids(), outcome) {
+            let ended = Ended::held_back(&held.facts, number, outcome);
+            written = append(&ended);
+            all.push(ended);
+        }
         self.freed.notify_one();
-        held
-    }
-
-    /// Writes an outcome down at once, and tells it when it is on the disk.
-    fn record(&self, ended: Ended) -> impl Future<Output = ()> {
-        let written = self.plan.journal.append(&Entry::Ended(ended.clone()));
         async move {
+            // What was appended before the last is on the disk with it.
             if let Err(error) = written.await {
                 // It is told all the same: nobody else will.
                 self.fail(Failure::Journal(error));
             }
-            self.tell(&ended);
+            all.iter().for_each(|ended| self.tell(ended));
         }
     }
 
