@@ -151,15 +151,19 @@ fn rate(text: &str) -> Result<f64, &'static str> {
 impl BulkCommand {
     pub(crate) async fn run(
         self,
-        config: impl FnOnce() -> Result<Config, Failure>,
+        load: impl FnOnce() -> Result<(Config, Output), Failure>,
         output: &Output,
     ) -> Result<Exit, Failure> {
-        match (self.report, self.run) {
-            (Some(report), _) => report.run(output),
-            (None, Some(flags)) if flags.dry_run => flags.show(&config()?, output).await,
-            (None, Some(flags)) => flags.run(&config()?, output).await,
-            (None, None) => Err(Failure::input("<FILE>", "is missing")),
+        let flags = match (self.report, self.run) {
+            (Some(report), _) => return report.run(output),
+            (None, Some(flags)) => flags,
+            (None, None) => return Err(Failure::input("<FILE>", "is missing")),
+        };
+        let (config, output) = load()?;
+        if flags.dry_run {
+            return flags.show(&config, &output).await;
         }
+        flags.run(&config, &output).await
     }
 }
 
