@@ -176,8 +176,7 @@ fn what_cannot_be_told_is_reported_and_not_repeated() {
 #[test]
 fn a_renewal_and_a_deletion_are_found_as_well() {
     let world = World::with_cards(2);
-    let renew =
-        r#"{"operation":"renew","cardId":"Bulk1","newCardId":"New1","reasonCode":"CARD_LOST"}"#;
+    let renew = r#"{"operation":"renew","cardId":"Bulk1","newCardId":"New1","reasonCode":"ISSUER_DECISION"}"#;
     let delete = r#"{"operation":"delete","cardId":"Bulk2"}"#;
     world.file("in.ndjson", &format!("{renew}\n{delete}\n"));
     world.d1(&[&JOURNALED[..], &["--yes"]].concat()).expect(0);

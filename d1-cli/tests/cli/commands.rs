@@ -221,7 +221,7 @@ fn errors_are_explained_offline() {
     let json = explain(&["403", "--operation", "renewCard", "-o", "json"]).json();
     assert_eq!(names(&json), ["command", "documented", "note"]);
     let causes = json["documented"].as_array().unwrap();
-    assert_eq!(causes.len(), 6);
+    assert_eq!(causes.len(), 7);
     let shape = [
         "operation",
         "status",

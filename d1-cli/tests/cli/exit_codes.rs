@@ -2,7 +2,7 @@
 
 use d1_sandbox::Fault;
 
-use crate::world::{World, hangup, until};
+use crate::world::{PAN, World, hangup, until};
 
 const SUSPEND: [&str; 3] = ["card", "suspend", "ReplaceMe01"];
 
@@ -213,7 +213,7 @@ fn what_d1_says_of_a_failure_is_told_unasked() {
         assert_eq!(document["code"], "CONSUMER_BLOCKED");
         let text = document["troubleshootingText"].as_str().unwrap();
         assert!(
-            text.starts_with("the consumer") && !text.contains("4111"),
+            text.starts_with("the consumer") && !text.contains(PAN),
             "{text}"
         );
     }
@@ -223,7 +223,7 @@ fn what_d1_says_of_a_failure_is_told_unasked() {
     let run = world.d1(&["doctor"]).expect(18);
     for part in ["CONSUMER_BLOCKED", "the consumer"] {
         assert!(
-            run.out.contains(part) && !run.out.contains("4111"),
+            run.out.contains(part) && !run.out.contains(PAN),
             "{}",
             run.out
         );

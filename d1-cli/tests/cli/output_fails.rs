@@ -62,6 +62,24 @@ fn the_outcome_of_a_change_is_told_on_standard_error_and_its_exit_code_wins() {
 }
 
 #[test]
+fn a_bulk_tells_its_sum_on_standard_error() {
+    for output in [full, closed] {
+        for format in ["table", "json"] {
+            let world = World::with_cards(2);
+            world.file("in.ndjson", &crate::bulk::suspensions(2));
+            let command = world.command(&["bulk", "in.ndjson", "--journal", "j", "-o", format]);
+            let run = run(command, output(), "");
+            assert_eq!(run.code, 0, "{run:?}");
+            assert!(
+                run.err.contains("done") && run.err.contains('2'),
+                "{}",
+                run.err
+            );
+        }
+    }
+}
+
+#[test]
 fn a_read_ends_quietly_where_the_reader_has_gone_and_says_so_where_the_disk_is_full() {
     let world = World::start();
     for arguments in [

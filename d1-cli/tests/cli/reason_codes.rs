@@ -48,6 +48,29 @@ fn the_case_of_a_code_does_not_matter() {
         "json",
     ]);
     assert_eq!(run.expect(0).json()["reasonCode"], "CARD_LOST");
+    world.file(
+        "in.ndjson",
+        r#"{"operation":"resume","cardId":"ReplaceMe01","reasonCode":"Card_Found"}"#,
+    );
+    world.d1(&["bulk", "in.ndjson"]).expect(0);
+    let body = world.sandbox.requests().pop().unwrap().body.unwrap();
+    assert_eq!(body["reasonCode"], "CARD_FOUND");
+}
+
+#[test]
+fn a_bulk_has_the_same_rule() {
+    let world = World::start();
+    world.file(
+        "in.ndjson",
+        r#"{"operation":"suspend","cardId":"ReplaceMe01","reasonCode":"LOST"}"#,
+    );
+    let run = world.d1(&["bulk", "in.ndjson"]).expect(2);
+    let begin = "d1: in.ndjson, line 1: reasonCode is not documented for suspend: give one of ";
+    assert!(run.err.starts_with(begin), "{}", run.err);
+    world.assert_untouched();
+    world
+        .d1(&["bulk", "in.ndjson", "--any-reason-code"])
+        .expect(0);
 }
 
 #[test]

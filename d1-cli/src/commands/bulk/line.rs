@@ -3,8 +3,8 @@
 use std::fmt;
 
 use d1_facade::{
-    BulkRequest, CardId, CardScheme, CardState, Client, CorrelationId, EncryptedData, InvalidInput,
-    OperationType, Reason, ReasonCode, Renewal,
+    ApiOperation, BulkRequest, CardId, CardScheme, CardState, Client, CorrelationId, EncryptedData,
+    InvalidInput, OperationType, Reason, ReasonCode, Renewal,
 };
 use openssl::sha::sha256;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::super::card::card_state;
 use crate::credentials::{Luhn, PlainCredentials};
+use crate::reason_codes;
 
 /// What is done to a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +37,16 @@ impl Kind {
 
     pub(super) fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Returns the call that makes the change.
+    pub(super) fn operation(self) -> ApiOperation {
+        match self {
+            Self::Suspend => ApiOperation::SuspendCard,
+            Self::Resume => ApiOperation::ResumeCard,
+            Self::Delete => ApiOperation::DeleteCard,
+            Self::Renew => ApiOperation::RenewCard,
+        }
     }
 
     /// What D1 lists it as.
@@ -184,7 +195,7 @@ impl Written {
                 .transpose()
                 .map_err(rule)?,
             reason_code: match &self.reason_code {
-                Some(code) => code.parse().map_err(rule)?,
+                Some(code) => reason_codes::parse(code).map_err(rule)?,
                 None => ReasonCode::default(),
             },
             new_card,

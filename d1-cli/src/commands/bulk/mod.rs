@@ -56,7 +56,7 @@ use prepare::{Place, Prepared};
 use progress::Progress;
 use report::ReportCommand;
 use run::{Plan, lock};
-use survey::Survey;
+use survey::{Permissions, Survey};
 use tally::{About, Tally};
 
 /// Printed below the help, before the exit codes.
@@ -124,6 +124,9 @@ struct RunFlags {
     /// Sends nothing if any line is bad, as is the default
     #[arg(long, hide = true, conflicts_with = "skip_bad_lines")]
     strict: bool,
+    /// Sends reason codes that are not documented for the operation of their line
+    #[arg(long)]
+    any_reason_code: bool,
     /// Lets lines delete cards, and does not ask
     #[arg(long, short)]
     yes: bool,
@@ -214,7 +217,7 @@ impl RunFlags {
             verdicts.unwrap_or_else(|| all_unknown(survey.in_doubt, "the look-up was interrupted"));
         let past = clear_doubts(verdicts, &journal, past, &tally).await?;
         if interrupted {
-            return Ok(finished(tally).finish(true)?);
+            return Ok(finished(tally).finish(true));
         }
         let plan = Plan {
             client: &client,
@@ -223,7 +226,7 @@ impl RunFlags {
             input: &name,
             concurrency: self.concurrency.0 as usize,
             rate: self.rate,
-            deletes: self.may_delete(),
+            may: self.permissions(),
             skips_bad_lines: self.skip_bad_lines,
             run_id: &run_id()?,
             keep_unknown: self.confirm,
@@ -235,13 +238,21 @@ impl RunFlags {
             // Whoever does not want to wait is left with unknown outcomes.
             () = interrupts.next() => {}
         }
-        let exit = finished(tally).finish(ran.ended_early)?;
-        ran.failure.map_or(Ok(exit), Err)
+        let exit = finished(tally).finish(ran.ended_early);
+        match ran.failure {
+            Some(Failure::Output(error)) => Ok(exit.unwritten(&error)),
+            Some(failure) => Err(failure),
+            None => Ok(exit),
+        }
     }
 
-    /// Whether lines may delete cards: `--yes`, or there is a terminal at which a person can agree.
-    fn may_delete(&self) -> bool {
-        self.yes || prompt::can_ask()
+    /// Returns what lines may do. They may delete cards with `--yes`, or where there is a terminal at which a
+    /// person can agree.
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            deletes: self.yes || prompt::can_ask(),
+            any_reason_code: self.any_reason_code,
+        }
     }
 
     /// Finds out what became of the lines that an earlier run left in doubt.
@@ -310,7 +321,8 @@ impl RunFlags {
             let id = found.fields.get("operationId").and_then(|id| id.as_str());
             let ended = Ended::looked_up(&facts, ending, id);
             journal.append(&Entry::Ended(ended.clone())).await?;
-            lock(tally).resolved(&ended)?;
+            // Where this cannot be printed, the totals say it on standard error.
+            let _ = lock(tally).resolved(&ended);
         }
         Ok(())
     }
@@ -320,7 +332,11 @@ impl RunFlags {
         let mut catcher = Catcher::start(config).await?;
         let name = input::name(&self.file);
         let input = Input::open(&self.file)?;
-        let survey = Survey::of(&input, &name, &Past::default(), true)?;
+        let may = Permissions {
+            deletes: true,
+            ..self.permissions()
+        };
+        let survey = Survey::of(&input, &name, &Past::default(), may)?;
         survey.judge_bad_lines(&name, self.skip_bad_lines)?;
         let mut items = input.into_items();
         while let Some(item) = items.recv().await {
@@ -361,14 +377,16 @@ async fn clear_doubts(
             Verdict::Done(id) => Ended::looked_up(facts, Ending::Done, id.as_deref()),
             Verdict::Absent => Ended::looked_up(facts, Ending::NotSent, None),
             Verdict::CannotTell(why) => {
-                lock(tally).still_unknown(facts, &why)?;
+                // Where this cannot be printed, the totals say it on standard error.
+                let _ = lock(tally).still_unknown(facts, &why);
                 continue;
             }
         };
         journal.append(&Entry::Ended(ended.clone())).await?;
         let before = past.known(facts.number);
         if ended.outcome == Ending::Done {
-            lock(tally).ended(&ended, before)?;
+            // Where this cannot be printed, the totals say it on standard error.
+            let _ = lock(tally).ended(&ended, before);
         } else {
             lock(tally).learned(&ended, before);
         }

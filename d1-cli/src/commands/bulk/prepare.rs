@@ -46,7 +46,7 @@ impl Prepared {
         };
         let none = Past::default();
         let past = opened.as_ref().map_or(&none, |opened| &opened.past);
-        let survey = Survey::of(&input, &name, past, flags.may_delete())?;
+        let survey = Survey::of(&input, &name, past, flags.permissions())?;
         survey.judge_bad_lines(&name, flags.skip_bad_lines)?;
         if survey.deletes > 0 {
             let question = format!(

@@ -41,5 +41,5 @@ fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
     };
     let mut tally = Tally::new(*output, Progress::new(about.lines, true), about, &past);
     resume::each_line(journal, &past, |ended| tally.print(&ended))?;
-    Ok(tally.finish(false)?)
+    Ok(tally.finish(false))
 }

@@ -21,7 +21,7 @@ use super::line::{Facts, Line};
 use super::order::Order;
 use super::past::{Past, Standing};
 use super::progress::EVERY;
-use super::survey::permitted;
+use super::survey::{Permissions, permitted};
 use super::tally::Tally;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -46,7 +46,7 @@ pub(super) struct Plan<'a> {
     pub(super) concurrency: usize,
     pub(super) rate: Option<f64>,
     /// Whether lines may delete cards.
-    pub(super) deletes: bool,
+    pub(super) may: Permissions,
     /// Whether the others are sent where lines are bad.
     pub(super) skips_bad_lines: bool,
     /// What the correlation ids of this run begin with.
@@ -178,7 +178,7 @@ impl Shared<'_> {
     async fn sort(&self, item: io::Result<Item>) {
         let plan = self.plan;
         let refuse = |rule: String| self.fail(Failure::input(plan.input, rule));
-        let line = match item.map(|item| permitted(item, plan.deletes)) {
+        let line = match item.map(|item| permitted(item, plan.may)) {
             Ok(Ok(line)) => line,
             Ok(Err(bad)) if plan.skips_bad_lines => return self.leave_out(&Ended::bad(&bad)).await,
             // It was good when the input was looked through.

@@ -11,6 +11,7 @@ use super::line::{BadLine, Facts, Kind};
 use super::look_back::InDoubt;
 use super::past::{Past, Standing};
 use crate::failure::Failure;
+use crate::reason_codes;
 
 /// What an input holds.
 #[derive(Debug, Default)]
@@ -32,15 +33,29 @@ const MOST_NAMED: usize = 100;
 /// Why a line that deletes a card is refused.
 const DELETE_RULE: &str = "operation delete needs --yes: it cannot be undone";
 
-/// The item, unless it deletes a card and must not.
-pub(super) fn permitted(item: Item, deletes: bool) -> Item {
-    match item {
-        Ok(line) if line.facts.kind == Kind::Delete && !deletes => Err(BadLine {
-            number: line.facts.number,
-            rule: DELETE_RULE.to_owned(),
-        }),
-        other => other,
-    }
+/// What lines may do that others may not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Permissions {
+    /// Delete cards.
+    pub(super) deletes: bool,
+    /// Send reason codes that are not documented for their operation.
+    pub(super) any_reason_code: bool,
+}
+
+/// Returns the item, unless it does what it must not.
+pub(super) fn permitted(item: Item, may: Permissions) -> Item {
+    let line = item?;
+    let facts = &line.facts;
+    let code = reason_codes::check(facts.kind.operation(), &facts.reason_code);
+    let rule = match code {
+        _ if facts.kind == Kind::Delete && !may.deletes => DELETE_RULE.to_owned(),
+        Err(rule) if !may.any_reason_code => format!("reasonCode {rule}"),
+        Ok(()) | Err(_) => return Ok(line),
+    };
+    Err(BadLine {
+        number: facts.number,
+        rule,
+    })
 }
 
 impl Survey {
@@ -49,7 +64,7 @@ impl Survey {
         input: &Input,
         name: &str,
         past: &Past,
-        deletes: bool,
+        may: Permissions,
     ) -> Result<Self, Failure> {
         let mut survey = Self::default();
         let mut journaled: HashSet<u64> = past.begun().collect();
@@ -57,7 +72,7 @@ impl Survey {
         let mut digest = Sha256::new();
         input.look_through(|item| {
             survey.lines += 1;
-            let facts = match permitted(item, deletes) {
+            let facts = match permitted(item, may) {
                 Ok(line) => line.facts,
                 Err(bad) => {
                     digest.update(&bad.number.to_be_bytes());

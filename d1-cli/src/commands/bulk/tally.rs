@@ -168,12 +168,12 @@ impl Tally {
     }
 
     /// Sums it up. The exit code is that of the job.
-    pub(super) fn finish(self, stopped: bool) -> io::Result<Exit> {
+    pub(super) fn finish(self, stopped: bool) -> Exit {
         let seconds = self.progress.finish();
         let summary = self.summary(stopped, seconds);
         match self.output.format {
             Format::Table => {
-                self.output.record(&fields(self.for_people(summary)))?;
+                self.output.outcome(&fields(self.for_people(summary)));
                 if self.job.unknown > 0 {
                     self.output.note(
                         "Lines of unknown outcome may have been carried out: do not repeat them. --resume with \
@@ -181,14 +181,14 @@ impl Tally {
                     );
                 }
             }
-            Format::Json => self.output.json(&json!({
+            Format::Json => self.output.outcome(&fields(json!({
                 "command": self.about.command(),
                 "summary": summary,
                 "notDone": self.listed.into_values().collect::<Vec<_>>(),
-            }))?,
-            Format::Ndjson => self.output.json(&json!({ "summary": summary }))?,
+            }))),
+            Format::Ndjson => self.output.outcome(&fields(json!({ "summary": summary }))),
         }
-        Ok(self.job.exit(self.about.lines))
+        self.job.exit(self.about.lines)
     }
 
     fn summary(&self, stopped: bool, seconds: f64) -> Value {
