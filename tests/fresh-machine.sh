@@ -46,7 +46,8 @@ mkdir -p "$root/rust" "$root/cargo" "$root/work"
 [ -e "$root/rust/bin/cargo" ] || cp -a "$toolchain/." "$root/rust/"
 [ -e "$root/cargo/registry" ] || cp -a "$registry" "$root/cargo/registry"
 [ ! -e "${CARGO_HOME:-$HOME/.cargo}/config.toml" ] || cp "${CARGO_HOME:-$HOME/.cargo}/config.toml" "$root/cargo/"
-# What a clone has: committed files, and those that are about to be.
+# What a clone has: committed files, and those that are about to be. What a run before built stays.
+find "$root/work" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
 git ls-files --cached --others --exclude-standard -z |
   while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
   tar --create --null --files-from=- | tar --extract --directory="$root/work"
@@ -56,7 +57,7 @@ mountpoint --quiet "$root/dev" || mount --bind /dev "$root/dev"
 # Nothing of this machine's environment but what a network behind a proxy needs.
 passed=(PATH=/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CARGO_HOME=/cargo LANG=C.UTF-8 CI="${CI-true}")
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CARGO_BUILD_JOBS CARGO_NET_OFFLINE \
-  CARGO_PROFILE_DEV_DEBUG; do
+  CARGO_PROFILE_DEV_DEBUG CARGO_INCREMENTAL; do
   [ -z "${!name-}" ] || passed+=("$name=${!name}")
 done
 inside() {

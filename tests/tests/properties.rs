@@ -147,7 +147,9 @@ fn no_id_leaves_its_place_in_the_path() {
         .enable_all()
         .build()
         .unwrap();
-    let server = runtime.block_on(answering(ResponseTemplate::new(200).set_body_string("{}")));
+    let server = runtime.block_on(answering(
+        ResponseTemplate::new(200).set_body_string(r#"{"operationId":"op-1"}"#),
+    ));
     let client = client_for(&server);
     let ids = (
         "[A-Za-z0-9_-]{10}",

@@ -102,22 +102,22 @@ async fn requests_and_what_a_caller_adds_to_them_show_names_only() {
 async fn what_d1_answers_is_in_no_debug_but_by_name() {
     let echo = serde_json::json!({ "pan": PAN, "authorization": TOKEN, "reason": PAN,
         "operation": "SUSPEND", "digitalCardDetails": { "x": PAN } });
-    let page = serde_json::json!({ "operations": [echo], "echo": TOKEN });
-    for body in [echo, page] {
-        let answer = wiremock::ResponseTemplate::new(200).set_body_json(body);
-        let server = d1_tests::answering(answer).await;
-        let card = d1_tests::card_at(&server);
-        let id = "op-1".parse().unwrap();
-        let receipt = card.suspend().await.unwrap();
-        let page = card.operations().await.unwrap();
-        let operation = card.operation(&id).await.unwrap();
-        assert!(!receipt.fields().is_empty());
-        for shown in [
-            format!("{receipt:?}"),
-            format!("{page:?}"),
-            format!("{operation:?}"),
-        ] {
-            shows_nothing("an answer", &shown);
-        }
+    let mut body = echo.clone();
+    body["operations"] = serde_json::json!([echo]);
+    body["echo"] = TOKEN.into();
+    let server =
+        d1_tests::answering(wiremock::ResponseTemplate::new(200).set_body_json(body)).await;
+    let card = d1_tests::card_at(&server);
+    let id = "op-1".parse().unwrap();
+    let receipt = card.suspend().await.unwrap();
+    let page = card.operations().await.unwrap();
+    let operation = card.operation(&id).await.unwrap();
+    assert!(!receipt.fields().is_empty());
+    for shown in [
+        format!("{receipt:?}"),
+        format!("{page:?}"),
+        format!("{operation:?}"),
+    ] {
+        shows_nothing("an answer", &shown);
     }
 }

@@ -65,7 +65,7 @@ fn stranger(world: &World, days: u32) -> (String, String) {
     )
 }
 
-fn certificate(key: &PKey<Private>, days: u32) -> X509 {
+pub(crate) fn certificate(key: &PKey<Private>, days: u32) -> X509 {
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_text("CN", "stranger").unwrap();
     let name = name.build();

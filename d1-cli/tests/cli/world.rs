@@ -4,8 +4,12 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use d1_sandbox::{Builder, Card, Sandbox};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -118,10 +122,29 @@ pub(crate) fn bare(folder: &Path, arguments: &[&str]) -> Command {
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
+        // The system's authorities: a machine may have none.
+        .env("SSL_CERT_FILE", authorities())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// A file with a certificate authority that nobody uses.
+fn authorities() -> &'static Path {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let path = folder.join(format!("authorities-{}.pem", std::process::id()));
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        fs::write(
+            &path,
+            crate::doctor::certificate(&key, 300).to_pem().unwrap(),
+        )
+        .unwrap();
+        path
+    });
+    &FILE
 }
 
 /// Runs a command to its end.

@@ -22,7 +22,8 @@ pub fn missing(commands: &str) -> Option<String> {
 /// # Panics
 /// In CI, where everything is to be run.
 pub fn skip(what: &str, why: &str) {
-    assert!(env::var_os("CI").is_none(), "{what}: {why}");
+    let in_ci = env::var_os("CI").is_some_and(|ci| !ci.is_empty());
+    assert!(!in_ci, "{what}: {why}");
     // The test harness shows this also where the test passes.
     let _ = writeln!(std::io::stderr(), "{what} is not run: {why}");
 }

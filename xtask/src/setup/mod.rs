@@ -4,7 +4,7 @@
 mod plan;
 
 use std::io::{BufRead as _, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -67,6 +67,7 @@ fn look(goal: Goal) -> Machine {
         }
         Need::Curl => !is_here("curl"),
         Need::OpenSslProgram => !is_here("openssl"),
+        Need::Certificates => !has_certificates(),
     };
     let installers = Installer::ALL.into_iter();
     Machine {
@@ -80,6 +81,18 @@ fn look(goal: Goal) -> Machine {
             .next(),
         as_root: as_root(),
     }
+}
+
+/// Returns whether there is a store of certificate authorities. Other systems have one always.
+fn has_certificates() -> bool {
+    const STORES: [&str; 3] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    ];
+    !cfg!(target_os = "linux")
+        || std::env::var_os("SSL_CERT_FILE").is_some()
+        || STORES.iter().any(|store| Path::new(store).exists())
 }
 
 #[cfg(unix)]

@@ -18,6 +18,8 @@ pub(crate) enum Need {
     Curl,
     /// The program `openssl`, likewise.
     OpenSslProgram,
+    /// A store of certificate authorities, as each machine has that calls others.
+    Certificates,
 }
 
 impl Need {
@@ -27,6 +29,7 @@ impl Need {
             Self::OpenSslHeaders => "pkg-config and OpenSSL's headers",
             Self::Curl => "the program curl",
             Self::OpenSslProgram => "the program openssl",
+            Self::Certificates => "the system's certificate authorities",
         }
     }
 }
@@ -60,6 +63,7 @@ impl Installer {
             (Need::OpenSslHeaders, Self::Apk) => &["pkgconf", "openssl-dev"],
             (Need::OpenSslHeaders, Self::Brew) => &["pkgconf", "openssl@3"],
             (Need::Curl, _) => &["curl"],
+            (Need::Certificates, _) => &["ca-certificates"],
             (Need::OpenSslProgram, Self::Brew) => &["openssl@3"],
             (Need::OpenSslProgram, _) => &["openssl"],
         }
@@ -162,7 +166,12 @@ pub(crate) fn plan(machine: &Machine, may_install: bool) -> Plan {
 pub(crate) fn needs(goal: Goal) -> &'static [Need] {
     match goal {
         Goal::Demo => &[Need::OpenSslHeaders],
-        Goal::Test => &[Need::OpenSslHeaders, Need::Curl, Need::OpenSslProgram],
+        Goal::Test => &[
+            Need::OpenSslHeaders,
+            Need::Curl,
+            Need::OpenSslProgram,
+            Need::Certificates,
+        ],
     }
 }
 
