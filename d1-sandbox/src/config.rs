@@ -137,6 +137,7 @@ pub struct Builder {
     pub(crate) seed: Option<u64>,
     pub(crate) null: bool,
     pub(crate) http1_only: bool,
+    pub(crate) read_timeout: Duration,
 }
 
 impl Default for Builder {
@@ -162,6 +163,7 @@ impl Default for Builder {
             seed: None,
             null: false,
             http1_only: false,
+            read_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -298,6 +300,14 @@ impl Builder {
     /// Does not offer HTTP/2, which it does unless told otherwise.
     pub fn http1_only(mut self) -> Self {
         self.http1_only = true;
+        self
+    }
+
+    /// Sets how long a client may take for its TLS handshake, for the head of a request and for its body,
+    /// 30 seconds by default. A connection that takes longer is closed; so is an HTTP/1 connection that is
+    /// idle for as long.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
         self
     }
 

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::card::{CardState, ConsumerState};
 use crate::config::{Mode, StartError};
 use crate::faults::Fault;
-use crate::{operations, pan, spec};
+use crate::{operations, pan, server, spec};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_FRAME_OPTIONS};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
@@ -32,7 +32,8 @@ const PAGE: &str = include_str!("control/page.html");
 
 /// What the page may do: use what it came with, and talk to where it came from.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'";
+                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+                           frame-ancestors 'none'";
 
 /// How many operations and requests the state shows.
 const SHOWN: usize = 100;
@@ -63,15 +64,17 @@ struct Controlled {
 }
 
 /// Opens the control port.
-pub(crate) async fn start(app: Arc<App>, about: About, port: u16) -> Result<Control, StartError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(StartError::Listen)?;
-    let address = listener.local_addr().map_err(StartError::Listen)?;
+pub(crate) fn start(
+    app: Arc<App>,
+    about: About,
+    port: u16,
+    read_timeout: Duration,
+) -> Result<Control, StartError> {
+    let (server, address) = server::listen(Ipv4Addr::LOCALHOST.into(), port, read_timeout)?;
     let about = Arc::new(about);
     let router = router(Controlled { app, about });
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = server.serve(router.into_make_service()).await {
             tracing::warn!(%error, "the control port has closed");
         }
     });
@@ -137,6 +140,7 @@ async fn page() -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (X_FRAME_OPTIONS, "DENY"),
     ];
     (headers, PAGE).into_response()
 }

@@ -2,32 +2,34 @@
 //! keys that the sandbox does not have are left out.
 
 use crate::Sandbox;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 impl Sandbox {
-    /// Writes what a client in another process needs into a directory, which is made if need be: the CA, a
-    /// client certificate, the keys, and `d1.env`, whose lines a POSIX shell can load. The path is that of
-    /// `d1.env`.
+    /// Writes what a client in another process needs into a directory, and returns the path of `d1.env`,
+    /// whose lines a POSIX shell can load: the CA, a client certificate and the keys stand beside it. A
+    /// directory that does not exist is created with the mode 0700; each file has the mode 0600.
     ///
     /// # Errors
     ///
     /// If the directory cannot be made or written to.
     pub fn write_files(&self, directory: &Path) -> io::Result<PathBuf> {
-        fs::create_dir_all(directory)?;
+        make_directory(directory)?;
         let directory = directory.canonicalize()?;
         let environment = self.environment(&directory);
-        for (name, content, private) in [
-            ("ca.pem", self.ca_pem(), false),
-            ("client.pem", self.client_certificate_pem(), false),
-            ("client.key", self.client_key_pem(), true),
-            ("signing.key", self.signing_key_pem(), true),
-            ("encryption.jwk.json", self.encryption_jwk(), false),
-            ("d1.env", environment.as_str(), false),
+        for (name, content) in [
+            ("ca.pem", self.ca_pem()),
+            ("client.pem", self.client_certificate_pem()),
+            ("client.key", self.client_key_pem()),
+            ("signing.key", self.signing_key_pem()),
+            ("encryption.jwk.json", self.encryption_jwk()),
+            ("d1.env", environment.as_str()),
         ] {
             if !content.is_empty() {
-                write_file(&directory.join(name), content, private)?;
+                write_file(&directory.join(name), content)?;
             }
         }
         Ok(directory.join("d1.env"))
@@ -65,8 +67,21 @@ fn quoted(text: &Path) -> String {
     format!("'{}'", text.display().to_string().replace('\'', r"'\''"))
 }
 
-/// Writes a new file, so that a private one never has the mode of an older one.
-fn write_file(path: &Path, content: &str, private: bool) -> io::Result<()> {
+/// Makes a directory that only its owner can enter, whatever the umask. One that exists is left as it is.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    builder.mode(0o700);
+    builder.create(path)?;
+    restrict(path, 0o700)
+}
+
+/// Writes a new file that only its owner can read, whatever the umask and the mode of an older one.
+fn write_file(path: &Path, content: &str) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -74,11 +89,15 @@ fn write_file(path: &Path, content: &str, private: bool) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(if private { 0o600 } else { 0o644 });
-    }
-    #[cfg(not(unix))]
-    let _ = private;
-    options.open(path)?.write_all(content.as_bytes())
+    options.mode(0o600);
+    options.open(path)?.write_all(content.as_bytes())?;
+    restrict(path, 0o600)
+}
+
+/// Sets a mode, of which the umask may have left nothing.
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    let _ = (path, mode);
+    Ok(())
 }

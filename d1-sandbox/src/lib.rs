@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod acceptor;
 mod app;
 mod auth;
 mod card;
@@ -62,7 +63,7 @@ pub use record::RecordedRequest;
 
 use app::App;
 use axum_server::Handle;
-use pki::Pki;
+use pki::ClientCertificate;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ pub struct Sandbox {
     base_url: String,
     control: Option<control::Control>,
     identity: Identity,
-    pki: &'static Pki,
+    ca_pem: String,
     app: Arc<App>,
     handle: Handle<SocketAddr>,
     task: Option<JoinHandle<std::io::Result<()>>>,
@@ -90,8 +91,7 @@ struct Identity {
     aggregator: Option<String>,
     signing_kid: String,
     signing_key_pem: Zeroizing<String>,
-    /// The client certificate that the caller asked for.
-    issued: Option<String>,
+    client: ClientCertificate,
     encryption_kid: String,
     encryption_jwk: String,
 }
@@ -131,28 +131,25 @@ impl Sandbox {
         self.identity.aggregator.as_deref()
     }
 
-    /// The certificate authority that the server's certificate comes from.
+    /// The certificate authority that the certificates of the server and of its clients come from. Each
+    /// sandbox has its own: it refuses the client certificates of every other one.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
-        self.pki.ca_pem()
+        &self.ca_pem
     }
 
     /// A client certificate that the sandbox accepts: the one that
     /// [`client_certificate_request`](Builder::client_certificate_request) asked for, if any.
     #[must_use]
     pub fn client_certificate_pem(&self) -> &str {
-        let issued = self.identity.issued.as_deref();
-        issued.unwrap_or_else(|| self.pki.client_certificate_pem())
+        &self.identity.client.pem
     }
 
     /// The private key of the client certificate, PKCS#8, on P-256; empty where the certificate was
     /// asked for: whoever did so has its key.
     #[must_use]
     pub fn client_key_pem(&self) -> &str {
-        match self.identity.issued {
-            Some(_) => "",
-            None => self.pki.client_key_pem(),
-        }
+        &self.identity.client.key_pem
     }
 
     /// The private key for ES256 assertions, PKCS#8; empty where its owner

@@ -1,5 +1,6 @@
 //! The network side: a TLS server that demands a client certificate, and turns replies into HTTP.
 
+use crate::acceptor::TlsAcceptor;
 use crate::app::App;
 use crate::config::{Builder, StartError};
 use crate::control;
@@ -15,7 +16,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::Server;
+use axum_server::accept::NoDelayAcceptor;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -40,7 +42,7 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
         None => Spec::shared(),
     }
     .map_err(StartError::Spec)?;
-    let pki = Pki::shared().map_err(StartError::Keys)?;
+    let pki = Pki::generate()?;
     let (signing_key, signing_key_pem) = match &settings.signing_key {
         Some((kid, pem)) => (onboarding::signing_key(kid, pem)?, Zeroizing::default()),
         None => {
@@ -48,31 +50,28 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
             (own.public()?, own.private_pem()?)
         }
     };
-    let issued = match &settings.client_request {
-        Some(request) => Some(pki.sign(request)?),
-        None => None,
-    };
+    let client = pki.client(settings.client_request.as_ref())?;
     let signing_kid = signing_key.kid.clone();
     let encryption_key = KeyPair::generate()?;
     let app = Arc::new(App::new(&settings, spec, signing_key, &encryption_key)?);
 
     let mut tls = pki.server_config(settings.bind)?;
     if settings.http1_only {
-        Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     }
-    let tls = RustlsConfig::from_config(tls);
-    let listener = TcpListener::bind((settings.bind, settings.port)).map_err(StartError::Listen)?;
-    let address = listener.local_addr().map_err(StartError::Listen)?;
+    let acceptor = TlsAcceptor::new(tls, settings.read_timeout);
+    let (server, address) = listen(settings.bind, settings.port, settings.read_timeout)?;
     let handle: Handle<SocketAddr> = Handle::new();
-    let server = axum_server::from_tcp_rustls(listener, tls)
-        .map_err(StartError::Listen)?
+    let server = server
+        .acceptor(acceptor)
+        .accept_error_handler(|_, error| tracing::warn!(%error, "a connection was refused"))
         .handle(handle.clone());
     let router = if settings.null {
         Router::new().fallback(answer_nothing)
     } else {
-        Router::new().fallback(handle_request)
+        let state = (Arc::clone(&app), settings.read_timeout);
+        Router::new().fallback(handle_request).with_state(state)
     };
-    let router = router.with_state(Arc::clone(&app));
     let service = axum::ServiceExt::<Request>::into_make_service(Disconnecting(router));
     let task = tokio::spawn(server.serve(service));
     let base_url = base_url(address);
@@ -83,7 +82,12 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
                 issuer: settings.issuer.clone(),
                 mode: settings.mode,
             };
-            Some(control::start(Arc::clone(&app), about, port).await?)
+            Some(control::start(
+                Arc::clone(&app),
+                about,
+                port,
+                settings.read_timeout,
+            )?)
         }
         None => None,
     };
@@ -96,15 +100,33 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
             aggregator: settings.aggregator,
             signing_kid,
             signing_key_pem,
-            issued,
+            client,
             encryption_kid: encryption_key.kid().to_owned(),
             encryption_jwk: encryption_key.public_jwk("enc", "ECDH-ES"),
         },
-        pki,
+        ca_pem: pki.ca_pem().to_owned(),
         app,
         handle,
         task: Some(task),
     })
+}
+
+/// Binds a port. A client that sends nothing, or half the head of a request, is left after
+/// `read_timeout`.
+pub(crate) fn listen(
+    address: IpAddr,
+    port: u16,
+    read_timeout: Duration,
+) -> Result<(Server<SocketAddr, NoDelayAcceptor>, SocketAddr), StartError> {
+    let listener = TcpListener::bind((address, port)).map_err(StartError::Listen)?;
+    let address = listener.local_addr().map_err(StartError::Listen)?;
+    let mut server = axum_server::from_tcp(listener)
+        .map_err(StartError::Listen)?
+        .acceptor(NoDelayAcceptor::new())
+        .first_request_timeout(read_timeout);
+    let mut http1 = server.http_builder().http1();
+    http1.header_read_timeout(read_timeout);
+    Ok((server, address))
 }
 
 /// The certificate has `localhost` and, for other addresses than loopback, the address itself.
@@ -134,11 +156,15 @@ async fn answer_nothing(request: Request) -> Response {
     response
 }
 
-async fn handle_request(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn handle_request(
+    State((app, read_timeout)): State<(Arc<App>, Duration)>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, DRAINED_BODY)
-        .await
+    let body = tokio::time::timeout(read_timeout, to_bytes(body, DRAINED_BODY)).await;
+    let body = body
         .ok()
+        .and_then(Result::ok)
         .filter(|bytes| bytes.len() <= MAX_BODY);
     let reply = app.handle(&parts, body.as_deref()).await;
     if !reply.delay.is_zero() {

@@ -82,6 +82,35 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
 }
 
 #[test]
+fn the_modes_of_its_directory_and_files_do_not_follow_the_umask() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("modes");
+    let _ = fs::remove_dir_all(&folder);
+    for umask in ["000", "022", "277"] {
+        let directory = folder.join(umask);
+        let mut child = Command::new("sh")
+            .args(["-c", r#"umask "$1" && exec "$0" serve --dir "$2""#])
+            .args([env!("CARGO_BIN_EXE_d1-sandbox"), umask])
+            .arg(&directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("Ctrl-C")));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700, "umask {umask}");
+        let files: Vec<_> = fs::read_dir(&directory).unwrap().collect();
+        assert_eq!(files.len(), 6);
+        for file in files {
+            let path = file.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{} with umask {umask}", path.display());
+        }
+    }
+}
+
+#[test]
 fn with_the_keys_of_an_issuer_it_writes_no_private_key() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onboarding");
     let _ = fs::remove_dir_all(&folder);

@@ -311,6 +311,8 @@ async fn nobody_from_elsewhere_is_answered() {
     let page = control.client.get(control.url("/")).send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'none'"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(page.headers()["x-frame-options"], "DENY");
     let page = page.text().await.unwrap();
     assert!(
         !page.contains("https://") && !page.contains("http://"),
