@@ -1,23 +1,30 @@
 //! Takes one request through routing, authorization, validation and the rules to an answer.
 
-use crate::auth::Authority;
+use crate::acceptor::ShownCertificate;
+use crate::auth::{Authority, Caller, TokenCall};
 use crate::card::CardState;
 use crate::clock::Clock;
-use crate::config::{Builder, ErrorBodies, IssuerStub, StartError, SuccessStyle};
 use crate::faults::FaultQueue;
 use crate::issuer::{self, Endpoint};
 use crate::jwe::Decrypter;
-use crate::keys::{KeyPair, PublicKey};
+use crate::keys::KeyPair;
 use crate::record::{RecordedRequest, Records};
 use crate::refusal::Refusal;
 use crate::renewal::Renewal;
 use crate::reply::Reply;
 use crate::request::{self, RawRequest, ValidRequest};
+use crate::rules;
+use crate::settings::{Builder, ErrorBodies, IssuerStub, StartError, SuccessStyle};
 use crate::spec::{Call, Found, Route, Spec};
 use crate::state::{Motive, World};
+use crate::warnings::{self, Warnings};
+use http::header::HOST;
 use http::request::Parts;
-use serde_json::{Value, json};
+use http::uri::Authority as UriAuthority;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use time::OffsetDateTime;
 
 /// The path parameter values that a route found.
 type PathValues<'p> = [(&'p str, Option<String>)];
@@ -29,111 +36,158 @@ pub(crate) struct App {
     pub(crate) decrypter: Decrypter,
     pub(crate) faults: FaultQueue,
     pub(crate) records: Records,
-    pub(crate) world: Mutex<World>,
+    /// By the ids of the issuers.
+    pub(crate) worlds: BTreeMap<String, Mutex<World>>,
     pub(crate) success_style: SuccessStyle,
     pub(crate) error_bodies: ErrorBodies,
+    pub(crate) strict: bool,
     pub(crate) issuer: Option<Endpoint>,
     pub(crate) clock: Arc<Clock>,
 }
 
 impl App {
-    /// A sandbox as it is configured, with the keys of its issuer and of D1.
+    /// A sandbox as it is configured, with its callers and the keys of D1.
     pub(crate) fn new(
         settings: &Builder,
         spec: Arc<Spec>,
-        signing_key: PublicKey,
-        encryption_key: &KeyPair,
+        callers: BTreeMap<String, Caller>,
+        encryption_keys: &[KeyPair],
     ) -> Result<Self, StartError> {
-        let subject = settings.aggregator.as_ref().unwrap_or(&settings.issuer);
         let clock = Arc::new(Clock::new(settings.seed));
         // A part of the time will do where chance need not be the same in every run.
-        let random = u64::from(clock.now().nanosecond());
+        let random = u64::from(OffsetDateTime::now_utc().nanosecond());
         let issuer = match &settings.issuer_stub {
             IssuerStub::Endpoint { url } => Endpoint::parse(url),
             IssuerStub::KeepsPan { .. } | IssuerStub::Answers { .. } | IssuerStub::Unavailable => {
                 None
             }
         };
-        let lifetime = settings.token_lifetime;
+        let worlds = settings.issuers().map(|issuer| {
+            let world = World::new(settings, issuer, Arc::clone(&clock));
+            (issuer.id.clone(), Mutex::new(world))
+        });
         Ok(Self {
             spec,
-            authority: Authority::new(subject.clone(), signing_key, lifetime, Arc::clone(&clock))
-                .map_err(|error| StartError::Keys(error.to_string()))?,
-            decrypter: Decrypter::new(encryption_key)
+            authority: Authority::new(callers, settings.token_lifetime, Arc::clone(&clock)),
+            decrypter: Decrypter::new(encryption_keys)
                 .map_err(|error| StartError::Keys(error.to_string()))?,
             faults: FaultQueue::new(settings.seed.unwrap_or(random)),
             records: Records::default(),
-            world: Mutex::new(World::new(settings, Arc::clone(&clock))),
+            worlds: worlds.collect(),
             success_style: settings.success_style,
             error_bodies: settings.error_bodies,
+            strict: settings.strict,
             issuer,
             clock,
         })
     }
 
     /// Answers one request and records it. The body is absent if it was too long or broke off.
-    pub(crate) async fn handle(&self, parts: &Parts, body: Option<&[u8]>) -> Reply {
-        let received_at = self.clock.told();
+    pub(crate) async fn handle(&self, parts: &Parts, bytes: Option<&[u8]>) -> Reply {
+        let mut record = RecordedRequest::new(parts, self.clock.now());
         let found = self.spec.find(&parts.method, parts.uri.path());
         // What belongs to no operation is read as JSON if it says that it is.
         let reader = match &found {
             Found::Route(route, _) => route.call,
             Found::OtherMethods(_) | Found::Nothing => Call::Suspend,
         };
-        let body = request::read_body(reader, &parts.headers, body);
+        let body = request::read_body(reader, &parts.headers, bytes);
+        record.body = body.as_ref().ok().map(|(body, _)| body.clone());
         let raw = RawRequest {
             headers: &parts.headers,
+            path: parts.uri.path(),
             query: parts.uri.query(),
-            body: body.as_ref().map_err(String::as_str),
+            has_body: bytes.is_none_or(|bytes| !bytes.is_empty()),
+            has_repeated_names: body.as_ref().is_ok_and(|(_, repeated)| *repeated),
+            body: body.as_ref().map(|(body, _)| body).map_err(String::as_str),
         };
-        let mut card = None;
-        let (call, reply) = match found {
+        let mut reply = match found {
             Found::Route(route, values) => {
-                card = path_value(&values, "cardId").map(str::to_owned);
-                (Some(route.call), self.call(route, &values, &raw).await)
+                record.operation_id = Some(route.call.operation_id());
+                record.card_id = path_value(&values, "cardId").map(str::to_owned);
+                record.issuer_id = path_value(&values, "issuerId").map(str::to_owned);
+                self.call(route, &values, &raw, parts, &mut record).await
             }
             Found::OtherMethods(methods) => {
-                let refusal = self.refuse(None, &Refusal::wrong_method());
+                let refusal = self.refuse(None, &Refusal::wrong_method(), &mut record);
                 let allow = methods;
-                (None, Reply { allow, ..refusal })
+                Reply { allow, ..refusal }
             }
-            Found::Nothing => (
-                None,
-                self.refuse(None, &Refusal::not_found("The path is unknown")),
-            ),
+            Found::Nothing => {
+                let refusal = Refusal::not_found("The path is unknown");
+                self.refuse(None, &refusal, &mut record)
+            }
         };
-        let (operation_id, status) = (call.map(Call::operation_id), reply.recorded_status());
-        let recorded = recorded(parts, body.ok());
-        self.records.push(RecordedRequest {
-            operation_id,
-            status,
-            card_id: card,
-            received_at,
-            ..recorded
-        });
+        for warning in &record.warnings {
+            let header = (warnings::HEADER.to_owned(), warning.clone());
+            reply.headers.push(header);
+        }
+        record.status = reply.recorded_status();
+        self.records.push(record);
         reply
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The cards of an issuer, if there is such an issuer.
+    pub(crate) fn world(&self, issuer: &str) -> Option<MutexGuard<'_, World>> {
+        let world = self.worlds.get(issuer)?;
+        Some(world.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn call(&self, route: &Route, values: &PathValues<'_>, raw: &RawRequest<'_>) -> Reply {
+    async fn call(
+        &self,
+        route: &Route,
+        values: &PathValues<'_>,
+        raw: &RawRequest<'_>,
+        parts: &Parts,
+        record: &mut RecordedRequest,
+    ) -> Reply {
         let is_token_call = route.call == Call::Token;
-        if !is_token_call && let Err(refusal) = self.authority.authorize(raw.headers) {
-            return self.checked(route, self.refuse(Some(route), &refusal));
+        let shown = parts.extensions.get::<Option<ShownCertificate>>();
+        let mut caller = String::new();
+        if !is_token_call {
+            match self
+                .authority
+                .authorize(raw.headers, shown.and_then(Option::as_ref))
+            {
+                Ok(found) => caller = found,
+                Err(refusal) => {
+                    return self.checked(route, self.refuse(Some(route), &refusal, record));
+                }
+            }
         }
         let card = path_value(values, "cardId");
         let met = self
             .faults
             .take(route.call.operation_id(), card, is_token_call);
+        if let Some(met) = &met {
+            record.refusal = Some(format!("a fault, as asked for: {:?}", met.fault.kind));
+        }
         if met.as_ref().is_some_and(|met| !met.fault.lets_it_happen()) {
             return met.map_or_else(|| Reply::answer(500, None), Reply::of);
         }
-        let reply = match self.perform(route, values, raw).await {
-            Ok(reply) => reply,
-            Err(refusal) => self.refuse(Some(route), &refusal),
+        let mut warnings = Warnings::new(self.strict);
+        let request = request::check(route, values, raw);
+        warnings::look_over(route, raw, &mut warnings);
+        let performed = match request {
+            Err(refusal) => Err(refusal),
+            Ok(request) if is_token_call => {
+                let host = called_host(parts);
+                let call = TokenCall {
+                    certificate: shown.and_then(Option::as_ref),
+                    host: &host,
+                    spec: &self.spec,
+                    claims: &mut record.claims,
+                };
+                let token = self.authority.exchange(&request, call, &mut warnings);
+                token.map(|token| Reply::answer(200, Some(token)))
+            }
+            Ok(request) => self.perform(route, &request, &caller, &mut warnings).await,
         };
+        record.warnings = warnings.into_texts();
+        let reply = performed.unwrap_or_else(|refusal| match is_token_call {
+            true => self.refuse(Some(route), &refusal.of_token_call(), record),
+            false => self.refuse(Some(route), &refusal, record),
+        });
         let reply = self.checked(route, reply);
         match met {
             Some(met) => reply.under(met),
@@ -144,34 +198,34 @@ impl App {
     async fn perform(
         &self,
         route: &Route,
-        values: &PathValues<'_>,
-        raw: &RawRequest<'_>,
+        request: &ValidRequest<'_>,
+        caller: &str,
+        warnings: &mut Warnings,
     ) -> Result<Reply, Refusal> {
-        let request = request::check(route, values, raw);
-        if route.call == Call::Token {
-            let request =
-                request.map_err(|refusal| Refusal::oauth("invalid_request", refusal.error))?;
-            return Ok(Reply::answer(200, Some(self.authority.exchange(&request)?)));
+        let call = route.call;
+        let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
+        if let Some(code) = request.body_text("reasonCode")
+            && !rules::is_documented(call, code)
+        {
+            warnings.add("body: /reasonCode: not documented for this operation");
         }
-        let request = request?;
-        let renewal = match route.call {
-            Call::Renew => Some(self.renewal(&request).await?),
+        let renewal = match call {
+            Call::Renew => Some(self.renewal(request, caller, warnings).await?),
             _ => None,
         };
-        let card = request.text("cardId");
-        let mut world = self.world();
-        world.demand_issuer(request.text("issuerId"), route.call == Call::Delete)?;
+        warnings.enforce()?;
+        let mut world = self.world_for(caller, issuer, call)?;
         world.demand_undamaged(card)?;
-        let operation = match (route.call, renewal) {
+        let operation = match (call, renewal) {
             (Call::List, _) => {
                 let offset = request.number("offset").unwrap_or(0);
                 let limit = request.number("limit").unwrap_or(usize::MAX);
                 return Ok(Reply::answer(200, Some(world.list(card, offset, limit)?)));
             }
             (Call::Renew, Some(renewal)) => world.renew(card, renewal)?,
-            (Call::Suspend, _) => world.suspend(card, self.motive(&request))?,
-            (Call::Resume, _) => world.resume(card, self.motive(&request))?,
-            (Call::Delete, _) => world.delete(card, self.motive(&request))?,
+            (Call::Suspend, _) => world.suspend(card, self.motive(request))?,
+            (Call::Resume, _) => world.resume(card, self.motive(request))?,
+            (Call::Delete, _) => world.delete(card, self.motive(request))?,
             (Call::Get | Call::Renew | Call::Token, _) => {
                 let (id, digital) = (
                     request.text("operationId"),
@@ -196,13 +250,36 @@ impl App {
         Ok(Reply::answer(status, body.filter(|_| status != 204)))
     }
 
-    async fn renewal(&self, request: &ValidRequest<'_>) -> Result<Renewal, Refusal> {
+    /// The cards of an issuer that the caller may call for.
+    fn world_for(
+        &self,
+        caller: &str,
+        issuer: &str,
+        call: Call,
+    ) -> Result<MutexGuard<'_, World>, Refusal> {
+        let unknown = || World::unknown_card(call == Call::Delete);
+        let world = self.world(issuer);
+        let world = world.ok_or_else(|| unknown().because("there is no such issuer"))?;
+        if !self.authority.may_call_for(caller, issuer) {
+            return Err(unknown().because("the access token is that of another issuer"));
+        }
+        Ok(world)
+    }
+
+    async fn renewal(
+        &self,
+        request: &ValidRequest<'_>,
+        caller: &str,
+        warnings: &mut Warnings,
+    ) -> Result<Renewal, Refusal> {
         let state = match request.body_text("state") {
             None | Some("ACTIVE") => CardState::Active,
             Some("INACTIVE") => CardState::Inactive,
             Some(_) => return Err(Refusal::bad_request("body: /state is not supported")),
         };
         let credentials = request.body_text("encryptedData").map(|token| {
+            let now = self.clock.now();
+            issuer::look_over(token, &self.decrypter, &self.spec, now, warnings);
             issuer::open(token, &self.decrypter, &self.spec)
                 .map_err(|rule| Refusal::bad_request(format!("body: /encryptedData: {rule}")))
         });
@@ -215,12 +292,16 @@ impl App {
         };
         let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
         if let Some(endpoint) = &self.issuer
-            && self.world().must_ask_issuer(issuer, card, &renewal)
+            && warnings.enforce().is_ok()
+            && self
+                .world_for(caller, issuer, Call::Renew)
+                .is_ok_and(|world| world.must_ask_issuer(card, &renewal))
         {
             let answer = endpoint.credentials(issuer, card, &self.decrypter, &self.spec);
             renewal.credentials = Some(answer.await.map_err(|rule| {
                 tracing::warn!(rule, "the issuer's Get Card Credentials is of no use");
                 Refusal::internal("Internal error")
+                    .because("the issuer's Get Card Credentials is of no use")
             })?);
         }
         Ok(renewal)
@@ -234,7 +315,13 @@ impl App {
         }
     }
 
-    fn refuse(&self, route: Option<&Route>, refusal: &Refusal) -> Reply {
+    fn refuse(
+        &self,
+        route: Option<&Route>,
+        refusal: &Refusal,
+        record: &mut RecordedRequest,
+    ) -> Reply {
+        record.refusal = Some(refusal.reason());
         let code = route.and_then(|route| route.error_code(refusal.status, refusal.when));
         Reply::answer(refusal.status, refusal.body(code, self.error_bodies))
     }
@@ -266,24 +353,12 @@ impl App {
 /// Marks an answer of ours that differs from the OpenAPI document.
 pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
 
-/// What is remembered of a request.
-fn recorded(parts: &Parts, body: Option<Value>) -> RecordedRequest {
-    let correlation_id = parts.headers.get("x-correlation-id");
-    RecordedRequest {
-        operation_id: None,
-        method: parts.method.to_string(),
-        path: parts
-            .uri
-            .path_and_query()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        status: 0,
-        card_id: None,
-        received_at: time::OffsetDateTime::UNIX_EPOCH,
-        correlation_id: correlation_id
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-        body,
-    }
+/// The host that the client has called, without its port.
+fn called_host(parts: &Parts) -> String {
+    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = header.and_then(|host| host.parse::<UriAuthority>().ok());
+    let authority = authority.as_ref().or(parts.uri.authority());
+    authority.map_or_else(String::new, |authority| authority.host().to_owned())
 }
 
 fn path_value<'v>(values: &'v PathValues<'_>, name: &str) -> Option<&'v str> {

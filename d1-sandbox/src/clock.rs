@@ -1,11 +1,12 @@
-//! What time it is in the sandbox: the machine's time, moved by jumps, or one that a seed makes the same
-//! in every run.
+//! The one clock of a sandbox: the machine's time, moved by jumps, or one that a seed makes the same in
+//! every run.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-/// When a sandbox with a seed begins: 2026-01-01T00:00:00Z.
-const SEEDED_START: i64 = 1_767_225_600;
+/// When a sandbox with a seed begins.
+const SEEDED_START: OffsetDateTime = datetime!(2026-01-01 00:00:00 UTC);
 
 /// The clock of one sandbox.
 #[derive(Debug, Default)]
@@ -24,23 +25,16 @@ impl Clock {
         }
     }
 
-    /// The time by which tokens and assertions are judged.
+    /// The time: assertions and tokens are judged by it, operations and answers are dated by it.
     pub(crate) fn now(&self) -> OffsetDateTime {
-        self.moved(OffsetDateTime::now_utc())
-    }
-
-    /// The time that operations and answers have.
-    pub(crate) fn told(&self) -> OffsetDateTime {
-        let Some(ticks) = &self.ticks else {
-            return self.now();
+        let time = match &self.ticks {
+            None => OffsetDateTime::now_utc(),
+            Some(ticks) => {
+                let ticks = i64::try_from(ticks.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+                SEEDED_START.saturating_add(Duration::seconds(ticks))
+            }
         };
-        let ticks = i64::try_from(ticks.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-        let start = OffsetDateTime::from_unix_timestamp(SEEDED_START);
-        self.moved(
-            start
-                .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-                .saturating_add(Duration::seconds(ticks)),
-        )
+        time.saturating_add(Duration::seconds(self.offset()))
     }
 
     /// The time of the next operation.
@@ -48,7 +42,7 @@ impl Clock {
         if let Some(ticks) = &self.ticks {
             ticks.fetch_add(1, Ordering::Relaxed);
         }
-        self.told()
+        self.now()
     }
 
     /// Lets the clock be so many seconds ahead, or behind if negative.
@@ -58,10 +52,6 @@ impl Clock {
 
     pub(crate) fn offset(&self) -> i64 {
         self.offset.load(Ordering::Relaxed)
-    }
-
-    fn moved(&self, time: OffsetDateTime) -> OffsetDateTime {
-        time.saturating_add(Duration::seconds(self.offset()))
     }
 }
 
@@ -79,14 +69,14 @@ mod tests {
         clock.set_offset(0);
         assert!(clock.now() - before < Duration::hours(1));
         clock.set_offset(i64::MAX);
-        let _ = clock.told();
+        let _ = clock.now();
     }
 
     #[test]
     fn a_seeded_clock_counts_operations_alone() {
         let clock = Clock::new(Some(7));
-        assert_eq!(clock.told().unix_timestamp(), SEEDED_START);
-        assert_eq!(clock.told().unix_timestamp(), SEEDED_START);
-        assert_eq!(clock.tick().unix_timestamp(), SEEDED_START + 1);
+        assert_eq!(clock.now(), SEEDED_START);
+        assert_eq!(clock.now(), SEEDED_START);
+        assert_eq!(clock.tick(), SEEDED_START + Duration::SECOND);
     }
 }

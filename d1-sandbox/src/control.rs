@@ -5,8 +5,8 @@
 
 use crate::app::App;
 use crate::card::{CardState, ConsumerState};
-use crate::config::{Mode, StartError};
 use crate::faults::Fault;
+use crate::settings::{Mode, StartError};
 use crate::{operations, pan, server, spec};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
@@ -98,8 +98,9 @@ fn router(controlled: Controlled) -> Router {
         )
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/cards/{id}", post(set_card))
+        .route("/api/issuers/{issuer}/cards/{id}", post(set_card_of))
         .route("/api/tokens/revoke", post(revoke_tokens))
-        .route("/api/clock", post(set_clock))
+        .route("/api/clock", get(clock).post(set_clock))
         .layer(middleware::from_fn(from_here_alone))
         .with_state(controlled)
 }
@@ -154,13 +155,16 @@ async fn openapi(State(controlled): State<Controlled>) -> Response {
 
 async fn state(State(controlled): State<Controlled>) -> Json<Value> {
     let Controlled { app, about } = &controlled;
-    let world = app.world();
-    let cards: Vec<Value> = world
-        .card_ids()
-        .iter()
-        .filter_map(|id| world.snapshot(id))
-        .map(|card| {
+    let (mut cards, mut timeline) = (Vec::new(), Vec::new());
+    for issuer in app.worlds.keys() {
+        let Some(world) = app.world(issuer) else {
+            continue;
+        };
+        let ids = world.card_ids();
+        let snapshots = ids.iter().filter_map(|id| world.snapshot(id));
+        cards.extend(snapshots.map(|card| {
             json!({
+                "issuer": issuer,
                 "id": card.id,
                 "state": state_name(card.state == CardState::Active),
                 "suspendedBy": card.suspended_by,
@@ -170,10 +174,11 @@ async fn state(State(controlled): State<Controlled>) -> Json<Value> {
                 "lastFour": card.last_four,
                 "operations": card.operations,
             })
-        })
-        .collect();
-    let timeline = world.timeline(SHOWN);
-    drop(world);
+        }));
+        timeline.extend(world.timeline(SHOWN));
+    }
+    timeline.sort_by(|one, other| other["startTime"].as_str().cmp(&one["startTime"].as_str()));
+    timeline.truncate(SHOWN);
     let requests = app.records.all();
     let recent: Vec<Value> = requests
         .iter()
@@ -185,7 +190,7 @@ async fn state(State(controlled): State<Controlled>) -> Json<Value> {
         "baseUrl": about.base_url,
         "issuerId": about.issuer,
         "mode": match about.mode { Mode::V1 => "v1", Mode::Migrated => "migrated" },
-        "now": operations::timestamp(app.clock.told()),
+        "now": operations::timestamp(app.clock.now()),
         "clockOffsetSeconds": app.clock.offset(),
         "tokenExchanges": app.authority.exchanges(),
         "cards": cards,
@@ -288,14 +293,23 @@ async fn set_card(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
+    let issuer = controlled.about.issuer.clone();
+    set_card_of(State(controlled), Path((issuer, id)), body).await
+}
+
+async fn set_card_of(
+    State(controlled): State<Controlled>,
+    Path((issuer, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
     let change: CardChange = match read(&body) {
         Ok(change) => change,
         Err(rule) => return refusal(StatusCode::BAD_REQUEST, &rule),
     };
-    let mut world = controlled.app.world();
-    if world.snapshot(&id).is_none() {
+    let world = controlled.app.world(&issuer);
+    let Some(mut world) = world.filter(|world| world.snapshot(&id).is_some()) else {
         return refusal(StatusCode::NOT_FOUND, "there is no such card");
-    }
+    };
     match change.state {
         Some(StateName::Active) => world.set_card_state(&id, CardState::Active),
         Some(StateName::Inactive) => world.set_card_state(&id, CardState::Inactive),
@@ -319,6 +333,12 @@ async fn revoke_tokens(State(controlled): State<Controlled>) -> StatusCode {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ClockChange {
     offset_seconds: i64,
+}
+
+async fn clock(State(controlled): State<Controlled>) -> Json<Value> {
+    let clock = &controlled.app.clock;
+    let seconds = clock.now().unix_timestamp();
+    Json(json!({ "epochSeconds": seconds, "offsetSeconds": clock.offset() }))
 }
 
 async fn set_clock(State(controlled): State<Controlled>, body: Bytes) -> Response {
@@ -362,7 +382,8 @@ async fn metrics(State(controlled): State<Controlled>) -> Response {
         "Access tokens handed out.",
         exchanges,
     );
-    let cards = app.world().card_ids().len();
+    let issuers = app.worlds.keys().filter_map(|issuer| app.world(issuer));
+    let cards = issuers.map(|world| world.card_ids().len()).sum();
     metric("d1_sandbox_cards", "gauge", "Cards that there are.", cards);
     let faults = app.faults.len();
     metric(

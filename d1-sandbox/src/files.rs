@@ -1,7 +1,7 @@
 //! Writes what a client needs to call a sandbox: certificates, keys, and `d1.env` for a shell. Private
 //! keys that the sandbox does not have are left out.
 
-use crate::Sandbox;
+use crate::{Access, Sandbox};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 #[cfg(unix)]
@@ -11,20 +11,29 @@ use std::path::{Path, PathBuf};
 impl Sandbox {
     /// Writes what a client in another process needs into a directory, and returns the path of `d1.env`,
     /// whose lines a POSIX shell can load: the CA, a client certificate and the keys stand beside it. A
-    /// directory that does not exist is created with the mode 0700; each file has the mode 0600.
+    /// directory that does not exist is created with the mode 0700; each file has the mode 0600. What a client
+    /// of [another issuer](crate::Builder::add_issuer) needs is in a directory below, by the issuer's id.
     ///
     /// # Errors
     ///
     /// If the directory cannot be made or written to.
     pub fn write_files(&self, directory: &Path) -> io::Result<PathBuf> {
+        let path = self.write_access(directory, &self.access)?;
+        for access in &self.others {
+            self.write_access(&directory.join(access.issuer_id()), access)?;
+        }
+        Ok(path)
+    }
+
+    fn write_access(&self, directory: &Path, access: &Access) -> io::Result<PathBuf> {
         make_directory(directory)?;
         let directory = directory.canonicalize()?;
-        let environment = self.environment(&directory);
+        let environment = self.environment(&directory, access);
         for (name, content) in [
             ("ca.pem", self.ca_pem()),
-            ("client.pem", self.client_certificate_pem()),
-            ("client.key", self.client_key_pem()),
-            ("signing.key", self.signing_key_pem()),
+            ("client.pem", access.client_certificate_pem()),
+            ("client.key", access.client_key_pem()),
+            ("signing.key", access.signing_key_pem()),
             ("encryption.jwk.json", self.encryption_jwk()),
             ("d1.env", environment.as_str()),
         ] {
@@ -35,12 +44,12 @@ impl Sandbox {
         Ok(directory.join("d1.env"))
     }
 
-    fn environment(&self, directory: &Path) -> String {
+    fn environment(&self, directory: &Path, access: &Access) -> String {
         let file = |name: &str| quoted(&directory.join(name));
         [
             ("D1_BASE_URL", quoted(Path::new(self.base_url()))),
-            ("D1_ISSUER_ID", quoted(Path::new(self.issuer_id()))),
-            ("D1_SIGNING_KID", quoted(Path::new(self.signing_kid()))),
+            ("D1_ISSUER_ID", quoted(Path::new(access.issuer_id()))),
+            ("D1_SIGNING_KID", quoted(Path::new(access.signing_kid()))),
             ("D1_SIGNING_KEY", file("signing.key")),
             ("D1_ENCRYPTION_JWK", file("encryption.jwk.json")),
             ("D1_CA", file("ca.pem")),
@@ -53,8 +62,8 @@ impl Sandbox {
         ]
         .into_iter()
         .filter(|(name, _)| match *name {
-            "D1_CLIENT_KEY" => !self.client_key_pem().is_empty(),
-            "D1_SIGNING_KEY" => !self.signing_key_pem().is_empty(),
+            "D1_CLIENT_KEY" => !access.client_key_pem().is_empty(),
+            "D1_SIGNING_KEY" => !access.signing_key_pem().is_empty(),
             _ => true,
         })
         .map(|(name, value)| format!("export {name}={value}\n"))

@@ -3,31 +3,42 @@
 #![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
 
 use crate::Sandbox;
+use crate::acceptor::ShownCertificate;
 use crate::app::{App, BREACH};
+use crate::auth::access::Access;
 use crate::faults::Fault;
 use crate::fixtures;
 use crate::keys::KeyPair;
+use crate::pki::Pki;
 use crate::reply::Reply;
 use crate::spec::{Call, Spec};
 use futures_util::FutureExt as _;
 use http::Request;
-use std::sync::LazyLock;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 const TOKEN: &str = "fuzzing";
 
-static APP: LazyLock<Option<App>> = LazyLock::new(|| {
-    let (signing, encryption) = (KeyPair::generate().ok()?, KeyPair::generate().ok()?);
+static APP: LazyLock<Option<(App, ShownCertificate)>> = LazyLock::new(|| {
     let settings = Sandbox::builder().card(crate::Card::new("A").past_operations(20));
-    let signing = signing.public().ok()?;
-    let app = App::new(&settings, Spec::shared().ok()?, signing, &encryption).ok()?;
-    app.authority.allow(TOKEN);
-    Some(app)
+    let pki = Pki::generate().ok()?;
+    let (access, caller) = Access::new(&settings.issuer, false, &pki).ok()?;
+    let callers = BTreeMap::from([(access.issuer_id().to_owned(), caller)]);
+    let keys = [KeyPair::generate().ok()?];
+    let app = App::new(&settings, Spec::shared().ok()?, callers, &keys).ok()?;
+    let end = app.clock.now().saturating_add(time::Duration::WEEK);
+    app.authority.allow(TOKEN, access.issuer_id(), end);
+    let pem = access.client_certificate_pem().as_bytes();
+    let certificate = CertificateDer::from_pem_slice(pem).ok()?;
+    Some((app, ShownCertificate(Arc::new(certificate))))
 });
 
 /// A request: a byte that chooses the operation, the rest of the path and the query up to a line's end,
 /// the content type up to the next one, and the body.
 pub fn request(input: &[u8]) {
-    let (Some(app), [choice, rest @ ..]) = (&*APP, input) else {
+    let (Some((app, certificate)), [choice, rest @ ..]) = (&*APP, input) else {
         return;
     };
     let mut parts = rest.splitn(3, |byte| *byte == b'\n');
@@ -55,7 +66,8 @@ pub fn request(input: &[u8]) {
     let Ok(request) = request else {
         return; // It is not HTTP: the server would not hand it on.
     };
-    let (request, ()) = request.into_parts();
+    let (mut request, ()) = request.into_parts();
+    request.extensions.insert(Some(certificate.clone()));
     // Nothing in it waits: there is no issuer to be asked.
     let reply = app.handle(&request, Some(body)).now_or_never();
     assert!(reply.is_some_and(|reply| is_in_order(&reply)));
@@ -74,7 +86,7 @@ pub fn control(input: &str) {
     if let Ok(fault) = serde_json::from_str::<Fault>(input)
         && fault.check().is_ok()
         && fault.bytes < 1_024
-        && let Some(app) = &*APP
+        && let Some((app, _)) = &*APP
     {
         let id = app.faults.push(fault);
         let met = app.faults.take("suspendCard", Some("A"), false);

@@ -96,15 +96,34 @@ impl Sandbox {
         );
     }
 
+    /// The warnings so far: what was accepted although D1 may refuse it, each with the request that it is
+    /// about.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let requests = self.requests();
+        let each = requests.iter().flat_map(|request| {
+            let named = |warning| format!("{} {}: {warning}", request.method, request.path);
+            request.warnings.iter().map(named)
+        });
+        each.collect()
+    }
+
     /// A card as it stands.
     #[must_use]
     pub fn card(&self, card_id: &str) -> Option<CardSnapshot> {
-        self.app.world().snapshot(card_id)
+        self.card_of(self.issuer_id(), card_id)
+    }
+
+    /// A card of one of the issuers as it stands.
+    #[must_use]
+    pub fn card_of(&self, issuer_id: &str, card_id: &str) -> Option<CardSnapshot> {
+        self.app.world(issuer_id)?.snapshot(card_id)
     }
 
     /// Sets the state of the end user who holds the card. False means that there is no such card.
     pub fn set_consumer_state(&self, card_id: &str, state: ConsumerState) -> bool {
-        self.app.world().set_consumer_state(card_id, state)
+        let world = self.app.world(self.issuer_id());
+        world.is_some_and(|mut world| world.set_consumer_state(card_id, state))
     }
 
     /// Where the control API and its page are, as `http://127.0.0.1:PORT`, if the builder asked for

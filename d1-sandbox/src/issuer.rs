@@ -1,10 +1,13 @@
 //! Asks an issuer for the credentials of a card, as D1 does when a renewal brings none.
 
-use crate::jwe::Decrypter;
+use crate::jwe::{self, Decrypter};
+use crate::pan;
 use crate::renewal::Credentials;
 use crate::spec::Spec;
+use crate::warnings::Warnings;
 use serde_json::Value;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -84,9 +87,49 @@ pub(crate) fn open(token: &str, decrypter: &Decrypter, spec: &Spec) -> Result<Cr
         .decrypt(token)
         .map_err(|error| error.to_string())?;
     let json = plaintext.json().ok_or("the plaintext is not JSON")?;
-    spec.check_credentials(&json)
+    spec.credentials
+        .check(&json)
         .map_err(|rule| format!("the plaintext is not valid: {rule}"))?;
     Ok(Credentials::from_plaintext(&json)?)
+}
+
+/// Looks for what a renewal may have in its `encryptedData` and D1 may refuse.
+pub(crate) fn look_over(
+    token: &str,
+    decrypter: &Decrypter,
+    spec: &Spec,
+    now: OffsetDateTime,
+    warnings: &mut Warnings,
+) {
+    let unneeded = jwe::unneeded_members(token);
+    warnings.add_unknown(
+        "body: /encryptedData: header",
+        unneeded.iter().map(String::as_str),
+    );
+    let plaintext = decrypter.decrypt(token).ok();
+    let Some(json) = plaintext.and_then(|plaintext| plaintext.json()) else {
+        return;
+    };
+    warnings.add_unknown("body: /encryptedData", spec.credentials.unknown(&json));
+    let text = |name: &str| json.get(name).and_then(Value::as_str);
+    for name in ["pan", "auxiliaryPan"] {
+        if text(name).is_some_and(|pan| !pan::luhn(pan)) {
+            warnings.add(format!("body: /encryptedData/{name}: fails the Luhn check"));
+        }
+    }
+    for name in ["exp", "auxiliaryExp"] {
+        if text(name).is_some_and(|exp| has_passed(exp, now)) {
+            warnings.add(format!("body: /encryptedData/{name}: has passed"));
+        }
+    }
+}
+
+/// Whether a card with this expiry, MMYY, has expired.
+fn has_passed(exp: &str, now: OffsetDateTime) -> bool {
+    let number = |digits: Option<&str>| digits.and_then(|digits| digits.parse::<i32>().ok());
+    let (month, year) = (number(exp.get(..2)), number(exp.get(2..)));
+    let end = year.zip(month).map(|(year, month)| (2000 + year, month));
+    end.is_some_and(|end| end < (now.year(), i32::from(u8::from(now.month()))))
 }
 
 #[cfg(test)]

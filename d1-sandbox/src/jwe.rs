@@ -14,6 +14,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -105,8 +106,8 @@ impl fmt::Debug for Plaintext {
 
 /// D1's private key, behind the guard. Has no `Debug`: the library's would print the key.
 pub(crate) struct Decrypter {
-    inner: EcdhEsJweDecrypter,
-    kid: String,
+    /// By their kid.
+    keys: BTreeMap<String, EcdhEsJweDecrypter>,
     group: EcGroup,
 }
 
@@ -120,23 +121,31 @@ pub(crate) enum DecrypterError {
 }
 
 impl Decrypter {
-    pub(crate) fn new(key: &KeyPair) -> Result<Self, DecrypterError> {
+    pub(crate) fn new(pairs: &[KeyPair]) -> Result<Self, DecrypterError> {
+        let mut keys = BTreeMap::new();
+        for pair in pairs {
+            let der = pair.private_der()?;
+            let key = josekit::jwe::ECDH_ES.decrypter_from_der(der.as_slice())?;
+            keys.insert(pair.kid().to_owned(), key);
+        }
         Ok(Self {
-            inner: josekit::jwe::ECDH_ES.decrypter_from_der(key.private_der()?.as_slice())?,
-            kid: key.kid().to_owned(),
+            keys,
             group: EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?,
         })
     }
 
     /// Checks the token against the profile, then decrypts it.
     pub(crate) fn decrypt(&self, token: &str) -> Result<Plaintext, JweError> {
-        self.guard(token)?;
-        josekit::jwe::deserialize_compact(token, &self.inner)
+        let header = self.guard(token)?;
+        let kid = header.get("kid").and_then(Value::as_str);
+        let key = kid.and_then(|kid| self.keys.get(kid));
+        josekit::jwe::deserialize_compact(token, key.ok_or(JweError::KeyId)?)
             .map(|(plaintext, _)| Plaintext(Zeroizing::new(plaintext)))
             .map_err(|_| JweError::Decryption)
     }
 
-    fn guard(&self, token: &str) -> Result<(), JweError> {
+    /// Checks the token against the profile and returns its header.
+    fn guard(&self, token: &str) -> Result<Map<String, Value>, JweError> {
         if token.len() > MAX_LENGTH {
             return Err(JweError::TooLong);
         }
@@ -155,7 +164,9 @@ impl Decrypter {
         if decode(tag)?.len() != TAG_LENGTH {
             return Err(JweError::TagLength);
         }
-        self.guard_header(&parse_header(&header)?)
+        let header = parse_header(&header)?;
+        self.guard_header(&header)?;
+        Ok(header)
     }
 
     fn guard_header(&self, header: &Map<String, Value>) -> Result<(), JweError> {
@@ -166,7 +177,7 @@ impl Decrypter {
         if text("enc") != Some("A256GCM") {
             return Err(JweError::Encryption);
         }
-        if text("kid") != Some(self.kid.as_str()) {
+        if text("kid").is_none_or(|kid| !self.keys.contains_key(kid)) {
             return Err(JweError::KeyId);
         }
         if header.contains_key("zip") {
@@ -200,6 +211,16 @@ impl Decrypter {
             .and_then(|key| key.check_key())
             .map_err(|_| JweError::OffCurve)
     }
+}
+
+/// The members of a header that D1 does not need: those beyond `alg`, `enc`, `kid` and `epk`.
+pub(crate) fn unneeded_members(token: &str) -> Vec<String> {
+    let header = token.split('.').next().unwrap_or_default();
+    let header = decode(header).and_then(|bytes| parse_header(&bytes));
+    let names = header.unwrap_or_default().into_iter().map(|(name, _)| name);
+    names
+        .filter(|name| !["alg", "enc", "kid", "epk"].contains(&name.as_str()))
+        .collect()
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JweError> {

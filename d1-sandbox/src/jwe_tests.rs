@@ -16,7 +16,7 @@ impl Fixture {
     fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         Self {
-            decrypter: Decrypter::new(&key).unwrap(),
+            decrypter: Decrypter::new(std::slice::from_ref(&key)).unwrap(),
             key,
         }
     }

@@ -30,22 +30,24 @@ impl KeyPair {
     /// Makes a new random key; its id is the RFC 7638 thumbprint.
     pub(crate) fn generate() -> Result<Self, ErrorStack> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-        let ec = EcKey::generate(&group)?;
+        Self::new(PKey::from_ec_key(EcKey::generate(&group)?)?, None)
+    }
+
+    /// Takes a P-256 key; without an id of its own that is the RFC 7638 thumbprint.
+    pub(crate) fn new(key: PKey<Private>, kid: Option<&str>) -> Result<Self, ErrorStack> {
+        let ec = key.ec_key()?;
+        let group = ec.group();
         let (mut x, mut y) = (BigNum::new()?, BigNum::new()?);
         let mut context = BigNumContext::new()?;
         ec.public_key()
-            .affine_coordinates(&group, &mut x, &mut y, &mut context)?;
+            .affine_coordinates(group, &mut x, &mut y, &mut context)?;
         let x = URL_SAFE_NO_PAD.encode(x.to_vec_padded(32)?);
         let y = URL_SAFE_NO_PAD.encode(y.to_vec_padded(32)?);
         // RFC 7638 fixes these members, in this order and without spaces.
         let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        let kid = URL_SAFE_NO_PAD.encode(sha256(canonical.as_bytes()));
-        Ok(Self {
-            key: PKey::from_ec_key(ec)?,
-            x,
-            y,
-            kid,
-        })
+        let thumbprint = || URL_SAFE_NO_PAD.encode(sha256(canonical.as_bytes()));
+        let kid = kid.map_or_else(thumbprint, str::to_owned);
+        Ok(Self { key, x, y, kid })
     }
 
     pub(crate) fn kid(&self) -> &str {

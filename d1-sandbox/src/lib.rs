@@ -25,7 +25,6 @@ mod app;
 mod auth;
 mod card;
 mod clock;
-mod config;
 mod control;
 mod faults;
 mod files;
@@ -50,26 +49,28 @@ mod reply;
 mod request;
 mod rules;
 mod server;
+mod settings;
+mod shape;
 mod spec;
 mod state;
 mod strict_json;
+mod warnings;
 
+pub use auth::access::Access;
 pub use card::{Card, CardSnapshot, CardState, ConsumerState};
-pub use config::{Builder, ErrorBodies, IssuerStub, Mode, StartError, SuccessStyle};
 pub use faults::Fault;
 pub use fixtures::FixtureError;
 pub use jwe::{JweError, Plaintext};
 pub use record::RecordedRequest;
+pub use settings::{Builder, ErrorBodies, Issuer, IssuerStub, Mode, StartError, SuccessStyle};
 
 use app::App;
 use axum_server::Handle;
-use pki::ClientCertificate;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 /// How long calls under way may take once the sandbox is shut down.
 const SHUT_DOWN_TIME: Duration = Duration::from_secs(2);
@@ -78,22 +79,15 @@ const SHUT_DOWN_TIME: Duration = Duration::from_secs(2);
 pub struct Sandbox {
     base_url: String,
     control: Option<control::Control>,
-    identity: Identity,
+    access: Access,
+    others: Vec<Access>,
+    aggregator: Option<String>,
+    encryption_kid: String,
+    encryption_jwk: String,
     ca_pem: String,
     app: Arc<App>,
     handle: Handle<SocketAddr>,
     task: Option<JoinHandle<std::io::Result<()>>>,
-}
-
-/// Who the caller is to the sandbox, and whom it encrypts to.
-struct Identity {
-    issuer: String,
-    aggregator: Option<String>,
-    signing_kid: String,
-    signing_key_pem: Zeroizing<String>,
-    client: ClientCertificate,
-    encryption_kid: String,
-    encryption_jwk: String,
 }
 
 impl Sandbox {
@@ -119,16 +113,30 @@ impl Sandbox {
         &self.base_url
     }
 
-    /// The id of the issuer that all cards belong to.
+    /// The id of the issuer that the cards of the builder belong to.
     #[must_use]
     pub fn issuer_id(&self) -> &str {
-        &self.identity.issuer
+        self.access.issuer_id()
+    }
+
+    /// What a client needs to call for one of the issuers.
+    #[must_use]
+    pub fn access(&self, issuer_id: &str) -> Option<&Access> {
+        std::iter::once(&self.access)
+            .chain(&self.others)
+            .find(|access| access.issuer_id() == issuer_id)
+    }
+
+    /// The time by the sandbox's clock. Assertions must be made by it where a seed or an offset moves it.
+    #[must_use]
+    pub fn now(&self) -> time::OffsetDateTime {
+        self.app.clock.now()
     }
 
     /// The id of the aggregator, if one calls for the issuer.
     #[must_use]
     pub fn aggregator_id(&self) -> Option<&str> {
-        self.identity.aggregator.as_deref()
+        self.aggregator.as_deref()
     }
 
     /// The certificate authority that the certificates of the server and of its clients come from. Each
@@ -142,39 +150,39 @@ impl Sandbox {
     /// [`client_certificate_request`](Builder::client_certificate_request) asked for, if any.
     #[must_use]
     pub fn client_certificate_pem(&self) -> &str {
-        &self.identity.client.pem
+        self.access.client_certificate_pem()
     }
 
     /// The private key of the client certificate, PKCS#8, on P-256; empty where the certificate was
     /// asked for: whoever did so has its key.
     #[must_use]
     pub fn client_key_pem(&self) -> &str {
-        &self.identity.client.key_pem
+        self.access.client_key_pem()
     }
 
     /// The private key for ES256 assertions, PKCS#8; empty where its owner
     /// [registered](Builder::signing_key) the public part.
     #[must_use]
     pub fn signing_key_pem(&self) -> &str {
-        &self.identity.signing_key_pem
+        self.access.signing_key_pem()
     }
 
     /// The id of the signing key.
     #[must_use]
     pub fn signing_kid(&self) -> &str {
-        &self.identity.signing_kid
+        self.access.signing_kid()
     }
 
     /// The public key that card data is encrypted to, as a JSON Web Key.
     #[must_use]
     pub fn encryption_jwk(&self) -> &str {
-        &self.identity.encryption_jwk
+        &self.encryption_jwk
     }
 
     /// The id of the encryption key, its RFC 7638 thumbprint.
     #[must_use]
     pub fn encryption_kid(&self) -> &str {
-        &self.identity.encryption_kid
+        &self.encryption_kid
     }
 
     /// Decrypts a JWE as the sandbox does with `encryptedData`.
@@ -208,7 +216,7 @@ impl fmt::Debug for Sandbox {
         formatter
             .debug_struct("Sandbox")
             .field("base_url", &self.base_url)
-            .field("issuer", &self.identity.issuer)
+            .field("issuer", &self.access.issuer_id())
             .finish_non_exhaustive()
     }
 }

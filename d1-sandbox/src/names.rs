@@ -22,7 +22,7 @@ impl Names {
 
     /// `depth` ends a schema that is a part of itself.
     fn read(&mut self, document: &Value, schema: &Value, depth: u8) {
-        let schema = super::spec::resolve(document, schema);
+        let schema = crate::shape::resolve(document, schema);
         let properties = schema.get("properties").and_then(Value::as_object);
         for (wire, property) in properties.into_iter().flatten() {
             let own = own_name(wire, property);

@@ -1,8 +1,8 @@
 //! What an issuer hands over before its first call: a request for its client certificate, and the public
 //! part of its signing key.
 
-use crate::config::StartError;
-use crate::keys::PublicKey;
+use crate::keys::{KeyPair, PublicKey};
+use crate::settings::StartError;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
@@ -12,6 +12,7 @@ use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public};
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use openssl::x509::{X509, X509NameRef, X509Req, X509ReqRef};
 use std::fmt;
+use zeroize::Zeroizing;
 
 const CSR: &str = "client certificate request";
 const KEY: &str = "signing key";
@@ -19,9 +20,15 @@ const KEY: &str = "signing key";
 /// How many days the certificate is valid.
 const LIFETIME: u32 = 90;
 
-/// A file that was handed over. It should hold nothing private, and is not shown in case it does.
+/// A file that was handed over. It may hold a private key, and is not shown.
 #[derive(Clone)]
-pub(crate) struct Pem(pub(crate) String);
+pub(crate) struct Pem(Zeroizing<String>);
+
+impl Pem {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+}
 
 impl fmt::Debug for Pem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,17 +36,34 @@ impl fmt::Debug for Pem {
     }
 }
 
-fn broken(setting: &'static str, rule: &'static str) -> StartError {
+fn broken(setting: &'static str, rule: &str) -> StartError {
+    let rule = rule.to_owned();
     StartError::Setting { setting, rule }
+}
+
+fn check_kid(setting: &'static str, kid: &str) -> Result<(), StartError> {
+    let printable = kid.bytes().all(|byte| byte.is_ascii_graphic());
+    if kid.is_empty() || !printable {
+        return Err(broken(setting, "a kid of printable ASCII characters"));
+    }
+    Ok(())
+}
+
+/// Reads a private key of D1, which D1 calls `kid`.
+pub(crate) fn encryption_key(kid: &str, pem: &Pem) -> Result<KeyPair, StartError> {
+    const SETTING: &str = "encryption key";
+    check_kid(SETTING, kid)?;
+    // An encrypted key must not make OpenSSL ask for its passphrase on the terminal.
+    PKey::private_key_from_pem_callback(pem.0.as_bytes(), |_| Ok(0))
+        .ok()
+        .filter(|key| is_p256(key))
+        .and_then(|key| KeyPair::new(key, Some(kid)).ok())
+        .ok_or_else(|| broken(SETTING, "a PEM with an unencrypted EC P-256 PRIVATE KEY"))
 }
 
 /// Reads the public signing key of an issuer, who calls it `kid`.
 pub(crate) fn signing_key(kid: &str, pem: &Pem) -> Result<PublicKey, StartError> {
-    let printable = kid.bytes().all(|byte| byte.is_ascii_graphic());
-    if kid.is_empty() || !printable {
-        let rule = "a kid of printable ASCII characters";
-        return Err(broken(KEY, rule));
-    }
+    check_kid(KEY, kid)?;
     PKey::public_key_from_pem(pem.0.as_bytes())
         .ok()
         .filter(|key| is_p256(key))

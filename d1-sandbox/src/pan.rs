@@ -259,7 +259,8 @@ fn is_card_number(digits: &str) -> bool {
         && luhn(digits)
 }
 
-fn luhn(digits: &str) -> bool {
+/// Whether the last digit is the right check digit.
+pub(crate) fn luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()
         .rev()

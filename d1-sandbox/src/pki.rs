@@ -1,8 +1,8 @@
 //! A throw-away certificate authority for each sandbox, so that mutual TLS is real and no certificate
 //! of one sandbox is of use at another.
 
-use crate::config::StartError;
 use crate::onboarding::{self, Pem};
+use crate::settings::StartError;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,

@@ -1,6 +1,8 @@
 //! Remembers the requests for tests to look at, without the secrets that they carried.
 
 use crate::pan;
+use http::HeaderValue;
+use http::request::Parts;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +11,9 @@ use tokio::sync::broadcast;
 
 /// How many requests are remembered; beyond that the oldest are forgotten.
 const CAPACITY: usize = 10_000;
+
+/// The headers whose value is a secret, whatever it looks like.
+const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// How many events a slow listener may be behind.
 const EVENTS: usize = 1_024;
@@ -34,11 +39,65 @@ pub struct RecordedRequest {
     pub received_at: OffsetDateTime,
     /// The correlation id.
     pub correlation_id: Option<String>,
+    /// The issuer that the path names.
+    pub issuer_id: Option<String>,
+    /// The headers in their order, names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The body, if it could be read; the form of a token call appears as an object.
     pub body: Option<Value>,
+    /// The claims of the assertion, of a token call whose assertion could be read.
+    pub claims: Option<Value>,
+    /// Why the request was refused or failed, if it was.
+    pub refusal: Option<String>,
+    /// What was accepted although D1 may refuse it.
+    pub warnings: Vec<String>,
 }
 
 impl RecordedRequest {
+    /// A request as it arrives.
+    pub(crate) fn new(parts: &Parts, received_at: OffsetDateTime) -> Self {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let target = parts.uri.path_and_query();
+        let headers = parts.headers.iter();
+        Self {
+            operation_id: None,
+            method: parts.method.to_string(),
+            path: target.map(ToString::to_string).unwrap_or_default(),
+            status: 0,
+            card_id: None,
+            received_at,
+            correlation_id: parts.headers.get("x-correlation-id").map(text),
+            issuer_id: None,
+            headers: headers.map(|(n, v)| (n.to_string(), text(v))).collect(),
+            body: None,
+            claims: None,
+            refusal: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Masks what is secret or looks like it.
+    fn mask(&mut self) {
+        self.path = pan::masked_target(&self.path);
+        for text in [&mut self.card_id, &mut self.correlation_id] {
+            *text = text.as_deref().map(pan::masked_text);
+        }
+        self.body = self.body.as_ref().map(pan::masked_json);
+        for (name, value) in &mut self.headers {
+            let is_secret = SECRET_HEADERS.contains(&name.as_str());
+            if is_secret || pan::masked_json(&json!(value)) != *value {
+                pan::MASK.clone_into(value);
+            }
+        }
+        if let Some(Value::Object(claims)) = &mut self.claims {
+            // The time at which it ends is no expiry of a card.
+            let exp = claims.get("exp").filter(|exp| exp.is_i64()).cloned();
+            let masked = pan::masked_json(&Value::Object(std::mem::take(claims)));
+            *claims = masked.as_object().cloned().unwrap_or_default();
+            claims.extend(exp.map(|exp| ("exp".to_owned(), exp)));
+        }
+    }
+
     /// The request as the control API shows it.
     pub(crate) fn to_json(&self) -> Value {
         json!({
@@ -49,7 +108,12 @@ impl RecordedRequest {
             "status": self.status,
             "correlationId": self.correlation_id,
             "receivedAt": crate::operations::timestamp(self.received_at),
+            "issuerId": self.issuer_id,
+            "headers": self.headers,
             "body": self.body,
+            "claims": self.claims,
+            "refusal": self.refusal,
+            "warnings": self.warnings,
         })
     }
 }
@@ -79,18 +143,30 @@ impl Default for Records {
 impl Records {
     /// Masks and remembers a request.
     pub(crate) fn push(&self, mut request: RecordedRequest) {
-        request.path = pan::masked_target(&request.path);
-        request.card_id = request.card_id.as_deref().map(pan::masked_text);
-        request.correlation_id = request.correlation_id.as_deref().map(pan::masked_text);
-        request.body = request.body.as_ref().map(pan::masked_json);
+        request.mask();
+        let operation = request.operation_id.unwrap_or("none");
+        let (status, reason) = (request.status, request.refusal.as_deref());
+        let correlation_id = request.correlation_id.as_deref().unwrap_or_default();
         tracing::debug!(
-            operation = request.operation_id.unwrap_or("none"),
-            status = request.status,
-            correlation_id = request.correlation_id.as_deref().unwrap_or_default(),
+            operation,
+            status,
+            correlation_id,
             "{} {}",
             request.method,
-            request.path,
+            request.path
         );
+        if let Some(reason) = reason {
+            tracing::info!(
+                operation,
+                status,
+                correlation_id,
+                reason,
+                "a request was refused"
+            );
+        }
+        for warning in &request.warnings {
+            tracing::warn!(operation, correlation_id, warning, "D1 may refuse this");
+        }
         self.tell("request", || request.to_json());
         let mut log = self.lock();
         let key = (request.operation_id.unwrap_or("none"), request.status);

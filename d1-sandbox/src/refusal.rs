@@ -1,6 +1,6 @@
 //! What a request is refused with: a status, a text for troubleshooting, sometimes a code.
 
-use crate::config::ErrorBodies;
+use crate::settings::ErrorBodies;
 use serde_json::{Map, Value, json};
 
 /// A documented error answer.
@@ -13,6 +13,8 @@ pub(crate) struct Refusal {
     pub(crate) when: &'static [&'static str],
     /// The text of RFC 6749; only the token call has it.
     pub(crate) description: Option<String>,
+    /// What the answer does not tell, for the record and the log.
+    pub(crate) detail: Option<&'static str>,
 }
 
 impl Refusal {
@@ -23,6 +25,30 @@ impl Refusal {
             code: None,
             when: &[],
             description: None,
+            detail: None,
+        }
+    }
+
+    /// Adds what the answer does not tell.
+    pub(crate) fn because(self, detail: &'static str) -> Self {
+        let detail = Some(detail);
+        Self { detail, ..self }
+    }
+
+    /// The refusal as an error of the token call.
+    pub(crate) fn of_token_call(self) -> Self {
+        match self.description {
+            Some(_) => self,
+            None => Self::oauth("invalid_request", self.error),
+        }
+    }
+
+    /// Why the request was refused.
+    pub(crate) fn reason(&self) -> String {
+        let text = self.description.as_ref().unwrap_or(&self.error);
+        match self.detail {
+            Some(detail) => format!("{text}: {detail}"),
+            None => text.clone(),
         }
     }
 

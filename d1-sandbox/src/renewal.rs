@@ -1,9 +1,9 @@
 //! The rules of renew: where the credentials come from, and which renewals are refused.
 
 use crate::card::CardState;
-use crate::config::{IssuerStub, Mode};
 use crate::refusal::Refusal;
 use crate::rules;
+use crate::settings::{IssuerStub, Mode};
 use crate::state::{CardRecord, Motive, World};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -29,6 +29,9 @@ impl Credentials {
         let credentials = text("pan")
             .zip(text("exp"))
             .ok_or("pan and exp are mandatory")?;
+        if text("psn").is_some() && !is_american_express(&credentials.0) {
+            return Err("psn is for American Express alone");
+        }
         Ok(Self {
             pan: Zeroizing::new(credentials.0),
             exp: Zeroizing::new(credentials.1),
@@ -67,6 +70,10 @@ impl Renewal {
             ));
         }
         let new_id = self.new_card_id.as_deref().unwrap_or(id);
+        let sent = self.credentials.as_ref();
+        if sent.is_some_and(|sent| new_id.contains(sent.pan.as_str())) {
+            return Err(Refusal::bad_request("body: /newCardId: made from the PAN"));
+        }
         if let Some(new) = world.cards.get(new_id) {
             let refused = |owner: &str| {
                 let error = format!("The new card is registered already, and not {owner}");
@@ -145,10 +152,9 @@ impl Renewal {
 impl World {
     /// Whether D1 would ask the issuer for the credentials of this renewal: it would not where it
     /// refuses the renewal without them.
-    pub(crate) fn must_ask_issuer(&self, issuer: &str, id: &str, renewal: &Renewal) -> bool {
+    pub(crate) fn must_ask_issuer(&self, id: &str, renewal: &Renewal) -> bool {
         let card = self.card(id);
         renewal.credentials.is_none()
-            && self.demand_issuer(issuer, false).is_ok()
             && self.demand_active_consumer(id).is_ok()
             && card.is_ok_and(|card| !is_american_express(&card.pan))
     }

@@ -3,7 +3,9 @@
 use crate::names::Names;
 use crate::pan;
 use crate::refusal::Refusal;
-use crate::spec::{Call, Parameter, Place, Route};
+use crate::shape::{Parameter, Place};
+use crate::spec::{Call, Route};
+use crate::strict_json::{self, StrictJsonError};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use percent_encoding::percent_decode;
@@ -15,10 +17,17 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// A request as it came in.
 pub(crate) struct RawRequest<'r> {
     pub(crate) headers: &'r HeaderMap,
+    pub(crate) path: &'r str,
     pub(crate) query: Option<&'r str>,
     /// The body, or why it cannot be read.
     pub(crate) body: Result<&'r Value, &'r str>,
+    pub(crate) has_body: bool,
+    /// The body is an object, here or below, with a name that stands twice.
+    pub(crate) has_repeated_names: bool,
 }
+
+/// A body that was read: the value, and whether an object of it has a name twice.
+pub(crate) type Body = (Value, bool);
 
 /// A valid request: parameters by their names, and the body.
 #[derive(Debug, Default)]
@@ -171,10 +180,17 @@ pub(crate) fn read_body(
     call: Call,
     headers: &HeaderMap,
     bytes: Option<&[u8]>,
-) -> Result<Value, String> {
+) -> Result<Body, String> {
     let bytes = bytes.ok_or("incomplete, or longer than 64 KiB")?;
     parse_body(call, content_type(headers).as_deref(), bytes)
 }
+
+/// Whether the body is declared as a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    content_type(headers).as_deref() == Some(FORM)
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The media type without its parameters, in lower case.
 fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -186,13 +202,20 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
 /// ignored, however often it comes.
 const TOKEN_PARAMETERS: [&str; 4] = ["grant_type", "assertion", "scope", "client_id"];
 
+const NOT_JSON: &str = "not JSON in UTF-8";
+
 /// Reads JSON, and for the token call a form as well, which becomes an object.
-fn parse_body(call: Call, content_type: Option<&str>, bytes: &[u8]) -> Result<Value, String> {
+fn parse_body(call: Call, content_type: Option<&str>, bytes: &[u8]) -> Result<Body, String> {
     match content_type {
-        Some("application/json") => {
-            serde_json::from_slice(bytes).map_err(|_| "not JSON in UTF-8".to_owned())
-        }
-        Some("application/x-www-form-urlencoded") if call == Call::Token => {
+        Some("application/json") => match strict_json::parse(bytes) {
+            Ok(value) => Ok((value, false)),
+            // Other readers take the last one, and so does this one.
+            Err(StrictJsonError::RepeatedName) => serde_json::from_slice(bytes)
+                .map(|value| (value, true))
+                .map_err(|_| NOT_JSON.to_owned()),
+            Err(StrictJsonError::Malformed) => Err(NOT_JSON.to_owned()),
+        },
+        Some(FORM) if call == Call::Token => {
             let mut form = Map::new();
             for (name, value) in pairs(bytes).ok_or("not UTF-8")? {
                 let is_defined = TOKEN_PARAMETERS.contains(&name.as_str());
@@ -200,14 +223,14 @@ fn parse_body(call: Call, content_type: Option<&str>, bytes: &[u8]) -> Result<Va
                     return Err("a parameter is given more than once".to_owned());
                 }
             }
-            Ok(Value::Object(form))
+            Ok((Value::Object(form), false))
         }
         _ => Err("the content type is missing or not supported".to_owned()),
     }
 }
 
 /// Splits a query or a form; nothing if a name or value is not UTF-8.
-fn pairs(bytes: &[u8]) -> Option<Vec<(String, String)>> {
+pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(String, String)>> {
     let decode = |bytes: &[u8]| {
         let spaced: Vec<u8> = bytes
             .iter()

@@ -1,6 +1,7 @@
 //! Which reason codes a migrated tenant takes, depending on why a card is suspended.
 
 use crate::refusal::Refusal;
+use crate::spec::Call;
 
 /// What D1 takes when no reason code is sent.
 pub(crate) const DEFAULT_REASON_CODE: &str = "ISSUER_DECISION";
@@ -22,6 +23,20 @@ const DELETE: [&str; 5] = [
     "CARD_STOLEN",
     DEFAULT_REASON_CODE,
 ];
+
+/// The codes that a resumption may have, depending on why the card is suspended.
+const RESUME: [&str; 3] = ["CARD_FOUND", "USER_DECISION", DEFAULT_REASON_CODE];
+
+/// Whether a reason code is documented for an operation, of a V1 or of a migrated tenant.
+pub(crate) fn is_documented(call: Call, reason_code: &str) -> bool {
+    match call {
+        Call::Suspend => SUSPEND.contains(&reason_code),
+        Call::Resume => RESUME.contains(&reason_code),
+        Call::Delete => DELETE.contains(&reason_code),
+        Call::Renew => reason_code == DEFAULT_REASON_CODE,
+        Call::List | Call::Get | Call::Token => true,
+    }
+}
 
 /// Whether a suspended card may be resumed only by its replacement.
 pub(crate) fn is_final(reason_code: &str) -> bool {

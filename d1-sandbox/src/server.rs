@@ -1,16 +1,17 @@
 //! The network side: a TLS server that demands a client certificate, and turns replies into HTTP.
 
+use crate::Sandbox;
 use crate::acceptor::TlsAcceptor;
 use crate::app::App;
-use crate::config::{Builder, StartError};
+use crate::auth::access::Access;
 use crate::control;
 use crate::keys::KeyPair;
 use crate::onboarding;
 use crate::pki::Pki;
 use crate::reply::{Ending, Reply};
 use crate::request::MAX_BODY;
+use crate::settings::{Builder, StartError};
 use crate::spec::Spec;
-use crate::{Identity, Sandbox};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -21,6 +22,7 @@ use axum_server::accept::NoDelayAcceptor;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -30,7 +32,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 use time::OffsetDateTime;
 use tower_service::Service;
-use zeroize::Zeroizing;
 
 /// How much of a body that is too long is still read, so that its sender sees the refusal.
 const DRAINED_BODY: usize = 16 * MAX_BODY;
@@ -43,17 +44,32 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     }
     .map_err(StartError::Spec)?;
     let pki = Pki::generate()?;
-    let (signing_key, signing_key_pem) = match &settings.signing_key {
-        Some((kid, pem)) => (onboarding::signing_key(kid, pem)?, Zeroizing::default()),
+    let (access, caller) = Access::new(&settings.issuer, settings.aggregator.is_some(), &pki)?;
+    let mut callers = BTreeMap::from([(settings.subject().to_owned(), caller)]);
+    let mut others = Vec::new();
+    for issuer in &settings.others {
+        let (access, caller) = Access::new(issuer, false, &pki)?;
+        callers.insert(issuer.id.clone(), caller);
+        others.push(access);
+    }
+    let mut encryption_keys = Vec::new();
+    for (kid, pem) in &settings.encryption_keys {
+        encryption_keys.push(onboarding::encryption_key(kid, pem)?);
+    }
+    let encryption_key = match encryption_keys.first() {
+        Some(first) => first.public_jwk("enc", "ECDH-ES"),
         None => {
             let own = KeyPair::generate()?;
-            (own.public()?, own.private_pem()?)
+            let jwk = own.public_jwk("enc", "ECDH-ES");
+            encryption_keys.push(own);
+            jwk
         }
     };
-    let client = pki.client(settings.client_request.as_ref())?;
-    let signing_kid = signing_key.kid.clone();
-    let encryption_key = KeyPair::generate()?;
-    let app = Arc::new(App::new(&settings, spec, signing_key, &encryption_key)?);
+    let encryption_kid = encryption_keys
+        .first()
+        .map(KeyPair::kid)
+        .unwrap_or_default();
+    let app = Arc::new(App::new(&settings, spec, callers, &encryption_keys)?);
 
     let mut tls = pki.server_config(settings.bind)?;
     if settings.http1_only {
@@ -79,7 +95,7 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
         Some(port) => {
             let about = control::About {
                 base_url: base_url.clone(),
-                issuer: settings.issuer.clone(),
+                issuer: settings.issuer.id.clone(),
                 mode: settings.mode,
             };
             Some(control::start(
@@ -95,15 +111,11 @@ pub(crate) async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     Ok(Sandbox {
         base_url,
         control,
-        identity: Identity {
-            issuer: settings.issuer,
-            aggregator: settings.aggregator,
-            signing_kid,
-            signing_key_pem,
-            client,
-            encryption_kid: encryption_key.kid().to_owned(),
-            encryption_jwk: encryption_key.public_jwk("enc", "ECDH-ES"),
-        },
+        access,
+        others,
+        aggregator: settings.aggregator,
+        encryption_kid: encryption_kid.to_owned(),
+        encryption_jwk: encryption_key,
         ca_pem: pki.ca_pem().to_owned(),
         app,
         handle,
@@ -174,7 +186,7 @@ async fn handle_request(
         // Until the client gives up, and this future is dropped with its connection.
         std::future::pending::<()>().await;
     }
-    let date = app.clock.told();
+    let date = app.clock.now();
     respond(reply, date)
 }
 

@@ -1,8 +1,9 @@
 //! The OpenAPI document, read once a process: it decides what is served and what is valid.
 
-use crate::names::{Names, own_name};
+use crate::names::Names;
+use crate::shape::{Parameter, Shape, check, compile, content_schema, resolve};
 use http::Method;
-use jsonschema::{Draft, Validator};
+use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
@@ -52,7 +53,12 @@ impl Call {
 pub(crate) struct Spec {
     yaml: String,
     routes: Vec<Route>,
-    credentials: Validator,
+    /// The plaintext of `encryptedData`.
+    pub(crate) credentials: Shape,
+    /// The claims of an assertion.
+    pub(crate) claims: Shape,
+    /// The host of production, which clients may name as the audience wherever they call.
+    pub(crate) production: String,
     default_reason_code: String,
 }
 
@@ -62,7 +68,7 @@ pub(crate) struct Route {
     method: Method,
     template: Vec<Segment>,
     pub(crate) parameters: Vec<Parameter>,
-    body: Option<Validator>,
+    body: Option<Shape>,
     pub(crate) body_names: Names,
     responses: Vec<Response>,
 }
@@ -86,32 +92,6 @@ struct ErrorRow {
 enum Segment {
     Literal(String),
     Parameter(String),
-}
-
-/// A parameter of an operation.
-pub(crate) struct Parameter {
-    pub(crate) name: String,
-    /// What the sandbox calls it.
-    pub(crate) own_name: String,
-    pub(crate) place: Place,
-    pub(crate) required: bool,
-    /// What holds when it is not given.
-    pub(crate) default: Option<Value>,
-    kind: Kind,
-    validator: Validator,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Path,
-    Query,
-    Header,
-}
-
-enum Kind {
-    Text,
-    Integer,
-    Boolean,
 }
 
 /// What a method and path lead to.
@@ -155,14 +135,25 @@ impl Spec {
                 return Err(format!("{} is missing", call.operation_id()));
             }
         }
-        let credentials = json!({ "$ref": "#/components/schemas/CardCredentials" });
+        let shape = |name: &str| {
+            let reference = format!("#/components/schemas/{name}");
+            Shape::read(&document, &json!({ "$ref": reference }))
+        };
+        let servers = document.get("servers").and_then(Value::as_array);
+        let production = servers
+            .into_iter()
+            .flatten()
+            .find(|server| server["x-d1-environment"] == "production")
+            .and_then(|server| server["url"].as_str()?.split_once("://"));
         let default = document.pointer("/components/schemas/ReasonCode/x-d1-default");
         let default = default.and_then(Value::as_str);
         Ok(Self {
             yaml: yaml.to_owned(),
             routes,
             default_reason_code: default.ok_or("ReasonCode has no default")?.to_owned(),
-            credentials: compile(&document, &credentials)?,
+            credentials: shape("CardCredentials")?,
+            claims: shape("AssertionClaims")?,
+            production: production.ok_or("no server is production")?.1.to_owned(),
         })
     }
 
@@ -182,11 +173,6 @@ impl Spec {
         } else {
             Found::OtherMethods(others)
         }
-    }
-
-    /// Checks the plaintext of `encryptedData`; the error names the place and the rule.
-    pub(crate) fn check_credentials(&self, plaintext: &Value) -> Result<(), String> {
-        check(&self.credentials, plaintext)
     }
 }
 
@@ -231,7 +217,9 @@ impl Route {
             template,
             parameters,
             body_names: Names::of_schema(document, body.unwrap_or(&Value::Null)),
-            body: body.map(|schema| compile(document, schema)).transpose()?,
+            body: body
+                .map(|schema| Shape::read(document, schema))
+                .transpose()?,
             responses,
         })
     }
@@ -261,9 +249,21 @@ impl Route {
 
     /// Checks a request body; the error names the place and the rule, and never the value.
     pub(crate) fn check_body(&self, body: &Value) -> Result<(), String> {
-        self.body
-            .as_ref()
-            .map_or(Ok(()), |validator| check(validator, body))
+        self.body.as_ref().map_or(Ok(()), |shape| shape.check(body))
+    }
+
+    /// The members of a request body that the document does not have.
+    pub(crate) fn unknown_members<'v>(&self, body: &'v Value) -> impl Iterator<Item = &'v str> {
+        let shape = self.body.as_ref();
+        shape.map(|shape| shape.unknown(body)).into_iter().flatten()
+    }
+
+    /// The members of a request body that the document reserves.
+    pub(crate) fn reserved_members(&self, body: &Value) -> impl Iterator<Item = &str> {
+        let reserved = self.body.iter().flat_map(|shape| &shape.reserved);
+        reserved
+            .map(String::as_str)
+            .filter(|name| body.get(name).is_some())
     }
 
     /// The status of a success, where the document names one.
@@ -322,98 +322,11 @@ impl Response {
     }
 }
 
-impl Parameter {
-    fn read(document: &Value, parameter: &Value) -> Result<Self, String> {
-        let text = |name: &str| {
-            parameter
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let place = match text("in") {
-            "path" => Place::Path,
-            "query" => Place::Query,
-            "header" => Place::Header,
-            other => return Err(format!("parameters in {other:?} are not served")),
-        };
-        let schema = parameter.get("schema").ok_or("a parameter has no schema")?;
-        let kind = match resolve(document, schema)
-            .get("type")
-            .and_then(Value::as_str)
-        {
-            Some("string") => Kind::Text,
-            Some("integer") => Kind::Integer,
-            Some("boolean") => Kind::Boolean,
-            other => return Err(format!("parameters of the type {other:?} are not served")),
-        };
-        Ok(Self {
-            own_name: own_name(text("name"), parameter),
-            name: text("name").to_owned(),
-            default: resolve(document, schema).get("default").cloned(),
-            place,
-            required: parameter.get("required") == Some(&Value::Bool(true)),
-            kind,
-            validator: compile(document, schema)?,
-        })
-    }
-
-    /// Reads and checks a value; the error names the rule, and never the value.
-    pub(crate) fn check(&self, text: &str) -> Result<Value, String> {
-        let value = match self.kind {
-            Kind::Text => Value::from(text),
-            Kind::Integer => Value::from(text.parse::<i64>().map_err(|_| "violates `type`")?),
-            Kind::Boolean => Value::from(text.parse::<bool>().map_err(|_| "violates `type`")?),
-        };
-        match self.validator.validate(&value) {
-            Ok(()) => Ok(value),
-            Err(error) => Err(format!("violates `{}`", error.kind().keyword())),
-        }
-    }
-}
-
 fn members<'d>(value: &'d Value, name: &str) -> Result<&'d serde_json::Map<String, Value>, String> {
     value
         .get(name)
         .and_then(Value::as_object)
         .ok_or_else(|| format!("{name} is missing"))
-}
-
-/// Follows a reference within the document.
-pub(crate) fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
-    node.get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|reference| reference.strip_prefix('#'))
-        .and_then(|pointer| document.pointer(pointer))
-        .unwrap_or(node)
-}
-
-/// The schema of the first content type that a request body or response declares.
-fn content_schema<'d>(document: &'d Value, node: Option<&'d Value>) -> Option<&'d Value> {
-    let content = resolve(document, node?).get("content")?.as_object()?;
-    content.values().next()?.get("schema")
-}
-
-/// Compiles a schema of the document, whose references lead into its components.
-fn compile(document: &Value, schema: &Value) -> Result<Validator, String> {
-    let components = document.get("components").cloned().unwrap_or_default();
-    // Draft 7 ignores what stands beside a reference, as OpenAPI 3.0 does.
-    jsonschema::options()
-        .with_draft(Draft::Draft7)
-        .build(&json!({ "allOf": [schema], "components": components }))
-        .map_err(|error| error.to_string())
-}
-
-fn check(validator: &Validator, value: &Value) -> Result<(), String> {
-    validator.validate(value).map_err(|error| {
-        // The text of the error itself would show the value.
-        let place = error.instance_path().to_string();
-        let place = if place.is_empty() {
-            "the whole value".to_owned()
-        } else {
-            place
-        };
-        format!("{place} violates `{}`", error.kind().keyword())
-    })
 }
 
 #[cfg(test)]

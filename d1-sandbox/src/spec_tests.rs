@@ -47,12 +47,12 @@ fn errors_name_the_place_and_the_rule_but_not_the_value() {
     let spec = Spec::shared().unwrap();
     let secret = json!({ "pan": "4111", "exp": "1230" });
     assert_eq!(
-        spec.check_credentials(&secret).unwrap_err(),
+        spec.credentials.check(&secret).unwrap_err(),
         "/pan violates `pattern`"
     );
     let missing = json!({ "pan": "4111111111111111" });
     assert_eq!(
-        spec.check_credentials(&missing).unwrap_err(),
+        spec.credentials.check(&missing).unwrap_err(),
         "the whole value violates `required`"
     );
 }

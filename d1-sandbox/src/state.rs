@@ -2,11 +2,11 @@
 
 use crate::card::{Card, CardSnapshot, CardState, ConsumerState, last_four};
 use crate::clock::Clock;
-use crate::config::{Builder, IssuerStub, Mode};
 use crate::operations::{self, Operation};
 use crate::refusal::Refusal;
 use crate::renewal::Renewal;
 use crate::rules;
+use crate::settings::{Builder, Issuer, IssuerStub, Mode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -50,19 +50,19 @@ pub(crate) struct World {
 const LONGEST_HISTORY: usize = 10_000;
 
 impl World {
-    pub(crate) fn new(settings: &Builder, clock: Arc<Clock>) -> Self {
+    pub(crate) fn new(settings: &Builder, issuer: &Issuer, clock: Arc<Clock>) -> Self {
         let mut world = Self {
             mode: settings.mode,
             issuer_stub: settings.issuer_stub.clone(),
             list_count: settings.list_count,
-            issuer: settings.issuer.clone(),
+            issuer: issuer.id.clone(),
             cards: BTreeMap::new(),
             consumers: BTreeMap::new(),
             last_sequence: 0,
             seed: settings.seed,
             clock,
         };
-        for card in &settings.cards {
+        for card in &issuer.cards {
             world.register(card);
         }
         world
@@ -71,7 +71,7 @@ impl World {
     fn register(&mut self, card: &Card) {
         let mut history = VecDeque::new();
         let day = Duration::DAY;
-        let registered = self.clock.told() - day * 30;
+        let registered = self.clock.now() - day * 30;
         let seed = self.seed;
         let mut add = |kind, time, requestor_type, requestor_id: &str, digital_card| {
             self.last_sequence += 1;
@@ -154,7 +154,7 @@ impl World {
 
     pub(crate) fn delete(&mut self, id: &str, motive: Motive) -> Result<String, Refusal> {
         if !self.cards.contains_key(id) {
-            return Err(Self::nothing_to_delete());
+            return Err(Self::unknown_card(true));
         }
         if self.mode == Mode::Migrated {
             rules::may_delete(&motive.reason_code)?;
@@ -167,7 +167,10 @@ impl World {
     pub(crate) fn renew(&mut self, id: &str, renewal: Renewal) -> Result<String, Refusal> {
         self.demand_active_consumer(id)?;
         let outcome = renewal.decide(self, id)?;
-        let mut old = self.cards.remove(id).ok_or_else(Self::unknown_card)?;
+        let mut old = self
+            .cards
+            .remove(id)
+            .ok_or_else(|| Self::unknown_card(false))?;
         // Both were registered: the histories become one.
         if let Some(new) = self.cards.remove(&outcome.id) {
             old.history.extend(new.history);
@@ -208,15 +211,6 @@ impl World {
             .find(|candidate| candidate.id == operation)
             .map(|found| found.to_json(digital))
             .ok_or_else(|| Refusal::not_found("Operation not found").with_code("UNKNOWN_OPERATION"))
-    }
-
-    /// Refuses another issuer than the one of this sandbox.
-    pub(crate) fn demand_issuer(&self, issuer: &str, deleting: bool) -> Result<(), Refusal> {
-        match (issuer == self.issuer, deleting) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Self::nothing_to_delete()),
-            (false, false) => Err(Self::unknown_card()),
-        }
     }
 
     /// Refuses a card that cannot be handled.
@@ -286,19 +280,22 @@ impl World {
     }
 
     pub(crate) fn card(&self, id: &str) -> Result<&CardRecord, Refusal> {
-        self.cards.get(id).ok_or_else(Self::unknown_card)
+        self.cards.get(id).ok_or_else(|| Self::unknown_card(false))
     }
 
     fn card_mut(&mut self, id: &str) -> Result<&mut CardRecord, Refusal> {
-        self.cards.get_mut(id).ok_or_else(Self::unknown_card)
+        self.cards
+            .get_mut(id)
+            .ok_or_else(|| Self::unknown_card(false))
     }
 
-    fn unknown_card() -> Refusal {
-        Refusal::not_found("Card not found")
-    }
-
-    fn nothing_to_delete() -> Refusal {
-        Refusal::not_found("The issuer, the consumer or the account is unknown")
+    /// The card, or the issuer, is not there; a deletion says so in words of its own.
+    pub(crate) fn unknown_card(deleting: bool) -> Refusal {
+        Refusal::not_found(if deleting {
+            "The issuer, the consumer or the account is unknown"
+        } else {
+            "Card not found"
+        })
     }
 
     fn consumer_state(&self, card: &CardRecord) -> ConsumerState {

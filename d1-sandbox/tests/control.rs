@@ -204,7 +204,12 @@ async fn cards_tokens_and_the_clock_can_be_changed() {
         401,
         "the token has ended meanwhile"
     );
-    let refused = caller.exchange(&caller.assertion("ISSUER_A-1")).await;
+    let (key, kid) = (
+        control.sandbox.signing_key_pem(),
+        control.sandbox.signing_kid(),
+    );
+    let by_the_machine = common::assertion_with(key, kid, "ISSUER_A-1");
+    let refused = caller.exchange(&by_the_machine).await;
     let date = refused.headers()["date"].to_str().unwrap().to_owned();
     assert_eq!(refused.status(), 400, "and so has the assertion");
     control

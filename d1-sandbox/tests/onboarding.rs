@@ -92,7 +92,7 @@ async fn a_request_and_a_public_key_are_all_that_an_issuer_hands_over() {
 }
 
 /// The setting and the rule for which a sandbox does not start.
-async fn refusal(builder: Builder) -> (&'static str, &'static str) {
+async fn refusal(builder: Builder) -> (&'static str, String) {
     match builder.start().await {
         Err(StartError::Setting { setting, rule }) => (setting, rule),
         other => unreachable!("{other:?}"),

@@ -59,6 +59,7 @@ impl<'s> Caller<'s> {
         self.http
             .post(format!("{}/authz/v1/oauth2/token", self.sandbox.base_url()))
             .header("content-type", content_type)
+            .header("user-agent", "test")
             .body(body)
             .send()
             .await
@@ -114,12 +115,17 @@ impl<'s> Caller<'s> {
 }
 
 pub(crate) fn assertion(sandbox: &Sandbox, subject: &str) -> String {
-    assertion_with(sandbox.signing_key_pem(), sandbox.signing_kid(), subject)
+    let (key, kid) = (sandbox.signing_key_pem(), sandbox.signing_kid());
+    assertion_at(sandbox.now().unix_timestamp(), key, kid, subject)
 }
 
 pub(crate) fn assertion_with(key: &str, kid: &str, subject: &str) -> String {
-    let signer = josekit::jws::ES256.signer_from_pem(key).unwrap();
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    assertion_at(now, key, kid, subject)
+}
+
+fn assertion_at(now: i64, key: &str, kid: &str, subject: &str) -> String {
+    let signer = josekit::jws::ES256.signer_from_pem(key).unwrap();
     let header = json!({ "alg": "ES256", "kid": kid, "typ": "JWT" });
     let claims = json!({ "iss": subject, "sub": subject, "exp": now + 300, "iat": now - 10 });
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));

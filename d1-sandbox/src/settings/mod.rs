@@ -1,14 +1,18 @@
 //! How a sandbox is configured: what the documentation leaves open is a switch here.
 
+mod check;
+mod issuer;
+
+pub use issuer::Issuer;
+
 use crate::card::Card;
 use crate::fixtures::{self, FixtureError};
-use crate::issuer::Endpoint;
 use crate::onboarding::Pem;
 use crate::pan::MASK;
 use crate::{Sandbox, pki, server};
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
+use std::{fmt, iter};
 
 /// Whether the tenant was migrated to V2, which forbids some requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +93,7 @@ pub enum StartError {
         /// The setting.
         setting: &'static str,
         /// The rule that it breaks.
-        rule: &'static str,
+        rule: String,
     },
     /// The address or port cannot be bound.
     #[error("cannot listen")]
@@ -120,12 +124,12 @@ impl From<openssl::error::ErrorStack> for StartError {
 pub struct Builder {
     pub(crate) document: Option<String>,
     pub(crate) mode: Mode,
-    pub(crate) issuer: String,
+    pub(crate) issuer: Issuer,
+    pub(crate) others: Vec<Issuer>,
     pub(crate) aggregator: Option<String>,
-    pub(crate) client_request: Option<Pem>,
-    /// With its kid.
-    pub(crate) signing_key: Option<(String, Pem)>,
-    pub(crate) cards: Vec<Card>,
+    /// D1's private keys, each with its kid.
+    pub(crate) encryption_keys: Vec<(String, Pem)>,
+    pub(crate) strict: bool,
     pub(crate) success_style: SuccessStyle,
     pub(crate) error_bodies: ErrorBodies,
     pub(crate) list_count: bool,
@@ -145,11 +149,11 @@ impl Default for Builder {
         Self {
             document: None,
             mode: Mode::default(),
-            issuer: "ISSUER_A-1".to_owned(),
+            issuer: Issuer::new("ISSUER_A-1"),
+            others: Vec::new(),
             aggregator: None,
-            client_request: None,
-            signing_key: None,
-            cards: Vec::new(),
+            encryption_keys: Vec::new(),
+            strict: false,
             success_style: SuccessStyle::default(),
             error_bodies: ErrorBodies::default(),
             list_count: true,
@@ -184,11 +188,25 @@ impl Builder {
 
     /// Sets the issuer id, exactly 10 characters.
     pub fn issuer(mut self, id: impl Into<String>) -> Self {
-        self.issuer = id.into();
+        self.issuer.id = id.into();
         self
     }
 
-    /// Makes an aggregator call for the issuer: assertions then carry this id.
+    /// Adds another issuer, with keys, a client certificate and cards of its own.
+    ///
+    /// ```
+    /// use d1_sandbox::{Card, Issuer, Sandbox};
+    ///
+    /// let other = Issuer::new("ISSUER_B-2").card(Card::new("ReplaceMe01"));
+    /// let builder = Sandbox::builder().add_issuer(other);
+    /// ```
+    pub fn add_issuer(mut self, issuer: Issuer) -> Self {
+        self.others.push(issuer);
+        self
+    }
+
+    /// Makes an aggregator call for the issuers: its assertions carry this id, and the keys and the client
+    /// certificate of the builder are the aggregator's.
     pub fn aggregator(mut self, id: impl Into<String>) -> Self {
         self.aggregator = Some(id.into());
         self
@@ -197,19 +215,38 @@ impl Builder {
     /// Signs the client certificate that this request (PEM) asks for, as Thales does in onboarding:
     /// [`client_certificate_pem`](Sandbox::client_certificate_pem) is that certificate then.
     pub fn client_certificate_request(mut self, pem: impl Into<String>) -> Self {
-        self.client_request = Some(Pem(pem.into()));
+        self.issuer = self.issuer.client_certificate_request(pem);
         self
     }
 
-    /// Registers the public part (PEM) of a signing key of one's own, instead of making one.
+    /// Registers the public part (PEM) of a signing key of one's own, instead of making one. Several keys,
+    /// each with another `kid`, are valid side by side, as while keys are rotated.
     pub fn signing_key(mut self, kid: impl Into<String>, public_pem: impl Into<String>) -> Self {
-        self.signing_key = Some((kid.into(), Pem(public_pem.into())));
+        self.issuer = self.issuer.signing_key(kid, public_pem);
+        self
+    }
+
+    /// Sets D1's private key (PEM, EC P-256) that card data is encrypted to, instead of making one, so that
+    /// recorded requests can be replayed. Of several keys all decrypt, and the first one is handed out.
+    pub fn encryption_key(
+        mut self,
+        kid: impl Into<String>,
+        private_pem: impl Into<String>,
+    ) -> Self {
+        self.encryption_keys
+            .push((kid.into(), Pem::new(private_pem)));
+        self
+    }
+
+    /// Refuses with 400 what is otherwise accepted with a warning, because D1 may refuse it.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
         self
     }
 
     /// Adds a card. Without any, one active card `ReplaceMe01` exists.
     pub fn card(mut self, card: Card) -> Self {
-        self.cards.push(card);
+        self.issuer = self.issuer.card(card);
         self
     }
 
@@ -229,7 +266,7 @@ impl Builder {
     ///
     /// If the text is not such a file; the error says what is wrong with it.
     pub fn fixtures(mut self, text: &str) -> Result<Self, FixtureError> {
-        self.cards.extend(fixtures::read(text)?);
+        self.issuer.cards.extend(fixtures::read(text)?);
         Ok(self)
     }
 
@@ -317,84 +354,20 @@ impl Builder {
     ///
     /// If a setting is not valid, or the port cannot be bound.
     pub async fn start(mut self) -> Result<Sandbox, StartError> {
-        if self.cards.is_empty() {
-            self.cards.push(Card::new("ReplaceMe01"));
+        if self.issuer.cards.is_empty() {
+            self.issuer.cards.push(Card::new("ReplaceMe01"));
         }
         self.check()?;
         server::start(self).await
     }
 
-    fn check(&self) -> Result<(), StartError> {
-        let rule = |kept: bool, setting, rule| {
-            if kept {
-                Ok(())
-            } else {
-                Err(StartError::Setting { setting, rule })
-            }
-        };
-        rule(
-            self.issuer.len() == 10 && is_id(&self.issuer),
-            "issuer",
-            "exactly 10 characters out of A-Z a-z 0-9 _ -",
-        )?;
-        rule(
-            self.aggregator.as_deref() != Some(""),
-            "aggregator",
-            "not empty",
-        )?;
-        let mut ids = std::collections::HashSet::new();
-        for card in &self.cards {
-            rule(
-                is_card_id(&card.id),
-                "card id",
-                "1 to 48 characters out of A-Z a-z 0-9 _ -",
-            )?;
-            rule(
-                ids.insert(card.id.as_str()),
-                "card id",
-                "different for each card",
-            )?;
-            rule(is_pan(&card.pan), "card PAN", "10 to 19 digits")?;
-            rule(is_expiry(&card.exp), "card expiry", "MMYY")?;
-        }
-        let (pan, exp) = match &self.issuer_stub {
-            IssuerStub::KeepsPan { exp } => (None, Some(exp)),
-            IssuerStub::Answers { pan, exp } => (Some(pan), Some(exp)),
-            IssuerStub::Endpoint { .. } | IssuerStub::Unavailable => (None, None),
-        };
-        rule(
-            !matches!(&self.issuer_stub, IssuerStub::Endpoint { url } if Endpoint::parse(url).is_none()),
-            "issuer endpoint",
-            "http://host:port",
-        )?;
-        rule(
-            pan.is_none_or(|pan| is_pan(pan)),
-            "PAN from the issuer",
-            "10 to 19 digits",
-        )?;
-        rule(
-            exp.is_none_or(|exp| is_expiry(exp)),
-            "expiry from the issuer",
-            "MMYY",
-        )
+    /// The issuer of the builder itself, and the others.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        iter::once(&self.issuer).chain(&self.others)
     }
-}
 
-fn is_id(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-}
-
-fn is_card_id(text: &str) -> bool {
-    (1..=48).contains(&text.len()) && is_id(text)
-}
-
-fn is_pan(text: &str) -> bool {
-    (10..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_expiry(text: &str) -> bool {
-    text.len() == 4
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && matches!(text.get(..2), Some(month) if ("01"..="12").contains(&month))
+    /// Who calls for the issuer of the builder itself.
+    pub(crate) fn subject(&self) -> &str {
+        self.aggregator.as_ref().unwrap_or(&self.issuer.id)
+    }
 }

@@ -3,6 +3,8 @@
 
 use super::*;
 use crate::keys::KeyPair;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::JwsSigner as _;
 
 const NOW: i64 = 1_700_000_000;
@@ -17,16 +19,12 @@ impl Fixture {
     fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let lifetime = Duration::from_secs(900);
-        Self {
-            authority: Authority::new(
-                ISSUER.to_owned(),
-                key.public().unwrap(),
-                lifetime,
-                Arc::default(),
-            )
-            .unwrap(),
-            key,
-        }
+        let certificate = CertificateDer::from(b"own".as_slice());
+        let issuer = Some(ISSUER.to_owned());
+        let caller = Caller::new(&[key.public().unwrap()], certificate, issuer).unwrap();
+        let callers = BTreeMap::from([(ISSUER.to_owned(), caller)]);
+        let authority = Authority::new(callers, lifetime, Arc::default());
+        Self { authority, key }
     }
 
     fn sign(&self, header: &str, claims: &str) -> String {
@@ -43,12 +41,18 @@ impl Fixture {
         json!({ "alg": "ES256", "kid": self.key.kid(), "typ": "JWT" })
     }
 
-    fn check_claims(&self, claims: &Value) -> Result<(), &'static str> {
+    fn check_claims(&self, claims: &Value) -> Result<Vec<String>, String> {
         self.check(&self.sign(&self.header().to_string(), &claims.to_string()))
     }
 
-    fn check(&self, assertion: &str) -> Result<(), &'static str> {
-        self.authority.check_assertion(assertion, NOW)
+    /// The warnings about an assertion, or why it is refused.
+    fn check(&self, assertion: &str) -> Result<Vec<String>, String> {
+        let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        let mut warnings = Warnings::default();
+        let assertion = Assertion::read(assertion)?;
+        self.authority.check(&assertion, now, &mut warnings)?;
+        assertion.look_over(&Spec::shared().unwrap(), "d1.example", &mut warnings);
+        Ok(warnings.into_texts())
     }
 }
 
@@ -63,18 +67,63 @@ fn documented_assertions_are_accepted() {
     let fixture = Fixture::new();
     for (name, value) in [
         ("exp", json!(NOW + 300)),
-        ("exp", json!(NOW + 900 + 30)),
-        ("exp", json!(NOW - 29)),
-        ("iat", json!(NOW + 60)),
+        ("exp", json!(NOW + 900)),
         ("iat", json!(NOW - 10)),
+        ("aud", json!("https://d1.example:8443")),
         ("aud", json!("https://api.d1.thalescloud.io")),
         ("jti", json!("0b8c1de2a001")),
     ] {
         assert_eq!(
             fixture.check_claims(&claims_with(name, value)),
-            Ok(()),
+            Ok(Vec::new()),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn what_d1_may_refuse_of_an_assertion_is_a_warning() {
+    let fixture = Fixture::new();
+    for (name, value, warning) in [
+        (
+            "exp",
+            json!(NOW + 930),
+            "`exp` is more than 15 minutes ahead",
+        ),
+        ("exp", json!(NOW - 29), "`exp` has passed"),
+        ("iat", json!(NOW + 60), "`iat` is in the future"),
+        ("nbf", json!(NOW - 60), "nbf is not documented"),
+        (
+            "aud",
+            json!("https://other.example"),
+            "`aud` is not the host that is called",
+        ),
+        (
+            "aud",
+            json!("d1.example"),
+            "`aud` is not the host that is called",
+        ),
+        ("aud", json!(["https://d1.example"]), "/aud violates `type`"),
+        ("jti", json!(5), "/jti violates `type`"),
+        ("scope", json!("x"), "scope is not documented"),
+    ] {
+        let warnings = fixture.check_claims(&claims_with(name, value)).unwrap();
+        let expected = format!("assertion: {warning}");
+        assert!(warnings.contains(&expected), "{name}: {warnings:?}");
+    }
+    let claims = claims_with("jti", json!("1")).to_string();
+    for (name, value, warning) in [
+        ("typ", json!("at+jwt"), "assertion: `typ` is not JWT"),
+        (
+            "jku",
+            json!("x"),
+            "assertion: header: jku is not documented",
+        ),
+    ] {
+        let mut header = fixture.header();
+        header[name] = value;
+        let warnings = fixture.check(&fixture.sign(&header.to_string(), &claims));
+        assert_eq!(warnings, Ok(vec![warning.to_owned()]));
     }
 }
 
@@ -95,6 +144,7 @@ fn claims_are_checked() {
         ("exp", Value::Null),
         ("iat", json!(NOW + 61)),
         ("iat", json!("now")),
+        ("nbf", json!(NOW + 61)),
     ] {
         assert!(
             fixture
@@ -105,7 +155,7 @@ fn claims_are_checked() {
     }
     assert_eq!(
         fixture.check_claims(&json!({ "iss": ISSUER, "sub": ISSUER })),
-        Err("`exp` is missing")
+        Err("`exp` is missing".to_owned())
     );
 }
 
@@ -149,34 +199,32 @@ fn headers_and_signatures_are_checked() {
     ] {
         assert!(fixture.check(&assertion).is_err(), "{assertion}");
     }
-    assert_eq!(fixture.check(&valid), Ok(()));
+    assert_eq!(fixture.check(&valid), Ok(Vec::new()));
 }
 
 #[test]
 fn only_known_bearer_tokens_are_accepted() {
     let fixture = Fixture::new();
-    let mut tokens = fixture.authority.lock();
-    tokens.ends.insert(
-        fingerprint("known").as_ref().to_vec(),
-        OffsetDateTime::now_utc() + Duration::from_secs(60),
-    );
-    tokens.ends.insert(
-        fingerprint("expired").as_ref().to_vec(),
-        OffsetDateTime::now_utc(),
-    );
-    drop(tokens);
+    let now = OffsetDateTime::now_utc();
+    let authority = &fixture.authority;
+    authority.allow("known", ISSUER, now + Duration::from_secs(60));
+    authority.allow("expired", ISSUER, now);
+    let own = ShownCertificate(Arc::new(CertificateDer::from(b"own".as_slice())));
+    let other = ShownCertificate(Arc::new(CertificateDer::from(b"other".as_slice())));
     let status = |value: Option<&str>| {
         let mut headers = HeaderMap::new();
         if let Some(value) = value {
             headers.insert(AUTHORIZATION, value.parse().unwrap());
         }
-        fixture
-            .authority
-            .authorize(&headers)
+        for certificate in [None, Some(&other)] {
+            assert!(authority.authorize(&headers, certificate).is_err());
+        }
+        authority
+            .authorize(&headers, Some(&own))
             .map_err(|refusal| refusal.status)
     };
-    assert_eq!(status(Some("Bearer known")), Ok(()));
-    assert_eq!(status(Some("bearer known")), Ok(()));
+    assert_eq!(status(Some("Bearer known")), Ok(ISSUER.to_owned()));
+    assert_eq!(status(Some("bearer known")), Ok(ISSUER.to_owned()));
     let refused = [
         None,
         Some(""),

@@ -1,0 +1,242 @@
+//! The token endpoint and the tokens: who may call, and for how long.
+
+pub(crate) mod access;
+mod assertion;
+
+use crate::acceptor::ShownCertificate;
+use crate::clock::Clock;
+use crate::keys::{self, PublicKey};
+use crate::refusal::Refusal;
+use crate::request::ValidRequest;
+use crate::spec::Spec;
+use crate::warnings::Warnings;
+use assertion::Assertion;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
+use josekit::{JoseError, jws};
+use ring::digest::{self, SHA256};
+use rustls_pki_types::CertificateDer;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const SCOPE: &str = "d1-api:account:full d1-api:consumer:read";
+const WRONG_CERTIFICATE: &str = "The client certificate is that of another issuer";
+
+/// Who may call: an issuer, or an aggregator that calls for issuers.
+pub(crate) struct Caller {
+    /// By their kid.
+    verifiers: BTreeMap<String, EcdsaJwsVerifier>,
+    certificate: CertificateDer<'static>,
+    /// The issuer whose cards it may change; without one, those of all issuers.
+    issuer: Option<String>,
+}
+
+impl Caller {
+    pub(crate) fn new(
+        keys: &[PublicKey],
+        certificate: CertificateDer<'static>,
+        issuer: Option<String>,
+    ) -> Result<Self, JoseError> {
+        let verifiers = keys.iter().map(|key| {
+            let verifier = jws::ES256.verifier_from_der(&key.der)?;
+            Ok((key.kid.clone(), verifier))
+        });
+        Ok(Self {
+            verifiers: verifiers.collect::<Result<_, JoseError>>()?,
+            certificate,
+            issuer,
+        })
+    }
+
+    /// Client certificates are bound to the issuer that they were made for.
+    fn owns(&self, shown: Option<&ShownCertificate>) -> bool {
+        shown.is_some_and(|shown| *shown.0 == self.certificate)
+    }
+}
+
+/// Checks assertions and keeps the access tokens.
+pub(crate) struct Authority {
+    /// By the id that stands in their assertions.
+    callers: BTreeMap<String, Caller>,
+    lifetime: Duration,
+    clock: Arc<Clock>,
+    tokens: Mutex<Tokens>,
+}
+
+/// Tokens and assertions by their digest, so that none is held in clear.
+#[derive(Default)]
+struct Tokens {
+    known: HashMap<Vec<u8>, Token>,
+    /// The assertions that were exchanged, until they end.
+    used: HashMap<Vec<u8>, OffsetDateTime>,
+    handed_out: usize,
+}
+
+struct Token {
+    end: OffsetDateTime,
+    caller: String,
+}
+
+/// What a token call tells beyond its form.
+pub(crate) struct TokenCall<'c> {
+    pub(crate) certificate: Option<&'c ShownCertificate>,
+    /// The host that is called.
+    pub(crate) host: &'c str,
+    pub(crate) spec: &'c Spec,
+    /// Set to the claims of the assertion once they are read.
+    pub(crate) claims: &'c mut Option<Value>,
+}
+
+/// *ring*'s: a digest by OpenSSL 3 takes longer to find than to compute.
+fn fingerprint(token: &str) -> Vec<u8> {
+    digest::digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+}
+
+impl Authority {
+    pub(crate) fn new(
+        callers: BTreeMap<String, Caller>,
+        lifetime: Duration,
+        clock: Arc<Clock>,
+    ) -> Self {
+        let tokens = Mutex::default();
+        Self {
+            callers,
+            lifetime,
+            clock,
+            tokens,
+        }
+    }
+
+    /// Answers the token call.
+    pub(crate) fn exchange(
+        &self,
+        request: &ValidRequest<'_>,
+        call: TokenCall<'_>,
+        warnings: &mut Warnings,
+    ) -> Result<Value, Refusal> {
+        if request.body_text("grant_type") != Some(GRANT_TYPE) {
+            let description = "grant_type must be that of the JWT bearer grant";
+            return Err(Refusal::oauth("unsupported_grant_type", description));
+        }
+        let wrong = |rule: String| Refusal::oauth("invalid_grant", format!("assertion: {rule}"));
+        let text = request.body_text("assertion").unwrap_or_default();
+        let assertion = Assertion::read(text).map_err(|rule| wrong(rule.to_owned()))?;
+        *call.claims = Some(assertion.claims_value());
+        let now = self.clock.now();
+        let (id, caller) = self.check(&assertion, now, warnings).map_err(wrong)?;
+        if !caller.owns(call.certificate) {
+            return Err(Refusal::oauth("invalid_grant", WRONG_CERTIFICATE));
+        }
+        assertion.look_over(call.spec, call.host, warnings);
+        let mut tokens = self.lock();
+        tokens.known.retain(|_, token| token.end > now);
+        tokens.used.retain(|_, end| *end > now);
+        let end = now.saturating_add(time::Duration::seconds(2 * assertion::MAX_AHEAD));
+        if tokens.used.insert(fingerprint(text), end).is_some() {
+            warnings.add("assertion: exchanged before");
+        }
+        warnings.enforce()?;
+        let token = keys::random_token(32)
+            .map_err(|_| Refusal::oauth("invalid_request", "no random numbers available"))?;
+        let lifetime = time::Duration::try_from(self.lifetime).unwrap_or(time::Duration::MAX);
+        let end = now.saturating_add(lifetime);
+        let caller = id.to_owned();
+        tokens
+            .known
+            .insert(fingerprint(&token), Token { end, caller });
+        tokens.handed_out += 1;
+        Ok(json!({
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": self.lifetime.as_secs(),
+            "scope": SCOPE,
+        }))
+    }
+
+    /// Checks an assertion and returns who it comes from; the error says which rule it breaks.
+    fn check(
+        &self,
+        assertion: &Assertion<'_>,
+        now: OffsetDateTime,
+        warnings: &mut Warnings,
+    ) -> Result<(&str, &Caller), String> {
+        let kid = assertion.check_header()?;
+        let id = assertion
+            .issuer()
+            .and_then(|id| self.callers.get_key_value(id));
+        let (id, caller) = id.ok_or("`iss` is not the id of an issuer or aggregator")?;
+        let verifier = caller.verifiers.get(kid).ok_or("`kid` is unknown")?;
+        assertion.verify(verifier)?;
+        assertion.check_claims(now, warnings)?;
+        Ok((id, caller))
+    }
+
+    /// Checks the access token of a card call and returns whose it is.
+    pub(crate) fn authorize(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&ShownCertificate>,
+    ) -> Result<String, Refusal> {
+        let refused = |error: &str| Err(Refusal::unauthorized(error));
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return refused("The Authorization header must be given once");
+        };
+        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' '))
+        else {
+            return refused("The Authorization header is not valid");
+        };
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return refused("The Authorization header is not a bearer token");
+        }
+        let caller = match self.lock().known.get(&fingerprint(token)) {
+            Some(token) if token.end > self.clock.now() => token.caller.clone(),
+            Some(_) => return refused("The access token has expired"),
+            None => return refused("The access token is not known"),
+        };
+        if self
+            .callers
+            .get(&caller)
+            .is_some_and(|c| c.owns(certificate))
+        {
+            Ok(caller)
+        } else {
+            refused(WRONG_CERTIFICATE)
+        }
+    }
+
+    /// Whether a caller may change the cards of an issuer.
+    pub(crate) fn may_call_for(&self, caller: &str, issuer: &str) -> bool {
+        let caller = self.callers.get(caller);
+        caller.is_some_and(|caller| caller.issuer.as_ref().is_none_or(|own| own == issuer))
+    }
+
+    /// Makes every access token invalid.
+    pub(crate) fn revoke_all(&self) {
+        self.lock().known.clear();
+    }
+
+    /// Accepts a token that was not handed out.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn allow(&self, token: &str, caller: &str, end: OffsetDateTime) {
+        let caller = caller.to_owned();
+        let token = (fingerprint(token), Token { end, caller });
+        self.lock().known.extend([token]);
+    }
+
+    pub(crate) fn exchanges(&self) -> usize {
+        self.lock().handed_out
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;
