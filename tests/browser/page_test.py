@@ -56,6 +56,7 @@ def check(page, sandbox):
     assert sandbox.suspend("ReplaceMe01") == 401
     expect(page.locator("#requests")).to_contain_text("browser-1")
     expect(page.locator("#requests")).to_contain_text("401")
+    expect(page.locator("#requests")).to_contain_text("The Authorization header must be given once")
 
     # A card is changed by keyboard, and the focus stays where it was.
     button = page.get_by_role("button", name="Make card ReplaceMe01 INACTIVE")

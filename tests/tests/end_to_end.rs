@@ -30,10 +30,13 @@ async fn no_call_is_one_that_d1_may_refuse() {
     let sandbox = Sandbox::start().await.unwrap();
     let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
     card.suspend().await.unwrap();
-    card.resume().reason("found".parse().unwrap()).await.unwrap();
+    card.resume()
+        .reason("found".parse().unwrap())
+        .await
+        .unwrap();
     let page = card.operations().limit(2).offset(1).await.unwrap();
-    let id = page.operations()[0].operation_id().unwrap();
-    card.operation(id.parse().unwrap()).await.unwrap();
+    let id = page.operations()[0].id().unwrap();
+    card.operation(&id).await.unwrap();
     let renewal = Renewal::same_card().credentials(credentials(NEW_PAN));
     card.renew(renewal).await.unwrap();
     card.delete().await.unwrap();

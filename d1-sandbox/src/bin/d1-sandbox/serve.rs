@@ -33,12 +33,21 @@ pub(crate) struct Serve {
     /// and no client key is written
     #[arg(long, value_name = "FILE")]
     csr: Option<PathBuf>,
-    /// The public part of a signing key, a PEM file; needs --signing-kid
+    /// The public part of a signing key, a PEM file; needs --signing-kid. Give both again for a second key
     #[arg(long, value_name = "FILE", requires = "signing_kid")]
-    signing_key: Option<PathBuf>,
+    signing_key: Vec<PathBuf>,
     /// The id of that key
     #[arg(long, value_name = "KID", requires = "signing_key")]
-    signing_kid: Option<String>,
+    signing_kid: Vec<String>,
+    /// D1's private key for card data, a PEM file; needs --encryption-kid
+    #[arg(long, value_name = "FILE", requires = "encryption_kid")]
+    encryption_key: Vec<PathBuf>,
+    /// The id of that key
+    #[arg(long, value_name = "KID", requires = "encryption_key")]
+    encryption_kid: Vec<String>,
+    /// Refuses what is otherwise accepted with a warning
+    #[arg(long)]
+    strict: bool,
     /// The cards to start with, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
     cards: Option<PathBuf>,
@@ -210,10 +219,29 @@ fn builder(arguments: &Serve) -> Result<Builder, Box<dyn Error>> {
     if let Some(path) = &arguments.csr {
         builder = builder.client_certificate_request(read(path)?);
     }
-    if let (Some(path), Some(kid)) = (&arguments.signing_key, &arguments.signing_kid) {
+    for (path, kid) in pairs("signing", &arguments.signing_key, &arguments.signing_kid)? {
         builder = builder.signing_key(kid, read(path)?);
     }
+    let (keys, kids) = (&arguments.encryption_key, &arguments.encryption_kid);
+    for (path, kid) in pairs("encryption", keys, kids)? {
+        builder = builder.encryption_key(kid, read(path)?);
+    }
+    if arguments.strict {
+        builder = builder.strict();
+    }
     Ok(builder)
+}
+
+/// Each key with its id.
+fn pairs<'a>(
+    name: &str,
+    keys: &'a [PathBuf],
+    kids: &'a [String],
+) -> Result<impl Iterator<Item = (&'a PathBuf, &'a String)>, String> {
+    if keys.len() != kids.len() {
+        return Err(format!("each --{name}-key needs a --{name}-kid"));
+    }
+    Ok(keys.iter().zip(kids))
 }
 
 fn read(path: &Path) -> Result<String, String> {
