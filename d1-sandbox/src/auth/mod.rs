@@ -119,6 +119,12 @@ impl Authority {
         call: TokenCall<'_>,
         warnings: &mut Warnings,
     ) -> Result<Value, Refusal> {
+        let TokenCall {
+            certificate,
+            host,
+            spec,
+            claims,
+        } = call;
         if request.body_text("grant_type") != Some(GRANT_TYPE) {
             let description = "grant_type must be that of the JWT bearer grant";
             return Err(Refusal::oauth("unsupported_grant_type", description));
@@ -126,13 +132,13 @@ impl Authority {
         let wrong = |rule: String| Refusal::oauth("invalid_grant", format!("assertion: {rule}"));
         let text = request.body_text("assertion").unwrap_or_default();
         let assertion = Assertion::read(text).map_err(|rule| wrong(rule.to_owned()))?;
-        *call.claims = Some(assertion.claims_value());
+        *claims = Some(assertion.claims_value());
         let now = self.clock.now();
         let (id, caller) = self.check(&assertion, now, warnings).map_err(wrong)?;
-        if !caller.owns(call.certificate) {
+        if !caller.owns(certificate) {
             return Err(Refusal::oauth("invalid_grant", WRONG_CERTIFICATE));
         }
-        assertion.look_over(call.spec, call.host, warnings);
+        assertion.look_over(spec, host, warnings);
         let mut tokens = self.lock();
         tokens.known.retain(|_, token| token.end > now);
         tokens.used.retain(|_, end| *end > now);
