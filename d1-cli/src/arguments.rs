@@ -146,3 +146,11 @@ impl<const LEAST: u64, const MOST: u64> FromStr for Whole<LEAST, MOST> {
         }
     }
 }
+
+/// Reads a number of requests per second.
+pub(crate) fn rate(text: &str) -> Result<f64, &'static str> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("must be a number of requests per second from 0.001 to 1000000"),
+    }
+}

@@ -36,7 +36,7 @@ use d1_facade::{Client, Error};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
 
-use crate::arguments::Whole;
+use crate::arguments::{Whole, rate};
 use crate::config::{Config, Name};
 use crate::connect;
 use crate::dry_run::{self, Catcher};
@@ -55,7 +55,7 @@ use past::Past;
 use prepare::{Place, Prepared};
 use progress::Progress;
 use report::ReportCommand;
-use run::{Plan, lock};
+use run::{Plan, lock, run_id};
 use survey::{Permissions, Survey};
 use tally::{About, Tally};
 
@@ -142,13 +142,6 @@ struct RunFlags {
     /// Prints the requests with secrets masked; sends nothing, and gets no token
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
-}
-
-fn rate(text: &str) -> Result<f64, &'static str> {
-    match text.parse() {
-        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
-        _ => Err("must be a number of requests per second from 0.001 to 1000000"),
-    }
 }
 
 impl BulkCommand {
@@ -400,14 +393,4 @@ fn finished(tally: Mutex<Tally>) -> Tally {
     tally
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// What the correlation ids of a run begin with: random, and of letters alone, so that it never looks like
-/// a number.
-fn run_id() -> Result<String, Failure> {
-    let mut bytes = [0; 12];
-    let random = openssl::rand::rand_bytes(&mut bytes);
-    random.map_err(|_| Failure::Output(std::io::Error::other("no random numbers")))?;
-    let letters = bytes.iter().map(|byte| char::from(b'a' + byte % 26));
-    Ok(letters.collect())
 }

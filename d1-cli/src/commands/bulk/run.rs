@@ -382,3 +382,13 @@ impl Unsent {
         self.lines >= lines && self.since.is_some_and(|since| since.elapsed() >= time)
     }
 }
+
+/// What the correlation ids of a run begin with: random, and of letters alone, so that it never looks like
+/// a number.
+pub(super) fn run_id() -> Result<String, Failure> {
+    let mut bytes = [0; 12];
+    let random = openssl::rand::rand_bytes(&mut bytes);
+    random.map_err(|_| Failure::Output(std::io::Error::other("no random numbers")))?;
+    let letters = bytes.iter().map(|byte| char::from(b'a' + byte % 26));
+    Ok(letters.collect())
+}
