@@ -9,6 +9,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::known::{Held, card_number, echoes, leaks};
+use crate::logs::unheard;
 use crate::shown::{KnownToken, card_of, shown, shown_error};
 
 /// A server that answers what it is told to, and keeps the assertions that it gets.
@@ -118,6 +119,7 @@ async fn calls(card: &Card, held: &Held, values: bool) -> String {
 
 #[tokio::test]
 async fn what_the_client_holds_is_in_no_error_in_any_form() {
+    let _unheard = unheard();
     let held = Held::new();
     let echo = Echo::start().await;
     let card = card_of(&echo.client(&held));
@@ -146,6 +148,7 @@ async fn what_the_client_holds_is_in_no_error_in_any_form() {
 
 #[tokio::test]
 async fn parts_of_a_token_and_a_divided_number_are_in_no_error() {
+    let _unheard = unheard();
     let held = Held::new();
     let echo = Echo::start().await;
     let card = card_of(&echo.client(&held));
@@ -186,6 +189,7 @@ async fn parts_of_a_token_and_a_divided_number_are_in_no_error() {
 
 #[tokio::test]
 async fn what_the_client_holds_for_a_renewal_is_in_no_answer() {
+    let _unheard = unheard();
     let held = Held::new();
     let echo = Echo::start().await;
     let card = card_of(&echo.client(&held));
@@ -227,6 +231,7 @@ async fn what_the_client_holds_for_a_renewal_is_in_no_answer() {
 
 #[tokio::test]
 async fn an_assertion_that_the_token_endpoint_sends_back_is_in_no_error() {
+    let _unheard = unheard();
     let held = Held::new();
     let echo = Echo::start().await;
     for body in error_bodies("{assertion}") {
@@ -250,6 +255,7 @@ async fn an_assertion_that_the_token_endpoint_sends_back_is_in_no_error() {
 
 #[tokio::test]
 async fn what_is_not_the_clients_is_masked_by_its_shape() {
+    let _unheard = unheard();
     let held = Held::new();
     let mut rng = fastrand::Rng::with_seed(held.seed);
     let stranger = card_number(&mut rng, "51", 16);
@@ -295,6 +301,7 @@ async fn what_is_not_the_clients_is_masked_by_its_shape() {
 
 #[tokio::test]
 async fn the_expiry_of_a_renewal_is_removed_where_it_stands_alone() {
+    let _unheard = unheard();
     let held = Held {
         expiry: "0737".to_owned(),
         ..Held::new()
@@ -322,6 +329,7 @@ async fn the_expiry_of_a_renewal_is_removed_where_it_stands_alone() {
 
 #[tokio::test]
 async fn what_helps_to_find_a_fault_stays() {
+    let _unheard = unheard();
     let held = Held::new();
     let echo = Echo::start().await;
     let card = card_of(&echo.client(&held));

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::Metadata;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -64,6 +65,12 @@ pub(crate) fn listen() -> &'static Logs {
             .init();
         logs
     })
+}
+
+/// Nothing that this thread does is listened to, until it is dropped: for tests that search no log, and would
+/// make those of the others long.
+pub(crate) fn unheard() -> DefaultGuard {
+    tracing::subscriber::set_default(NoSubscriber::default())
 }
 
 /// Asserts that all of these have been heard: otherwise a search would prove nothing.
