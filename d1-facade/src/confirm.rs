@@ -364,6 +364,9 @@ fn kind_of(operation: ApiOperation) -> OperationType {
         ApiOperation::ResumeCard => OperationType::Resume,
         ApiOperation::DeleteCard => OperationType::Delete,
         ApiOperation::RenewCard => OperationType::Renew,
-        _ => OperationType::Suspend,
+        ApiOperation::SuspendCard
+        | ApiOperation::ListOperations
+        | ApiOperation::GetOperation
+        | ApiOperation::GetToken => OperationType::Suspend,
     }
 }

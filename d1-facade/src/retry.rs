@@ -155,7 +155,19 @@ fn is_worth_it(error: &Error) -> bool {
         }
         // 501 and 505 and the like stay as they are.
         ErrorKind::ServerError => matches!(error.status(), Some(500 | 502 | 503 | 504)),
-        _ => false,
+        ErrorKind::InvalidInput
+        | ErrorKind::Crypto
+        | ErrorKind::TokenUnavailable
+        | ErrorKind::TokenRejected
+        | ErrorKind::InvalidRequest
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::UnknownCard
+        | ErrorKind::UnknownOperation
+        | ErrorKind::UnexpectedStatus
+        | ErrorKind::InvalidResponse
+        | ErrorKind::ResponseTooLarge
+        | ErrorKind::Cancelled => false,
     }
 }
 

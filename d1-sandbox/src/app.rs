@@ -215,7 +215,9 @@ impl App {
         }
         let renewal = match call {
             Call::Renew => Some(self.renewal(request, caller, warnings).await?),
-            _ => None,
+            Call::Suspend | Call::Resume | Call::Delete | Call::List | Call::Get | Call::Token => {
+                None
+            }
         };
         warnings.enforce()?;
         let mut world = self.world_for(caller, issuer, call)?;

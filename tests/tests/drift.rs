@@ -185,3 +185,83 @@ fn the_error_table_has_every_documented_row() {
         .collect();
     insta::assert_json_snapshot!("error_rows", per_operation);
 }
+
+/// What the compiler says once the spec has a seventh operation of a card: each place that must decide about
+/// it, and none that goes on with it as if it were another one.
+#[test]
+#[ignore = "compiles a copy of the workspace; .ci/run runs it"]
+fn a_change_that_the_spec_gains_is_missed_in_each_place() {
+    let root = xtask::spec::workspace_root();
+    let copy = root.join("target/seventh-change");
+    let files = command(&root, "git", &["ls-files"]);
+    for file in String::from_utf8(files.stdout).unwrap().lines() {
+        let (from, to) = (root.join(file), copy.join(file));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        if from.is_file() {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+    let text = std::fs::read_to_string(xtask::spec::spec_path()).unwrap();
+    let start = text
+        .find("  /banking/v1/issuers/{issuerId}/cards/{cardId}/operations:suspend:")
+        .unwrap();
+    let end = text
+        .find("  /banking/v1/issuers/{issuerId}/cards/{cardId}/operations:resume:")
+        .unwrap();
+    let seventh = text[start..end]
+        .replace("suspend", "block")
+        .replace("Suspend a card", "Block a card");
+    let spec = format!("{}{seventh}{}", &text[..end], &text[end..]);
+    for file in xtask::codegen::generate(&xtask::spec::parse(&spec).unwrap()).unwrap() {
+        xtask::output::write(&copy, &file).unwrap();
+    }
+    // The first thing that the compiler asks for: a name in the facade.
+    let names = copy.join("d1-facade/src/api_operation.rs");
+    let text = std::fs::read_to_string(&names).unwrap();
+    let text = text.replacen(
+        "    SuspendCard,\n",
+        "    SuspendCard,\n    /// Block a card.\n    BlockCard,\n",
+        1,
+    );
+    let mapping = "        Raw::SuspendCard => ApiOperation::SuspendCard,\n";
+    let seventh = mapping.replace("Suspend", "Block");
+    std::fs::write(
+        &names,
+        text.replace(mapping, &format!("{mapping}{seventh}")),
+    )
+    .unwrap();
+    let target = root.join("target");
+    let target = target.to_str().unwrap();
+    let check = [
+        "check",
+        "-q",
+        "--offline",
+        "-p",
+        "d1-facade",
+        "--target-dir",
+        target,
+    ];
+    let check = command(&copy, env!("CARGO"), &check);
+    let told = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(!check.status.success(), "it compiles");
+    for place in [
+        "api_operation.rs",
+        "card/change.rs",
+        "confirm.rs",
+        "options.rs",
+    ] {
+        assert!(
+            told.contains(&format!("--> d1-facade/src/{place}:")),
+            "{place}:\n{told}"
+        );
+    }
+}
+
+fn command(folder: &std::path::Path, program: &str, arguments: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}

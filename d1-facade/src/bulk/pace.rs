@@ -160,6 +160,17 @@ fn is_everybodys(error: &Error) -> bool {
         | ErrorKind::TokenUnavailable => true,
         // A 500 may be about the card.
         ErrorKind::ServerError => matches!(error.status(), Some(502..=504)),
-        _ => error.operation() == ApiOperation::GetToken,
+        ErrorKind::InvalidInput
+        | ErrorKind::Crypto
+        | ErrorKind::TokenRejected
+        | ErrorKind::InvalidRequest
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::UnknownCard
+        | ErrorKind::UnknownOperation
+        | ErrorKind::UnexpectedStatus
+        | ErrorKind::InvalidResponse
+        | ErrorKind::ResponseTooLarge
+        | ErrorKind::Cancelled => error.operation() == ApiOperation::GetToken,
     }
 }

@@ -201,14 +201,30 @@ impl ApiCall for ChangeCall<'_> {
         let (issuer, card) = (self.card.issuer().raw(), self.card.id().raw());
         let id = Some(correlation_id.raw());
         match (&self.body, self.operation) {
+            (Body::Plain(body), ApiOperation::SuspendCard) => {
+                client.suspend_card(issuer, card, id, body).await
+            }
             (Body::Plain(body), ApiOperation::ResumeCard) => {
                 client.resume_card(issuer, card, id, body).await
             }
             (Body::Plain(body), ApiOperation::DeleteCard) => {
                 client.delete_card(issuer, card, id, body).await
             }
-            (Body::Plain(body), _) => client.suspend_card(issuer, card, id, body).await,
-            (Body::Renew(body), _) => client.renew_card(issuer, card, id, body).await,
+            (Body::Renew(body), ApiOperation::RenewCard) => {
+                client.renew_card(issuer, card, id, body).await
+            }
+            // Each operation is named: one that the spec gains must not be sent as another one.
+            (Body::Plain(_), ApiOperation::RenewCard)
+            | (
+                Body::Renew(_),
+                ApiOperation::SuspendCard | ApiOperation::ResumeCard | ApiOperation::DeleteCard,
+            )
+            | (
+                Body::Plain(_) | Body::Renew(_),
+                ApiOperation::ListOperations | ApiOperation::GetOperation | ApiOperation::GetToken,
+            ) => Err(d1_generated::Error::InvalidRequest(
+                "the body does not belong to this operation".to_owned(),
+            )),
         }
         .map(drop)
     }
