@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use d1_facade::{CardId, Client, Confirmation, Doubt, Error};
+use d1_facade::{CardId, Client, Error, Inconclusive, Reconciliation};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -28,37 +28,41 @@ pub(crate) struct Found {
 pub(crate) async fn look_up(client: &Client, error: &Error, settle: Option<Duration>) -> Found {
     let settled_by = Instant::now() + settle.unwrap_or_default() + ALLOWANCE;
     loop {
-        let mut look = client.confirm(error).timeout(ALLOWANCE);
+        let Some(pending) = error.pending_change() else {
+            // Its outcome is known, or it changes no card.
+            return found(Ok(Reconciliation::Inconclusive(Inconclusive::Unreadable)));
+        };
+        let mut reconcile = client.reconcile(pending).timeout(ALLOWANCE);
         if let Some(settle) = settle {
-            look = look.settle(settle);
+            reconcile = reconcile.settle(settle);
         }
-        let confirmation = look.await;
+        let reconciliation = reconcile.await;
         let too_early = matches!(
-            confirmation,
-            Ok(Confirmation::CannotTell(
-                Doubt::TooEarly | Doubt::StillPending
+            reconciliation,
+            Ok(Reconciliation::Inconclusive(
+                Inconclusive::TooEarly | Inconclusive::StillPending
             )) | Err(_)
         );
         if settle.is_none() || !too_early || Instant::now() + PAUSE > settled_by {
-            return found(confirmation);
+            return found(reconciliation);
         }
         sleep(PAUSE).await;
     }
 }
 
-fn found(confirmation: Result<Confirmation, Error>) -> Found {
+fn found(reconciliation: Result<Reconciliation, Error>) -> Found {
     let found = |exit, result: &str, detail: Value, operation: Option<String>| Found {
         exit,
         fields: fields(json!({ "result": result, "detail": detail, "operationId": operation })),
     };
-    match confirmation {
-        Ok(Confirmation::Done(operation)) => {
+    match reconciliation {
+        Ok(Reconciliation::Done(operation)) => {
             let id = operation.and_then(|operation| operation.id());
             found(Exit::Done, "done", Value::Null, id.map(|id| id.to_string()))
         }
-        Ok(Confirmation::NotDone) => found(Exit::NotSent, "notDone", Value::Null, None),
-        Ok(Confirmation::CannotTell(doubt)) => {
-            found(Exit::Unknown, "cannotTell", why(doubt).into(), None)
+        Ok(Reconciliation::NotDone(_)) => found(Exit::NotSent, "notDone", Value::Null, None),
+        Ok(Reconciliation::Inconclusive(reason)) => {
+            found(Exit::Unknown, "cannotTell", why(reason).into(), None)
         }
         Ok(_) => found(Exit::Unknown, "cannotTell", Value::Null, None),
         Err(error) => found(Exit::Unknown, "failed", error.to_string().into(), None),
@@ -80,8 +84,9 @@ pub(crate) fn advice(card: &CardId, change: &str) -> String {
     format!(
         "What to do: do not repeat it. Look for it in a minute:\n  \
          d1 operations list {card} --limit 10\n\
-         A {operation} of that time with your reason and reason code means that it was done. Without \
-         one it was not, once D1 had a minute for it."
+         A SUCCESSFUL {operation} with your reason and reason code means that it was done. It was not where \
+         no {operation} in the whole list can be it, once D1 had a minute for it. Times alone prove nothing: \
+         clocks differ."
     )
 }
 
@@ -109,16 +114,16 @@ pub(crate) fn say(output: &Output, found: &Found, card: &CardId, error: &Error) 
 }
 
 /// Why it cannot be told, in words.
-fn why(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::TooEarly => "D1 does not list it yet, and may still be at it",
-        Doubt::StillPending => "D1 is still at it",
-        Doubt::SeveralMatch => "several operations match",
-        Doubt::Resembles => "an operation resembles it, but not in everything",
-        Doubt::Unreadable => "D1's list lacks what is needed",
-        Doubt::UnknownCard => "D1 does not know the card, or does not say",
-        Doubt::TooManyOperations => "there are too many operations since",
-        Doubt::OtherHost => "it was sent to another host",
+pub(crate) fn why(reason: Inconclusive) -> &'static str {
+    match reason {
+        Inconclusive::TooEarly => "D1 does not list it yet, and may not have finished",
+        Inconclusive::StillPending => "D1 has not finished it",
+        Inconclusive::SeveralMatch => "several operations match",
+        Inconclusive::Ambiguous => "an operation may be it, but does not agree in everything",
+        Inconclusive::Unreadable => "D1's list cannot be read",
+        Inconclusive::UnknownCard => "D1 does not know the card, or does not say",
+        Inconclusive::TooManyOperations => "the card has too many operations",
+        Inconclusive::OtherHost => "it was sent to another host",
         _ => "for a reason that this version does not know",
     }
 }

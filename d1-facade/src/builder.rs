@@ -88,7 +88,7 @@ impl ClientBuilder {
     }
 
     /// Calls as an aggregator: the assertion speaks for this id, the paths name the cards' issuer.
-    /// Beside a [`token_source`](Self::token_source) it only tells [`confirm`](Client::confirm) by
+    /// Beside a [`token_source`](Self::token_source) it only tells [`reconcile`](Client::reconcile) by
     /// whom D1 says that the cards were changed.
     pub fn aggregator_id(mut self, id: impl Into<String>) -> Self {
         self.aggregator = Some(id.into());

@@ -10,7 +10,6 @@ use crate::bulk::Bulk;
 use crate::call::LONGEST_TIMEOUT;
 use crate::card::Card;
 use crate::config::Environment;
-use crate::confirm::Confirm;
 use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
 use crate::jwe::EncryptionKey;
 use crate::reason::ReasonCodeFallback;
@@ -72,31 +71,6 @@ impl Client {
     /// Many changes at once, of any cards: see [`Bulk`]. Nothing is sent until its outcomes are polled.
     pub fn bulk(&self) -> Bulk {
         Bulk::new()
-    }
-
-    /// Looks up whether a change was made whose outcome is [unknown](crate::Outcome::Unknown). Nothing
-    /// is sent until it is awaited.
-    ///
-    /// ```no_run
-    /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// use d1_facade::{Confirmation, Outcome};
-    ///
-    /// let card = d1.card("ReplaceMe01".parse()?);
-    /// if let Err(error) = card.suspend().await
-    ///     && error.outcome() == Outcome::Unknown
-    /// {
-    ///     match d1.confirm(&error).await? {
-    ///         Confirmation::Done(_) => println!("it was suspended"),
-    ///         Confirmation::NotDone => println!("it was not; ask again"),
-    ///         Confirmation::CannotTell(doubt) => println!("look again later: {doubt:?}"),
-    ///         _ => {}
-    ///     }
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn confirm(&self, error: &Error) -> Confirm {
-        Confirm::new(self.clone(), error)
     }
 
     /// The access token that this client uses, for calls to D1 that it has no method for. Its life time is

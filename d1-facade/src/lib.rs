@@ -76,7 +76,7 @@
 //! sent, or was refused with 429, or D1 refused its token (401), or, where the caller
 //! [opted in](ReasonCodeFallback), its reason code. [`retry`] has the policy.
 //!
-//! Where the [outcome](Error::outcome) of a change is unknown, [`Client::confirm`] looks it up.
+//! Where the [outcome](Error::outcome) of a change is unknown, [`Client::reconcile`] finds it out.
 //!
 //! # Testing
 //!
@@ -131,7 +131,7 @@
 //! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
 //! | What does D1 document about an error? | [`documented_errors`] |
 //! | May it be sent again? | [`retry`] |
-//! | Was it done or not? | [`Client::confirm`] |
+//! | Was it done or not? | [`Client::reconcile`] |
 //!
 //! # TLS and cryptography
 //!
@@ -154,7 +154,6 @@ mod card;
 mod client;
 mod client_auth;
 mod config;
-mod confirm;
 mod credentials;
 mod error;
 #[cfg(any(fuzzing, test))]
@@ -169,6 +168,7 @@ mod open_enum;
 mod options;
 mod pem;
 mod reason;
+mod reconcile;
 mod redact;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 pub mod retry;
@@ -188,11 +188,11 @@ pub use card::{
 };
 pub use client::Client;
 pub use config::Environment;
-pub use confirm::{Confirm, Confirmation, Doubt};
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};
 pub use error::{
     Cause, DocumentedError, Error, ErrorKind, InvalidInput, Outcome, documented_errors,
 };
 pub use jwe::EncryptionKey;
 pub use reason::{ReasonCode, ReasonCodeFallback};
+pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};
 pub use text::{CardId, CorrelationId, EncryptedData, IssuerId, OperationId, Reason};

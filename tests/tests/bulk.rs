@@ -149,7 +149,8 @@ async fn requests_that_are_given_up_are_unknown_and_can_be_confirmed() {
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert!(!error.is_retryable());
         assert!(error.correlation_id().is_some());
-        d1.confirm(&error).await.unwrap();
+        let pending = error.pending_change().unwrap();
+        d1.reconcile(pending).await.unwrap();
     }
 }
 

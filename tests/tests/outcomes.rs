@@ -10,8 +10,8 @@ use std::time::Duration;
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
 use d1_facade::retry::{Attempt, Backoff, RetryPolicy};
 use d1_facade::{
-    Card, ClientBuilder, Confirmation, Doubt, Error, ErrorKind, Outcome, ReasonCode,
-    ReasonCodeFallback,
+    Card, ClientBuilder, Error, ErrorKind, Inconclusive, Outcome, ReasonCode, ReasonCodeFallback,
+    Reconciliation,
 };
 use d1_tests::{CARD, builder_for};
 use serde_json::json;
@@ -198,7 +198,7 @@ impl RetryPolicy for Collector {
 }
 
 #[tokio::test]
-async fn an_error_that_others_hold_too_can_be_confirmed_all_the_same() {
+async fn an_error_that_others_hold_too_can_be_reconciled_all_the_same() {
     let server = MockServer::start().await;
     let list = ResponseTemplate::new(200).set_body_json(json!({"operations": []}));
     let get = Mock::given(method("GET")).respond_with(list);
@@ -211,10 +211,20 @@ async fn an_error_that_others_hold_too_can_be_confirmed_all_the_same() {
     let card = client.card(CARD.parse().unwrap());
     let error = card.suspend().repeat_if_unknown().await.unwrap_err();
     assert_eq!(seen.lock().unwrap().len(), 1, "the policy holds it as well");
-    let verdict = client.confirm(&error).settle(Duration::ZERO).await.unwrap();
-    assert!(matches!(verdict, Confirmation::NotDone), "{verdict:?}");
-    let verdict = client.confirm(&error).await.unwrap();
-    assert!(matches!(verdict, Confirmation::CannotTell(Doubt::TooEarly)));
+    let verdict = client
+        .reconcile(error.pending_change().unwrap())
+        .settle(Duration::ZERO)
+        .await
+        .unwrap();
+    assert!(matches!(verdict, Reconciliation::NotDone(_)), "{verdict:?}");
+    let verdict = client
+        .reconcile(error.pending_change().unwrap())
+        .await
+        .unwrap();
+    assert!(matches!(
+        verdict,
+        Reconciliation::Inconclusive(Inconclusive::TooEarly)
+    ));
 }
 
 #[tokio::test]
@@ -232,10 +242,10 @@ async fn a_lost_deletion_is_done_only_where_d1_says_that_it_knows_no_such_card()
         post.mount(&server).await;
         let client = builder_for(&server).build().unwrap();
         let error = client.card(CARD.parse().unwrap()).delete().await;
-        let verdict = client.confirm(&error.unwrap_err());
+        let verdict = client.reconcile(error.unwrap_err().pending_change().unwrap());
         match verdict.settle(Duration::ZERO).await.unwrap() {
-            Confirmation::Done(None) => assert!(done, "{body}"),
-            Confirmation::CannotTell(Doubt::UnknownCard) => assert!(!done, "{body}"),
+            Reconciliation::Done(None) => assert!(done, "{body}"),
+            Reconciliation::Inconclusive(Inconclusive::UnknownCard) => assert!(!done, "{body}"),
             other => unreachable!("{body}: {other:?}"),
         }
     }
@@ -246,7 +256,7 @@ async fn a_look_at_what_became_of_a_change_can_be_told_what_any_call_can() {
     let server = answering_in_turn(&[500, 404]).await;
     let client = builder_for(&server).build().unwrap();
     let error = client.card(CARD.parse().unwrap()).suspend().await;
-    let look = client.confirm(&error.unwrap_err());
+    let look = client.reconcile(error.unwrap_err().pending_change().unwrap());
     look.correlation_id("look 1".parse().unwrap())
         .timeout(Duration::MAX)
         .header("x-trace", "1")

@@ -54,7 +54,7 @@ const CONCURRENCY: usize = 64;
 ///     match item.result {
 ///         Ok(_) => println!("{}: suspended", item.key),
 ///         Err(error) if error.outcome() == Outcome::Unknown => {
-///             println!("{}: {:?}", item.key, d1.confirm(&error).await?);
+///             println!("{}: {:?}", item.key, error.pending_change());
 ///         }
 ///         Err(error) => println!("{}: {error}", item.key),
 ///     }
@@ -168,7 +168,7 @@ impl BulkStop {
 
     /// Takes no further requests and gives up those under way: each is reported as an error of kind
     /// [`Cancelled`](crate::ErrorKind::Cancelled), whose outcome is *not sent*, *refused* or *unknown*;
-    /// an unknown one can be [confirmed](crate::Client::confirm).
+    /// an unknown one can be [reconciled](crate::Client::reconcile).
     pub fn abandon(&self) {
         self.advance(Stage::Abandoned);
     }

@@ -1,7 +1,7 @@
 //! Was a change carried out? What D1's answer to it proves, once its status says success.
 //!
 //! D1 documents no body of a success. What it may plausibly answer counts; what shows that somebody else has
-//! answered, or that D1 did not finish, leaves the outcome unknown, to be [reconciled](crate::Client). An
+//! answered, or that D1 did not finish, leaves the outcome unknown, to be [reconciled](crate::Client::reconcile). An
 //! unknown outcome costs a look at the list of operations. A success that is none costs a card that was
 //! never suspended.
 //!

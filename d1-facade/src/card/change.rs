@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use d1_generated::types;
 use futures_util::future::BoxFuture;
@@ -12,9 +13,10 @@ use super::{Card, Receipt, answer};
 use crate::api_operation::ApiOperation;
 use crate::bulk::Pace;
 use crate::call::{self, Progress};
-use crate::error::{Cause, Error, ErrorKind, Outcome, RequestFacts, ResponseFault, Unresolved};
+use crate::error::{Cause, Error, ErrorKind, Outcome, RequestFacts, ResponseFault};
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
+use crate::reconcile::PendingChange;
 use crate::redact::Redactor;
 use crate::text::{CardId, CorrelationId, Reason};
 use crate::transport::{ApiCall, Delivered};
@@ -39,6 +41,20 @@ macro_rules! change_options {
             pub fn reason_code_fallback(mut self, fallback: crate::ReasonCodeFallback) -> Self {
                 self.fallback = Some(fallback);
                 self
+            }
+
+            /// Returns what is needed to find out later whether the change was carried out, to be written
+            /// down before it is sent: see [`Client::reconcile`](crate::Client::reconcile).
+            #[must_use]
+            pub fn pending(&self) -> crate::PendingChange {
+                let code = self.why.reason_code.clone();
+                let pending =
+                    super::change::pending(&self.card, self.operation(), code, &self.options);
+                crate::PendingChange {
+                    new_card: self.other_card().cloned(),
+                    reason: self.why.reason.clone(),
+                    ..pending
+                }
             }
 
             /// Lets the change be made again although D1 may have carried it out already: for changes
@@ -73,7 +89,7 @@ pub(super) use change_options;
 ///
 /// # Giving up
 /// A future that is dropped while the request is on its way leaves the change as unknown as a broken
-/// connection would, without an error to [confirm](crate::Client::confirm). Give the call a
+/// connection would, without an error to [reconcile](crate::Client::reconcile). Give the call a
 /// [`timeout`](Self::timeout) instead of dropping it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
@@ -105,6 +121,12 @@ impl Change {
 
     pub(crate) fn operation(&self) -> ApiOperation {
         self.operation
+    }
+
+    /// The other card that it makes of this one: none.
+    #[allow(clippy::unused_self)] // A renewal has one.
+    fn other_card(&self) -> Option<&CardId> {
+        None
     }
 
     /// Sends it as part of a bulk.
@@ -143,6 +165,33 @@ impl IntoFuture for Change {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
+    }
+}
+
+/// What is known of a change before it is sent.
+pub(super) fn pending(
+    card: &Card,
+    operation: ApiOperation,
+    reason_code: ReasonCode,
+    options: &CallOptions,
+) -> PendingChange {
+    let transport = &card.client().inner().transport;
+    let timeout = options.timeout.unwrap_or(transport.timeout());
+    let now = SystemTime::now();
+    PendingChange {
+        operation,
+        base_url: transport.base_url().to_owned(),
+        issuer: card.issuer().clone(),
+        card: card.id().clone(),
+        new_card: None,
+        reason: None,
+        reason_code,
+        operation_id: None,
+        sent_at: now,
+        ended_at: now
+            .checked_add(timeout.min(call::LONGEST_TIMEOUT))
+            .unwrap_or(now),
+        ended: None,
     }
 }
 
@@ -264,19 +313,21 @@ pub(super) async fn submit(
             .map_err(|e| e.with_refused_before(refused));
     }
     let (fields, info) = result.map_err(|error| {
-        let fault = error.response_fault();
-        let operation_id = fault.and_then(ResponseFault::operation_id).cloned();
-        error.with_unresolved(|| Unresolved {
-            operation_id,
-            operation: call.operation,
-            base_url: client.inner().transport.base_url().to_owned(),
-            issuer: call.card.issuer().clone(),
-            card: call.card.id().clone(),
-            new_card: call.new_card.clone(),
-            reason: call.reason.clone(),
-            reason_code: sent.clone(),
-            sent_at: progress.first_sent_at(),
-            failed_at: Instant::now(),
+        error.with_pending(|error| {
+            let fault = error.response_fault();
+            let named = fault.and_then(ResponseFault::operation_id);
+            let ended = Instant::now();
+            let ended_at = SystemTime::now();
+            let sent_ago = ended.saturating_duration_since(progress.first_sent_at());
+            let pending = PendingChange {
+                new_card: call.new_card.clone(),
+                reason: call.reason.clone(),
+                sent_at: ended_at.checked_sub(sent_ago).unwrap_or(ended_at),
+                ended_at,
+                ended: Some(ended),
+                ..pending(call.card, call.operation, sent.clone(), options)
+            };
+            pending.named(named)
         })
     })?;
     Ok(Receipt::new(call.operation, info, sent, fields))

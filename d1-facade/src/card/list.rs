@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::IntoFuture;
+use std::time::SystemTime;
 
 use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
 use d1_generated::types;
@@ -97,11 +98,11 @@ impl ListOperations {
         self.options
             .correlation_id
             .get_or_insert_with(CorrelationId::random);
-        stream::try_unfold(Cursor::new(self), |mut cursor| async move {
-            let operations = cursor.next_page().await?;
-            Ok::<_, Error>(operations.map(|page| {
-                let page = stream::iter(page.into_iter().map(Ok::<_, Error>));
-                (page, cursor)
+        stream::try_unfold(self.pages(), |mut pages| async move {
+            let page = pages.next().await?;
+            Ok::<_, Error>(page.map(|page| {
+                let operations = stream::iter(page.operations.into_iter().map(Ok::<_, Error>));
+                (operations, pages)
             }))
         })
         .try_flatten()
@@ -118,6 +119,11 @@ impl ListOperations {
         };
         let (page, info) = call::make(self.card.client(), &call, &self.options).await?;
         Ok(OperationPage::new(page, info))
+    }
+
+    /// The pages from the offset on.
+    pub(crate) fn pages(self) -> Pages {
+        Pages::new(self)
     }
 
     /// With what a caller adds to a call of another kind that makes this one.
@@ -142,8 +148,17 @@ impl IntoFuture for ListOperations {
 /// that come in while a list is read hold it up.
 const PAGES_WITHOUT_PROGRESS: u32 = 10;
 
-/// Where a stream stands.
-struct Cursor {
+/// A page of a list, without the operations that an earlier page had.
+pub(crate) struct ListedPage {
+    pub(crate) operations: Vec<Operation>,
+    /// When D1 gave it, by its own clock.
+    pub(crate) server_time: Option<SystemTime>,
+    /// Whether it may have operations where this version does not look.
+    pub(crate) may_hide_operations: bool,
+}
+
+/// The pages of a list, one after the other to its end.
+pub(crate) struct Pages {
     request: ListOperations,
     offset: u64,
     /// What was given already, by id; an operation without an id, by all of its fields.
@@ -160,7 +175,7 @@ struct Cursor {
     done: bool,
 }
 
-impl Cursor {
+impl Pages {
     fn new(request: ListOperations) -> Self {
         Self {
             offset: request.offset.unwrap_or(0),
@@ -175,8 +190,8 @@ impl Cursor {
         }
     }
 
-    /// The next operations that were not given before; `None` at the end.
-    async fn next_page(&mut self) -> Result<Option<Vec<Operation>>, Error> {
+    /// Returns the next page; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<ListedPage>, Error> {
         if self.done {
             return Ok(None);
         }
@@ -184,6 +199,7 @@ impl Cursor {
         let length = page.operations().len() as u64;
         let remaining = page.remaining_operations();
         let call = page.call().clone();
+        let (server_time, may_hide_operations) = (page.server_time(), page.may_hide_operations());
         if let Some(remaining) = remaining {
             let total = self
                 .given()
@@ -197,7 +213,11 @@ impl Cursor {
         let fresh = self.take_new(page.into_operations());
         self.count_progress(fresh.is_empty(), remaining);
         match self.fault() {
-            None => Ok(Some(fresh)),
+            None => Ok(Some(ListedPage {
+                operations: fresh,
+                server_time,
+                may_hide_operations,
+            })),
             Some(fault) => Err(ErrorBuilder::new(
                 ApiOperation::ListOperations,
                 ErrorKind::InvalidResponse,

@@ -15,6 +15,7 @@ pub use change::Change;
 pub(crate) use get::read_operation;
 pub use get::{GetOperation, OperationDetails};
 pub use list::ListOperations;
+pub(crate) use list::ListedPage;
 pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
 pub use page::OperationPage;
 #[cfg(any(fuzzing, test))]

@@ -191,12 +191,19 @@ impl Renew {
             body: Body::Renew(self.body(encrypted)?),
             facts: self.facts(),
             reason: self.why.reason.clone(),
-            new_card: self
-                .new_card_id()
-                .filter(|id| *id != self.card.id())
-                .cloned(),
+            new_card: self.other_card().cloned(),
         };
         submit(call, self.why.reason_code, self.fallback, &self.options).await
+    }
+
+    #[allow(clippy::unused_self)] // A change of another kind has one of several.
+    fn operation(&self) -> ApiOperation {
+        ApiOperation::RenewCard
+    }
+
+    /// The other card that it makes of this one.
+    fn other_card(&self) -> Option<&CardId> {
+        self.new_card_id().filter(|id| *id != self.card.id())
     }
 
     /// Sends it as part of a bulk: what takes the processor long is done off the reactor.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::{Error, ErrorKind, Fault, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome, Unresolved};
+use super::{Error, ErrorKind, Fault, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome};
 use crate::api_operation::ApiOperation;
+use crate::reconcile::PendingChange;
 use crate::text::CorrelationId;
 
 /// Makes an [`Error`].
@@ -30,7 +31,7 @@ impl ErrorBuilder {
             causes: Vec::new(),
             documented_retryable: None,
             clock_offset: None,
-            unresolved: None,
+            pending: None,
             refused_before: None,
             fault: None,
             source: None,
@@ -75,11 +76,6 @@ impl Error {
             .build()
     }
 
-    /// The change whose outcome is unknown.
-    pub(crate) fn unresolved(&self) -> Option<&Unresolved> {
-        self.0.unresolved.as_ref()
-    }
-
     /// How many seconds this machine's clock is ahead of D1's, as far as it matters; `None` where D1
     /// did not say what time it is.
     pub(crate) fn measured_clock_offset(&self) -> Option<i64> {
@@ -89,11 +85,12 @@ impl Error {
     }
 
     /// This error with what is needed to find out, where its outcome is unknown.
-    pub(crate) fn with_unresolved(self, change: impl FnOnce() -> Unresolved) -> Self {
+    pub(crate) fn with_pending(self, change: impl FnOnce(&Self) -> PendingChange) -> Self {
         if self.0.outcome != Outcome::Unknown {
             return self;
         }
-        self.edit(|inner| inner.unresolved = Some(change()))
+        let change = change(&self);
+        self.edit(|inner| inner.pending = Some(change))
     }
 
     /// This error with the time for which nobody should ask again, unless D1 named a longer one.

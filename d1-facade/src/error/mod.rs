@@ -10,7 +10,6 @@ mod fault;
 mod input;
 mod kind;
 mod response;
-mod unresolved;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -28,9 +27,9 @@ pub(crate) use fault::Fault;
 pub use input::InvalidInput;
 pub use kind::{ErrorKind, Outcome};
 pub(crate) use response::ResponseFault;
-pub(crate) use unresolved::Unresolved;
 
 use crate::api_operation::ApiOperation;
+use crate::reconcile::PendingChange;
 use crate::text::CorrelationId;
 
 /// Why a call failed.
@@ -72,7 +71,7 @@ struct Inner {
     causes: Vec<Cause>,
     documented_retryable: Option<bool>,
     clock_offset: Option<i64>,
-    unresolved: Option<Unresolved>,
+    pending: Option<PendingChange>,
     refused_before: Option<Error>,
     fault: Option<Fault>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -159,6 +158,13 @@ impl Error {
     #[must_use]
     pub fn token_correlation_id(&self) -> Option<&CorrelationId> {
         self.0.token_correlation_id.as_ref()
+    }
+
+    /// Returns the change whose outcome is unknown, for [`Client::reconcile`](crate::Client::reconcile); none
+    /// where the outcome is known, or the call changes no card.
+    #[must_use]
+    pub fn pending_change(&self) -> Option<&PendingChange> {
+        self.0.pending.as_ref()
     }
 
     /// The refusal (403) after which the call was made again with the default reason code, where the

@@ -1,34 +1,10 @@
-//! Did D1 carry out a change that nobody saw the end of? Its list of operations tells, by the reason.
-//!
-//! [`Client::confirm`] answers that in the process that made the call. Here that process is gone, and what
-//! is left is the record: the card, the reason, and when the first call was about to be sent. The reason is
-//! unique to the request, so an operation that bears it is the change; no time need be compared for that.
+//! Did D1 carry out a change whose worker died? [`Client::reconcile`] says so, from the row of the request.
 
 use std::time::{Duration, SystemTime};
 
-use d1_facade::{Client, Error, InvalidInput, Operation, OperationStatus, OperationType};
-use futures_util::TryStreamExt as _;
+use d1_facade::{Change, Client, Error, InvalidInput, PendingChange, Reconciliation};
 
 use crate::ledger::Request;
-
-/// How far D1's clock and the database's may be apart.
-const CLOCK_MARGIN: Duration = Duration::from_secs(600);
-
-/// What the card's operations say about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// D1 carried it out.
-    Done,
-    /// D1 began with it, and it failed.
-    Failed,
-    /// D1 is still at it, or lists it with a status that is not known.
-    Pending,
-    /// A suspension of that time has no reason in the list: it may be this one.
-    Resembles,
-    /// D1 does not list it. That it never will can be said only once a request that was under way must
-    /// have arrived.
-    Absent,
-}
 
 /// Why the operations could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,49 +15,31 @@ pub(crate) enum LookupError {
     D1(#[from] Error),
 }
 
-/// Reads all operations of the card: that of the request is near the beginning, but only the whole list
-/// shows that it is not there.
-pub(crate) async fn look_up(d1: &Client, request: &Request) -> Result<Found, LookupError> {
+/// The change that a request asks for.
+pub(crate) fn change(d1: &Client, request: &Request) -> Result<Change, InvalidInput> {
     let card = d1.card(request.card.parse()?);
-    let mut operations = card.operations().limit(50).stream();
-    let mut found = Found::Absent;
-    while let Some(operation) = operations.try_next().await? {
-        match compare(&operation, request) {
-            Found::Absent => {}
-            Found::Resembles => found = Found::Resembles,
-            certain => return Ok(certain),
-        }
-    }
-    Ok(found)
+    Ok(card.suspend().reason(request.reason.parse()?))
 }
 
-fn compare(operation: &Operation, request: &Request) -> Found {
-    match operation.reason() {
-        Some(reason) if reason == request.reason => match operation.status() {
-            Some(OperationStatus::Successful) => Found::Done,
-            Some(OperationStatus::Failed) => Found::Failed,
-            _ => Found::Pending,
-        },
-        Some(_) => Found::Absent,
-        None if may_be_suspension(operation) && !is_older(operation, request) => Found::Resembles,
-        None => Found::Absent,
-    }
+/// Finds out what became of the calls of a request.
+pub(crate) async fn look_up(d1: &Client, request: &Request) -> Result<Reconciliation, LookupError> {
+    let recorded = request.first_sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
+    let pending = change(d1, request)?.pending().recorded_at(recorded);
+    // The database has the clock that all workers share, and says whether D1 had its time.
+    let settle = match request.settled {
+        true => Duration::ZERO,
+        false => Duration::MAX,
+    };
+    reconcile(d1, &pending.ended_by(recorded), settle).await
 }
 
-fn may_be_suspension(operation: &Operation) -> bool {
-    matches!(
-        operation.operation(),
-        None | Some(OperationType::Suspend | OperationType::Unknown(_))
-    )
-}
-
-/// Whether it began before anything was sent for the request.
-fn is_older(operation: &Operation, request: &Request) -> bool {
-    let start = operation.start_time().map(SystemTime::from);
-    let earliest = request
-        .first_sent_at
-        .and_then(|time| time.checked_sub(CLOCK_MARGIN));
-    matches!((start, earliest), (Some(start), Some(earliest)) if start < earliest)
+/// The reason is unique to the request: an operation that has it is the change, whenever it began.
+pub(crate) async fn reconcile(
+    d1: &Client,
+    pending: &PendingChange,
+    settle: Duration,
+) -> Result<Reconciliation, LookupError> {
+    Ok(d1.reconcile(pending).unique_reason().settle(settle).await?)
 }
 
 #[cfg(test)]
@@ -90,7 +48,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::State;
-    use d1_facade::{Environment, SigningKey};
+    use d1_facade::{Environment, Inconclusive, SigningKey};
     use d1_sandbox::{Card, Fault, Sandbox};
 
     async fn start() -> (Sandbox, Client) {
@@ -130,27 +88,40 @@ mod tests {
             .reason("Bulk other".parse().unwrap())
             .await
             .unwrap();
-        assert_eq!(look_up(&d1, &request).await.unwrap(), Found::Absent);
+        let found = look_up(&d1, &request).await.unwrap();
+        assert!(matches!(found, Reconciliation::NotDone(None)), "{found:?}");
         card.suspend()
             .reason("Bulk one".parse().unwrap())
             .await
             .unwrap();
         // It is not the newest: others came after it.
         card.resume().await.unwrap();
-        assert_eq!(look_up(&d1, &request).await.unwrap(), Found::Done);
+        let found = look_up(&d1, &request).await.unwrap();
+        assert!(matches!(found, Reconciliation::Done(_)), "{found:?}");
     }
 
     #[tokio::test]
-    async fn a_suspension_without_a_reason_is_doubt_unless_it_is_older() {
+    async fn the_clocks_of_the_machines_do_not_matter_and_a_missing_reason_proves_nothing() {
+        let (_sandbox, d1) = start().await;
+        let card = d1.card("ReplaceMe01".parse().unwrap());
+        card.suspend()
+            .reason("Bulk one".parse().unwrap())
+            .await
+            .unwrap();
+        let hour = Duration::from_secs(3600);
+        for sent_at in [SystemTime::now() - hour, SystemTime::now() + hour] {
+            let found = look_up(&d1, &request(sent_at)).await.unwrap();
+            assert!(matches!(found, Reconciliation::Done(_)), "{found:?}");
+        }
+
         let (_sandbox, d1) = start().await;
         let card = d1.card("ReplaceMe01".parse().unwrap());
         card.suspend().await.unwrap();
-        let now = SystemTime::now();
-        let found = look_up(&d1, &request(now)).await.unwrap();
-        assert_eq!(found, Found::Resembles);
-        let later = now + 2 * CLOCK_MARGIN;
-        let found = look_up(&d1, &request(later)).await.unwrap();
-        assert_eq!(found, Found::Absent);
+        for sent_at in [SystemTime::now() - hour, SystemTime::now()] {
+            let found = look_up(&d1, &request(sent_at)).await.unwrap();
+            let why = Reconciliation::Inconclusive(Inconclusive::Ambiguous);
+            assert_eq!(format!("{found:?}"), format!("{why:?}"));
+        }
     }
 
     #[tokio::test]

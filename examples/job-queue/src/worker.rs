@@ -8,7 +8,8 @@
 //!    - D1 lists an operation with its reason: done (or refused, where D1 lists it as failed);
 //!    - D1 does not list it, and less than the settling time has passed by the database's clock: the
 //!      request may still be on its way; the job is put off;
-//!    - D1 does not list it after the settling time: taken for not carried out, and sent again;
+//!    - the settling time has passed, and no operation in D1's list can be it: not carried out, and sent
+//!      again;
 //!    - it cannot be told for long: unknown, listed by `report`, never sent again.
 //! 3. A job ends only when the outcome is written down. Any other end is an error to the library, which
 //!    then runs the job again.
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use d1_facade::{Card, Client, Confirmation, InvalidInput};
+use d1_facade::{Client, Reconciliation};
 use graphile_worker::{
     IntoTaskHandlerResult, LocalQueueConfig, TaskHandler, WorkerContext, WorkerOptions,
     WorkerRecoveryConfig,
@@ -37,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::d1::D1Settings;
 use crate::ledger::{self, Ledger, Outcome, Request, State};
-use crate::lookup::{Found, LookupError, look_up};
+use crate::lookup::{self, LookupError, look_up};
 
 /// How many jobs a worker fetches at once.
 const FETCHED_JOBS: usize = 100;
@@ -157,8 +158,8 @@ enum NotYet {
     Unrecorded,
     #[error("another worker has this request")]
     TakenOver,
-    #[error("D1's list says {0:?}; to be looked up again")]
-    LookAgain(Found),
+    #[error("D1's list proves nothing; to be looked up again ({0:?})")]
+    LookAgain(Reconciliation),
     #[error(transparent)]
     Lookup(#[from] LookupError),
     #[error(transparent)]
@@ -200,15 +201,15 @@ impl Worker {
         self.ledger.count_lookup(request.id).await?;
         // `settled` was read before: what was under way then is in the list by now.
         match look_up(&self.d1, request).await {
-            Ok(Found::Done) => {
+            Ok(Reconciliation::Done(_)) => {
                 self.finish(request, call, Outcome::Done, "listed by D1")
                     .await
             }
-            Ok(Found::Failed) => {
+            Ok(Reconciliation::NotDone(Some(_))) => {
                 let detail = "listed by D1 as FAILED";
                 self.finish(request, call, Outcome::Refused, detail).await
             }
-            Ok(Found::Absent) if request.settled => match self.settings.when_absent {
+            Ok(Reconciliation::NotDone(None)) => match self.settings.when_absent {
                 WhenAbsent::Resend => self.send(request, Some(call), last).await,
                 WhenAbsent::Unknown => {
                     let detail = "not listed by D1";
@@ -239,8 +240,8 @@ impl Worker {
             return Err(NotYet::TakenOver);
         }
         let timeout = Duration::from_secs(self.settings.call_timeout);
-        let change = match self.card(request) {
-            Ok((card, reason)) => card.suspend().reason(reason),
+        let change = match lookup::change(&self.d1, request) {
+            Ok(change) => change,
             Err(error) => {
                 let detail = error.to_string();
                 return self.finish(request, &call, Outcome::NotSent, &detail).await;
@@ -261,7 +262,7 @@ impl Worker {
         let outcome = match error.outcome() {
             d1_facade::Outcome::NotSent => Outcome::NotSent,
             d1_facade::Outcome::Refused => Outcome::Refused,
-            _ => return self.confirm(request, &call, error).await,
+            _ => return self.reconcile(request, &call, error).await,
         };
         if error.is_retryable() && !last {
             return self.put_back(request, &call, error).await;
@@ -272,18 +273,23 @@ impl Worker {
 
     /// The process that made a call of unknown outcome can ask the facade. Where that cannot tell yet, the
     /// request stays `sending`, and the job is looked up when it comes back.
-    async fn confirm(
+    async fn reconcile(
         &self,
         request: &Request,
         call: &str,
         error: d1_facade::Error,
     ) -> Result<(), NotYet> {
         self.ledger.count_lookup(request.id).await?;
-        match self.d1.confirm(&error).await {
-            Ok(Confirmation::Done(_)) => {
-                self.finish(request, call, Outcome::Done, "confirmed").await
+        let Some(pending) = error.pending_change() else {
+            return Err(error.into());
+        };
+        let settle = Duration::from_secs(self.settings.settle);
+        match lookup::reconcile(&self.d1, pending, settle).await {
+            Ok(Reconciliation::Done(_)) => {
+                self.finish(request, call, Outcome::Done, "listed by D1")
+                    .await
             }
-            Ok(Confirmation::NotDone) => self.put_back(request, call, error).await,
+            Ok(Reconciliation::NotDone(_)) => self.put_back(request, call, error).await,
             _ => Err(error.into()),
         }
     }
@@ -310,10 +316,5 @@ impl Worker {
         let written = self.ledger.finish(request.id, call, outcome, detail);
         // Where it was not, the job must not end: it is all that keeps the request from being forgotten.
         written.await?.then_some(()).ok_or(NotYet::TakenOver)
-    }
-
-    fn card(&self, request: &Request) -> Result<(Card, d1_facade::Reason), InvalidInput> {
-        let card = self.d1.card(request.card.parse()?);
-        Ok((card, request.reason.parse()?))
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use d1_facade::{Client, Confirmation, EncryptionKey, Environment, Error, Outcome, SigningKey};
+use d1_facade::{Client, EncryptionKey, Environment, Error, Outcome, Reconciliation, SigningKey};
 use d1_sandbox::{Card as Fixture, Sandbox};
 use d1_tests::{certificate, sandbox_client, say};
 use futures_util::TryStreamExt as _;
@@ -123,7 +123,7 @@ fn client(folder: &Path, sandbox: &Sandbox, port: u16) -> Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Told {
     Done,
-    /// Done, by what `confirm` found.
+    /// Done, by what `reconcile` found.
     Confirmed,
     NotDone,
     Unknown,
@@ -137,9 +137,12 @@ impl Told {
             Err(error) if error.outcome() != Outcome::Unknown => return Self::NotDone,
             Err(error) => error,
         };
-        match client.confirm(&error).await {
-            Ok(Confirmation::Done(_)) => Self::Confirmed,
-            Ok(Confirmation::NotDone) => Self::NotDone,
+        let Some(pending) = error.pending_change() else {
+            return Self::Unknown;
+        };
+        match client.reconcile(pending).await {
+            Ok(Reconciliation::Done(_)) => Self::Confirmed,
+            Ok(Reconciliation::NotDone(_)) => Self::NotDone,
             _ => Self::Unknown,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use d1_facade::{
     ApiOperation, BulkRequest, CardId, CardScheme, CardState, Client, CorrelationId, EncryptedData,
-    InvalidInput, OperationType, Reason, ReasonCode, Renewal,
+    InvalidInput, Reason, ReasonCode, Renewal,
 };
 use openssl::sha::sha256;
 use serde::Deserialize;
@@ -46,16 +46,6 @@ impl Kind {
             Self::Resume => ApiOperation::ResumeCard,
             Self::Delete => ApiOperation::DeleteCard,
             Self::Renew => ApiOperation::RenewCard,
-        }
-    }
-
-    /// What D1 lists it as.
-    pub(super) fn listed_as(self) -> OperationType {
-        match self {
-            Self::Suspend => OperationType::Suspend,
-            Self::Resume => OperationType::Resume,
-            Self::Delete => OperationType::Delete,
-            Self::Renew => OperationType::Renew,
         }
     }
 }

@@ -37,7 +37,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
 
 use crate::arguments::{Whole, rate};
-use crate::config::{Config, Name};
+use crate::config::Config;
 use crate::connect;
 use crate::dry_run::{self, Catcher};
 use crate::exit::Exit;
@@ -50,7 +50,7 @@ use entry::{Ended, Ending, Entry};
 use input::Input;
 use journal::Journal;
 use line::Facts;
-use look_back::{InDoubt, Ourselves, Verdict, look_back};
+use look_back::{InDoubt, Verdict, look_back};
 use past::Past;
 use prepare::{Place, Prepared};
 use progress::Progress;
@@ -179,12 +179,6 @@ impl RunFlags {
             journal,
             journal_path,
         } = Prepared::new(&self, &place, output.format == Format::Json)?;
-        let ourselves = Ourselves {
-            issuer: place.issuer,
-            aggregator: config
-                .get(Name::AggregatorId)
-                .map(|setting| setting.text.clone()),
-        };
         let about = About {
             journal: journal_path.as_deref().map(input::name),
             reported_place: None,
@@ -200,7 +194,7 @@ impl RunFlags {
         let tally = Mutex::new(tally);
         // From here on: until now an interruption has nothing to tidy up.
         let mut interrupts = Interrupts::listen()?;
-        let verdicts = self.look_back(&client, &ourselves, survey.in_doubt.clone(), &tally);
+        let verdicts = self.look_back(&client, survey.in_doubt.clone(), &tally);
         let verdicts = tokio::select! {
             verdicts = verdicts => Some(verdicts),
             () = interrupts.next() => None,
@@ -252,7 +246,6 @@ impl RunFlags {
     async fn look_back(
         &self,
         client: &Client,
-        ourselves: &Ourselves,
         in_doubt: Vec<InDoubt>,
         tally: &Mutex<Tally>,
     ) -> Vec<(InDoubt, Verdict)> {
@@ -267,7 +260,7 @@ impl RunFlags {
             in_doubt.len()
         ));
         // The process that sent them is gone: it holds the journal no more.
-        let found = look_back(client, ourselves, in_doubt).await;
+        let found = look_back(client, in_doubt).await;
         let (absent, mut told): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|(_, verdict)| *verdict == Verdict::Absent);
@@ -279,7 +272,7 @@ impl RunFlags {
             ));
             sleep(Duration::from_secs(settle)).await;
             let absent = absent.into_iter().map(|(line, _)| line).collect();
-            told.extend(look_back(client, ourselves, absent).await);
+            told.extend(look_back(client, absent).await);
         }
         told
     }

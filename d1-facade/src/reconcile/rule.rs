@@ -1,0 +1,292 @@
+//! The one rule that says from D1's list of operations whether a change was carried out.
+//!
+//! *Not done* is said only where it is proven, since the caller may repeat the change then: the whole list
+//! was read, D1 had time to list the change, and no operation in it could be the change. Time alone never
+//! shows that an operation is another one. Clocks of two machines differ, D1 may write a time cut to the
+//! minute, and a time that was recorded before a clock was corrected is wrong by any amount. So an operation
+//! that agrees with the change in all but its time leaves the question open, however old it is.
+//!
+//! An operation that D1 lists as `FAILED` never stands in the way: either it is the change, or it is not and
+//! the change is absent.
+
+/// How the type of an operation compares with that of the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Same,
+    /// Another word, which may stand for it: `REPLACE` for a renewal, or a type that is not known.
+    MayStandForIt,
+    /// A registration, where the change is a deletion: the id belongs to another card since then, whose list
+    /// does not show what became of the first.
+    NewCard,
+    Unstated,
+    Other,
+}
+
+/// How requestor, reason and reason code of an operation compare with those of the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    Agrees,
+    /// One of them differs, or the reason that was sent is missing. How D1 lists these is not documented well
+    /// enough to conclude that it is another operation.
+    Unclear,
+    /// It has another reason than the one that was sent. D1 documents that the reason is returned.
+    Differs,
+}
+
+/// When an operation began, compared with when the change was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Time {
+    /// More than a day earlier.
+    LongBefore,
+    /// Within a day, but not while D1 can have begun with the change.
+    Near,
+    /// While D1 can have begun with the change.
+    Within,
+    /// More than a day later.
+    LongAfter,
+    /// It lacks a time, or the recorded time of the change cannot be right.
+    Unstated,
+}
+
+/// Whether an operation is the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bearing {
+    Is,
+    MayBe,
+    IsNot,
+}
+
+/// Says whether an operation is the change. `named` is whether D1's answer to the change named this very
+/// operation, `unique` whether the caller says that the reason is the change's alone.
+pub(super) fn bearing(
+    named: bool,
+    unique: bool,
+    kind: Kind,
+    identity: Identity,
+    time: Time,
+) -> Bearing {
+    let is_long_ago = time == Time::LongBefore;
+    let is_far = is_long_ago || time == Time::LongAfter;
+    match (kind, identity) {
+        _ if named => Bearing::Is,
+        (Kind::Other, _) => Bearing::IsNot,
+        (Kind::NewCard, _) if is_long_ago => Bearing::IsNot,
+        (Kind::NewCard, _) => Bearing::MayBe,
+        (_, Identity::Differs) => Bearing::IsNot,
+        (Kind::Same, Identity::Agrees) if unique || time == Time::Within => Bearing::Is,
+        (Kind::Same | Kind::Unstated, Identity::Agrees) => Bearing::MayBe,
+        // Two things speak against it: its time, and another that the list says.
+        (Kind::MayStandForIt, _) | (_, Identity::Unclear) if is_far => Bearing::IsNot,
+        (Kind::MayStandForIt, Identity::Agrees)
+        | (Kind::Same | Kind::Unstated | Kind::MayStandForIt, Identity::Unclear) => Bearing::MayBe,
+    }
+}
+
+/// How many operations there are of a kind, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Count {
+    #[default]
+    None,
+    One,
+    Several,
+}
+
+impl Count {
+    pub(super) fn more(self) -> Self {
+        match self {
+            Self::None => Self::One,
+            Self::One | Self::Several => Self::Several,
+        }
+    }
+}
+
+/// How much of the list was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum List {
+    #[default]
+    Whole,
+    /// It goes on beyond what is read.
+    TooLong,
+    /// It may have operations that cannot be read.
+    Unreadable,
+    /// D1 does not know the card, or does not say so.
+    Missing,
+}
+
+/// What the list says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Evidence {
+    /// The operations that are the change, by their status.
+    pub(super) successful: Count,
+    pub(super) pending: Count,
+    pub(super) failed: Count,
+    /// Whether an operation that is not `FAILED` may be the change.
+    pub(super) may_be: bool,
+    /// Whether the change is a deletion, and D1 says that it knows no such card.
+    pub(super) card_is_gone: bool,
+    pub(super) list: List,
+    /// Whether D1 had time to list the change before the list was read.
+    pub(super) settled: bool,
+    /// Whether the reason is the change's alone.
+    pub(super) unique: bool,
+}
+
+/// What follows from the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Done,
+    NotDone,
+    TooEarly,
+    StillPending,
+    SeveralMatch,
+    Ambiguous,
+    ListTooLong,
+    Unreadable,
+    UnknownCard,
+}
+
+/// The rule.
+pub(super) fn verdict(evidence: Evidence) -> Verdict {
+    let Evidence {
+        successful,
+        pending,
+        failed,
+        may_be,
+        card_is_gone,
+        list,
+        settled,
+        unique,
+    } = evidence;
+    if card_is_gone {
+        return Verdict::Done;
+    }
+    match (successful, pending, failed) {
+        (Count::One | Count::Several, _, _) if unique => return Verdict::Done,
+        (Count::One, Count::None, Count::None) => return Verdict::Done,
+        (Count::None, Count::One, Count::None) => return Verdict::StillPending,
+        (Count::None, Count::One | Count::Several, _) if unique => return Verdict::StillPending,
+        (Count::None, Count::None, _) => {}
+        (Count::One | Count::Several, _, _) | (Count::None, Count::One | Count::Several, _) => {
+            return Verdict::SeveralMatch;
+        }
+    }
+    match list {
+        List::TooLong => Verdict::ListTooLong,
+        List::Unreadable => Verdict::Unreadable,
+        List::Missing => Verdict::UnknownCard,
+        List::Whole if may_be => Verdict::Ambiguous,
+        List::Whole if !settled => Verdict::TooEarly,
+        List::Whole => Verdict::NotDone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Kind; 5] = [
+        Kind::Same,
+        Kind::MayStandForIt,
+        Kind::NewCard,
+        Kind::Unstated,
+        Kind::Other,
+    ];
+    const IDENTITIES: [Identity; 3] = [Identity::Agrees, Identity::Unclear, Identity::Differs];
+    const TIMES: [Time; 5] = [
+        Time::LongBefore,
+        Time::Near,
+        Time::Within,
+        Time::LongAfter,
+        Time::Unstated,
+    ];
+    const COUNTS: [Count; 3] = [Count::None, Count::One, Count::Several];
+    const LISTS: [List; 4] = [List::Whole, List::TooLong, List::Unreadable, List::Missing];
+    const BOTH: [bool; 2] = [false, true];
+
+    fn every_bearing(mut check: impl FnMut(bool, bool, Kind, Identity, Time, Bearing)) {
+        for (named, unique) in BOTH.into_iter().flat_map(|n| BOTH.map(|u| (n, u))) {
+            for kind in KINDS {
+                for identity in IDENTITIES {
+                    for time in TIMES {
+                        let found = bearing(named, unique, kind, identity, time);
+                        check(named, unique, kind, identity, time, found);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn time_alone_never_shows_that_an_operation_is_another_one() {
+        every_bearing(|_, _, kind, identity, time, found| {
+            let agrees =
+                matches!(kind, Kind::Same | Kind::Unstated) && identity == Identity::Agrees;
+            if agrees {
+                assert_ne!(found, Bearing::IsNot, "{kind:?} {identity:?} {time:?}");
+            }
+            // Nor does a time that is missing.
+            if time == Time::Unstated && kind != Kind::Other && identity != Identity::Differs {
+                assert_ne!(found, Bearing::IsNot, "{kind:?} {identity:?} {time:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn an_operation_is_the_change_only_where_everything_agrees_or_d1_named_it() {
+        every_bearing(|named, unique, kind, identity, time, found| {
+            let agrees = kind == Kind::Same && identity == Identity::Agrees;
+            let is = named || agrees && (unique || time == Time::Within);
+            assert_eq!(found == Bearing::Is, is, "{kind:?} {identity:?} {time:?}");
+        });
+    }
+
+    fn every_evidence() -> Vec<Evidence> {
+        let mut all = Vec::new();
+        for bits in 0..16_u8 {
+            let bit = |n: u8| bits & (1 << n) != 0;
+            for successful in COUNTS {
+                for pending in COUNTS {
+                    for failed in COUNTS {
+                        all.extend(LISTS.map(|list| Evidence {
+                            successful,
+                            pending,
+                            failed,
+                            list,
+                            may_be: bit(0),
+                            card_is_gone: bit(1),
+                            settled: bit(2),
+                            unique: bit(3),
+                        }));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn not_done_is_never_said_without_proof() {
+        let all = every_evidence();
+        assert_eq!(all.len(), 16 * 27 * 4);
+        for evidence in all {
+            let is_proven = evidence.list == List::Whole
+                && evidence.settled
+                && !evidence.may_be
+                && !evidence.card_is_gone
+                && evidence.successful == Count::None
+                && evidence.pending == Count::None;
+            let found = verdict(evidence);
+            assert_eq!(found == Verdict::NotDone, is_proven, "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn done_is_never_said_without_a_success_or_a_card_that_is_gone() {
+        for evidence in every_evidence() {
+            if verdict(evidence) == Verdict::Done {
+                let is_successful = evidence.successful != Count::None;
+                assert!(evidence.card_is_gone || is_successful, "{evidence:?}");
+            }
+        }
+    }
+}

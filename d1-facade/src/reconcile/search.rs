@@ -1,0 +1,228 @@
+//! Compares the operations that D1 lists with a change: the evidence for the rule.
+
+use std::time::{Duration, SystemTime};
+
+use super::Reconciliation;
+use super::pending::PendingChange;
+use super::rule::{Bearing, Evidence, Identity, Kind, List, Time, bearing, verdict};
+use crate::api_operation::ApiOperation;
+use crate::card::{ListedPage, Operation, OperationStatus, OperationType, RequestorType};
+
+/// How far the times that D1 writes may be from the `Date` of its answers.
+const CLOCK_MARGIN: Duration = Duration::from_secs(5);
+
+/// How far this host's clock may be from D1's, where D1's answers have no `Date`.
+const OWN_CLOCK_MARGIN: Duration = Duration::from_secs(120);
+
+/// How long after the call had ended D1 may still have begun with it.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// A distance in time that no time zone and no rounding accounts for.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What was found so far.
+pub(super) struct Search<'a> {
+    change: &'a PendingChange,
+    aggregator: Option<&'a str>,
+    evidence: Evidence,
+    knows_card: bool,
+    successful: Option<Box<Operation>>,
+    failed: Option<Box<Operation>>,
+}
+
+/// While D1 can have begun with the change, by its own clock.
+struct Window {
+    from: SystemTime,
+    to: SystemTime,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        change: &'a PendingChange,
+        aggregator: Option<&'a str>,
+        unique: bool,
+        settled: bool,
+    ) -> Self {
+        Self {
+            change,
+            aggregator,
+            evidence: Evidence {
+                unique,
+                settled,
+                ..Evidence::default()
+            },
+            knows_card: false,
+            successful: None,
+            failed: None,
+        }
+    }
+
+    /// Takes in the operations of a page; `of_new_card` where they are those of the card that a renewal
+    /// makes.
+    pub(super) fn read(&mut self, page: &ListedPage, of_new_card: bool) {
+        self.knows_card = true;
+        if of_new_card {
+            // It may have been there before, or be the very renewal.
+            self.evidence.may_be = true;
+        }
+        if page.may_hide_operations {
+            self.evidence.list = List::Unreadable;
+        }
+        let window = self.window(page.server_time, SystemTime::now());
+        for operation in &page.operations {
+            self.take(operation, window.as_ref());
+        }
+    }
+
+    fn take(&mut self, operation: &Operation, window: Option<&Window>) {
+        let named = &self.change.operation_id;
+        let bearing = bearing(
+            named.is_some() && operation.id() == *named,
+            self.evidence.unique && operation.reason().is_some(),
+            self.kind(operation),
+            self.identity(operation),
+            time(operation, window),
+        );
+        let evidence = &mut self.evidence;
+        match (bearing, operation.status()) {
+            (Bearing::IsNot, _) | (Bearing::MayBe, Some(OperationStatus::Failed)) => {}
+            (Bearing::MayBe, _) => evidence.may_be = true,
+            (Bearing::Is, Some(OperationStatus::Successful)) => {
+                evidence.successful = evidence.successful.more();
+                self.successful = Some(Box::new(operation.clone()));
+            }
+            (Bearing::Is, Some(OperationStatus::Failed)) => {
+                evidence.failed = evidence.failed.more();
+                self.failed = Some(Box::new(operation.clone()));
+            }
+            (Bearing::Is, Some(OperationStatus::Pending | OperationStatus::Unknown(_)) | None) => {
+                evidence.pending = evidence.pending.more();
+            }
+        }
+    }
+
+    /// D1 says that it knows no such card.
+    pub(super) fn knows_no_card(&mut self, is_deletion: bool) {
+        self.evidence.card_is_gone |= is_deletion;
+    }
+
+    pub(super) fn cannot_read(&mut self) {
+        self.knows_card = true;
+        self.evidence.list = List::Unreadable;
+    }
+
+    pub(super) fn is_too_long(&mut self) {
+        self.evidence.list = List::TooLong;
+    }
+
+    pub(super) fn conclude(mut self) -> Reconciliation {
+        if !self.knows_card {
+            self.evidence.list = List::Missing;
+        }
+        let verdict = verdict(self.evidence);
+        verdict.with(self.successful.or(self.failed))
+    }
+
+    /// From when to when, by D1's clock, D1 can have begun with the change. None where the recorded time is
+    /// in the future: a clock was set since then, and nothing is known of the time of the change.
+    fn window(&self, server_time: Option<SystemTime>, now: SystemTime) -> Option<Window> {
+        let (d1s_now, margin) = match server_time {
+            Some(time) => (time, CLOCK_MARGIN),
+            None => (now, OWN_CLOCK_MARGIN),
+        };
+        let sent_ago = now.duration_since(self.change.sent_at).ok()?;
+        let late = LONGEST_DELAY + margin;
+        // The call may end in the future: then D1 has had the time until now.
+        let ended_ago = now.duration_since(self.change.ended_at);
+        let to = match ended_ago.unwrap_or_default().checked_sub(late) {
+            Some(ago) => d1s_now.checked_sub(ago)?,
+            None => d1s_now.checked_add(late)?,
+        };
+        Some(Window {
+            // The `Date` of an answer is cut to seconds and read late: this is never too late.
+            from: d1s_now.checked_sub(sent_ago)?,
+            to,
+        })
+    }
+
+    fn kind(&self, operation: &Operation) -> Kind {
+        let wanted = listed_as(self.change.operation);
+        match (operation.operation(), wanted) {
+            (None, _) => Kind::Unstated,
+            (Some(listed), Some(wanted)) if listed == wanted => Kind::Same,
+            // V2 calls a renewal that changes the card's id a replacement.
+            (Some(OperationType::Replace), Some(OperationType::Renew))
+            | (Some(OperationType::Unknown(_)), _) => Kind::MayStandForIt,
+            (Some(OperationType::Register), Some(OperationType::Delete)) => Kind::NewCard,
+            (Some(_), _) => Kind::Other,
+        }
+    }
+
+    fn identity(&self, operation: &Operation) -> Identity {
+        let change = self.change;
+        let agrees =
+            |given: Option<&str>, sent: Option<&str>| given.is_none_or(|g| Some(g) == sent);
+        let sent_reason = change.reason.as_ref().map(|reason| reason.as_str());
+        let reason = operation.reason();
+        if let (Some(sent), Some(listed)) = (sent_reason, reason)
+            && !resembles(sent, listed)
+        {
+            return Identity::Differs;
+        }
+        let requestor = operation.requestor_id();
+        let code = operation.reason_code();
+        let by_issuer = operation
+            .requestor_type()
+            .is_none_or(|requestor| requestor == RequestorType::Issuer);
+        let by_us =
+            agrees(requestor, Some(change.issuer.as_str())) || agrees(requestor, self.aggregator);
+        let same_code = agrees(
+            code.as_ref().map(|code| code.as_str()),
+            Some(change.reason_code.as_str()),
+        );
+        match by_issuer && by_us && same_code && reason == sent_reason {
+            true => Identity::Agrees,
+            false => Identity::Unclear,
+        }
+    }
+}
+
+/// Whether a listed reason may be the one that was sent: equal but for case and blanks, or cut short.
+fn resembles(sent: &str, listed: &str) -> bool {
+    let plain = |text: &str| -> String {
+        let kept = text.chars().filter(|c| c.is_alphanumeric());
+        kept.flat_map(char::to_lowercase).collect()
+    };
+    let (sent, listed) = (plain(sent), plain(listed));
+    listed.is_empty() || sent.starts_with(&listed) || listed.starts_with(&sent)
+}
+
+/// When an operation began, compared with the window of the change.
+fn time(operation: &Operation, window: Option<&Window>) -> Time {
+    let (Some(start), Some(window)) = (operation.start_time().map(SystemTime::from), window) else {
+        return Time::Unstated;
+    };
+    let is_far = |from: SystemTime, to: SystemTime| {
+        to.duration_since(from).is_ok_and(|distance| distance > DAY)
+    };
+    if (window.from..=window.to).contains(&start) {
+        Time::Within
+    } else if is_far(start, window.from) {
+        Time::LongBefore
+    } else if is_far(window.to, start) {
+        Time::LongAfter
+    } else {
+        Time::Near
+    }
+}
+
+/// What D1 lists a change as.
+fn listed_as(operation: ApiOperation) -> Option<OperationType> {
+    match operation {
+        ApiOperation::SuspendCard => Some(OperationType::Suspend),
+        ApiOperation::ResumeCard => Some(OperationType::Resume),
+        ApiOperation::DeleteCard => Some(OperationType::Delete),
+        ApiOperation::RenewCard => Some(OperationType::Renew),
+        ApiOperation::ListOperations | ApiOperation::GetOperation | ApiOperation::GetToken => None,
+    }
+}
