@@ -201,7 +201,7 @@ fn an_operation_of_another_reason_is_doubt() {
         .d1(&["card", "suspend", "Bulk1", "--reason", "theirs"])
         .expect(0);
     let run = world.d1(&RESUMED).expect(5);
-    assert!(run.err.contains("resembles it"), "{}", run.err);
+    assert!(run.err.contains("may be it"), "{}", run.err);
     world.sandbox.assert_requests("suspendCard", "Bulk1", 2);
 }
 
@@ -347,15 +347,15 @@ fn without_room_for_the_journal_nothing_more_is_sent() {
 }
 
 #[test]
-fn a_clock_that_was_far_ahead_of_d1s_is_doubt() {
+fn a_clock_that_is_far_ahead_of_d1s_does_not_matter() {
     let world = World::with_cards(2);
     world.file("in.ndjson", &suspensions(2));
     // The client corrects its assertions, so that the lines are carried out all the same.
     world.sandbox.set_clock_offset(-3600);
     world.d1(&JOURNALED).expect(0);
     rewrite(&world, |line| line["ended"] != 2);
-    let run = world.d1(&RESUMED).expect(5);
-    assert_eq!(summary_of(&run)["unknownLines"], serde_json::json!([2]));
+    let run = world.d1(&RESUMED).expect(0);
+    assert_eq!(summary_of(&run)["unknownLines"], serde_json::json!([]));
     world.sandbox.assert_requests("suspendCard", "Bulk2", 1);
 }
 

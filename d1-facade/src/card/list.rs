@@ -163,9 +163,9 @@ pub(crate) struct Pages {
     offset: u64,
     /// What was given already, by id; an operation without an id, by all of its fields.
     seen: HashSet<String>,
-    /// How many operations were left out because one with the same fields, and no id, was given before:
-    /// they may be the same one, or another.
-    repeated_without_id: u64,
+    /// How many operations were given, or left out although they may be others: one with the same fields,
+    /// and no id, was given before.
+    given: u64,
     /// How many operations there are, by the first count that D1 gave.
     announced: Option<u64>,
     /// The lowest count of remaining operations so far.
@@ -181,7 +181,7 @@ impl Pages {
             offset: request.offset.unwrap_or(0),
             request,
             seen: HashSet::new(),
-            repeated_without_id: 0,
+            given: 0,
             announced: None,
             remaining: None,
             pages_without_news: 0,
@@ -201,10 +201,7 @@ impl Pages {
         let call = page.call().clone();
         let (server_time, may_hide_operations) = (page.server_time(), page.may_hide_operations());
         if let Some(remaining) = remaining {
-            let total = self
-                .given()
-                .saturating_add(length)
-                .saturating_add(remaining);
+            let total = self.given.saturating_add(length).saturating_add(remaining);
             self.announced.get_or_insert(total);
         }
         self.offset = self.offset.saturating_add(length);
@@ -230,24 +227,21 @@ impl Pages {
         }
     }
 
-    /// How many operations were given, or left out although they may be others.
-    fn given(&self) -> u64 {
-        (self.seen.len() as u64).saturating_add(self.repeated_without_id)
-    }
-
+    /// The operations that no earlier page had.
     fn take_new(&mut self, mut operations: Vec<Operation>) -> Vec<Operation> {
+        let mut keys = Vec::new();
         operations.retain(|operation| {
             let id = operation.id();
             let key = match &id {
                 Some(id) => id.to_string(),
                 None => Value::Object(operation.to_json()).to_string(),
             };
-            let is_new = self.seen.insert(key);
-            if !is_new && id.is_none() {
-                self.repeated_without_id += 1;
-            }
+            let is_new = !self.seen.contains(&key);
+            self.given += u64::from(is_new || id.is_none());
+            keys.push(key);
             is_new
         });
+        self.seen.extend(keys);
         operations
     }
 
@@ -265,7 +259,7 @@ impl Pages {
     /// Why the pages so far cannot be those of a list.
     fn fault(&self) -> Option<ResponseFault> {
         let text = if self.done {
-            let missing = self.announced.is_some_and(|total| self.given() < total);
+            let missing = self.announced.is_some_and(|total| self.given < total);
             missing.then_some("the pages hold fewer operations than D1 said there are")
         } else if self.pages_without_news > 1 {
             Some("D1 returns the same operations whatever the offset")

@@ -79,8 +79,8 @@ pub enum Inconclusive {
 /// change, or only one that D1 lists as `FAILED`. Time alone proves nothing: an operation that agrees in
 /// everything but its time, however old it is, leaves the question open, since clocks differ and D1 may
 /// write a time cut to the minute. Give each change a [reason](crate::Change::reason) of its own, which D1
-/// returns: operations with another reason are other ones, and with [`unique_reason`](Self::unique_reason)
-/// one with this reason is the change.
+/// returns. With [`unique_reason`](Self::unique_reason) an operation with this reason is the change, and one
+/// with another reason is not.
 ///
 /// Everything else is [`Inconclusive`].
 ///
@@ -146,7 +146,8 @@ impl Reconcile {
     }
 
     /// Says that the reason of the change is its own: no other change of the card has it. An operation with
-    /// this reason is the change then, whenever D1 says that it began.
+    /// this reason is the change then, whenever D1 says that it began, and one with another reason is not,
+    /// unless the two are equal but for case and blanks or one is cut short.
     pub fn unique_reason(mut self) -> Self {
         self.unique = self.change.reason.is_some();
         self

@@ -29,7 +29,8 @@ pub(super) enum Identity {
     /// One of them differs, or the reason that was sent is missing. How D1 lists these is not documented well
     /// enough to conclude that it is another operation.
     Unclear,
-    /// It has another reason than the one that was sent. D1 documents that the reason is returned.
+    /// It has another reason than the one that was sent. D1 documents that the reason is returned, but not
+    /// that it is returned unchanged.
     Differs,
 }
 
@@ -72,13 +73,14 @@ pub(super) fn bearing(
         (Kind::Other, _) => Bearing::IsNot,
         (Kind::NewCard, _) if is_long_ago => Bearing::IsNot,
         (Kind::NewCard, _) => Bearing::MayBe,
-        (_, Identity::Differs) => Bearing::IsNot,
+        (_, Identity::Differs) if unique => Bearing::IsNot,
         (Kind::Same, Identity::Agrees) if unique || time == Time::Within => Bearing::Is,
         (Kind::Same | Kind::Unstated, Identity::Agrees) => Bearing::MayBe,
         // Two things speak against it: its time, and another that the list says.
-        (Kind::MayStandForIt, _) | (_, Identity::Unclear) if is_far => Bearing::IsNot,
-        (Kind::MayStandForIt, Identity::Agrees)
-        | (Kind::Same | Kind::Unstated | Kind::MayStandForIt, Identity::Unclear) => Bearing::MayBe,
+        (Kind::MayStandForIt, _) | (_, Identity::Unclear | Identity::Differs) if is_far => {
+            Bearing::IsNot
+        }
+        (Kind::MayStandForIt, _) | (_, Identity::Unclear | Identity::Differs) => Bearing::MayBe,
     }
 }
 
@@ -218,14 +220,15 @@ mod tests {
 
     #[test]
     fn time_alone_never_shows_that_an_operation_is_another_one() {
-        every_bearing(|_, _, kind, identity, time, found| {
+        every_bearing(|_, unique, kind, identity, time, found| {
             let agrees =
                 matches!(kind, Kind::Same | Kind::Unstated) && identity == Identity::Agrees;
             if agrees {
                 assert_ne!(found, Bearing::IsNot, "{kind:?} {identity:?} {time:?}");
             }
             // Nor does a time that is missing.
-            if time == Time::Unstated && kind != Kind::Other && identity != Identity::Differs {
+            let is_other = kind == Kind::Other || identity == Identity::Differs && unique;
+            if time == Time::Unstated && !is_other {
                 assert_ne!(found, Bearing::IsNot, "{kind:?} {identity:?} {time:?}");
             }
         });
