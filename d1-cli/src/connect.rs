@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
 use d1_facade::{
-    Client, ClientBuilder, EncryptionKey, Environment, InvalidInput, IssuerId, SigningKey,
+    Client, ClientBuilder, EncryptionKey, Environment, InvalidInput, IssuerId, SigningKey, probe,
 };
 use zeroize::Zeroizing;
 
@@ -158,6 +158,20 @@ pub(crate) fn with_keys(config: &Config, builder: ClientBuilder) -> Result<Clien
     Ok(builder.signing_key(signing_key(config)?))
 }
 
+/// How the client speaks TLS.
+pub(crate) fn tls(config: &Config) -> Result<rustls::ClientConfig, Failure> {
+    let builder = with_identity(config, builder(config)?)?;
+    probe::tls(builder).map_err(|error| of_setting(config, error))
+}
+
+/// Whether the authorities can be used that are trusted instead of the system's, where there are such.
+pub(crate) fn roots(config: &Config) -> Result<(), Failure> {
+    let environment = Environment::Custom(base_url(config)?.to_owned());
+    let builder = with_roots(config, Client::builder(environment, issuer(config)?))?;
+    let tls = probe::tls(builder).map_err(|error| of_setting(config, error));
+    tls.map(drop)
+}
+
 /// The client certificate, whom to trust, and the way to D1.
 pub(crate) fn with_identity(
     config: &Config,
@@ -165,40 +179,47 @@ pub(crate) fn with_identity(
 ) -> Result<ClientBuilder, Failure> {
     let certificate = read(config.need(Name::ClientCert)?)?;
     let key = read(config.need(Name::ClientKey)?)?;
-    builder = builder.client_identity(&*certificate, &*key);
-    if let Some(setting) = config.get(Name::Ca) {
-        builder = builder
-            .root_certificate(&*read(setting)?)
-            .without_system_roots();
-    }
+    builder = with_roots(config, builder.client_identity(&*certificate, &*key))?;
     if let Some(setting) = config.get(Name::Proxy) {
         builder = builder.proxy(&setting.text);
     }
     Ok(builder)
 }
 
+fn with_roots(config: &Config, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+    if let Some(setting) = config.get(Name::Ca) {
+        builder = builder
+            .root_certificate(&*read(setting)?)
+            .without_system_roots();
+    }
+    Ok(builder)
+}
+
 /// Builds it; what is wrong is told of the setting that it came from.
 pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, Failure> {
-    builder.build().map_err(|error| {
-        let key = match error.field() {
-            "environment" => Name::BaseUrl,
-            "client_identity" => return Failure::input(both(config), error),
-            "client_identity_certificate" => Name::ClientCert,
-            "client_identity_key" => Name::ClientKey,
-            "root_certificate" => Name::Ca,
-            "signing_key" => Name::SigningKey,
-            "encryption_key" => Name::EncryptionJwk,
-            "aggregator_id" => Name::AggregatorId,
-            "proxy" => Name::Proxy,
-            "timeout" => Name::Timeout,
-            "pool_idle_timeout" => Name::IdleTimeout,
-            _ => return Failure::input("settings", error),
-        };
-        match config.get(key) {
-            Some(setting) => Failure::input(&setting.source, error),
-            None => Failure::input(key.name(), error),
-        }
-    })
+    builder.build().map_err(|error| of_setting(config, error))
+}
+
+/// Names the setting that an error is about.
+fn of_setting(config: &Config, error: InvalidInput) -> Failure {
+    let key = match error.field() {
+        "environment" => Name::BaseUrl,
+        "client_identity" => return Failure::input(both(config), error),
+        "client_identity_certificate" => Name::ClientCert,
+        "client_identity_key" => Name::ClientKey,
+        "root_certificate" => Name::Ca,
+        "signing_key" => Name::SigningKey,
+        "encryption_key" => Name::EncryptionJwk,
+        "aggregator_id" => Name::AggregatorId,
+        "proxy" => Name::Proxy,
+        "timeout" => Name::Timeout,
+        "pool_idle_timeout" => Name::IdleTimeout,
+        _ => return Failure::input("settings", error),
+    };
+    match config.get(key) {
+        Some(setting) => Failure::input(&setting.source, error),
+        None => Failure::input(key.name(), error),
+    }
 }
 
 /// Names the settings of the client certificate and its key, which do not belong together.

@@ -255,6 +255,12 @@ impl ClientBuilder {
         self
     }
 
+    /// The TLS that the client would speak.
+    pub(crate) fn tls(self) -> Result<rustls::ClientConfig, InvalidInput> {
+        let base_url = self.environment.checked(self.plain_loopback)?;
+        self.http.tls(&base_url)
+    }
+
     /// Builds the client. Nothing is sent.
     ///
     /// # Errors

@@ -27,6 +27,11 @@ pub(crate) struct HttpOptions {
 }
 
 impl HttpOptions {
+    /// The TLS alone, with the client certificate if there is one.
+    pub(crate) fn tls(self, base_url: &str) -> Result<rustls::ClientConfig, InvalidInput> {
+        tls::config(self.roots, self.identity.transpose()?, base_url)
+    }
+
     /// Builds it for calls to a server whose address was checked, that take no longer than `timeout`.
     pub(crate) fn build(
         self,

@@ -167,6 +167,8 @@ mod open_enum;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod options;
 mod pem;
+#[doc(hidden)]
+pub mod probe;
 mod reason;
 mod reconcile;
 mod redact;

@@ -6,6 +6,10 @@ use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer};
 use d1_tests::tls_server::TlsServer;
 use d1_tests::{CARD, FixedToken, ISSUER, certificate, certificate_of_days, foreign_identity};
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use openssl::x509::extension::BasicConstraints;
 use tokio::net::TcpSocket;
 
 fn builder(url: String, root: &[u8]) -> ClientBuilder {
@@ -82,6 +86,25 @@ async fn a_proxy_that_fails_is_named() {
     }
 }
 
+/// A certificate for `localhost` of this X.509 version, which may be that of an authority.
+fn server_certificate(version: i32, is_authority: bool) -> (X509, PKey<Private>) {
+    let (usual, key) = certificate("localhost", 1);
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(version - 1).unwrap();
+    builder.set_serial_number(usual.serial_number()).unwrap();
+    builder.set_subject_name(usual.subject_name()).unwrap();
+    builder.set_issuer_name(usual.subject_name()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(usual.not_before()).unwrap();
+    builder.set_not_after(usual.not_after()).unwrap();
+    if is_authority {
+        let may_sign = BasicConstraints::new().critical().ca().build().unwrap();
+        builder.append_extension(may_sign).unwrap();
+    }
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    (builder.build(), key)
+}
+
 #[tokio::test]
 async fn what_the_server_shows_is_named() {
     let wrong = |server: &TlsServer, root: &[u8]| {
@@ -103,6 +126,14 @@ async fn what_the_server_shows_is_named() {
         (
             TlsServer::with(certificate("localhost", 1)),
             "the server did not ask for the client certificate",
+        ),
+        (
+            TlsServer::with(server_certificate(3, true)),
+            "the certificate of the server is that of an authority",
+        ),
+        (
+            TlsServer::with(server_certificate(1, false)),
+            "the certificate of the server is of an X.509 version before 3",
         ),
         (
             TlsServer::that_refuses_certificates(),

@@ -187,26 +187,12 @@ fn a_server_that_does_not_ask_for_the_certificate_is_15() {
     let world = World::start();
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let own = localhost(&key);
+    let own = localhost(&key, false);
     let ca = world.file(
         "own.pem",
         &String::from_utf8(own.to_pem().unwrap()).unwrap(),
     );
-    let mut acceptor =
-        openssl::ssl::SslAcceptor::mozilla_modern_v5(openssl::ssl::SslMethod::tls()).unwrap();
-    acceptor.set_private_key(&key).unwrap();
-    acceptor.set_certificate(&own).unwrap();
-    let acceptor = acceptor.build();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!(
-        "https://localhost:{}",
-        listener.local_addr().unwrap().port()
-    );
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let _ = acceptor.accept(connection);
-        }
-    });
+    let url = serve(&own, &key);
     let ca = ca.display().to_string();
     let run = doctor(&world, &[("D1_CA", &ca)], &["--base-url", &url]);
     let detail = run.json()["stages"][5]["detail"]
@@ -217,9 +203,72 @@ fn a_server_that_does_not_ask_for_the_certificate_is_15() {
     failed(run, 15);
 }
 
-/// A certificate for `localhost` that is its own authority.
-fn localhost(key: &PKey<Private>) -> X509 {
-    use openssl::x509::extension::SubjectAlternativeName;
+#[test]
+fn a_certificate_that_a_call_can_use_passes_in_whatever_form_it_is() {
+    let world = World::start();
+    let certificate = world.sandbox.client_certificate_pem().to_owned();
+    let key = world.sandbox.client_key_pem().to_owned();
+    let der = X509::from_pem(certificate.as_bytes()).unwrap();
+    let der = der.to_der().unwrap();
+    std::fs::write(world.folder.path().join("cert.der"), der).unwrap();
+    let authority = world.sandbox.ca_pem().to_owned();
+    world.file("first.pem", &format!("{authority}{certificate}"));
+    world.file("cert.pem", &certificate.replace('\n', "\\n"));
+    world.file("key.pem", &key.replace('\n', "\\n"));
+    world.file("ca.pem", &authority.replace('\n', "\\n"));
+    for (certificate, key) in [
+        ("cert.pem", "key.pem"),
+        ("cert.der", "key.pem"),
+        ("first.pem", "key.pem"),
+    ] {
+        let variables = [
+            ("D1_CLIENT_CERT", certificate),
+            ("D1_CLIENT_KEY", key),
+            ("D1_CA", "ca.pem"),
+        ];
+        world
+            .d1_where(&variables, &["operations", "list", "ReplaceMe01"])
+            .expect(0);
+        doctor(&world, &variables, &[]).expect(0);
+    }
+}
+
+#[test]
+fn why_the_server_is_not_trusted_is_told_in_words() {
+    let world = World::start();
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let own = localhost(&key, true);
+    let pem = String::from_utf8(own.to_pem().unwrap()).unwrap();
+    let ca = world.file("own.pem", &pem).display().to_string();
+    let url = serve(&own, &key);
+    let run = doctor(&world, &[("D1_CA", &ca)], &["--base-url", &url]);
+    let detail = run.json()["stages"][4]["detail"].to_string();
+    assert!(detail.contains("that of an authority"), "{detail}");
+    assert!(!detail.contains("Other"), "{detail}");
+    failed(run, 14);
+}
+
+/// Makes connections with this certificate, and asks for none.
+fn serve(own: &X509, key: &PKey<Private>) -> String {
+    let method = openssl::ssl::SslMethod::tls();
+    let mut acceptor = openssl::ssl::SslAcceptor::mozilla_modern_v5(method).unwrap();
+    acceptor.set_private_key(key).unwrap();
+    acceptor.set_certificate(own).unwrap();
+    let acceptor = acceptor.build();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let _ = acceptor.accept(connection);
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+/// A certificate for `localhost` that is its own authority, and may say so.
+fn localhost(key: &PKey<Private>, says_so: bool) -> X509 {
+    use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_text("CN", "localhost").unwrap();
     let name = name.build();
@@ -239,6 +288,10 @@ fn localhost(key: &PKey<Private>) -> X509 {
         .build(&builder.x509v3_context(None, None))
         .unwrap();
     builder.append_extension(names).unwrap();
+    if says_so {
+        let may_sign = BasicConstraints::new().critical().ca().build().unwrap();
+        builder.append_extension(may_sign).unwrap();
+    }
     builder.sign(key, MessageDigest::sha256()).unwrap();
     builder.build()
 }

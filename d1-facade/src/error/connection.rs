@@ -55,11 +55,17 @@ pub(crate) enum CertificateFault {
     OtherPurpose,
     Unreadable,
     BadSignature,
+    OtherAlgorithm,
+    OfAuthority,
+    OfNoAuthority,
+    OldVersion,
+    OutOfBounds,
+    UnknownExtension,
     Other,
 }
 
 /// The alerts that are about the client's certificate, and what each of them says.
-const CERTIFICATE_ALERTS: [(Alert, &str); 7] = [
+const CERTIFICATE_ALERTS: [(Alert, &str); 8] = [
     (Alert::CertificateRequired, "it was not shown"),
     (Alert::BadCertificate, "it is damaged"),
     (
@@ -69,6 +75,7 @@ const CERTIFICATE_ALERTS: [(Alert, &str); 7] = [
     (Alert::CertificateRevoked, "it was revoked"),
     (Alert::CertificateExpired, "it has expired"),
     (Alert::CertificateUnknown, "it is not accepted"),
+    (Alert::AccessDenied, "it has no access"),
     (
         Alert::UnknownCA,
         "it is from an authority that it does not trust",
@@ -78,9 +85,15 @@ const CERTIFICATE_ALERTS: [(Alert, &str); 7] = [
 impl ConnectionFault {
     /// Reads an error and everything beneath it; `None` where that names no cause.
     pub(crate) fn of(error: &reqwest::Error) -> Option<Self> {
+        let timed_out = error.is_connect() && error.is_timeout();
+        Self::beneath(error).or_else(|| timed_out.then_some(Self::TimedOut(Peer::Host)))
+    }
+
+    /// Reads an error of whatever type and everything beneath it.
+    pub(crate) fn beneath(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut fault = None;
         let mut peer = Peer::Host;
-        let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+        let mut current = Some(error);
         while let Some(e) = current {
             // The error of a proxy has no public type.
             match e.to_string().as_str() {
@@ -101,8 +114,7 @@ impl ConnectionFault {
                 None => e.source(),
             };
         }
-        let timed_out = error.is_connect() && error.is_timeout();
-        fault.or_else(|| timed_out.then_some(Self::TimedOut(peer)))
+        fault
     }
 
     fn of_one(error: &(dyn StdError + 'static), peer: Peer) -> Option<Self> {
@@ -148,7 +160,9 @@ impl ConnectionFault {
             Tls::InvalidMessage(_) => Self::NotTls,
             Tls::InvalidCertificate(CertificateError::Other(why)) => {
                 let own = why.0.downcast_ref::<Self>().copied();
-                own.unwrap_or(Self::ServerCertificate(CertificateFault::Other))
+                own.unwrap_or_else(|| {
+                    Self::ServerCertificate(CertificateFault::of_text(&why.0.to_string()))
+                })
             }
             Tls::InvalidCertificate(why) => Self::ServerCertificate(CertificateFault::of(why)),
             Tls::AlertReceived(alert) => Self::of_alert(*alert),
@@ -223,6 +237,23 @@ impl CertificateFault {
             }
             CertificateError::BadEncoding => Self::Unreadable,
             CertificateError::BadSignature => Self::BadSignature,
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::OtherAlgorithm
+            }
+            CertificateError::UnhandledCriticalExtension => Self::UnknownExtension,
+            _ => Self::Other,
+        }
+    }
+
+    /// What rustls has no type for is an error of webpki, of which it passes on the text alone.
+    fn of_text(text: &str) -> Self {
+        match text {
+            "CaUsedAsEndEntity" => Self::OfAuthority,
+            "EndEntityUsedAsCa" => Self::OfNoAuthority,
+            "UnsupportedCertVersion" => Self::OldVersion,
+            "NameConstraintViolation" | "PathLenConstraintViolated" => Self::OutOfBounds,
+            "UnsupportedCriticalExtension" => Self::UnknownExtension,
             _ => Self::Other,
         }
     }
@@ -237,6 +268,12 @@ impl CertificateFault {
             Self::OtherPurpose => "is not for servers",
             Self::Unreadable => "is missing or cannot be read",
             Self::BadSignature => "is not signed by the trusted authority that it names",
+            Self::OtherAlgorithm => "is signed in a way that this client does not take",
+            Self::OfAuthority => "is that of an authority, which no server may use",
+            Self::OfNoAuthority => "is signed by a certificate that is not an authority's",
+            Self::OldVersion => "is of an X.509 version before 3",
+            Self::OutOfBounds => "is signed by an authority that may not sign it",
+            Self::UnknownExtension => "has a critical extension that this client does not know",
             Self::Other => "breaks a rule for certificates",
         }
     }

@@ -8,14 +8,15 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use rustls::{AlertDescription, Error as TlsError};
+use d1_facade::probe::ConnectionCause;
+use rustls::Error as TlsError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use super::stage::{Finding, Report, Stage, words};
-use super::tls::{Address, PATIENCE, Tls, address, certificate_alert, tls_error};
+use super::tls::{Address, PATIENCE, Tls, address};
 use crate::config::{Config, Name};
 
 /// How many seconds the clocks may differ.
@@ -41,13 +42,12 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> 
     let connection = match tls.connect(&address).await {
         Ok(connection) => connection,
         Err(error) => {
-            let refused = certificate_alert(&error);
-            if let Some(alert) = refused {
+            if let Some(words) = refusal(&error) {
                 report.add(
                     Stage::Tls,
                     Finding::Passed("D1 answers in TLS 1.2".to_owned()),
                 );
-                return report.add(Stage::ClientCertificate, not_accepted(alert));
+                return report.add(Stage::ClientCertificate, not_accepted(&words));
             }
             return report.add(Stage::Tls, no_connection(&error));
         }
@@ -97,8 +97,8 @@ async fn accepted(connection: TlsStream<TcpStream>, host: &str, report: &mut Rep
             report.add(Stage::Clock, clock(&answer, sent_at))
         }
         Err(error) => {
-            let finding = match certificate_alert(&error) {
-                Some(alert) => not_accepted(alert),
+            let finding = match refusal(&error) {
+                Some(words) => not_accepted(&words),
                 None => not_accepted_silently(&error),
             };
             report.add(Stage::ClientCertificate, finding)
@@ -121,7 +121,7 @@ async fn resolve(address: &Address) -> Finding {
 const RESOLVE_MEND: &str = "Check base-url, and whether this machine may ask a name server.";
 
 fn no_connection(error: &io::Error) -> Finding {
-    let tls = tls_error(error);
+    let tls = error.get_ref().and_then(|e| e.downcast_ref::<TlsError>());
     let mend = match tls {
         Some(TlsError::InvalidCertificate(_)) => {
             "Check base-url, and ca where it is set: D1's certificate is vouched for by Amazon's public roots."
@@ -131,16 +131,21 @@ fn no_connection(error: &io::Error) -> Finding {
             "Check whether this machine may reach the host and port: firewall, proxy, allow-list."
         }
     };
-    let why = match tls {
-        Some(error) => format!("no TLS connection: {error}"),
-        None => format!("no connection: {}", error.kind()),
-    };
+    let why = ConnectionCause::of(error).map_or_else(|| error.kind().to_string(), |c| c.words);
+    let what = if tls.is_some() { "TLS " } else { "" };
+    let why = format!("no {what}connection: {why}");
     Finding::failed(why, mend)
 }
 
-fn not_accepted(alert: AlertDescription) -> Finding {
+/// Why the server refuses the client certificate, if it is that.
+fn refusal(error: &io::Error) -> Option<String> {
+    let cause = ConnectionCause::of(error).filter(|cause| cause.is_client_certificate);
+    cause.map(|cause| cause.words)
+}
+
+fn not_accepted(words: &str) -> Finding {
     Finding::failed(
-        format!("D1 refuses the client certificate: TLS alert {alert:?}"),
+        words,
         "Use the certificate that Thales signed for this environment: staging and production have one each.",
     )
 }

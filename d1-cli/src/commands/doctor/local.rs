@@ -35,7 +35,7 @@ pub(super) fn settings(config: &Config) -> Finding {
         .or_else(|| connect::issuer(config).err())
         .or_else(|| connect::timeout(config).err())
         .or_else(|| super::tls::address(config).err())
-        .or_else(|| super::tls::own_roots(config).err());
+        .or_else(|| connect::roots(config).err());
     if let Some(failure) = wrong {
         return bad_settings(&failure);
     }
@@ -74,30 +74,30 @@ pub(super) fn keys(config: &Config) -> Finding {
 /// Whether the client certificate belongs to its key, and for how long it is good.
 pub(super) fn certificate(config: &Config) -> Finding {
     // The facade tells whether certificate and key can be used and belong together.
-    if let Err(failure) = connect::client(config) {
-        return Finding::failed(
-            words(&failure),
-            "Give the certificate that Thales signed for this key, and the key of its request, as PEM files \
-             that are not encrypted.",
-        );
-    }
-    let judged = config
-        .need(Name::ClientCert)
-        .and_then(connect::read)
-        .map(|pem| judge_time(&pem));
-    match judged {
-        Ok(Ok(finding)) => finding,
-        Ok(Err(_)) => Finding::failed(
-            "client-cert: cannot be read as a certificate",
-            "Give the certificate as Thales sent it, as PEM.",
+    let tls = match connect::client(config).and_then(|_| connect::tls(config)) {
+        Ok(tls) => tls,
+        Err(failure) => {
+            return Finding::failed(
+                words(&failure),
+                "Give the certificate that Thales signed for this key, and the key of its request, as files \
+                 that are not encrypted.",
+            );
+        }
+    };
+    let shown = tls.client_auth_cert_resolver.resolve(&[], &[]);
+    let leaf = shown.as_ref().and_then(|shown| shown.cert.first());
+    match leaf.map(|leaf| judge_time(leaf)) {
+        Some(Ok(finding)) => finding,
+        Some(Err(_)) | None => Finding::failed(
+            "client-cert: has dates that cannot be read",
+            "Give the certificate as Thales sent it.",
         ),
-        Err(failure) => Finding::failed(words(&failure), "Make the file readable."),
     }
 }
 
-fn judge_time(pem: &[u8]) -> Result<Finding, ErrorStack> {
+fn judge_time(der: &[u8]) -> Result<Finding, ErrorStack> {
     const MEND: &str = "Send Thales a new certificate request in time.";
-    let certificate = X509::from_pem(pem)?;
+    let certificate = X509::from_der(der)?;
     let now = Asn1Time::days_from_now(0)?;
     let soon = Asn1Time::days_from_now(LEAST_DAYS)?;
     let (from, to) = (certificate.not_before(), certificate.not_after());

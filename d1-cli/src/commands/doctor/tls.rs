@@ -1,18 +1,14 @@
 //! A TLS connection as the facade makes it, with everything that it came up against told apart.
 
-use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{AlertDescription, ClientConfig, Error as TlsError, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -56,30 +52,6 @@ pub(super) fn address(config: &Config) -> Result<Address, Failure> {
     Ok(Address { host, port, name })
 }
 
-/// The authorities that are trusted instead of the system's, where there are such.
-pub(super) fn own_roots(config: &Config) -> Result<Option<RootCertStore>, Failure> {
-    let Some(setting) = config.get(Name::Ca) else {
-        return Ok(None);
-    };
-    let bad = || {
-        Failure::input(
-            &setting.source,
-            "must be a PEM with a certificate authority",
-        )
-    };
-    let pem = connect::read(setting)?;
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        store
-            .add(certificate.map_err(|_| bad())?)
-            .map_err(|_| bad())?;
-    }
-    if store.is_empty() {
-        return Err(bad());
-    }
-    Ok(Some(store))
-}
-
 /// What TLS is spoken with.
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
@@ -89,31 +61,12 @@ pub(super) struct Tls {
 impl Tls {
     /// Reads everything that it takes.
     pub(super) fn prepare(config: &Config) -> Result<Self, Failure> {
-        let provider = Arc::new(ring::default_provider());
-        let bad = |_| Failure::input("ca", "cannot be used to check the server's certificate");
-        let verifier: Arc<dyn ServerCertVerifier> = match own_roots(config)? {
-            Some(roots) => {
-                let roots = Arc::new(roots);
-                let own = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
-                own.build()
-                    .map_err(|_| bad(TlsError::HandshakeNotComplete))?
-            }
-            None => {
-                let system = rustls_platform_verifier::Verifier::new(provider.clone());
-                Arc::new(system.map_err(bad)?)
-            }
-        };
+        let mut tls = connect::tls(config)?;
         let asked = Arc::new(AtomicBool::new(false));
-        let identity = NotingResolver {
-            identity: identity(config, &provider)?,
+        tls.client_auth_cert_resolver = Arc::new(NotingResolver {
+            identity: tls.client_auth_cert_resolver,
             asked: asked.clone(),
-        };
-        let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(bad)?
-            .dangerous() // Both verifiers are as strict as what rustls does by itself.
-            .with_custom_certificate_verifier(verifier)
-            .with_client_cert_resolver(Arc::new(identity));
+        });
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             config: Arc::new(tls),
@@ -138,21 +91,10 @@ impl Tls {
     }
 }
 
-fn identity(config: &Config, provider: &CryptoProvider) -> Result<SingleCertAndKey, Failure> {
-    let setting = config.need(Name::ClientCert)?;
-    let bad = || Failure::input(&setting.source, "cannot be used for TLS with its key");
-    let pem = connect::read(setting)?;
-    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let key = connect::read(config.need(Name::ClientKey)?)?;
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| bad())?;
-    let pair = CertifiedKey::from_der(chain.map_err(|_| bad())?, key, provider);
-    Ok(SingleCertAndKey::from(pair.map_err(|_| bad())?))
-}
-
 /// Has the client certificate at hand, and notes that it was asked for.
 #[derive(Debug)]
 struct NotingResolver {
-    identity: SingleCertAndKey,
+    identity: Arc<dyn ResolvesClientCert>,
     asked: Arc<AtomicBool>,
 }
 
@@ -168,29 +110,5 @@ impl ResolvesClientCert for NotingResolver {
 
     fn has_certs(&self) -> bool {
         self.identity.has_certs()
-    }
-}
-
-/// What rustls says, where it is that which failed.
-pub(super) fn tls_error(error: &io::Error) -> Option<&TlsError> {
-    let inner: &(dyn StdError + 'static) = error.get_ref()?;
-    inner.downcast_ref()
-}
-
-/// The alert by which a server refuses a client certificate.
-pub(super) fn certificate_alert(error: &io::Error) -> Option<AlertDescription> {
-    use AlertDescription as Alert;
-    match tls_error(error)? {
-        TlsError::AlertReceived(
-            alert @ (Alert::CertificateRequired
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied),
-        ) => Some(*alert),
-        _ => None,
     }
 }
