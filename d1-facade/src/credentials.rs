@@ -81,7 +81,7 @@ macro_rules! card_number {
 }
 
 secret_digits! {
-    /// A primary account number (D1: `pan`): 10 to 19 digits that pass the Luhn check.
+    /// A primary account number (D1: `pan`): 10 to 19 digits (`^[0-9]{10,19}$`) that pass the Luhn check.
     ///
     /// ```
     /// use d1_facade::Pan;
@@ -98,7 +98,7 @@ secret_digits! {
 card_number!(Pan, "pan");
 
 secret_digits! {
-    /// The number of the second scheme of a cobadged card (D1: `auxiliaryPan`): up to 19 digits that
+    /// The number of the second scheme of a cobadged card (D1: `auxiliaryPan`): up to 19 digits (`^[0-9]{1,19}$`) that
     /// pass the Luhn check.
     AuxiliaryPan, "auxiliaryPan", |t| {
         if (1..=19).contains(&t.len()) { Ok(()) } else { Err("must have 1 to 19 digits") }
@@ -107,7 +107,8 @@ secret_digits! {
 card_number!(AuxiliaryPan, "auxiliaryPan");
 
 secret_digits! {
-    /// An expiry (D1: `exp`, `auxiliaryExp`): month and year as four digits, MMYY.
+    /// An expiry (D1: `exp`, `auxiliaryExp`): month and year as four digits, MMYY
+    /// (`^(0[1-9]|1[0-2])[0-9]{2}$`).
     ///
     /// ```
     /// let expiry: d1_facade::Expiry = "1230".parse()?;
@@ -128,7 +129,7 @@ impl FromStr for Expiry {
 }
 
 secret_digits! {
-    /// A PAN sequence number (D1: `psn`): two digits, American Express only.
+    /// A PAN sequence number (D1: `psn`): two digits (`^[0-9]{2}$`), American Express only.
     Psn, "psn", |t| if t.len() == 2 { Ok(()) } else { Err("must have 2 digits") }
 }
 

@@ -72,7 +72,8 @@ macro_rules! validated {
 }
 
 validated! {
-    /// The id of an issuer (D1: `issuerId`): 10 characters of `A-Z a-z 0-9 _ -`.
+    /// The id of an issuer (D1: `issuerId`): 10 letters, digits, `_` or `-`
+    /// (`^[A-Za-z0-9_-]{10}$`).
     ///
     /// ```
     /// let issuer: d1_facade::IssuerId = "ISSUER_A-1".parse()?;
@@ -82,7 +83,8 @@ validated! {
 }
 
 validated! {
-    /// The id of a card (D1: `cardId`): 1 to 48 characters of `A-Z a-z 0-9 _ -`.
+    /// The id of a card (D1: `cardId`): 1 to 48 letters, digits, `_` or `-`
+    /// (`^[A-Za-z0-9_-]{1,48}$`).
     ///
     /// It is not, and must not be derived from, the PAN: an id that looks like a card number is
     /// refused, unless it is made by [`without_pan_check`](Self::without_pan_check).
@@ -106,7 +108,7 @@ impl CardId {
     /// ```
     ///
     /// # Errors
-    /// When it is not 1 to 48 characters of `A-Z a-z 0-9 _ -`.
+    /// When it does not match the pattern of a card id.
     pub fn without_pan_check(text: &str) -> Result<Self, InvalidInput> {
         text.parse()
             .map(Self)
@@ -115,7 +117,8 @@ impl CardId {
 }
 
 validated! {
-    /// Why something is asked for, in free text (D1: `reason`): 1 to 64 letters, digits and blanks.
+    /// Why something is asked for, in free text (D1: `reason`): 1 to 64 letters, digits and
+    /// spaces (`^[a-zA-Z0-9 ]{1,64}$`).
     ///
     /// D1 keeps it and shows it in the list of operations. A text that holds what looks like a card
     /// number is refused.
@@ -128,8 +131,8 @@ validated! {
 }
 
 validated! {
-    /// Ties the log lines of one use case together (D1: `x-correlation-id`): 1 to 64 characters of
-    /// `A-Z a-z 0-9 _ - .` and blank.
+    /// Ties the log lines of one use case together (D1: `x-correlation-id`): 1 to 64 letters,
+    /// digits, `_`, `-`, `.` and spaces (`^[a-zA-Z0-9_\-\. ]{1,64}$`).
     ///
     /// Each call makes a random one unless it is given one. D1 logs it in clear, so it must not come
     /// from personal data; one that looks like a card number is refused. There is no strong guarantee that
@@ -175,7 +178,8 @@ fn unreachable_pattern() -> types::CardCorrelationId {
         .unwrap_or_else(|_| unreachable!("no correlation id is valid"))
 }
 
-/// The id of an operation (D1: `operationId`): 1 to 64 characters of `A-Z a-z 0-9 _ -`.
+/// The id of an operation (D1: `operationId`): 1 to 64 letters, digits, `_` or `-`
+/// (`^[A-Za-z0-9_-]{1,64}$`).
 ///
 /// One that D1 returned is kept as it came, even if it should break that rule; the rule is checked
 /// again when the id is used.

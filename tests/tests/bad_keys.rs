@@ -118,11 +118,7 @@ fn json_web_keys() {
         refused(EncryptionKey::from_jwk(json), "encryption_key", "JWK");
         refused(SigningKey::from_jwk(json), "signing_key", "JWK");
     }
-    refused(
-        EncryptionKey::from_pem(WRONG, "k"),
-        "encryption_key",
-        "PUBLIC KEY",
-    );
+    refused(EncryptionKey::from_pem(WRONG, "k"), "encryption_key", "PEM");
     let public = p256().public_key_to_pem().unwrap();
     assert!(EncryptionKey::from_pem(public, "k").is_ok());
 }

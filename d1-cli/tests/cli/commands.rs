@@ -221,7 +221,8 @@ fn errors_are_explained_offline() {
     let json = explain(&["403", "--operation", "renewCard", "-o", "json"]).json();
     assert_eq!(names(&json), ["command", "documented", "note"]);
     let causes = json["documented"].as_array().unwrap();
-    assert_eq!(causes.len(), 7);
+    let row = |cause: &Value| cause["operation"] == "renewCard" && cause["status"] == 403;
+    assert!(causes.len() > 1 && causes.iter().all(row), "{causes:?}");
     let shape = [
         "operation",
         "status",
