@@ -34,7 +34,6 @@ pub(crate) enum ConnectionFault {
     ClientCertificateRefused(&'static str),
     Closed,
     NotHttp,
-    HeadTooLarge,
 }
 
 /// Who was to be connected to.
@@ -145,9 +144,7 @@ impl ConnectionFault {
     }
 
     fn of_http(error: &hyper::Error) -> Option<Self> {
-        if error.is_parse_too_large() {
-            Some(Self::HeadTooLarge)
-        } else if error.is_parse() {
+        if error.is_parse() {
             Some(Self::NotHttp)
         } else {
             let closed = error.is_incomplete_message() || error.is_closed();
@@ -208,7 +205,6 @@ impl ConnectionFault {
                 "Check that the client certificate is the one of this issuer and this environment."
             }
             Self::Closed => "Ask again; if it stays so, check the network and the proxy.",
-            Self::HeadTooLarge => "Give Thales the correlation id.",
         }
     }
 }
@@ -327,8 +323,7 @@ impl fmt::Display for ConnectionFault {
                 return write!(f, "the server refuses the client certificate: {why}");
             }
             Self::Closed => "the connection was closed",
-            Self::NotHttp => "the server does not speak HTTP on this port",
-            Self::HeadTooLarge => "the headers of the answer are too long",
+            Self::NotHttp => "the answer is not HTTP, or its headers are too long",
         })
     }
 }

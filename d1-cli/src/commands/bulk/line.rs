@@ -303,7 +303,7 @@ mod tests {
                 "line 7: key must not",
             ),
             (
-                r#"{"operation":"suspend","cardId":"A","reasonCode":"x"}"#,
+                r#"{"operation":"suspend","cardId":"A","reasonCode":"x-1"}"#,
                 "line 7: reasonCode must",
             ),
             (
