@@ -25,7 +25,7 @@ pub(crate) fn rewritten(
     while let Some(mut argument) = arguments.next_if(|argument| argument != "--") {
         let text = argument.to_string_lossy();
         match meaning(command, &text) {
-            Meaning::Value if command.has_subcommands() => {
+            Meaning::Value if leads_on(command, &text, &values) => {
                 command = command.find_subcommand(&*text).unwrap_or(command);
             }
             Meaning::Value => {
@@ -60,6 +60,12 @@ pub(crate) fn rewritten(
     }
     in_order.extend(after);
     in_order
+}
+
+/// Whether a word is for the subcommand of a command, rather than a value of it.
+fn leads_on(command: &Command, word: &str, values: &[OsString]) -> bool {
+    let is_subcommand = values.is_empty() && command.find_subcommand(word).is_some();
+    command.has_subcommands() && (is_subcommand || command.get_positionals().next().is_none())
 }
 
 /// What a word on the command line is.
@@ -134,16 +140,15 @@ mod tests {
     use super::*;
     use crate::arguments;
 
-    /// The commands without subcommands, each with the words that lead to it.
+    /// The commands that do something, each with the words that lead to it.
     fn leaves(command: &Command, path: &[String], out: &mut Vec<(Vec<String>, Command)>) {
         for sub in command
             .get_subcommands()
             .filter(|sub| sub.get_name() != "help")
         {
             let path = [path, &[sub.get_name().to_owned()]].concat();
-            if sub.has_subcommands() {
-                leaves(sub, &path, out);
-            } else {
+            leaves(sub, &path, out);
+            if !sub.has_subcommands() || sub.get_positionals().next().is_some() {
                 out.push((path, sub.clone()));
             }
         }

@@ -42,6 +42,8 @@ fn each_line_is_carried_out_and_told() {
         "httpStatus",
         "operationId",
         "kind",
+        "code",
+        "troubleshootingText",
         "message",
         "correlationId",
         "lookedUp",

@@ -1,9 +1,10 @@
 //! `d1 bulk`: totals and exit code are those of the whole job, and a journal says them at any time.
 
+use d1_sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::bulk::{summary, suspensions};
-use crate::world::{World, bare, finish};
+use crate::world::{PAN, Run, World, bare, finish};
 
 /// The journal's lines without those that `drop` names.
 fn without(world: &World, drop: impl Fn(&Value) -> bool) {
@@ -97,6 +98,48 @@ fn a_journal_says_it_all_again_without_network_and_keys() {
         last["notDone"],
         report(&["-o", "json"]).expect(3).json()["notDone"]
     );
+}
+
+#[test]
+fn a_line_says_the_code_and_the_words_of_d1_and_so_does_a_report() {
+    let world = World::with_cards(1);
+    let body = r#"{"errorCode":"CONSUMER_BLOCKED","error":"ask the bank about 4111111111111111"}"#;
+    let refused = Fault::status(403).body("application/json", body);
+    world.sandbox.fail_next(refused.operation("suspendCard"));
+    world.file("in.ndjson", &suspensions(1));
+    let told = |run: Run| {
+        let line = run.json()["notDone"][0].clone();
+        assert_eq!(line["code"], "CONSUMER_BLOCKED", "{line:#}");
+        let words = line["troubleshootingText"].as_str().unwrap();
+        assert!(words.starts_with("ask the bank about "), "{words}");
+        assert!(!run.out.contains(PAN), "{}", run.out);
+    };
+    let run = ["bulk", "in.ndjson", "--journal", "j.ndjson", "-o", "json"];
+    told(world.d1(&run).expect(3));
+    told(
+        world
+            .d1(&["bulk", "report", "j.ndjson", "-o", "json"])
+            .expect(3),
+    );
+    assert!(!world.read("j.ndjson").contains(PAN));
+}
+
+#[test]
+fn a_resumed_run_without_the_flags_of_the_first_says_which_line_is_bad() {
+    let world = World::with_cards(1);
+    let line = r#"{"operation":"suspend","cardId":"Bulk1","reasonCode":"TEST"}"#;
+    world.file("in.ndjson", line);
+    let run = ["bulk", "in.ndjson", "--journal", "j.ndjson"];
+    world
+        .d1(&[&run[..], &["--any-reason-code"]].concat())
+        .expect(0);
+    let resumed = ["bulk", "in.ndjson", "--resume", "j.ndjson"];
+    for more in [&[][..], &["--skip-bad-lines"]] {
+        let run = world.d1(&[&resumed[..], more].concat()).expect(2);
+        let expected = "d1: in.ndjson: line 1: reasonCode is not documented for suspend";
+        assert!(run.err.contains(expected), "{}", run.err);
+        assert!(run.err.contains("the journal has this line"), "{}", run.err);
+    }
 }
 
 #[test]

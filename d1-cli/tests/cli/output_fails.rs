@@ -80,6 +80,23 @@ fn a_bulk_tells_its_sum_on_standard_error() {
 }
 
 #[test]
+fn a_line_of_a_bulk_that_cannot_be_printed_is_told_and_the_exit_code_is_that_of_the_job() {
+    for output in [full, closed] {
+        for (card, code, outcome) in [("Bulk1", 0, "done"), ("Nobody", 3, "refused")] {
+            let world = World::with_cards(1);
+            let line = format!("{{\"operation\":\"suspend\",\"cardId\":\"{card}\"}}\n");
+            world.file("in.ndjson", &line);
+            let command = world.command(&["bulk", "in.ndjson", "--no-journal", "-o", "ndjson"]);
+            let run = run(command, output(), "");
+            assert_eq!(run.code, code, "{run:?}");
+            for part in [card, &format!("\"outcome\":\"{outcome}\""), "summary"] {
+                assert!(run.err.contains(part), "{part}: {}", run.err);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_read_ends_quietly_where_the_reader_has_gone_and_says_so_where_the_disk_is_full() {
     let world = World::start();
     for arguments in [

@@ -12,6 +12,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use super::line::{BadLine, Facts};
 use crate::exit::Exit;
 use crate::report;
+use crate::text::printable;
 
 /// What a journal begins with.
 pub(super) const FORMAT: &str = "d1-bulk/2";
@@ -68,6 +69,10 @@ pub(super) struct Ended {
     pub(super) http_status: Option<u16>,
     pub(super) operation_id: Option<String>,
     pub(super) kind: Option<String>,
+    /// D1's own code.
+    pub(super) code: Option<String>,
+    /// D1's own words, masked.
+    pub(super) troubleshooting_text: Option<String>,
     pub(super) message: Option<String>,
     pub(super) correlation_id: Option<String>,
     /// Whether it was found in D1's list of operations, rather than told by D1's answer.
@@ -149,6 +154,8 @@ impl Ended {
                     no_access: Exit::of(error) == Exit::Auth,
                     http_status: error.status(),
                     kind: Some(report::kind(error.kind())),
+                    code: error.code().map(ToString::to_string),
+                    troubleshooting_text: error.troubleshooting_text().map(printable),
                     message: Some(error.to_string()),
                     correlation_id: error.correlation_id().map(ToString::to_string),
                     ..Self::new(facts, outcome)
@@ -234,6 +241,8 @@ impl Ended {
             http_status: None,
             operation_id: None,
             kind: None,
+            code: None,
+            troubleshooting_text: None,
             message: None,
             correlation_id: None,
             looked_up: false,
@@ -252,6 +261,8 @@ impl Ended {
             "httpStatus": self.http_status,
             "operationId": self.operation_id,
             "kind": self.kind,
+            "code": self.code,
+            "troubleshootingText": self.troubleshooting_text,
             "message": self.message,
             "correlationId": self.correlation_id,
             "lookedUp": self.looked_up,

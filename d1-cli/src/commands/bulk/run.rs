@@ -314,8 +314,9 @@ impl Shared<'_> {
             | Ending::Unknown
             | Ending::HeldBack => lock(self.tally).ended(ended, self.plan.past.known(ended.ended)),
         };
-        // Without anybody to read the results there is no point in going on.
+        // Without anybody to read the results there is no point in going on; what has happened is told.
         if let Err(error) = told {
+            crate::say(&format!("cannot be printed: {}", ended.printed()));
             self.fail(Failure::Output(error));
         }
     }

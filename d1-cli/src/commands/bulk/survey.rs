@@ -74,6 +74,12 @@ impl Survey {
             survey.lines += 1;
             let facts = match permitted(item, may) {
                 Ok(line) => line.facts,
+                // It would be left out, and what became of it forgotten.
+                Err(bad) if past.begun_at(bad.number).is_some() => {
+                    let rule =
+                        format!("{bad}; the journal has this line: give the same file and flags");
+                    return Err(Failure::input(name, rule));
+                }
                 Err(bad) => {
                     digest.update(&bad.number.to_be_bytes());
                     survey.bad_lines += 1;
