@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::card::{CardState, ConsumerState};
 use crate::faults::Fault;
 use crate::settings::{Mode, StartError};
-use crate::{operations, pan, server, spec};
+use crate::{operations, pan, request, server, spec};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
@@ -118,8 +118,7 @@ async fn from_here_alone(request: Request, next: Next) -> Response {
             "the control port is for loopback hosts",
         );
     }
-    let content_type = request.headers().get(CONTENT_TYPE);
-    let is_json = content_type.is_some_and(|value| value == "application/json");
+    let is_json = request::content_type(request.headers()).as_deref() == Some("application/json");
     if request.method() == Method::POST && !is_json {
         let rule = "the content type must be application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, rule);

@@ -193,7 +193,7 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The media type without its parameters, in lower case.
-fn content_type(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(text.split(';').next()?.trim().to_ascii_lowercase())
 }

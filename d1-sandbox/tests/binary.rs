@@ -214,7 +214,7 @@ fn an_assertion_for_a_shell_is_signed_with_the_key_that_it_is_given() {
     fs::write(&file, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     let run = |file: &Path| {
         Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
-            .arg("assertion")
+            .args(["assertion", "--now", "1767225600"])
             .env("D1_ISSUER_ID", "ISSUER_A-1")
             .env("D1_SIGNING_KID", "kid-1")
             .env("D1_SIGNING_KEY", file)
@@ -231,7 +231,7 @@ fn an_assertion_for_a_shell_is_signed_with_the_key_that_it_is_given() {
         (claims.issuer(), claims.subject()),
         (Some("ISSUER_A-1"), Some("ISSUER_A-1"))
     );
-    assert!(claims.claim("exp").unwrap().is_u64(), "whole seconds");
+    assert_eq!(claims.claim("exp"), Some(&(1_767_225_600 + 300).into()));
     assert_eq!(header.key_id(), Some("kid-1"));
 
     let refused = run(&folder);

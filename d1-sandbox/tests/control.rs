@@ -313,6 +313,10 @@ async fn nobody_from_elsewhere_is_answered() {
     let form = control.client.post(control.url("/api/tokens/revoke"));
     let form = form.header("content-type", "text/plain").body("{}");
     assert_eq!(form.send().await.unwrap().status(), 415);
+    let json = control.client.post(control.url("/api/faults"));
+    let json = json.header("content-type", "Application/JSON; charset=utf-8");
+    let fault = r#"{"kind":"status","status":429}"#;
+    assert_eq!(json.body(fault).send().await.unwrap().status(), 201);
     let page = control.client.get(control.url("/")).send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'none'"), "{policy}");

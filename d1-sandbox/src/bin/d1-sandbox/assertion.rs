@@ -22,6 +22,9 @@ pub(crate) struct Assertion {
     /// The id of the key
     #[arg(long, env = "D1_SIGNING_KID")]
     kid: String,
+    /// The time to sign by, in seconds since 1970, as /api/clock tells it; without it that of this machine
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<u64>,
 }
 
 impl Assertion {
@@ -35,11 +38,14 @@ impl Assertion {
         let mut header = JwsHeader::new();
         header.set_key_id(&self.kid);
         header.set_token_type("JWT");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let now = match self.now {
+            Some(now) => now,
+            None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+        };
         let mut claims = JwtPayload::new();
         claims.set_issuer(&self.issuer);
         claims.set_subject(&self.issuer);
-        claims.set_claim("exp", Some((now + LIFETIME).into()))?;
+        claims.set_claim("exp", Some(now.saturating_add(LIFETIME).into()))?;
         let token = jwt::encode_with_signer(&claims, &header, &signer)
             .map_err(|_| "the assertion cannot be signed")?;
         writeln!(io::stdout(), "{token}")?;
