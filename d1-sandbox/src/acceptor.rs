@@ -2,15 +2,17 @@
 
 use axum::Extension;
 use axum::middleware::AddExtension;
-use axum_server::accept::{Accept, NoDelayAcceptor};
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::accept::Accept;
 use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncWriteExt as _, copy, sink};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tower_layer::Layer as _;
 
 /// The certificate that the client of a connection has shown; each of its requests carries it.
@@ -20,34 +22,55 @@ pub(crate) struct ShownCertificate(pub(crate) Arc<CertificateDer<'static>>);
 /// Accepts a connection in two steps. Without `TCP_NODELAY` the last packet of a handshake waits for the
 /// client's delayed acknowledgement, 40 ms on Linux.
 #[derive(Clone)]
-pub(crate) struct TlsAcceptor(RustlsAcceptor<NoDelayAcceptor>);
+pub(crate) struct TlsAcceptor {
+    acceptor: tokio_rustls::TlsAcceptor,
+    handshake_timeout: Duration,
+}
 
 impl TlsAcceptor {
     pub(crate) fn new(config: ServerConfig, handshake_timeout: Duration) -> Self {
-        let config = RustlsConfig::from_config(Arc::new(config));
-        let acceptor = RustlsAcceptor::new(config).handshake_timeout(handshake_timeout);
-        Self(acceptor.acceptor(NoDelayAcceptor::new()))
+        Self {
+            acceptor: Arc::new(config).into(),
+            handshake_timeout,
+        }
     }
 }
 
-type Inner = RustlsAcceptor<NoDelayAcceptor>;
-type InnerService<S> = <Inner as Accept<TcpStream, S>>::Service;
-
 impl<S: Send + 'static> Accept<TcpStream, S> for TlsAcceptor {
-    type Stream = <Inner as Accept<TcpStream, S>>::Stream;
-    type Service = AddExtension<InnerService<S>, Option<ShownCertificate>>;
+    type Stream = TlsStream<TcpStream>;
+    type Service = AddExtension<S, Option<ShownCertificate>>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let handshake = self.0.accept(stream, service);
+        let Self {
+            acceptor,
+            handshake_timeout,
+        } = self.clone();
         Box::pin(async move {
-            let (stream, service) = handshake.await?;
+            stream.set_nodelay(true)?;
+            let handshake = acceptor.accept(stream).into_fallible();
+            let stream = match timeout(handshake_timeout, handshake).await? {
+                Ok(stream) => stream,
+                Err((error, stream)) => {
+                    // It has failed already.
+                    let _ = timeout(handshake_timeout, part(stream)).await;
+                    return Err(error);
+                }
+            };
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let shown = chain.first().map(|first| first.clone().into_owned());
             let shown = shown.map(|certificate| ShownCertificate(Arc::new(certificate)));
             Ok((stream, Extension(shown).layer(service)))
         })
     }
+}
+
+/// Closes a connection once the client has closed it as well. By TLS 1.3 a client sends its request before it is
+/// told that its certificate is refused: closed at once, the connection is reset, and the client is not told.
+async fn part(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    copy(&mut stream, &mut sink()).await?;
+    Ok(())
 }
 
 #[cfg(test)]

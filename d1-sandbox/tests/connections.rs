@@ -30,14 +30,33 @@ async fn each_sandbox_has_a_ca_and_a_client_certificate_of_its_own() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_certificate_is_refused_is_told_so() {
+    let (own, other) = tokio::join!(Sandbox::start(), Sandbox::start());
+    let (own, other) = (own.unwrap(), other.unwrap());
+    let client = tokio::task::spawn_blocking(move || {
+        // By TLS 1.3 the request is on its way before the certificate is refused, here with a long body.
+        let mut stream = tls_as(&own, port(own.base_url()), &other);
+        stream.write_all(&vec![b'x'; 16 << 20]).unwrap();
+        stream.read(&mut [0]).unwrap_err().to_string()
+    });
+    let told = client.await.unwrap();
+    assert!(told.contains("alert"), "{told}");
+}
+
 /// A TLS connection to the sandbox.
 fn tls(sandbox: &Sandbox, port: u16) -> SslStream<TcpStream> {
+    tls_as(sandbox, port, sandbox)
+}
+
+/// A TLS connection to the sandbox, with the client certificate of `other`.
+fn tls_as(sandbox: &Sandbox, port: u16, other: &Sandbox) -> SslStream<TcpStream> {
     let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
     let ca = X509::from_pem(sandbox.ca_pem().as_bytes()).unwrap();
     builder.cert_store_mut().add_cert(ca).unwrap();
-    let certificate = X509::from_pem(sandbox.client_certificate_pem().as_bytes()).unwrap();
+    let certificate = X509::from_pem(other.client_certificate_pem().as_bytes()).unwrap();
     builder.set_certificate(&certificate).unwrap();
-    let key = openssl::pkey::PKey::private_key_from_pem(sandbox.client_key_pem().as_bytes());
+    let key = openssl::pkey::PKey::private_key_from_pem(other.client_key_pem().as_bytes());
     builder.set_private_key(&key.unwrap()).unwrap();
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     builder.build().connect("localhost", stream).unwrap()
