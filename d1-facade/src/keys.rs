@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcKey, EcPoint};
+use openssl::ec::{EcGroup, EcGroupRef, EcKey, EcPoint, EcPointRef, PointConversionForm};
+use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{HasParams, HasPublic, Id, PKey, Private, Public};
-use openssl::rsa::Rsa;
 use openssl::x509::X509;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -98,23 +98,63 @@ pub(crate) fn private_key(
     bytes: &[u8],
 ) -> Result<PKey<Private>, InvalidInput> {
     let blocks = pem::blocks(field, bytes)?;
+    // Whatever the label says, it is what it is: some programs mix up the old form and PKCS#8.
     let parse = |block: &Block| match block.label.as_str() {
-        "PRIVATE KEY" => Some(PKey::private_key_from_pkcs8(&block.der)),
-        "EC PRIVATE KEY" => {
-            Some(EcKey::private_key_from_der(&block.der).and_then(PKey::from_ec_key))
+        "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => {
+            Some(PKey::private_key_from_der(&block.der))
         }
-        "RSA PRIVATE KEY" => Some(Rsa::private_key_from_der(&block.der).and_then(PKey::from_rsa)),
-        BARE_DER => Some(PKey::private_key_from_der(&block.der)),
+        BARE_DER => PKey::private_key_from_der(&block.der).ok().map(Ok),
         _ => None,
     };
+    let damaged = |_| {
+        let rule = "is a private key that cannot be read: it is damaged, or of an unknown kind";
+        InvalidInput::new(field, rule)
+    };
     match blocks.iter().find_map(parse) {
-        Some(Ok(key)) => Ok(key),
-        Some(Err(_)) => Err(InvalidInput::new(
-            field,
-            "is a private key that cannot be read: it is damaged, or of an unknown kind",
-        )),
+        Some(key) => key.and_then(named_curve).map_err(damaged),
         None => Err(no_such_key(field, &blocks, "a PRIVATE KEY")),
     }
+}
+
+/// A private key whose curve is given by its name. One that lists the parameters of P-256 is the same key, and
+/// neither JOSE nor TLS takes it in that form.
+fn named_curve(key: PKey<Private>) -> Result<PKey<Private>, ErrorStack> {
+    let Ok(ec) = key.ec_key() else {
+        return Ok(key);
+    };
+    let Some(curve) = ec.group().curve_name() else {
+        return Ok(key);
+    };
+    let group = EcGroup::from_curve_name(curve)?;
+    let point = named_point(&group, ec.group(), ec.public_key())?;
+    PKey::from_ec_key(EcKey::from_private_components(
+        &group,
+        ec.private_key(),
+        &point,
+    )?)
+}
+
+/// The same of a public key.
+fn named_public(key: PKey<Public>) -> Result<PKey<Public>, ErrorStack> {
+    let Ok(ec) = key.ec_key() else {
+        return Ok(key);
+    };
+    let Some(curve) = ec.group().curve_name() else {
+        return Ok(key);
+    };
+    let group = EcGroup::from_curve_name(curve)?;
+    let point = named_point(&group, ec.group(), ec.public_key())?;
+    PKey::from_ec_key(EcKey::from_public_key(&group, &point)?)
+}
+
+fn named_point(
+    group: &EcGroupRef,
+    own: &EcGroupRef,
+    point: &EcPointRef,
+) -> Result<EcPoint, ErrorStack> {
+    let mut context = BigNumContext::new()?;
+    let bytes = point.to_bytes(own, PointConversionForm::UNCOMPRESSED, &mut context)?;
+    EcPoint::from_bytes(group, &bytes, &mut context)
 }
 
 /// A private key as PKCS#8, with its public part even where the file had none.
@@ -220,8 +260,7 @@ fn private_jwk(field: &'static str, jwk: &Jwk) -> Result<PKey<Private>, InvalidI
         key.check_key()?;
         PKey::from_ec_key(key)
     };
-    let key = build()
-        .map_err(|_: openssl::error::ErrorStack| bad("is not a private key of the curve P-256"))?;
+    let key = build().map_err(|_: ErrorStack| bad("is not a private key of the curve P-256"))?;
     // x and y may be left out of a private JWK; if they are there, they must be its own.
     if jwk.x.is_some() || jwk.y.is_some() {
         let public = public_jwk(jwk).ok_or_else(|| bad("is not a point of the curve P-256"))?;
@@ -250,10 +289,11 @@ fn public_key(block: &Block) -> Option<PKey<Public>> {
     if matches!(block.label.as_str(), "PUBLIC KEY" | BARE_DER)
         && let Ok(key) = PKey::public_key_from_der(&block.der)
     {
-        return Some(key);
+        return named_public(key).ok();
     }
     let certificate = block.is_certificate().then(|| X509::from_der(&block.der))?;
-    certificate.and_then(|c| c.public_key()).ok()
+    let key = certificate.and_then(|c| c.public_key());
+    key.and_then(named_public).ok()
 }
 
 fn is_p256<T: HasParams>(key: &PKey<T>) -> bool {
@@ -266,13 +306,25 @@ fn not_p256<T: HasPublic>(field: &'static str, key: &PKey<T>) -> InvalidInput {
     InvalidInput::new(field, rule)
 }
 
+fn found_der(der: &[u8]) -> &'static str {
+    if X509::from_der(der).is_ok() {
+        "a CERTIFICATE"
+    } else if PKey::public_key_from_der(der).is_ok() {
+        "a PUBLIC KEY"
+    } else if PKey::private_key_from_der(der).is_ok() {
+        "a PRIVATE KEY"
+    } else {
+        "DER of another kind"
+    }
+}
+
 /// What a file holds in place of the key that it should.
 pub(crate) fn no_such_key(field: &'static str, blocks: &[Block], wanted: &str) -> InvalidInput {
     // What stands last is most often what the file is about: parameters stand before a key.
     let found = blocks
         .last()
         .map_or("nothing", |block| match block.label.as_str() {
-            BARE_DER => "DER of another kind",
+            BARE_DER => found_der(&block.der),
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => "a CERTIFICATE",
             "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
                 "a CERTIFICATE REQUEST, which is what a certificate is made from"

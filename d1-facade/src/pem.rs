@@ -20,6 +20,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+const ENCRYPTED: &str =
+    "must not be encrypted: decrypt it where it is stored, and give the plain key";
+
 /// The label of a block that stood alone, as DER without a PEM around it.
 pub(crate) const BARE_DER: &str = "";
 
@@ -98,16 +101,18 @@ fn next_block(text: &str) -> Option<(&str, &str, &str)> {
 fn block(label: &str, body: &str) -> Result<Block, &'static str> {
     // The first is PKCS#8, the second the older way of OpenSSL.
     if label == "ENCRYPTED PRIVATE KEY" || body.contains("Proc-Type:") {
-        return Err("must not be encrypted: decrypt it where it is stored, and give the plain PEM");
+        return Err(ENCRYPTED);
     }
+    // A backslash that is left is one before the end of a line, or of a line end that was escaped twice.
     let lines = Zeroizing::new(body.replace("\\r", " ").replace("\\n", " "));
+    let is_gap = |c: char| c.is_whitespace() || c == '\\';
     let mut base64 = Zeroizing::new(String::with_capacity(lines.len()));
-    base64.extend(lines.split_ascii_whitespace());
+    base64.extend(lines.split(is_gap));
     let der = BASE64
         .decode(base64.as_bytes())
         .map_err(|_| "is a damaged PEM: what stands between BEGIN and END is not base64")?;
     Ok(Block {
-        label: label.to_owned(),
+        label: label.split_whitespace().collect::<Vec<_>>().join(" "),
         der: Zeroizing::new(der),
     })
 }
@@ -129,6 +134,16 @@ fn foreign_file(bytes: &[u8]) -> Option<&'static str> {
         return Some(
             "is a Java key store: convert it with keytool -importkeystore to PKCS#12, then with openssl pkcs12",
         );
+    }
+    // PKCS#5 and PKCS#12 name the way of encryption, at the beginning of a key in DER.
+    let ways: [&[u8]; 2] = [
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x05",
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01",
+    ];
+    let has_way =
+        |way: &&[u8]| (6..12).any(|at| bytes.get(at..).is_some_and(|b| b.starts_with(way)));
+    if is_der(bytes) && ways.iter().any(has_way) {
+        return Some(ENCRYPTED);
     }
     let pkcs12 = bytes.first() == Some(&0x30) && openssl::pkcs12::Pkcs12::from_der(bytes).is_ok();
     pkcs12.then_some(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::pkey::{PKey, Private};
-use openssl::x509::X509;
+use openssl::x509::{X509, X509VerifyResult};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
@@ -43,6 +43,7 @@ impl Identity {
         };
         // Some programs write the authorities first.
         chain[..=leaf].rotate_right(1);
+        order(&mut chain);
         let chain = chain.iter().map(|c| der(CERTIFICATE, c));
         Ok(Self {
             chain: chain.collect::<Result<_, _>>()?,
@@ -75,6 +76,22 @@ impl Identity {
             InvalidInput::new(KEY, rule)
         })?;
         Ok(CertifiedKey::new(self.chain, key))
+    }
+}
+
+/// Lets each certificate be followed by that of its issuer, as far as they are there.
+fn order(chain: &mut [X509]) {
+    for next in 1..chain.len() {
+        let (sorted, rest) = chain.split_at_mut(next);
+        let signs = |issuer: &X509| {
+            sorted
+                .last()
+                .is_some_and(|last| issuer.issued(last) == X509VerifyResult::OK)
+        };
+        match rest.iter().position(signs) {
+            Some(at) => rest.swap(0, at),
+            None => break,
+        }
     }
 }
 
@@ -238,5 +255,69 @@ fn platform_verifier(
         rustls_platform_verifier::Verifier::new(provider).map_err(unusable)
     } else {
         rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider).map_err(unusable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use openssl::bn::BigNum;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::x509::X509Name;
+
+    use super::*;
+
+    fn name(text: &str) -> X509Name {
+        let mut name = X509Name::builder().unwrap();
+        name.append_entry_by_text("CN", text).unwrap();
+        name.build()
+    }
+
+    /// The certificate of `subject`, by `issuer`.
+    fn certificate(subject: &str, issuer: &str, key: &PKey<Private>) -> X509 {
+        let mut builder = X509::builder().unwrap();
+        builder.set_subject_name(&name(subject)).unwrap();
+        builder.set_issuer_name(&name(issuer)).unwrap();
+        builder.set_pubkey(key).unwrap();
+        let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
+        builder.set_serial_number(&serial).unwrap();
+        let epoch = Asn1Time::from_unix(0).unwrap();
+        builder.set_not_before(&epoch).unwrap();
+        builder.set_not_after(&epoch).unwrap();
+        builder.sign(key, MessageDigest::sha256()).unwrap();
+        builder.build()
+    }
+
+    #[test]
+    fn a_chain_in_any_order_is_shown_from_the_leaf_on() {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let keys = [(); 3].map(|()| PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap());
+        let [own, between, top] = &keys;
+        let chain = [
+            certificate("leaf", "between", own),
+            certificate("between", "root", between),
+            certificate("root", "root", top),
+        ];
+        let pem = |n: usize| String::from_utf8(chain[n].to_pem().unwrap()).unwrap();
+        let key = own.private_key_to_pem_pkcs8().unwrap();
+        let expected: Vec<_> = chain
+            .iter()
+            .map(|c| CertificateDer::from(c.to_der().unwrap()))
+            .collect();
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let file: String = order.map(pem).concat();
+            let identity = Identity::from_pem(file.as_bytes(), &key).unwrap();
+            assert_eq!(identity.chain, expected, "{order:?}");
+        }
     }
 }

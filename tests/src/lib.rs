@@ -97,6 +97,11 @@ pub fn certificate(name: &str, valid_days: i64) -> (X509, PKey<Private>) {
 pub fn certificate_of_days(name: &str, first: i64, last: i64) -> (X509, PKey<Private>) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    (certificate_for(&key, name, (first, last)), key)
+}
+
+/// The same for a key that is there.
+pub fn certificate_for(key: &PKey<Private>, name: &str, (first, last): (i64, i64)) -> X509 {
     let mut subject = X509Name::builder().unwrap();
     subject.append_entry_by_text("CN", name).unwrap();
     let subject = subject.build();
@@ -106,7 +111,7 @@ pub fn certificate_of_days(name: &str, first: i64, last: i64) -> (X509, PKey<Pri
     builder.set_serial_number(&serial).unwrap();
     builder.set_subject_name(&subject).unwrap();
     builder.set_issuer_name(&subject).unwrap();
-    builder.set_pubkey(&key).unwrap();
+    builder.set_pubkey(key).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_secs()).unwrap();
     let day = |n: i64| Asn1Time::from_unix(now + n * 86_400).unwrap();
@@ -116,8 +121,8 @@ pub fn certificate_of_days(name: &str, first: i64, last: i64) -> (X509, PKey<Pri
         .dns(name)
         .build(&builder.x509v3_context(None, None));
     builder.append_extension(names.unwrap()).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    (builder.build(), key)
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    builder.build()
 }
 
 /// A client certificate that no D1 knows, and its key, as PEM.

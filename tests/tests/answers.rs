@@ -64,6 +64,9 @@ async fn a_list_that_cannot_have_ended_is_an_error_for_a_page_and_for_the_stream
         json!({"operations": null}),
         json!({"error": "try later"}),
         json!({"cardOperations": [{"operation": "SUSPEND"}]}),
+        json!({"cardOperations": [{"operation": "SUSPEND"}], "remainingOperations": 0}),
+        json!({"Operations": [{"operationId": "1"}], "remainingOperations": 0}),
+        json!({"operations": [], "error": "try later"}),
         json!({}),
         json!([]),
         json!(null),
@@ -209,6 +212,10 @@ async fn changes(bytes: Vec<u8>) -> Vec<Result<Receipt, Error>> {
     results
 }
 
+fn json(body: &str) -> Vec<u8> {
+    answer(200, "application/json", body)
+}
+
 /// An answer without the usual headers.
 fn bare(head: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
@@ -252,6 +259,20 @@ async fn what_does_not_prove_a_change_leaves_its_outcome_unknown() {
             r#"{"operationId":"1","errors":[1]}"#,
         ),
         answer(200, "application/problem+json", r#"{"title":"no"}"#),
+        json(r#"{"Status":"FAILED"}"#),
+        json(r#"{"status":"SUCCESSFUL","STATUS":"FAILED"}"#),
+        json(r#"{"operation":{"status":"PENDING"}}"#),
+        json(r#"{"operations":[{"Status":"FAILED"}]}"#),
+        json(r#"{"isError":true}"#),
+        json(r#"{"success":false}"#),
+        json(r#"{"statusCode":403,"message":"no"}"#),
+        json(r#"{"data":{"error":"no"}}"#),
+        json(r#"{"apiError":{"code":1}}"#),
+        json(r#"{"failureReason":"no"}"#),
+        json(r#"{"body":"<html>blocked</html>"}"#),
+        answer(200, "text/plain", "Error 1020"),
+        answer(200, "text/plain", "Access denied"),
+        answer(200, "text/plain", "error=access_denied"),
         answer(200, "application/json", r#"{"status":"FAILED"}"#),
         answer(
             202,
@@ -299,6 +320,8 @@ async fn what_d1_may_plausibly_answer_to_a_change_is_a_success() {
         answer(200, "application/json", r#"{"operationId":"1","x":1}"#),
         answer(200, "application/json", r#"{"status":"SUCCESSFUL"}"#),
         answer(200, "application/json", r#"{"status":null,"error":null}"#),
+        json(r#"{"isError":false,"success":true,"isDefault":true}"#),
+        json(r#"{"status":"SUCCESSFUL","card":{"status":"SUSPENDED"}}"#),
         answer(200, "application/json", "\u{feff}{}"),
         answer(200, "application/octet-stream", "{}"),
         bare("200 OK", b"{}"),

@@ -5,9 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use d1_facade::{EncryptionKey, SigningKey};
 use d1_tests::{D1_JWK, p256, refused};
-use openssl::ec::{EcGroup, EcKey};
+use openssl::ec::{Asn1Flag, EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
+use openssl::symm::Cipher;
 
 /// What Java's `PrivateKey.getEncoded()` holds: PKCS#8 without the public part. Made for this test.
 const JAVA: &str = "-----BEGIN PRIVATE KEY-----
@@ -30,6 +31,18 @@ fn mangled(pem: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("literal \\n", pem.replace('\n', "\\n").into()),
         ("literal \\r\\n", pem.replace('\n', "\\r\\n").into()),
         ("blanks for line ends", pem.replace('\n', " ").into()),
+        (
+            "literal \\n, escaped twice",
+            pem.replace('\n', "\\\\n").into(),
+        ),
+        (
+            "lines continued by a backslash",
+            pem.replace('\n', "\\\n").into(),
+        ),
+        (
+            "blanks that do not break",
+            pem.replace('\n', "\u{a0}\n").into(),
+        ),
         ("one line", pem.replace('\n', "").into()),
         ("indented", indented.into()),
         (
@@ -87,6 +100,40 @@ fn a_signing_key_is_read_from_every_form_that_programs_write() {
     }
 }
 
+/// P-256 with its parameters in place of its name, as `openssl ecparam -param_enc explicit` writes it.
+fn explicit() -> PKey<Private> {
+    let mut group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    group.set_asn1_flag(Asn1Flag::EXPLICIT_CURVE);
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+#[test]
+fn a_curve_is_what_it_is_whether_by_name_or_by_parameters() {
+    let key = explicit();
+    let sec1 = key.ec_key().unwrap().private_key_to_pem().unwrap();
+    assert!(sec1.len() > 400, "it has the parameters");
+    for bytes in [
+        sec1,
+        key.private_key_to_pem_pkcs8().unwrap(),
+        key.private_key_to_pkcs8().unwrap(),
+    ] {
+        let read = SigningKey::from_pem(&bytes, "my-kid");
+        assert!(read.is_ok(), "{read:?}");
+    }
+    let read = EncryptionKey::from_pem(key.public_key_to_pem().unwrap(), "d1-kid");
+    assert!(read.is_ok(), "{read:?}");
+    let certificate = d1_tests::certificate_for(&key, "client", (-1, 1));
+    let issuer = d1_tests::ISSUER.parse().unwrap();
+    let client = d1_facade::Client::builder(d1_facade::Environment::Staging, issuer)
+        .token_source(d1_tests::FixedToken)
+        .client_identity(
+            certificate.to_pem().unwrap(),
+            key.private_key_to_pem_pkcs8().unwrap(),
+        )
+        .build();
+    assert!(client.is_ok(), "{client:?}");
+}
+
 #[test]
 fn an_encryption_key_is_read_from_a_key_and_from_a_certificate() {
     let (certificate, key) = d1_tests::certificate("d1.example", 1);
@@ -120,7 +167,9 @@ fn the_kid_of_a_jwk_and_the_one_beside_it_agree_or_fill_the_gap() {
         "given",
     );
     for (form, bytes) in mangled(D1_JWK) {
-        if !form.contains("literal") && !form.contains("quotes") && !form.contains("text") {
+        // These are forms of a PEM alone.
+        let pem_alone = ["literal", "quotes", "text", "backslash", "not break"];
+        if !pem_alone.iter().any(|other| form.contains(other)) {
             assert!(EncryptionKey::from_bytes(&bytes, None).is_ok(), "{form}");
         }
     }
@@ -172,6 +221,14 @@ fn what_is_refused_is_refused_for_its_true_reason() {
         (b" \n".to_vec(), "empty"),
         (b"signing.key".to_vec(), "must be a PEM"),
         (vec![0xC3, 0x28], "neither PEM nor DER"),
+        (certificate.to_der().unwrap(), "it has a CERTIFICATE"),
+        (key.public_key_to_der().unwrap(), "it has a PUBLIC KEY"),
+        (
+            key.private_key_to_pkcs8_passphrase(Cipher::aes_256_cbc(), b"x")
+                .unwrap(),
+            "must not be encrypted",
+        ),
+        (vec![0x30, 0x00], "it has DER of another kind"),
     ];
     for (bytes, why) in inputs {
         refused(SigningKey::from_pem(&bytes, "k"), "signing_key", why);

@@ -52,6 +52,17 @@ async fn signing(exchange: &[ResponseTemplate], call: ResponseTemplate) -> (Mock
 }
 
 #[tokio::test]
+async fn an_error_that_contradicts_itself_names_no_cause() {
+    let body = r#"{"errorCode":"A","errorCode":"B"}"#;
+    let response = wiremock::ResponseTemplate::new(403).set_body_raw(body, "application/json");
+    let server = d1_tests::answering(response).await;
+    let error = d1_tests::card_at(&server).suspend().await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Refused);
+    assert!(error.causes().is_empty(), "{error}");
+    assert!(error.to_string().contains("contradicts itself"), "{error}");
+}
+
+#[tokio::test]
 async fn a_page_of_a_gateway_is_not_taken_for_d1s_refusal() {
     for answer in [
         page(403),

@@ -18,8 +18,8 @@ use crate::text::OperationId;
 /// The longest text that is taken for a confirmation.
 const LONGEST_CONFIRMATION: usize = 200;
 
-/// How the names of members begin that report an error.
-const ERROR_NAMES: [&str; 3] = ["error", "fault", "exception"];
+/// What the name of a member has that reports an error, and a text that does.
+const ERROR_WORDS: [&str; 6] = ["error", "fault", "exception", "fail", "denied", "forbidden"];
 
 /// What the body of a successful answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,21 +118,79 @@ fn shape(headers: &HeaderMap, body: &[u8]) -> (Shape, Map<String, Value>) {
 }
 
 fn shape_of_object(fields: &Map<String, Value>, label: Label) -> Shape {
-    let reports_error = |(name, value): (&String, &Value)| {
-        let name = name.to_ascii_lowercase();
-        !value.is_null() && ERROR_NAMES.iter().any(|error| name.starts_with(error))
-    };
-    if label == Label::Problem || fields.iter().any(reports_error) {
+    if label == Label::Problem || reports_error(fields) {
         return Shape::ReportsError;
     }
-    match fields.get("status") {
-        None | Some(Value::Null) => Shape::Object,
-        Some(_) => match status(fields) {
-            Some(OperationStatus::Successful) => Shape::Successful,
-            Some(OperationStatus::Pending) => Shape::Pending,
-            Some(OperationStatus::Failed) => Shape::Failed,
-            Some(OperationStatus::Unknown(_)) | None => Shape::OtherStatus,
-        },
+    if fields.values().any(has_markup) {
+        return Shape::Page;
+    }
+    let stated = fields
+        .iter()
+        .filter(|(name, value)| is_status(name) && !value.is_null());
+    let own = stated.map(|(_, value)| shape_of_status(value));
+    let within = fields.values().filter_map(status_within);
+    // The worst of them counts: what says that the change is done comes first in `Shape`.
+    own.chain(within).max().unwrap_or(Shape::Object)
+}
+
+fn shape_of_status(value: &Value) -> Shape {
+    match value.as_str().map(OperationStatus::from_wire) {
+        Some(OperationStatus::Successful) => Shape::Successful,
+        Some(OperationStatus::Pending) => Shape::Pending,
+        Some(OperationStatus::Failed) => Shape::Failed,
+        Some(OperationStatus::Unknown(_)) | None => Shape::OtherStatus,
+    }
+}
+
+/// What a status deeper in an answer says. It may be that of something else, such as the card, unless it is
+/// one of an operation that is not done.
+fn status_within(value: &Value) -> Option<Shape> {
+    let shape = |(name, value): (&String, &Value)| match shape_of_status(value) {
+        not_done @ (Shape::Pending | Shape::Failed) if is_status(name) => Some(not_done),
+        _ => status_within(value),
+    };
+    match value {
+        Value::Object(fields) => fields.iter().filter_map(shape).max(),
+        Value::Array(items) => items.iter().filter_map(status_within).max(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+fn is_status(name: &str) -> bool {
+    name.eq_ignore_ascii_case("status")
+}
+
+/// Whether an object has, at any depth, a member that reports an error.
+pub(super) fn reports_error(fields: &Map<String, Value>) -> bool {
+    fields.iter().any(|(name, value)| {
+        let denies = matches!(value, Value::Null | Value::Bool(false));
+        let name = name.to_ascii_lowercase();
+        let is_refused = name.starts_with("success") && *value == Value::Bool(false)
+            || name == "statuscode" && value.as_u64().is_some_and(|status| status >= 300);
+        is_refused || !denies && names_error(&name) || holds_error(value)
+    })
+}
+
+fn holds_error(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => reports_error(fields),
+        Value::Array(items) => items.iter().any(holds_error),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn names_error(text: &str) -> bool {
+    let text = text.to_ascii_lowercase().replace("default", "");
+    ERROR_WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Whether a value is a page, or holds one.
+fn has_markup(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim_start().starts_with('<'),
+        Value::Object(fields) => fields.values().any(has_markup),
+        Value::Array(items) => items.iter().any(has_markup),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -151,6 +209,7 @@ fn shape_of_text(body: &[u8], label: Label) -> Shape {
         return Shape::BrokenJson;
     }
     match label {
+        _ if names_error(text) => Shape::ReportsError,
         Label::Plain if text.chars().count() <= LONGEST_CONFIRMATION => Shape::ShortText,
         Label::Plain | Label::Page | Label::Problem | Label::Other => Shape::OtherText,
     }

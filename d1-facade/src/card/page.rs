@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use d1_generated::types;
 use serde_json::{Map, Value, json};
 
-use super::Operation;
+use super::{Operation, answer};
 use crate::call::CallInfo;
 use crate::error::{ResponseFault, server_time};
 use crate::json;
@@ -126,13 +126,16 @@ impl Page {
             None => Remaining::Unreadable,
         };
         check_end(items.as_deref(), remaining)?;
+        let mut unknown_fields = page.extra;
+        unknown_fields.extend(misfits);
+        if items.as_ref().is_none_or(Vec::is_empty) {
+            check_fields(items.is_some(), &unknown_fields)?;
+        }
         let operation = |item| match item {
             Value::Object(fields) => Operation::from_fields(fields),
             other => Operation::from_fields(Map::from_iter([(String::new(), other)])),
         };
         let operations = items.into_iter().flatten().map(operation);
-        let mut unknown_fields = page.extra;
-        unknown_fields.extend(misfits);
         Ok(Self {
             operations: operations
                 .collect::<Option<_>>()
@@ -158,6 +161,19 @@ fn list_name(body: &Map<String, Value>) -> Option<String> {
             && !json::fits::<types::CardOperationPage>(name, &Value::Bool(true))
     };
     body.keys().find(is_list).cloned()
+}
+
+/// Refuses a page without operations where D1 may have put them elsewhere, or says why there are none.
+fn check_fields(has_list: bool, unknown: &Map<String, Value>) -> Result<(), ResponseFault> {
+    let is_list = |value: &Value| value.as_array().is_some_and(|items| !items.is_empty());
+    if answer::reports_error(unknown) {
+        return Err(ResponseFault::new("the page is empty and reports an error"));
+    }
+    if !has_list && unknown.values().any(is_list) {
+        let text = "the page has a list, but not under the name of the list of operations";
+        return Err(ResponseFault::new(text));
+    }
+    Ok(())
 }
 
 /// Refuses a page without operations that does not say for certain that there are none.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Cause, Error, ErrorBuilder, ErrorKind, Fault, Outcome, ResponseFault};
 use crate::api_operation::ApiOperation;
-use crate::json;
+use crate::json::{self, JsonFault};
 use crate::redact::card_number::looks_like_card_number;
 use crate::redact::{mask, mask_fields};
 
@@ -74,20 +74,17 @@ impl RequestFacts {
 
 /// The error of an answer that is not a success.
 pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Answer) -> Error {
-    let Said { body, code, is_d1s } = Said::by(answer);
-    let causes = match is_d1s {
-        true => causes(operation, answer.status, code.as_deref(), facts),
-        false => Vec::new(),
+    let Said { body, code, fault } = Said::by(answer);
+    let causes = match fault {
+        None => causes(operation, answer.status, code.as_deref(), facts),
+        Some(_) => Vec::new(),
     };
     let kind = kind(answer.status, code.as_deref());
 
     let mut builder =
         ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
-    builder.0.fault = match (is_d1s, &code) {
-        (false, _) => Some(Fault::NotD1s),
-        (true, Some(_)) if causes.is_empty() => Some(Fault::UndocumentedCode),
-        (true, _) => None,
-    };
+    let is_undocumented = code.is_some() && causes.is_empty();
+    builder.0.fault = fault.or(is_undocumented.then_some(Fault::UndocumentedCode));
     builder = with_body(builder, body, code);
     builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
     builder.0.documented_retryable = match causes.as_slice() {
@@ -132,22 +129,23 @@ struct Said {
     body: Option<ErrorBody>,
     /// The code that it gives, in whatever form.
     code: Option<String>,
-    /// Whether D1 may have said it: nothing at all, an object that was cut off, or one with a member of
-    /// D1's errors.
-    is_d1s: bool,
+    /// Why it tells nothing of the cause; `None` where D1 may have said it: nothing at all, an object that
+    /// was cut off, or one with a member of D1's errors.
+    fault: Option<Fault>,
 }
 
 impl Said {
     fn by(answer: &Answer) -> Self {
         let bytes = answer.body.as_deref().unwrap_or_default();
         let bytes = json::without_byte_order_mark(bytes).trim_ascii();
-        let read = json::object(bytes).ok().and_then(json::read::<ErrorBody>);
-        let Some((mut body, misfits)) = read else {
-            return Self {
-                body: None,
-                code: None,
-                is_d1s: matches!(bytes.first(), None | Some(b'{')),
-            };
+        let read = json::object(bytes).map(json::read::<ErrorBody>);
+        let is_nobodys = !matches!(bytes.first(), None | Some(b'{'));
+        let (mut body, misfits) = match read {
+            Ok(Some(read)) => read,
+            Err(JsonFault::Contradictory) => return Self::nothing(Some(Fault::Contradictory)),
+            Ok(None) | Err(JsonFault::Malformed | JsonFault::NoObject) => {
+                return Self::nothing(is_nobodys.then_some(Fault::NotD1s));
+            }
         };
         let is_d1s = body.error.is_some() || body.error_code.is_some() || !misfits.is_empty();
         let code = body.error_code.clone().filter(|code| !code.is_empty());
@@ -156,7 +154,15 @@ impl Said {
         Self {
             body: Some(body),
             code,
-            is_d1s,
+            fault: (!is_d1s).then_some(Fault::NotD1s),
+        }
+    }
+
+    fn nothing(fault: Option<Fault>) -> Self {
+        Self {
+            body: None,
+            code: None,
+            fault,
         }
     }
 }

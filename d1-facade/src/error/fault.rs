@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     /// The answer is a page, or JSON without any member of D1's errors.
     NotD1s,
     UndocumentedCode,
+    /// The answer has a member twice, with different values.
+    Contradictory,
     /// The answer of the token endpoint has no token.
     NoToken,
     RedirectFollowed,
@@ -24,6 +26,7 @@ impl Fault {
             Self::NotD1s => {
                 "Ask who operates the gateway or firewall in front of D1 what this answer means."
             }
+            Self::Contradictory => "Give Thales the correlation id.",
             Self::UndocumentedCode => {
                 "Read D1's own words, and give Thales the code and the correlation id."
             }
@@ -39,6 +42,7 @@ impl fmt::Display for Fault {
             Self::Connection(fault) => return fault.fmt(f),
             Self::NotD1s => "the answer is not D1's",
             Self::UndocumentedCode => "the code of the answer is not documented",
+            Self::Contradictory => "the answer contradicts itself",
             Self::NoToken => "the answer has no access token that can be read",
             Self::RedirectFollowed => {
                 "http_client followed a redirect: give it a redirect policy of none"
