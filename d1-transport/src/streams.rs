@@ -4,47 +4,86 @@
 //! stream goes to the request that is about to time out. Here a request waits for a stream before it is handed to
 //! HTTP/2, so that one that gets none in time was not sent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// The slots for requests. Before the server's limit is known there is one, so that requests that come at once do
 /// not open a connection each.
 pub(crate) struct StreamSlots(Mutex<Current>);
 
 struct Current {
-    slots: Arc<Semaphore>,
-    /// The HTTP/2 connection whose limit holds.
-    connection: Option<u64>,
+    free: Arc<Semaphore>,
+    limit: usize,
+    in_use: usize,
+    /// Counts the sets of slots. A request gives its slot back to the set that it got it from.
+    set: u64,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The first request opens a connection.
+    Opening,
+    /// An HTTP/1.1 connection has been opened.
+    Http1,
+    /// The limit is that of this HTTP/2 connection.
+    Http2(u64),
 }
 
 /// The right to have a request on its way.
-pub(crate) struct Slot {
-    _permit: OwnedSemaphorePermit,
+pub(crate) struct Slot<'a> {
+    slots: &'a StreamSlots,
+    set: u64,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut current = self.slots.lock();
+        if current.set == self.set {
+            current.in_use -= 1;
+            if current.in_use < current.limit {
+                current.free.add_permits(1);
+            }
+        }
+    }
 }
 
 impl StreamSlots {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Current {
-            slots: Arc::new(Semaphore::new(1)),
-            connection: None,
+            free: Arc::new(Semaphore::new(1)),
+            limit: 1,
+            in_use: 0,
+            set: 0,
+            stage: Stage::Opening,
         }))
     }
 
     /// Waits for a slot.
-    pub(crate) async fn acquire(&self) -> Slot {
+    pub(crate) async fn acquire(&self) -> Slot<'_> {
         loop {
-            let slots = self.current();
-            // Closed slots were replaced by others while this request waited.
-            if let Ok(permit) = slots.acquire_owned().await {
-                return Slot { _permit: permit };
+            let free = self.lock().free.clone();
+            // Slots that are closed, or no longer the current ones, were replaced while this request waited.
+            let Ok(permit) = free.acquire().await else {
+                continue;
+            };
+            let mut current = self.lock();
+            if Arc::ptr_eq(&current.free, &free) {
+                permit.forget();
+                current.in_use += 1;
+                let set = current.set;
+                return Slot { slots: self, set };
             }
         }
     }
 
     /// A connection speaks HTTP/1.1: each request has one of its own.
     pub(crate) fn open_http1(&self) {
-        self.replace(Semaphore::MAX_PERMITS, None, |_| true);
+        let mut current = self.lock();
+        if current.stage != Stage::Http1 {
+            current.open(Stage::Http1, Semaphore::MAX_PERMITS);
+        }
     }
 
     /// An HTTP/2 connection's server allows `limit` streams at a time.
@@ -53,33 +92,33 @@ impl StreamSlots {
         // A server that allows none for now is asked with one, which then waits.
         let limit = limit.unwrap_or(Semaphore::MAX_PERMITS);
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
-        self.replace(limit, Some(connection), |_| true);
+        self.lock().open(Stage::Http2(connection), limit);
     }
 
     /// An HTTP/2 connection has ended: the next one is opened once.
     pub(crate) fn close(&self, connection: u64) {
-        self.replace(1, None, |current| current == Some(connection));
-    }
-
-    fn current(&self) -> Arc<Semaphore> {
-        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        current.slots.clone()
-    }
-
-    fn replace(
-        &self,
-        permits: usize,
-        connection: Option<u64>,
-        applies: impl FnOnce(Option<u64>) -> bool,
-    ) {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if applies(current.connection) {
-            current.slots.close();
-            *current = Current {
-                slots: Arc::new(Semaphore::new(permits)),
-                connection,
-            };
+        let mut current = self.lock();
+        if current.stage == Stage::Http2(connection) {
+            current.open(Stage::Opening, 1);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn open(&mut self, stage: Stage, limit: usize) {
+        // The request that opens a connection is also the first on it. Others are on their way over another one.
+        if self.stage != Stage::Opening {
+            self.set += 1;
+            self.in_use = 0;
+        }
+        self.free.close();
+        self.free = Arc::new(Semaphore::new(limit.saturating_sub(self.in_use)));
+        self.limit = limit;
+        self.stage = stage;
     }
 }
 
@@ -91,7 +130,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    fn free(slots: &StreamSlots) -> Option<Slot> {
+    fn free(slots: &StreamSlots) -> Option<Slot<'_>> {
         let mut acquiring = pin!(slots.acquire());
         match acquiring
             .as_mut()
@@ -108,10 +147,15 @@ mod tests {
         let first = free(&slots).unwrap();
         assert!(free(&slots).is_none());
         slots.open_http2(1, Some(2));
-        let second = (free(&slots).unwrap(), free(&slots).unwrap());
-        assert!(free(&slots).is_none());
+        let second = free(&slots).unwrap();
+        assert!(
+            free(&slots).is_none(),
+            "the first is on the same connection"
+        );
         drop((first, second));
-        assert!(free(&slots).is_some());
+        let both = (free(&slots).unwrap(), free(&slots).unwrap());
+        assert!(free(&slots).is_none());
+        drop(both);
         slots.open_http1();
         let many: Vec<_> = (0..1000).map(|_| free(&slots).unwrap()).collect();
         assert_eq!(many.len(), 1000);
@@ -133,11 +177,13 @@ mod tests {
     #[test]
     fn a_request_that_waits_gets_a_slot_of_the_new_limit() {
         let slots = StreamSlots::new();
-        let _held = free(&slots).unwrap();
+        let held = free(&slots).unwrap();
         let mut waiting = pin!(slots.acquire());
         let mut context = Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(&mut context).is_pending());
         slots.open_http2(1, Some(1));
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        drop(held);
         assert!(waiting.as_mut().poll(&mut context).is_ready());
     }
 }
