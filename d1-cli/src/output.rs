@@ -10,7 +10,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::arguments::Global;
-use crate::config::{Config, Target};
+use crate::config::Target;
 use crate::report::Fields;
 use crate::text::printable;
 
@@ -55,10 +55,10 @@ impl Output {
         }
     }
 
-    /// Lets every result say where calls go with these settings.
-    pub(crate) fn at(mut self, config: &Config) -> Self {
+    /// Lets every result say where calls go.
+    pub(crate) fn at(mut self, target: Target) -> Self {
         // There is one for the life of the program.
-        self.target = Some(Box::leak(Box::new(config.target())));
+        self.target = Some(Box::leak(Box::new(target)));
         self
     }
 

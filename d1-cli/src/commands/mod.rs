@@ -58,7 +58,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let load = || {
         let config = Config::load(&global.settings)?;
-        let output = output.at(&config);
+        let output = output.at(config.target());
         Ok::<_, Failure>((config, output))
     };
     match command {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Config, Name, Setting};
+use super::{Config, Name, Setting, is_production, is_production_host};
 use crate::text::{masked, printable};
 
 /// The profile, the host and the issuer of a call, fit to be printed.
@@ -24,6 +24,17 @@ impl Target {
             host: text(Name::BaseUrl).map(|url| url.trim_end_matches('/').to_owned()),
             issuer: text(Name::IssuerId),
             production: config.is_production(),
+        }
+    }
+
+    /// Returns where the calls of a journal went.
+    pub(crate) fn recorded(profile: &str, base_url: &str, issuer: &str) -> Self {
+        let shown = |text: &str| printable(&masked(text));
+        Self {
+            profile: shown(profile),
+            host: Some(shown(&without_password(base_url))),
+            issuer: Some(shown(issuer)),
+            production: is_production(profile) || is_production_host(base_url),
         }
     }
 

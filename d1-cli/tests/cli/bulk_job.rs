@@ -79,6 +79,10 @@ fn a_journal_says_it_all_again_without_network_and_keys() {
     );
     assert_eq!(counts["notBegun"], 2);
     assert_eq!(run.json()["notDone"][0]["key"], "row 6");
+    // As a result of the run itself says it.
+    let place = json!({"profile": "staging", "host": world.sandbox.base_url(),
+        "issuerId": "ISSUER_A-1", "production": false});
+    assert_eq!(run.json()["target"], place);
     assert_eq!(run.json()["notDone"][0]["httpStatus"], 404);
     let run = report(&[]).expect(4);
     assert!(run.out.contains("line 6  Bulk6  refused  "), "{}", run.out);
@@ -90,6 +94,7 @@ fn a_journal_says_it_all_again_without_network_and_keys() {
     let run = report(&["-o", "ndjson"]).expect(3);
     let lines = run.ndjson();
     assert_eq!(lines.len(), 9);
+    assert_eq!((&lines[0]["target"], &lines[8]["target"]), (&place, &place));
     assert_eq!(lines[8]["summary"]["done"], 5);
     // The words of a run, once more.
     let again = ["bulk", "in.ndjson", "--resume", "j.ndjson", "-o", "json"];

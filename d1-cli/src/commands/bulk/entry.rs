@@ -32,6 +32,7 @@ pub(super) enum Entry {
     Run {
         /// What the input is called.
         input: String,
+        profile: Option<String>,
         /// Of all that its lines say and is no card data.
         digest: String,
         lines: u64,

@@ -167,6 +167,7 @@ impl RunFlags {
     async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         let client = connect::client(config)?;
         let place = Place {
+            profile: config.profile.text.clone(),
             host: connect::base_url(config)?.trim_end_matches('/').to_owned(),
             issuer: connect::issuer(config)?.to_string(),
         };
@@ -181,7 +182,7 @@ impl RunFlags {
         } = Prepared::new(&self, &place, output.format == Format::Json)?;
         let about = About {
             journal: journal_path.as_deref().map(input::name),
-            reported_place: None,
+            is_report: false,
             lines: survey.lines,
             bad_lines: survey.bad_lines,
         };

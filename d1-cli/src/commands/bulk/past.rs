@@ -61,6 +61,7 @@ pub(super) struct Past {
 /// What a journal says of an input.
 #[derive(Debug, Default)]
 pub(super) struct InputFacts {
+    pub(super) profile: Option<String>,
     digest: String,
     pub(super) lines: u64,
     pub(super) bad_lines: u64,
@@ -80,12 +81,14 @@ impl Past {
         match entry {
             Entry::Header { .. } => return Err(format!("line {number} is a second beginning")),
             Entry::Run {
+                profile,
                 digest,
                 lines,
                 bad_lines,
                 ..
             } => {
                 self.input = InputFacts {
+                    profile,
                     digest,
                     lines,
                     bad_lines,

@@ -31,6 +31,7 @@ pub(super) struct Prepared {
 /// Where the requests of a run go.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
+    pub(super) profile: String,
     pub(super) host: String,
     pub(super) issuer: String,
 }
@@ -57,6 +58,7 @@ impl Prepared {
         }
         let run = Entry::Run {
             input: name.clone(),
+            profile: Some(place.profile.clone()),
             digest: survey.digest.clone(),
             lines: survey.lines,
             bad_lines: survey.bad_lines,

@@ -8,6 +8,7 @@ use super::input::name;
 use super::progress::Progress;
 use super::resume;
 use super::tally::{About, Tally};
+use crate::config::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -33,13 +34,15 @@ fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let name = name(path);
     let (past, journal) =
         resume::read_only(path).map_err(|rule| Failure::input(name.clone(), rule))?;
+    let profile = past.input.profile.as_deref().unwrap_or_default();
+    let output = output.at(Target::recorded(profile, &past.base_url, &past.issuer));
     let about = About {
         journal: Some(name),
-        reported_place: Some((past.base_url.clone(), past.issuer.clone())),
+        is_report: true,
         lines: past.input.lines,
         bad_lines: past.input.bad_lines,
     };
-    let mut tally = Tally::new(*output, Progress::new(about.lines, true), about, &past);
+    let mut tally = Tally::new(output, Progress::new(about.lines, true), about, &past);
     resume::each_line(journal, &past, |ended| tally.print(&ended))?;
     Ok(tally.finish(false))
 }

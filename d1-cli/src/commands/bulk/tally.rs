@@ -35,8 +35,8 @@ pub(super) struct Tally {
 pub(super) struct About {
     /// What the journal is called.
     pub(super) journal: Option<String>,
-    /// Of a report: host and issuer by the journal. Of a run every result says them.
-    pub(super) reported_place: Option<(String, String)>,
+    /// Whether it is what a journal says, rather than a run.
+    pub(super) is_report: bool,
     /// Of the input: its lines, and those of them that are bad.
     pub(super) lines: u64,
     pub(super) bad_lines: u64,
@@ -44,9 +44,10 @@ pub(super) struct About {
 
 impl About {
     fn command(&self) -> &'static str {
-        match self.reported_place {
-            Some(_) => "bulk report",
-            None => "bulk",
+        if self.is_report {
+            "bulk report"
+        } else {
+            "bulk"
         }
     }
 }
@@ -194,10 +195,7 @@ impl Tally {
     fn summary(&self, stopped: bool, seconds: f64) -> Value {
         let about = &self.about;
         let not_begun = about.lines.saturating_sub(self.job.all());
-        let of_a_run = |value: Value| match about.reported_place {
-            Some(_) => Value::Null,
-            None => value,
-        };
+        let of_a_run = |value: Value| (!about.is_report).then_some(value);
         let mut summary = fields(json!({ "journal": about.journal, "lines": about.lines }));
         summary.extend(fields(self.job.named()));
         summary.extend(fields(json!({
@@ -208,9 +206,6 @@ impl Tally {
             "endedEarly": stopped || not_begun > 0,
             "seconds": of_a_run(seconds.into()),
         })));
-        if let Some((host, issuer)) = &about.reported_place {
-            summary.extend(fields(json!({ "host": host, "issuerId": issuer })));
-        }
         summary.into()
     }
 

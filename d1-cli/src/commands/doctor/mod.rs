@@ -46,7 +46,7 @@ impl Doctor {
         let mut output = *output;
         match Config::load(flags) {
             Ok(config) => {
-                output = output.at(&config);
+                output = output.at(config.target());
                 // Whatever stops it has been reported as the finding of a stage.
                 let _ = self.examine(&config, &mut report).await;
             }
