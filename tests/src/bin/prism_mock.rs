@@ -62,13 +62,17 @@ fn statuses(document: &Value, operation_id: &str) -> Vec<u16> {
 }
 
 /// What is wrong with how an answer was read. An example must be read in full; of what chance made, no
-/// field need be there.
+/// field need be there. A success that does not prove a change (the example's is pending), or a list that
+/// chance ended too early, is an invalid response.
 fn judge(status: u16, is_example: bool, result: &Result<bool, Error>) -> Result<(), String> {
     let is_right = match result {
         Ok(has_id) => status == 200 && (*has_id || !is_example),
+        Err(error) if error.kind() == ErrorKind::InvalidResponse => {
+            let may_prove_nothing = error.operation().changes_card() || !is_example;
+            status == 200 && error.status() == Some(status) && may_prove_nothing
+        }
         Err(error) => {
             error.status() == Some(status)
-                && error.kind() != ErrorKind::InvalidResponse
                 && error.outcome() != Outcome::NotSent
                 && (error.troubleshooting_text().is_some() || !is_example)
         }

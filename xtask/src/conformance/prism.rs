@@ -8,12 +8,14 @@ use super::tools::{Tools, cargo, io, said};
 use crate::error::Error;
 
 /// Tests that are about what the document does not say, or that break it on purpose.
-const NOT_THROUGH_PRISM: [&str; 4] = [
+const NOT_THROUGH_PRISM: [&str; 5] = [
     // They send what the document forbids.
     "error_400_of_each_operation",
     // The other readings of open questions: answers without the body that the document has.
     "what_is_not_documented_about_success_makes_no_difference",
     "error_404_without_a_code_or_a_body",
+    // Prism puts a body of its own in place of an empty one, which is then not D1's.
+    "error_500_of_each_operation",
     // It is about TLS, which Prism does not speak.
     "without_a_client_certificate_of_d1s_nothing_gets_through",
 ];
