@@ -53,7 +53,7 @@ step() {
   fi
 }
 
-# where: runs everything once over, so many times.
+# where: runs all tests, each the given number of times.
 all() {
   local where=$1 round
   step "$where, fast, $rounds rounds" cargo nextest run --workspace --locked --profile fast --stress-count "$rounds"

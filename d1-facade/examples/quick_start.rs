@@ -5,7 +5,7 @@
 //! cargo run --example quick_start
 //! ```
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

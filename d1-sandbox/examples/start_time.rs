@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p d1-sandbox --example start_time`
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

@@ -1,7 +1,7 @@
 //! A request body whose bytes can be withdrawn until the HTTP stack reads them.
 //!
 //! HTTP stacks hide whether they have written a request. This body knows: its first byte is handed out on
-//! request, once. Whoever withdraws it before that knows for certain that no byte of it leaves.
+//! request, once. If it is withdrawn before that, it is certain that no byte of it leaves.
 
 use std::fmt;
 use std::pin::Pin;

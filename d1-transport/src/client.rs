@@ -126,7 +126,7 @@ impl HttpClient {
 
     /// Sends a request once and reads its response.
     ///
-    /// `claim` is the claim to the body: a caller that keeps a clone can tell what became of the request when the
+    /// `claim` is the claim to the body: a caller that keeps a clone can tell the state of the request when the
     /// future of this call is dropped.
     ///
     /// # Errors

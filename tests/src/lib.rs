@@ -1,7 +1,7 @@
 //! What the workspace tests share: a client before a recording server, and one before the sandbox.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Only tests call it.
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => {{

@@ -51,7 +51,7 @@ impl Prism {
 
     fn start(program: &Path, arguments: &[&str]) -> Self {
         let port = free_port();
-        // The shell would say so where nobody hears it.
+        // The shell's message would not be seen.
         xtask::programs::found("prism", std::fs::metadata(program));
         // A process that is killed takes nobody with it, but its end of a pipe closes.
         let script = r#""$@" </dev/null & prism=$!; cat >/dev/null; kill "$prism""#;

@@ -22,7 +22,7 @@ fn builder(url: String, root: &[u8]) -> ClientBuilder {
         .retry(d1_facade::retry::NoRetry)
 }
 
-/// The error of a change that reaches nobody, and its advice.
+/// The error of a change that reaches no server, and its advice.
 async fn line(builder: ClientBuilder) -> String {
     let card = builder.build().unwrap().card(CARD.parse().unwrap());
     let error = card.suspend().await.unwrap_err();
@@ -39,7 +39,7 @@ fn assert_names(line: &str, words: &str) {
     assert!(line.contains(words), "not \"{words}\": {line}");
 }
 
-/// A port at which nobody listens, as long as the socket lives.
+/// A port without a listener, as long as the socket lives.
 fn closed_port() -> (TcpSocket, u16) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -187,9 +187,8 @@ fn the_error_table_has_every_documented_row() {
 }
 
 /// What the compiler says once the spec has a seventh operation of a card: each place that must decide about
-/// it, and none that goes on with it as if it were another one.
+/// it, and none that treats it as another one.
 #[test]
-#[ignore = "compiles a copy of the workspace; .ci/run runs it"]
 fn a_change_that_the_spec_gains_is_missed_in_each_place() {
     let root = xtask::spec::workspace_root();
     let copy = root.join("target/seventh-change");

@@ -70,7 +70,7 @@ async fn a_change_that_was_made_is_found() {
         Reconciliation::Done(Some(_))
     ));
 
-    // The very same once more: nobody can tell which is which.
+    // The same once more: the two cannot be told apart.
     let reason = "lost answer 1".parse().unwrap();
     card.suspend()
         .reason_code(ReasonCode::Fraud)
@@ -416,7 +416,7 @@ async fn an_operation_that_agrees_in_all_but_its_time_is_never_evidence_of_absen
         let found = reconcile.clone().await.unwrap();
         let why = Reconciliation::Inconclusive(Inconclusive::Ambiguous);
         assert_eq!(format!("{found:?}"), format!("{why:?}"), "{when}");
-        // Whoever knows that the reason is the change's alone knows that this is it.
+        // A reason that is unique to the change shows that this is it.
         let found = reconcile.unique_reason().await.unwrap();
         assert!(
             matches!(found, Reconciliation::Done(Some(_))),

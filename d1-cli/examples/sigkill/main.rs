@@ -7,7 +7,7 @@
 //!
 //! `sigkill D1 [LINES] [KILLS] [SEED]`, where D1 is the binary; `d1-cli/prove.sh` builds and runs it.
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

@@ -208,7 +208,7 @@ fn an_input_whose_run_has_not_ended_is_not_begun_anew_by_accident() {
     world
         .d1(&["bulk", "in.ndjson", "--resume", "in.ndjson.journal"])
         .expect(3);
-    // It has an end now: whoever wants it once more gets it.
+    // It has an end now and can be asked for again.
     world.d1(&["bulk", "in.ndjson"]).expect(3);
 }
 

@@ -17,7 +17,7 @@ fn full() -> Stdio {
         .into()
 }
 
-/// A pipe that nobody reads.
+/// A pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(BufReader::new(reader));

@@ -130,7 +130,7 @@ pub(crate) fn bare(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A file with a certificate authority that nobody uses.
+/// A file with a certificate authority that is not used.
 fn authorities() -> &'static Path {
     static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

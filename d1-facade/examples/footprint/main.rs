@@ -7,7 +7,7 @@
 //! The clients run in processes of their own, so that neither the sandbox's memory nor its side of a
 //! connection is counted. The memory is the resident set as Linux tells it.
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

@@ -187,7 +187,7 @@ pub(crate) fn access_token(
         .map_err(|e| unreadable().source(e).build())
 }
 
-/// Returns the lifetime of a token that was stated as so many seconds.
+/// Returns the lifetime of a token that was stated in seconds.
 fn lifetime(expires_in: Option<f64>) -> Duration {
     // The cast rounds down, and makes zero of what is negative or no number.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

@@ -194,7 +194,21 @@ impl Reconcile {
                         search.cannot_read();
                         return Ok(());
                     }
-                    _ => return Err(error),
+                    ErrorKind::InvalidInput
+                    | ErrorKind::Crypto
+                    | ErrorKind::Connect
+                    | ErrorKind::Timeout
+                    | ErrorKind::Transport
+                    | ErrorKind::TokenUnavailable
+                    | ErrorKind::TokenRejected
+                    | ErrorKind::InvalidRequest
+                    | ErrorKind::Forbidden
+                    | ErrorKind::UnknownOperation
+                    | ErrorKind::RateLimited
+                    | ErrorKind::ServerError
+                    | ErrorKind::UnexpectedStatus
+                    | ErrorKind::ResponseTooLarge
+                    | ErrorKind::Cancelled => return Err(error),
                 },
             }
         }

@@ -50,7 +50,7 @@ pub struct PendingChange {
     pub(crate) sent_at: SystemTime,
     /// Nothing was sent after.
     pub(crate) ended_at: SystemTime,
-    /// The same by the clock of this process, which nobody sets.
+    /// The same by the monotonic clock of this process.
     pub(crate) ended: Option<Instant>,
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Kind {
     /// Another word, which may stand for it: `REPLACE` for a renewal, or a type that is not known.
     MayStandForIt,
     /// A registration, where the change is a deletion: the id belongs to another card since then, whose list
-    /// does not show what became of the first.
+    /// does not show the outcome of the first.
     NewCard,
     Unstated,
     Other,

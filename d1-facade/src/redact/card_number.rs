@@ -53,7 +53,7 @@ pub(super) fn find_long_numbers(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The runs of a text: groups of digits with at most so many characters between them, none of which is a
+/// The runs of a text: groups of digits with at most that many characters between them, none of which is a
 /// letter.
 fn runs(text: &str, widest_gap: usize) -> impl Iterator<Item = Vec<Range<usize>>> + '_ {
     let mut rest = 0;

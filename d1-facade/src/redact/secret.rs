@@ -231,7 +231,7 @@ fn widened(text: &[u8], piece: Range<usize>, form: &[u8]) -> Option<Range<usize>
     Some(piece.start - before.take_while(same).count()..piece.end + after.take_while(same).count())
 }
 
-/// The last [`PIECE`] letters and digits of what has `before` as its value and goes on with `then`, as one
+/// The last [`PIECE`] letters and digits of what has `before` as its value and continues with `then`, as one
 /// number.
 fn value(before: u64, then: &[u8]) -> u64 {
     // Of base 36; of twelve digits the highest value is less than 2^63.

@@ -1,4 +1,4 @@
-//! Masks what looks like a secret, whoever's it is.
+//! Masks what looks like a secret, whether or not it is the client's.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -21,7 +21,7 @@ pub(crate) fn change(d1: &Client, request: &Request) -> Result<Change, InvalidIn
     Ok(card.suspend().reason(request.reason.parse()?))
 }
 
-/// Finds out what became of the calls of a request.
+/// Finds the outcome of the calls of a request.
 pub(crate) async fn look_up(d1: &Client, request: &Request) -> Result<Reconciliation, LookupError> {
     let recorded = request.first_sent_at.unwrap_or(SystemTime::UNIX_EPOCH);
     let pending = change(d1, request)?.pending().recorded_at(recorded);

@@ -14,7 +14,7 @@
 //! | How do jobs get in? | [`enqueue`] |
 //! | Does it hold when workers are killed? | [`prove`], [`fleet`], [`sandbox`], [`audit`] |
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

@@ -1,7 +1,7 @@
 //! What the benchmarks share: a server that does no more than answer, and the callers that are compared.
 #![allow(clippy::unwrap_used)] // A benchmark that cannot go on has nothing to say.
 
-/// Prints a line. One that nobody reads any more (`| head -1`) is dropped.
+/// Prints a line. A closed pipe (`| head -1`) drops it.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => {{

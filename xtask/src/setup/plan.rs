@@ -130,7 +130,7 @@ pub(crate) enum Plan {
     GiveUp(String),
 }
 
-/// Decides what is to be done. `may_install` says whether nobody has refused that yet.
+/// Decides what is to be done. `may_install` is false once that was refused.
 pub(crate) fn plan(machine: &Machine, may_install: bool) -> Plan {
     let missing = &machine.missing;
     if missing.is_empty() {

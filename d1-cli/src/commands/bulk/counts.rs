@@ -62,7 +62,7 @@ impl Counts {
         })
     }
 
-    /// The exit code of a job of so many lines.
+    /// The exit code of a job with these numbers of lines.
     pub(super) fn exit(&self, lines: u64) -> Exit {
         match *self {
             Self { unknown: 1.., .. } => Exit::Unknown,

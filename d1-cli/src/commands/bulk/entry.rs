@@ -210,7 +210,7 @@ impl Ended {
         }
     }
 
-    /// What is known of a line that was begun, and whose end nobody wrote down.
+    /// What is known of a line that was begun, and whose end was not written down.
     pub(super) fn in_doubt(
         line: u64,
         key: Option<String>,

@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use super::entry::Ending;
 use super::line::Ids;
 
-/// How many lines may wait for others of their card. While so many do, no further lines are read.
+/// How many lines may wait for others of their card. While that many do, no further lines are read.
 const MOST_WAITING: usize = 4096;
 
 /// The line that holds back the rest of its card.

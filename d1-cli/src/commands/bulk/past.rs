@@ -13,7 +13,7 @@ use super::line::Facts;
 pub(super) struct Known {
     /// Of the line, and when its request was about to leave, if it was.
     begun: Option<(u128, OffsetDateTime)>,
-    /// What became of it; `None` where nobody wrote that down.
+    /// The outcome; `None` where it was not written down.
     ended: Option<State>,
     /// Which entry of the journal is the last about this line.
     entry: u64,

@@ -73,7 +73,7 @@ pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
     read_only(path).is_ok_and(|(past, _)| past.is_of(digest) && !past.has_ended())
 }
 
-/// Gives out what became of each line, as the last entry about it says.
+/// Returns the outcome of each line by its last entry.
 pub(super) fn each_line(
     journal: impl BufRead,
     past: &Past,

@@ -298,7 +298,7 @@ impl Shared<'_> {
         async move {
             // What was appended before the last is on the disk with it.
             if let Err(error) = written.await {
-                // It is told all the same: nobody else will.
+                // It is reported here, since nothing else reports it.
                 self.fail(Failure::Journal(error));
             }
             all.iter().for_each(|ended| self.tell(ended));

@@ -74,7 +74,7 @@ impl Survey {
             survey.lines += 1;
             let facts = match permitted(item, may) {
                 Ok(line) => line.facts,
-                // It would be left out, and what became of it forgotten.
+                // It would be left out, and its outcome lost.
                 Err(bad) if past.begun_at(bad.number).is_some() => {
                     let rule =
                         format!("{bad}; the journal has this line: give the same file and flags");
