@@ -248,5 +248,5 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 #[cfg(test)]
-#[path = "cache_tests.rs"]
+#[path = "cache_tests/mod.rs"]
 mod tests;

@@ -14,6 +14,8 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+mod listed;
+
 async fn sent(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
@@ -197,102 +199,6 @@ async fn verdict(page: serde_json::Value) -> Reconciliation {
 }
 
 #[tokio::test]
-async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
-    let suspend = |time: &str, status: &str| {
-        json!({"operationId": time, "operation": "SUSPEND", "status": status, "startTime": time,
-            "requestorType": "ISSUER", "requestorId": "ISSUER_A-1", "reasonCode": "ISSUER_DECISION"})
-    };
-    let page = |operations: Vec<serde_json::Value>| json!({"operations": operations, "remainingOperations": 0});
-    let now = "2026-01-01T12:00:00Z";
-    let done = verdict(page(vec![suspend(now, "SUCCESSFUL")])).await;
-    assert!(matches!(done, Reconciliation::Done(Some(_))), "{done:?}");
-    // One that agrees in all but its time may be it: clocks differ, and times may be cut.
-    for time in [
-        "2026-01-01T11:59:54Z",
-        "2026-01-01T11:59:00Z",
-        "2026-01-01T00:00:00Z",
-        "2025-12-01T12:00:00Z",
-        "2026-01-01T12:02:00Z",
-        "2026-03-01T12:00:00Z",
-    ] {
-        let open = verdict(page(vec![suspend(time, "SUCCESSFUL")])).await;
-        let why = Reconciliation::Inconclusive(Inconclusive::Ambiguous);
-        assert_eq!(format!("{open:?}"), format!("{why:?}"), "{time}");
-        // Whichever it is, this one was not carried out.
-        let failed = verdict(page(vec![suspend(time, "FAILED")])).await;
-        assert!(
-            matches!(failed, Reconciliation::NotDone(None)),
-            "{failed:?}"
-        );
-        // One that has another requestor, and is more than a day away, is another one.
-        let mut other = suspend(time, "SUCCESSFUL");
-        other["requestorType"] = json!("USER");
-        let found = verdict(page(vec![other])).await;
-        let is_far = !time.starts_with("2026-01-01");
-        assert_eq!(
-            matches!(found, Reconciliation::NotDone(None)),
-            is_far,
-            "{time}: {found:?}"
-        );
-    }
-    let failed = verdict(page(vec![suspend(now, "FAILED")])).await;
-    assert!(matches!(failed, Reconciliation::NotDone(_)), "{failed:?}");
-    for status in ["PENDING", "SOMETHING_NEW"] {
-        let pending = verdict(page(vec![suspend(now, status)])).await;
-        assert!(
-            matches!(
-                pending,
-                Reconciliation::Inconclusive(Inconclusive::StillPending)
-            ),
-            "{pending:?}"
-        );
-    }
-    let mut resume = suspend(now, "SUCCESSFUL");
-    resume["operation"] = json!("RESUME");
-    let other = verdict(page(vec![resume])).await;
-    assert!(matches!(other, Reconciliation::NotDone(_)), "{other:?}");
-    // None of these is documented well enough to say that it is another one.
-    for (key, value) in [
-        ("operation", "SOMETHING_NEW"),
-        ("requestorType", "USER"),
-        ("requestorId", "other"),
-        ("reason", "a reason"),
-        ("reasonCode", "FRAUD"),
-        ("startTime", "2026-01-01T12:02:00Z"),
-        ("startTime", "2026-01-01T11:59:58Z"),
-    ] {
-        let mut other = suspend(now, "SUCCESSFUL");
-        other[key] = json!(value);
-        let doubt = verdict(page(vec![other.clone()])).await;
-        assert!(
-            matches!(doubt, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
-            "{key}: {doubt:?}"
-        );
-        let both = verdict(page(vec![other.clone(), suspend(now, "SUCCESSFUL")])).await;
-        assert!(matches!(both, Reconciliation::Done(_)), "{key}: {both:?}");
-        let both = verdict(page(vec![other, suspend(now, "FAILED")])).await;
-        assert!(
-            matches!(both, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
-            "{key}: {both:?}"
-        );
-    }
-    for key in ["operation", "startTime"] {
-        let mut unreadable = suspend(now, "SUCCESSFUL");
-        unreadable.as_object_mut().unwrap().remove(key);
-        let doubt = verdict(page(vec![unreadable])).await;
-        assert!(
-            matches!(doubt, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
-            "{key}: {doubt:?}"
-        );
-    }
-    let endless = verdict(json!({"operations": [suspend("2026-01-01T12:00:00Z", "X"), {}]})).await;
-    assert!(
-        matches!(endless, Reconciliation::Inconclusive(_)),
-        "{endless:?}"
-    );
-}
-
-#[tokio::test]
 async fn a_change_by_an_aggregator_is_found_under_its_id() {
     let page = json!({"operations": [{"operationId": "1", "operation": "SUSPEND",
         "status": "SUCCESSFUL", "startTime": "2026-01-01T12:00:00Z", "requestorType": "ISSUER",
@@ -384,106 +290,6 @@ async fn a_failure_is_no_answer_before_d1_has_had_its_time() {
     assert_eq!(sent(&elsewhere).await, 0);
 }
 
-/// A suspension with a unique reason whose connection broke, and an operation that agrees with it.
-fn listed(start_time: &str) -> serde_json::Value {
-    json!({"operations": [{"operationId": "1", "operation": "SUSPEND", "status": "SUCCESSFUL",
-        "startTime": start_time, "requestorType": "ISSUER", "requestorId": "ISSUER_A-1",
-        "reason": "order 4711", "reasonCode": "ISSUER_DECISION"}], "remainingOperations": 0})
-}
-
-#[tokio::test]
-async fn an_operation_that_agrees_in_all_but_its_time_is_never_evidence_of_absence() {
-    for (start_time, when) in [
-        ("2026-01-01T11:59:54Z", "six seconds before, by D1's Date"),
-        ("2026-01-01T11:59:54.999Z", "cut or late by a second"),
-        ("2026-01-01T11:59:00Z", "cut to the minute"),
-        (
-            "2026-01-01T13:59:54+01:00",
-            "by another clock, an hour ahead",
-        ),
-        ("2026-01-01T11:59:54+02:00", "in another time zone"),
-        ("2025-06-01T00:00:00Z", "long ago"),
-        ("2026-02-01T00:00:00Z", "by a clock that is a month ahead"),
-        ("yesterday", "that cannot be read"),
-    ] {
-        let server = failing_and_listing(listed(start_time)).await;
-        let client = builder_for(&server).build().unwrap();
-        let card = client.card(CARD.parse().unwrap());
-        let suspend = card.suspend().reason("order 4711".parse().unwrap());
-        let error = suspend.await.unwrap_err();
-        let pending = error.pending_change().unwrap();
-        let reconcile = client.reconcile(pending).settle(Duration::ZERO);
-        let found = reconcile.clone().await.unwrap();
-        let why = Reconciliation::Inconclusive(Inconclusive::Ambiguous);
-        assert_eq!(format!("{found:?}"), format!("{why:?}"), "{when}");
-        // A reason that is unique to the change shows that this is it.
-        let found = reconcile.unique_reason().await.unwrap();
-        assert!(
-            matches!(found, Reconciliation::Done(Some(_))),
-            "{when}: {found:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_recorded_time_that_a_clock_got_wrong_proves_nothing() {
-    let now = std::time::SystemTime::now();
-    let day = Duration::from_secs(86_400);
-    let server = failing_and_listing(listed("2026-01-01T12:00:00Z")).await;
-    let client = builder_for(&server).build().unwrap();
-    let card = client.card(CARD.parse().unwrap());
-    let pending = card
-        .suspend()
-        .reason("order 4711".parse().unwrap())
-        .pending()
-        .ended_by(now);
-    for recorded in [
-        now - 400 * day,
-        now - 2 * day,
-        now,
-        now + day,
-        now + 400 * day,
-    ] {
-        let pending = pending.clone().recorded_at(recorded);
-        let found = client.reconcile(&pending).settle(Duration::ZERO);
-        let found = found.await.unwrap();
-        assert!(
-            !matches!(found, Reconciliation::NotDone(_)),
-            "{recorded:?}: {found:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn other_reasons_are_other_changes_where_the_reason_is_unique_and_they_do_not_resemble_it() {
-    for (reason, is_other) in [
-        ("order 4712", true),
-        ("something else", true),
-        ("ORDER 4711", false),
-        ("order4711", false),
-        ("order 47", false),
-        ("order 4711 by phone", false),
-    ] {
-        let mut page = listed("2026-01-01T12:00:00Z");
-        page["operations"][0]["reason"] = json!(reason);
-        let server = failing_and_listing(page).await;
-        let client = builder_for(&server).build().unwrap();
-        let card = client.card(CARD.parse().unwrap());
-        let suspend = card.suspend().reason("order 4711".parse().unwrap());
-        let error = suspend.await.unwrap_err();
-        let found = client.reconcile(error.pending_change().unwrap());
-        let reconcile = found.settle(Duration::ZERO);
-        let found = reconcile.clone().unique_reason().await.unwrap();
-        let not_done = matches!(found, Reconciliation::NotDone(None));
-        assert_eq!(not_done, is_other, "{reason}: {found:?}");
-        let found = reconcile.await.unwrap();
-        assert!(
-            matches!(found, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
-            "{reason}: {found:?}"
-        );
-    }
-}
-
 #[tokio::test]
 async fn the_operation_that_d1s_answer_named_is_the_change() {
     let server = MockServer::start().await;
@@ -505,19 +311,6 @@ async fn the_operation_that_d1s_answer_named_is_the_change() {
     assert_eq!(error.outcome(), Outcome::Unknown, "accepted is not done");
     let found = client.reconcile(error.pending_change().unwrap()).await;
     assert!(matches!(found.unwrap(), Reconciliation::Done(Some(_))));
-}
-
-#[tokio::test]
-async fn the_id_of_a_deleted_card_may_belong_to_another_card_by_now() {
-    let page = json!({"operations": [{"operationId": "1", "operation": "REGISTER",
-        "status": "SUCCESSFUL", "startTime": "2026-01-01T12:00:30Z"}], "remainingOperations": 0});
-    let server = failing_and_listing(page).await;
-    let client = builder_for(&server).build().unwrap();
-    let error = client.card(CARD.parse().unwrap()).delete().await;
-    let error = error.unwrap_err();
-    let found = client.reconcile(error.pending_change().unwrap());
-    let found = found.settle(Duration::ZERO).await.unwrap();
-    assert!(!matches!(found, Reconciliation::NotDone(_)), "{found:?}");
 }
 
 #[tokio::test]
