@@ -136,6 +136,18 @@ async fn an_answer_without_a_token_is_no_access_and_keeps_its_status() {
         (302, raw(302, "")),
         (404, raw(404, "<html>not here</html>")),
         (200, raw(200, "{\"access_token\": \"cut")),
+        (200, raw(200, r#"{"access_token":"a","access_token":"b"}"#)),
+        (
+            200,
+            raw(200, r#"{"access_token":"a","\u0061ccess_token":null}"#),
+        ),
+        (
+            200,
+            raw(
+                200,
+                r#"{"access_token":"a","expires_in":900,"expires_in":0}"#,
+            ),
+        ),
         (200, raw(200, &" ".repeat(2 << 20))),
     ] {
         let error = token(answer).await.unwrap_err();

@@ -141,6 +141,27 @@ async fn a_code_that_is_not_documented_takes_no_causes_of_another() {
         let text = error.troubleshooting_text();
         assert_eq!(text, Some("The consumer is blocked"));
     }
+    for body in [
+        json!({"error": {"code": "CONSUMER_BLOCKED", "message": "no"}}),
+        json!({"error": {"details": [{"errorCode": "CONSUMER_BLOCKED"}]}}),
+        json!({"error": "no", "code": "CONSUMER_BLOCKED"}),
+        json!({"error": "no", "error_code": "CONSUMER_BLOCKED"}),
+        json!({"error": "no", "errorCode": "", "ErrorCode": "CONSUMER_BLOCKED"}),
+        json!({"errors": [{"code": "CONSUMER_BLOCKED"}], "errorCode": null}),
+        json!({"error_code": "CONSUMER_BLOCKED"}),
+        json!({"code": "CONSUMER_BLOCKED", "message": "no"}),
+        json!({"errorCode": {"code": "CONSUMER_BLOCKED"}}),
+    ] {
+        let error = refusal(says(403, &body)).await;
+        assert!(error.causes().is_empty(), "{body}: {error}");
+        assert_eq!(error.code(), Some("CONSUMER_BLOCKED"), "{body}: {error}");
+        assert!(
+            !error.advice().contains("ISSUER_DECISION"),
+            "{body}: {error}"
+        );
+    }
+    let error = refusal(says(403, &json!({"error": {"code": 4031}}))).await;
+    assert_eq!((error.code(), error.causes()), (Some("4031"), &[][..]));
     // Where there is a row of that code it is taken, and one of no code where there is no code.
     let code = |code: Value| says(404, &json!({"error": "gone", "errorCode": code}));
     for (answer, causes) in [
@@ -152,6 +173,30 @@ async fn a_code_that_is_not_documented_takes_no_causes_of_another() {
         let server = answering(answer).await;
         let read = card_at(&server).operations().await;
         assert_eq!(read.unwrap_err().causes().len(), causes);
+    }
+}
+
+#[tokio::test]
+async fn a_documented_code_means_the_same_for_every_operation() {
+    for (code, kind, meaning) in [
+        (
+            "UNKNOWN_CARD",
+            ErrorKind::UnknownCard,
+            "card id is not known",
+        ),
+        (
+            "UNKNOWN_OPERATION",
+            ErrorKind::UnknownOperation,
+            "operation id is not known",
+        ),
+    ] {
+        let error = refusal(says(404, &json!({"error": "no", "errorCode": code}))).await;
+        assert_eq!(error.kind(), kind);
+        let line = error.to_string();
+        assert!(!line.contains("not documented"), "{line}");
+        assert!(line.contains(meaning), "{line}");
+        assert!(!error.is_retryable());
+        assert!(!error.advice().contains("code"), "{}", error.advice());
     }
 }
 

@@ -6,12 +6,11 @@ use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
 use d1_generated::hooks::Answer;
 use d1_generated::types::ErrorBody;
 use http::{HeaderMap, StatusCode, header};
-use serde_json::Value;
 
+use super::code::{self, reads_like_a_code};
 use super::{Cause, Error, ErrorBuilder, ErrorKind, Fault, Outcome, ResponseFault};
 use crate::api_operation::ApiOperation;
 use crate::json::{self, JsonFault};
-use crate::redact::card_number::looks_like_card_number;
 use crate::redact::{mask, mask_fields};
 
 /// What the client knows of a request, and the table's conditions ask for.
@@ -79,7 +78,7 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
         None => causes(operation, answer.status, code.as_deref(), facts),
         Some(_) => Vec::new(),
     };
-    let kind = kind(answer.status, code.as_deref());
+    let kind = kind(answer.status, code.as_deref().filter(|_| fault.is_none()));
 
     let mut builder =
         ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
@@ -138,21 +137,23 @@ impl Said {
     fn by(answer: &Answer) -> Self {
         let bytes = answer.body.as_deref().unwrap_or_default();
         let bytes = json::without_byte_order_mark(bytes).trim_ascii();
-        let read = json::object(bytes).map(json::read::<ErrorBody>);
         let is_nobodys = !matches!(bytes.first(), None | Some(b'{'));
-        let (mut body, misfits) = match read {
-            Ok(Some(read)) => read,
+        let fields = match json::object(bytes) {
+            Ok(fields) => fields,
             Err(JsonFault::Contradictory) => return Self::nothing(Some(Fault::Contradictory)),
-            Ok(None) | Err(JsonFault::Malformed | JsonFault::NoObject) => {
+            Err(JsonFault::Malformed | JsonFault::NoObject) => {
                 return Self::nothing(is_nobodys.then_some(Fault::NotD1s));
             }
         };
-        let is_d1s = body.error.is_some() || body.error_code.is_some() || !misfits.is_empty();
-        let code = body.error_code.clone().filter(|code| !code.is_empty());
-        let code = code.or_else(|| misfits.get("errorCode").map(Value::to_string));
-        body.extra.extend(misfits);
+        let code = code::find(&fields);
+        let mut members = fields.iter();
+        let is_d1s = members.any(|(name, value)| code::is_documented_member(name, value));
+        let read = json::read::<ErrorBody>(fields);
         Self {
-            body: Some(body),
+            body: read.map(|(mut body, misfits)| {
+                body.extra.extend(misfits);
+                body
+            }),
             code,
             fault: (!is_d1s).then_some(Fault::NotD1s),
         }
@@ -178,26 +179,6 @@ fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A server that sends back what it was sent must not get it into our output by way of the code: digits of
-/// a card, or a random text such as a token, which has small and capital letters and digits.
-fn reads_like_a_code(code: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (1..=64).contains(&code.len())
-        && code.chars().all(allowed)
-        && code.bytes().filter(u8::is_ascii_digit).count() <= 8
-        && !looks_like_card_number(code)
-        && !(code.len() > 20 && is_mixed(code))
-}
-
-fn is_mixed(code: &str) -> bool {
-    let kinds: [fn(&u8) -> bool; 3] = [
-        u8::is_ascii_lowercase,
-        u8::is_ascii_uppercase,
-        u8::is_ascii_digit,
-    ];
-    kinds.iter().all(|kind| code.as_bytes().iter().any(kind))
-}
-
 fn causes(
     operation: ApiOperation,
     status: StatusCode,
@@ -207,19 +188,24 @@ fn causes(
     let of = |wanted: &dyn Fn(&ErrorRow) -> bool| -> Vec<Cause> {
         let mut ranked: Vec<(usize, Cause)> = ERROR_TABLE
             .iter()
-            .filter(|row| row.operation == operation.raw() && row.status == status.as_u16())
-            .filter(|row| wanted(row))
+            .filter(|row| row.status == status.as_u16() && wanted(row))
             .filter_map(|row| Some((facts.specificity(row)?, Cause::new(row))))
             .collect();
         // Stable: rows of the same rank keep the order of the documentation.
         ranked.sort_by_key(|(certain, _)| std::cmp::Reverse(*certain));
         ranked.into_iter().map(|(_, cause)| cause).collect()
     };
-    let exact = of(&|row| row.code == code);
+    let is_own = |row: &ErrorRow| row.operation == operation.raw();
+    let exact = of(&|row| is_own(row) && row.code == code);
     match code {
         // Where every row has a code and the answer has none, each of them may be meant.
-        None if exact.is_empty() => of(&|_| true),
-        // A code that the table does not know takes no row: what it means is not documented.
+        None if exact.is_empty() => of(&is_own),
+        // A code means the same for every operation. One that is documented for none takes no row.
+        Some(_) if exact.is_empty() => {
+            let mut same = of(&|row| row.code == code);
+            same.dedup_by_key(|cause| cause.meaning());
+            same
+        }
         None | Some(_) => exact,
     }
 }

@@ -3,6 +3,7 @@
 mod advice;
 mod build;
 mod cause;
+mod code;
 mod connection;
 mod decode;
 mod documented;
@@ -124,7 +125,8 @@ impl Error {
         self.0.status
     }
 
-    /// D1's `errorCode`, where it gave one that reads like a code.
+    /// Returns D1's `errorCode`, where it gave one that reads like a code, in whatever shape: another spelling,
+    /// `code`, a number, inside another member.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
