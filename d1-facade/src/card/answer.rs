@@ -1,13 +1,14 @@
 //! Was a change carried out? What D1's answer to it proves, once its status says success.
 //!
-//! D1 documents no body of a success. What it may plausibly answer counts; what shows that somebody else has
-//! answered, or that D1 did not finish, leaves the outcome unknown, to be [reconciled](crate::Client::reconcile). An
-//! unknown outcome costs a look at the list of operations. A success that is none costs a card that was
-//! never suspended.
+//! D1 documents no body of a success. A change counts as carried out where the body is empty, is the name of a
+//! status of success, or is an object in which D1 names the operation or says that it was successful. Anything
+//! else may come from a gateway in D1's place and leaves the outcome unknown, to be
+//! [reconciled](crate::Client::reconcile). An unknown outcome costs a look at the list of operations. A success
+//! that is none costs a card that was never suspended.
 //!
 #![doc = include_str!("answers.md")]
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::OperationStatus;
@@ -15,19 +16,17 @@ use crate::error::ResponseFault;
 use crate::json::{self, JsonFault};
 use crate::text::OperationId;
 
-/// The longest text that is taken for a confirmation.
-const LONGEST_CONFIRMATION: usize = 200;
-
-/// What the name of a member has that reports an error, and a text that does.
+/// What the name of a member has that reports an error.
 const ERROR_WORDS: [&str; 6] = ["error", "fault", "exception", "fail", "denied", "forbidden"];
 
 /// What the body of a successful answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     Empty,
-    Object,
+    NamesOperation,
     Successful,
-    ShortText,
+    NameOfSuccess,
+    OtherObject,
     Pending,
     Failed,
     OtherStatus,
@@ -52,7 +51,12 @@ impl Shape {
     /// What an answer of this shape proves: the table above.
     fn reading(self) -> Reading {
         match self {
-            Self::Empty | Self::Object | Self::Successful | Self::ShortText => Reading::CarriedOut,
+            Self::Empty | Self::NamesOperation | Self::Successful | Self::NameOfSuccess => {
+                Reading::CarriedOut
+            }
+            Self::OtherObject => Reading::Unknown(
+                "the body neither names the operation nor says that it was successful",
+            ),
             Self::Pending => Reading::Unknown("D1 accepted the change and has not finished it"),
             Self::Failed => Reading::Unknown(
                 "the status says success, and the body says that the change failed",
@@ -69,7 +73,7 @@ impl Shape {
             Self::Page => Reading::Unknown(
                 "the body is a page: a firewall or a proxy has answered in D1's place",
             ),
-            Self::OtherText => Reading::Unknown("the body is text, and not a short confirmation"),
+            Self::OtherText => Reading::Unknown("the body is a text that confirms nothing"),
             Self::NoText => Reading::Unknown("the body is no text"),
         }
     }
@@ -130,7 +134,13 @@ fn shape_of_object(fields: &Map<String, Value>, label: Label) -> Shape {
     let own = stated.map(|(_, value)| shape_of_status(value));
     let within = fields.values().filter_map(status_within);
     // The worst of them counts: what says that the change is done comes first in `Shape`.
-    own.chain(within).max().unwrap_or(Shape::Object)
+    let stated = own.chain(within).max();
+    stated.unwrap_or_else(|| match fields.get("operationId") {
+        Some(Value::String(id)) if !id.is_empty() => Shape::NamesOperation,
+        Some(Value::Number(_)) => Shape::NamesOperation,
+        _ if fields.values().all(Value::is_null) => Shape::Empty,
+        _ => Shape::OtherObject,
+    })
 }
 
 fn shape_of_status(value: &Value) -> Shape {
@@ -165,10 +175,22 @@ pub(super) fn reports_error(fields: &Map<String, Value>) -> bool {
     fields.iter().any(|(name, value)| {
         let denies = matches!(value, Value::Null | Value::Bool(false));
         let name = name.to_ascii_lowercase();
-        let is_refused = name.starts_with("success") && *value == Value::Bool(false)
-            || name == "statuscode" && value.as_u64().is_some_and(|status| status >= 300);
-        is_refused || !denies && names_error(&name) || holds_error(value)
+        let is_refused = name.starts_with("success") && *value == Value::Bool(false);
+        let is_status = name == "code" || name.ends_with("status") || name.ends_with("statuscode");
+        is_refused
+            || is_status && is_error_status(value)
+            || !denies && names_error(&name)
+            || holds_error(value)
     })
+}
+
+fn is_error_status(value: &Value) -> bool {
+    let number = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    number.is_some_and(|number| (300..600).contains(&number))
 }
 
 fn holds_error(value: &Value) -> bool {
@@ -179,9 +201,10 @@ fn holds_error(value: &Value) -> bool {
     }
 }
 
-fn names_error(text: &str) -> bool {
-    let text = text.to_ascii_lowercase().replace("default", "");
-    ERROR_WORDS.iter().any(|word| text.contains(word))
+/// Whether the name of a member, in lower case, is that of an error.
+fn names_error(name: &str) -> bool {
+    let name = name.replace("default", "");
+    ERROR_WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Whether a value is a page, or holds one.
@@ -209,10 +232,17 @@ fn shape_of_text(body: &[u8], label: Label) -> Shape {
         return Shape::BrokenJson;
     }
     match label {
-        _ if names_error(text) => Shape::ReportsError,
-        Label::Plain if text.chars().count() <= LONGEST_CONFIRMATION => Shape::ShortText,
+        Label::Plain if is_name_of_success(text) => Shape::NameOfSuccess,
         Label::Plain | Label::Page | Label::Problem | Label::Other => Shape::OtherText,
     }
+}
+
+/// Whether a text is what HTTP calls a status of success, such as `OK`: what many servers send where there is
+/// nothing else to say.
+fn is_name_of_success(text: &str) -> bool {
+    (200..300)
+        .filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason())
+        .any(|name| name.eq_ignore_ascii_case(text))
 }
 
 /// What a body is labelled, by its content type.
@@ -274,11 +304,12 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Shape; 14] = [
+    const ALL: [Shape; 15] = [
         Shape::Empty,
-        Shape::Object,
+        Shape::NamesOperation,
         Shape::Successful,
-        Shape::ShortText,
+        Shape::NameOfSuccess,
+        Shape::OtherObject,
         Shape::Pending,
         Shape::Failed,
         Shape::OtherStatus,

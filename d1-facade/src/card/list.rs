@@ -34,8 +34,9 @@ use crate::transport::{ApiCall, Delivered};
 /// A page without operations says that there are none, and a service may conclude from it that a change was
 /// not made. Where the response does not say that for certain, it is an
 /// [`InvalidResponse`](crate::ErrorKind::InvalidResponse): there are older operations
-/// (`{"operations": [], "remainingOperations": 3}`), their number cannot be read, or the list is missing
-/// and so is a number of 0 (`{}`).
+/// (`{"operations": [], "remainingOperations": 3}`), their number cannot be read, the list is missing
+/// and so is a number of 0 (`{}`), or the number is missing and a member that is not documented is `true` or a
+/// number above 0 (`{"operations": [], "hasMore": true}`).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct ListOperations {

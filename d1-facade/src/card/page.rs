@@ -129,7 +129,7 @@ impl Page {
         let mut unknown_fields = page.extra;
         unknown_fields.extend(misfits);
         if items.as_ref().is_none_or(Vec::is_empty) {
-            check_fields(items.is_some(), &unknown_fields)?;
+            check_fields(items.is_some(), remaining, &unknown_fields)?;
         }
         let operation = |item| match item {
             Value::Object(fields) => Operation::from_fields(fields),
@@ -164,7 +164,11 @@ fn list_name(body: &Map<String, Value>) -> Option<String> {
 }
 
 /// Refuses a page without operations where D1 may have put them elsewhere, or says why there are none.
-fn check_fields(has_list: bool, unknown: &Map<String, Value>) -> Result<(), ResponseFault> {
+fn check_fields(
+    has_list: bool,
+    remaining: Remaining,
+    unknown: &Map<String, Value>,
+) -> Result<(), ResponseFault> {
     let is_list = |value: &Value| value.as_array().is_some_and(|items| !items.is_empty());
     if answer::reports_error(unknown) {
         return Err(ResponseFault::new("the page is empty and reports an error"));
@@ -173,7 +177,28 @@ fn check_fields(has_list: bool, unknown: &Map<String, Value>) -> Result<(), Resp
         let text = "the page has a list, but not under the name of the list of operations";
         return Err(ResponseFault::new(text));
     }
+    if remaining == Remaining::Missing && unknown.values().any(may_say_more) {
+        let text =
+            "the page is empty, and a member that is not documented may say that there are more";
+        return Err(ResponseFault::new(text));
+    }
     Ok(())
+}
+
+/// Whether a value may be the number of remaining operations, or say that there are some. That
+/// `remainingOperations` has this name is documented for a related D1 call only.
+fn may_say_more(value: &Value) -> bool {
+    match value {
+        Value::Bool(is_true) => *is_true,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number > 0.0),
+        Value::String(text) => {
+            let text = text.trim();
+            text.eq_ignore_ascii_case("true") || text.parse().is_ok_and(|number: f64| number > 0.0)
+        }
+        Value::Array(items) => items.iter().any(may_say_more),
+        Value::Object(fields) => fields.values().any(may_say_more),
+        Value::Null => false,
+    }
 }
 
 /// Refuses a page without operations that does not say for certain that there are none.

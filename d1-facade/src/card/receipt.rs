@@ -15,8 +15,9 @@ use crate::text::{CorrelationId, OperationId};
 ///
 /// # What counts as carried out
 ///
-/// D1 documents no body of a success, so that any status from 200 to 299 is one unless the body says
-/// otherwise. A change whose answer proves nothing has an [unknown](crate::Outcome::Unknown) outcome, and is
+/// D1 documents no body of a success. A status from 200 to 299 is one where the body is empty, is the name of a
+/// status of success such as `OK`, or is an object in which D1 names the operation or says that it was
+/// successful. A change whose answer proves nothing has an [unknown](crate::Outcome::Unknown) outcome, and is
 /// never sent again on its own. So does one whose answer does not arrive whole, or is longer than the
 /// client's limit.
 ///
