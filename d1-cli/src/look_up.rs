@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::report::{Fields, fields};
-use crate::text::printable;
+use crate::text::{printable, shown_id};
 
 /// How long a look-up waits before it looks again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -58,7 +58,12 @@ fn found(reconciliation: Result<Reconciliation, Error>) -> Found {
     match reconciliation {
         Ok(Reconciliation::Done(operation)) => {
             let id = operation.and_then(|operation| operation.id());
-            found(Exit::Done, "done", Value::Null, id.map(|id| id.to_string()))
+            found(
+                Exit::Done,
+                "done",
+                Value::Null,
+                id.and_then(|id| shown_id(id.as_str())),
+            )
         }
         Ok(Reconciliation::NotDone(_)) => found(Exit::NotSent, "notDone", Value::Null, None),
         Ok(Reconciliation::Inconclusive(reason)) => {

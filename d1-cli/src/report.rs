@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::text::printable;
+use crate::text::{printable, shown_id};
 
 /// What is said of a call that was given up before its answer came.
 pub(crate) const INTERRUPTED: &str =
@@ -20,7 +20,7 @@ pub(crate) fn done(command: &str, card: &CardId, receipt: &Receipt) -> Fields {
         "command": command,
         "outcome": "done",
         "cardId": card.as_str(),
-        "operationId": receipt.operation_id().map(|id| id.to_string()),
+        "operationId": receipt.operation_id().and_then(|id| shown_id(id.as_str())),
         "reasonCode": receipt.reason_code().as_str(),
         "httpStatus": receipt.http_status(),
         "correlationId": receipt.correlation_id().as_str(),

@@ -1,5 +1,7 @@
 //! Makes text fit for a terminal: no long numbers, no control characters.
 
+use d1_facade::CorrelationId;
+
 /// How many digits may stand together, blanks and hyphens between them or not.
 const LONGEST_NUMBER: usize = 11;
 
@@ -35,6 +37,12 @@ fn run_length(text: &str) -> usize {
         }
     }
     end
+}
+
+/// An id of D1's, unless it looks like a card number: what a correlation id may not be, is not shown.
+pub(crate) fn shown_id(id: &str) -> Option<String> {
+    let id: CorrelationId = id.parse().ok()?;
+    Some(id.to_string())
 }
 
 /// `text` without anything that a terminal would obey.

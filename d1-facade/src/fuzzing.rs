@@ -51,7 +51,7 @@ fn read(operation: &crate::Operation) {
         operation.reason_code(),
         operation.digital_card_details(),
     );
-    let all = operation.to_json();
+    let all = operation.fields();
     let unknown = operation.unknown_fields();
     assert!(
         unknown

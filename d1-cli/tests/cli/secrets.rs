@@ -139,6 +139,44 @@ fn a_server_that_echoes_a_card_number_does_not_get_it_printed() {
 }
 
 #[test]
+fn a_card_number_in_what_d1_answers_is_not_printed() {
+    let world = World::start();
+    let operation = format!(
+        r#"{{"operationId":"{PAN}","operation":"{PAN}","status":"SUCCESSFUL","reason":"card {PAN}","{PAN}":{PAN}}}"#
+    );
+    let page = format!(r#"{{"operations":[{operation}],"remainingOperations":0}}"#);
+    let suspend = r#"{"operation":"suspend","cardId":"ReplaceMe01"}"#;
+    world.file("in.ndjson", &format!("{suspend}\n"));
+    for output in ["table", "json", "ndjson"] {
+        let journal = format!("{output}.ndjson");
+        let commands = [
+            (&["operations", "list", "ReplaceMe01"][..], &page),
+            (&["operations", "list", "ReplaceMe01", "--all"], &page),
+            (&["operations", "get", "ReplaceMe01", "op-1"], &operation),
+            (&["card", "suspend", "ReplaceMe01"], &operation),
+            (&["bulk", "in.ndjson", "--journal", &journal], &operation),
+        ];
+        for (command, body) in commands {
+            let operation = match (command[0], command[1]) {
+                ("operations", "list") => "listOperations",
+                ("operations", _) => "getOperation",
+                (_, _) => "suspendCard",
+            };
+            let fault = Fault::status(200).operation(operation);
+            world
+                .sandbox
+                .fail_next(fault.body("application/json", body));
+            let all = [command, &["--verbose", "--output", output]].concat();
+            let run = world.d1(&all).expect(0);
+            assert_none(&world, &all, &run);
+        }
+        let run = world.d1(&["bulk", "report", &journal, "--output", output]);
+        assert_none(&world, &["bulk", "report"], &run);
+        assert!(!world.read(&journal).contains(PAN));
+    }
+}
+
+#[test]
 fn a_server_that_sends_a_secret_back_in_another_form_does_not_get_it_printed() {
     let world = World::start();
     let percent: String = PAN.bytes().map(|b| format!("%{b:02x}")).collect();

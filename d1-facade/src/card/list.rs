@@ -235,7 +235,7 @@ impl Pages {
             let id = operation.id();
             let key = match &id {
                 Some(id) => id.to_string(),
-                None => Value::Object(operation.to_json()).to_string(),
+                None => Value::Object(operation.fields()).to_string(),
             };
             let is_new = !self.seen.contains(&key);
             self.given += u64::from(is_new || id.is_none());

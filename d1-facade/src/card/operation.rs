@@ -10,7 +10,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use crate::json;
 use crate::open_enum::open_enum;
 use crate::reason::ReasonCode;
-use crate::redact::mask;
+use crate::redact::{mask, mask_ids};
 use crate::text::OperationId;
 
 open_enum! {
@@ -108,7 +108,7 @@ impl fmt::Debug for Operation {
             .field("start_time", &self.start_time())
             .field(
                 "fields",
-                &self.to_json().keys().map(|n| mask(n)).collect::<Vec<_>>(),
+                &self.fields().keys().map(|n| mask(n)).collect::<Vec<_>>(),
             )
             .finish()
     }
@@ -227,9 +227,18 @@ impl Operation {
         fields
     }
 
-    /// Every field, by D1's name.
+    /// Returns every field by D1's name, as it may be shown and stored.
+    ///
+    /// What looks like a card number or a token is masked in it, and so are the values of fields whose names are
+    /// those of card data and tokens. The other methods, [`unknown_fields`](Self::unknown_fields) among them,
+    /// return what D1 sent.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
+        mask_ids(self.fields())
+    }
+
+    /// Every field as D1 sent it, by D1's name.
+    pub(crate) fn fields(&self) -> Map<String, Value> {
         let mut fields = to_map(&self.raw);
         fields.extend(self.odd.clone());
         fields

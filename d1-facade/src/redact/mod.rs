@@ -5,7 +5,7 @@
 //! | whose secret | removed how | where |
 //! |---|---|---|
 //! | what the client holds for this very call: tokens, assertion, card data, JWE | exactly, in whatever form it comes ([`Redactor`]) | the answer, before anything reads it |
-//! | anyone's: numbers of cards, JWTs, bearer tokens | by its shape ([`shape`]) | texts of errors, `Debug` of answers |
+//! | anyone's: numbers of cards, JWTs, bearer tokens | by its shape ([`shape`]) | texts of errors, `Debug` of answers, operations as JSON |
 
 pub(crate) mod card_number;
 mod decoded;
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use decoded::Decoded;
 pub(crate) use secret::Secret;
-pub(crate) use shape::{mask, mask_fields, mask_id};
+pub(crate) use shape::{mask, mask_fields, mask_id, mask_ids};
 
 /// What stands in the place of a secret that was removed.
 const REDACTED: &str = "[redacted]";

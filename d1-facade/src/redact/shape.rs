@@ -53,30 +53,44 @@ pub(crate) fn mask_id(text: &str) -> Cow<'_, str> {
     replaced(text, &found, DIGITS)
 }
 
-/// The fields of a server as they may be shown.
+/// The fields of a server's error as they may be shown.
 pub(crate) fn mask_fields(fields: Map<String, Value>) -> Map<String, Value> {
+    masked_fields(fields, mask)
+}
+
+/// The fields of an operation as they may be shown: their long numbers may be ids.
+pub(crate) fn mask_ids(fields: Map<String, Value>) -> Map<String, Value> {
+    masked_fields(fields, mask_id)
+}
+
+type Mask = fn(&str) -> Cow<'_, str>;
+
+fn masked_fields(fields: Map<String, Value>, mask: Mask) -> Map<String, Value> {
     fields
         .into_iter()
         .map(|(name, value)| {
             let is_secret = SECRET_FIELDS.iter().any(|s| s.eq_ignore_ascii_case(&name));
             let value = match is_secret && (value.is_string() || value.is_number()) {
                 true => REDACTED.into(),
-                false => mask_value(value),
+                false => masked_value(value, mask),
             };
             (mask(&name).into_owned(), value)
         })
         .collect()
 }
 
-fn mask_value(value: Value) -> Value {
+fn masked_value(value: Value, mask: Mask) -> Value {
     match value {
         Value::String(text) => mask(&text).into(),
         Value::Number(number) => match mask(&number.to_string()) {
             Cow::Borrowed(_) => number.into(),
             Cow::Owned(masked) => masked.into(),
         },
-        Value::Array(items) => items.into_iter().map(mask_value).collect(),
-        Value::Object(fields) => mask_fields(fields).into(),
+        Value::Array(items) => {
+            let items = items.into_iter();
+            items.map(|item| masked_value(item, mask)).collect()
+        }
+        Value::Object(fields) => masked_fields(fields, mask).into(),
         Value::Null | Value::Bool(_) => value,
     }
 }

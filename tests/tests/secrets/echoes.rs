@@ -300,6 +300,43 @@ async fn what_is_not_the_clients_is_masked_by_its_shape() {
 }
 
 #[tokio::test]
+async fn an_operation_as_json_has_no_card_number_of_anyone_and_no_token() {
+    let _unheard = unheard();
+    let held = Held::new();
+    let mut rng = fastrand::Rng::with_seed(held.seed);
+    let stranger = card_number(&mut rng, "51", 16);
+    let jwt = format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.{}", held.token);
+    let secrets = [
+        ("stranger's PAN", stranger.clone().into_bytes()),
+        ("signature", held.token.clone().into_bytes()),
+    ];
+    let echo = Echo::start().await;
+    let other = Held {
+        token: "another-token-of-this-call".to_owned(),
+        ..held.clone()
+    };
+    let card = card_of(&echo.client(&other));
+    for said in [&stranger, &jwt] {
+        let operation = format!(
+            r#"{{"operationId":"op-{said}","status":7,"reason":"{said}","new":{{"pan":{stranger},"{said}":["x {said}"]}},"digitalCardDetails":{{"n":{stranger},"t":"{said}"}}}}"#
+        );
+        echo.answer(200, &operation);
+        let details = card.operation(&"op-1".parse().unwrap()).await.unwrap();
+        let one = details.operation();
+        // What a program asks for by name is as D1 sent it.
+        assert_eq!(one.reason(), Some(said.as_str()));
+        let page = format!(r#"{{"operations":[{operation}],"remainingOperations":0}}"#);
+        echo.answer(200, &page);
+        let page = card.operations().await.unwrap();
+        for operation in [one, &page.operations()[0]] {
+            let text = serde_json::Value::Object(operation.to_json()).to_string();
+            let found = leaks(text.as_bytes(), &secrets);
+            assert_eq!(found, [""; 0], "seed {}: {text}", held.seed);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_expiry_of_a_renewal_is_removed_where_it_stands_alone() {
     let _unheard = unheard();
     let held = Held {

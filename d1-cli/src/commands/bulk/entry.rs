@@ -12,7 +12,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use super::line::{BadLine, Facts};
 use crate::exit::Exit;
 use crate::report;
-use crate::text::printable;
+use crate::text::{printable, shown_id};
 
 /// What a journal begins with.
 pub(super) const FORMAT: &str = "d1-bulk/2";
@@ -137,7 +137,7 @@ impl Ended {
         match result {
             Ok(receipt) => Self {
                 http_status: Some(receipt.http_status()),
-                operation_id: receipt.operation_id().and_then(|id| kept(id.as_str())),
+                operation_id: receipt.operation_id().and_then(|id| shown_id(id.as_str())),
                 correlation_id: Some(receipt.correlation_id().to_string()),
                 ..Self::new(facts, Ending::Done)
             },
@@ -178,7 +178,7 @@ impl Ended {
     /// That D1's list of operations told.
     pub(super) fn looked_up(facts: &Facts, outcome: Ending, operation_id: Option<&str>) -> Self {
         Self {
-            operation_id: operation_id.and_then(kept),
+            operation_id: operation_id.and_then(shown_id),
             looked_up: true,
             ..Self::new(facts, outcome)
         }
@@ -269,12 +269,6 @@ impl Ended {
             "lookedUp": self.looked_up,
         })
     }
-}
-
-/// An id of D1's, unless it looks like a card number: what a correlation id may not be, is not kept.
-fn kept(id: &str) -> Option<String> {
-    let id: CorrelationId = id.parse().ok()?;
-    Some(id.to_string())
 }
 
 pub(super) fn now() -> String {
