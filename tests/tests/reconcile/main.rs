@@ -14,6 +14,7 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+mod killed;
 mod listed;
 
 async fn sent(server: &MockServer) -> usize {
