@@ -100,7 +100,7 @@ async fn requests_and_what_a_caller_adds_to_them_show_names_only() {
 
 #[tokio::test]
 async fn what_d1_answers_is_in_no_debug_but_by_name() {
-    let echo = serde_json::json!({ "pan": PAN, "authorization": TOKEN, "reason": PAN,
+    let echo = serde_json::json!({ "operationId": "op-1", "pan": PAN, "authorization": TOKEN, "reason": PAN,
         "operation": "SUSPEND", "digitalCardDetails": { "x": PAN } });
     let mut body = echo.clone();
     body["operations"] = serde_json::json!([echo]);

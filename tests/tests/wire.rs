@@ -312,7 +312,7 @@ async fn what_is_encrypted_is_what_was_given_and_names_its_key() {
 
 #[tokio::test]
 async fn a_header_and_a_claim_for_the_token_call_are_in_it_and_in_no_other() {
-    let token = serde_json::json!({"access_token": "token", "expires_in": 900});
+    let token = serde_json::json!({"access_token": "token", "expires_in": 900, "operationId": "1"});
     let server = answering(ResponseTemplate::new(200).set_body_json(token)).await;
     let key = d1_tests::p256().private_key_to_pem().unwrap();
     let key = d1_facade::SigningKey::from_pem(key, "kid").unwrap();
