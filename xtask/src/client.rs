@@ -55,7 +55,7 @@ fn put_back_wire_names(file: &mut syn::File, names: &[WireName]) -> Result<(), E
         let mut renamer = Renamer {
             name,
             method: match &name.owner {
-                Owner::Operation(id) => Some(snake_case(id)),
+                Owner::Operation(id) => Some(crate::spec::snake_case(id)),
                 Owner::Schema(_) => None,
             },
             inside: false,
@@ -136,17 +136,6 @@ impl VisitMut for Renamer<'_> {
     }
 }
 
-fn snake_case(camel: &str) -> String {
-    let mut out = String::new();
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
-}
-
 /// Writes each line of a doc text as a doc comment of its own.
 ///
 /// A block comment is indented with the code around it, and indented lines are code to rustdoc.
@@ -185,4 +174,24 @@ fn doc_line(line: &str) -> syn::Attribute {
         text => format!(" {text}"),
     };
     syn::parse_quote!(#[doc = #line])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_generator_is_an_error() {
+        let path = crate::spec::spec_path();
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // The lint refuses this media type before the generator does.
+        let text = text.replace("application/x-www-form-urlencoded", "text/csv");
+        let spec = crate::spec::parse(&text).unwrap_or_default();
+        let result = generate(&crate::normalize::normalize(&spec));
+        assert!(
+            matches!(&result, Err(Error::Generate(text)) if text.contains("text/csv")),
+            "{:?}",
+            result.err()
+        );
+    }
 }

@@ -63,22 +63,39 @@ pub(crate) fn error_rows(response: &Value) -> impl Iterator<Item = &Value> {
     rows.into_iter().flatten()
 }
 
-/// The conditions that a row's `when` may name; the facade decides each of them.
-pub(crate) const CONDITIONS: [(&str, &str); 6] = [
+/// The conditions that a row's `when` may name, each with its text and the field of the request body (by its
+/// name in Rust) that it depends on; two conditions on one field exclude each other. The facade decides whether
+/// a condition is met.
+pub(crate) const CONDITIONS: [(&str, &str, &str); 6] = [
     (
         "new-card-id-same",
         "`newCardId` is the id of the card itself.",
+        "new_card_id",
     ),
     (
         "new-card-id-differs",
         "`newCardId` is another id than the card's.",
+        "new_card_id",
     ),
-    ("pan-changed", "The renewed card has another PAN."),
-    ("pan-same", "The renewed card has the same PAN."),
-    ("state-inactive", "The renewed card is to be INACTIVE."),
+    (
+        "pan-changed",
+        "The renewed card has another PAN.",
+        "encrypted_data",
+    ),
+    (
+        "pan-same",
+        "The renewed card has the same PAN.",
+        "encrypted_data",
+    ),
+    (
+        "state-inactive",
+        "The renewed card is to be INACTIVE.",
+        "state",
+    ),
     (
         "reason-code-other-than-default",
         "The reason code is another than the default one.",
+        "reason_code",
     ),
 ];
 
@@ -132,18 +149,21 @@ fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStr
     for operation in operations {
         for (status, response) in operation.responses(spec) {
             for name in error_rows(response).flat_map(conditions) {
-                let known = CONDITIONS.iter().find(|(n, _)| *n == name).ok_or_else(|| {
-                    Error::spec(
-                        format!("{} {status} x-d1-errors", operation.name()),
-                        format!("`when` names the unknown condition `{name}`"),
-                    )
-                })?;
+                let known = CONDITIONS
+                    .iter()
+                    .find(|(n, ..)| *n == name)
+                    .ok_or_else(|| {
+                        Error::spec(
+                            format!("{} {status} x-d1-errors", operation.name()),
+                            format!("`when` names the unknown condition `{name}`"),
+                        )
+                    })?;
                 used.insert(known);
             }
         }
     }
-    let variants = used.iter().map(|(name, _)| ident(name));
-    let docs = used.iter().map(|(_, doc)| format!(" {doc}"));
+    let variants = used.iter().map(|(name, ..)| ident(name));
+    let docs = used.iter().map(|(_, doc, _)| format!(" {doc}"));
     Ok(quote! {
         /// Something about a request that decides whether a row can apply to it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

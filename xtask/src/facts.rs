@@ -5,7 +5,7 @@ use quote::quote;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::spec::operations;
+use crate::spec::{operations, rust_name};
 
 pub(crate) const HEADING: &str = "//! Facts of the spec that the generated client does not carry: hosts, open value lists, bounds.\n";
 
@@ -124,8 +124,7 @@ fn query_bounds(spec: &Value) -> TokenStream {
                     return None;
                 }
                 let name = parameter.get("name")?.as_str()?;
-                let rust = parameter.get("x-d1-rust-name").and_then(Value::as_str);
-                let suffix = constant(rust.unwrap_or(name), "").to_string();
+                let suffix = constant(&rust_name(name, parameter), "").to_string();
                 let ident = constant(&operation.name(), &suffix);
                 let doc = format!(
                     " The bounds of `{name}` of `{}`; nobody checks them but the caller.",

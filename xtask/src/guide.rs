@@ -73,9 +73,9 @@ fn cells(status: &str, row: &Value, location: &str) -> Result<Row, Error> {
         only_if.push("Thales has migrated the tenant to V2".to_owned());
     }
     for name in conditions(row) {
-        let (_, words) = CONDITIONS
+        let (_, words, _) = CONDITIONS
             .iter()
-            .find(|(known, _)| *known == name)
+            .find(|(known, ..)| *known == name)
             .ok_or_else(|| Error::spec(location, format!("unknown condition `{name}`")))?;
         only_if.push(lower_first(words.trim_end_matches('.')));
     }

@@ -49,7 +49,12 @@ pub(crate) fn join(pointer: &str, key: &str) -> String {
 /// # Errors
 /// When it is not YAML.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    serde_saphyr::from_str(text).map_err(|e| Error::Parse(e.to_string()))
+    serde_saphyr::from_str(text).map_err(|e| Error::Parse(without_hint(&e.to_string())))
+}
+
+/// The parser's text without its advice to the programmer who calls it.
+fn without_hint(text: &str) -> String {
+    text.replace(", set DuplicateKeyPolicy in Options if acceptable", "")
 }
 
 /// The line of each place of a text, by its JSON pointer.
@@ -61,7 +66,7 @@ pub type Lines = BTreeMap<String, u64>;
 /// When the text is not YAML.
 pub fn lines(text: &str) -> Result<Lines, Error> {
     let root: Spanned<Node> =
-        serde_saphyr::from_str(text).map_err(|e| Error::Parse(e.to_string()))?;
+        serde_saphyr::from_str(text).map_err(|e| Error::Parse(without_hint(&e.to_string())))?;
     let mut lines = Lines::from([(String::new(), 1)]);
     root.value.collect("", &mut lines);
     Ok(lines)
@@ -219,6 +224,16 @@ impl Operation<'_> {
         join(&join(&self.pointer, "responses"), status)
     }
 
+    /// Where the response with this status is written: below the operation, or where its reference leads.
+    pub(crate) fn response_source(&self, spec: &Value, status: &str) -> String {
+        let place = self.response_place(status);
+        let reference = spec.pointer(&place).and_then(|r| r.get("$ref"));
+        match reference.and_then(Value::as_str) {
+            Some(reference) => reference.replacen('#', "", 1),
+            None => place,
+        }
+    }
+
     /// The schema of the request body as JSON, references resolved.
     pub(crate) fn json_body<'s>(&'s self, spec: &'s Value) -> Option<&'s Value> {
         let content = self.request_body(spec)?.get("content")?;
@@ -298,6 +313,29 @@ pub(crate) fn variant(name: &str) -> String {
         first.to_ascii_uppercase() + &rest
     };
     name.split(['_', '-']).map(word).collect()
+}
+
+/// A name of the spec as a name of a field, a parameter or a method in Rust: `newCardId` and `new-card-id` as
+/// `new_card_id`.
+pub(crate) fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '-' | '.' => out.push('_'),
+            c if c.is_ascii_uppercase() && !out.is_empty() => {
+                out.push('_');
+                out.push(c.to_ascii_lowercase());
+            }
+            c => out.push(c.to_ascii_lowercase()),
+        }
+    }
+    out
+}
+
+/// The name in Rust of a property or of a parameter whose name on the wire is `wire`.
+pub(crate) fn rust_name(wire: &str, object: &Value) -> String {
+    let given = object.get("x-d1-rust-name").and_then(Value::as_str);
+    given.map_or_else(|| snake_case(wire), str::to_owned)
 }
 
 /// The last segment of a `$ref`, which is the name of the component.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Breach;
+use super::keys::ENVIRONMENTS;
 use super::patterns::{is_anchored, keeps_to_its_segment};
 use crate::spec::{Operation, join, operations, ref_name, resolve};
 
@@ -30,45 +31,33 @@ pub(super) fn info_version_ascii(spec: &Value, out: &mut Vec<Breach>) {
 
 pub(super) fn servers(spec: &Value, out: &mut Vec<Breach>) {
     let servers = spec.get("servers").and_then(Value::as_array);
-    let mut environments = BTreeSet::new();
+    let mut hosts = BTreeSet::new();
+    let mut missing: Vec<&str> = ENVIRONMENTS.to_vec();
     for (i, server) in servers.into_iter().flatten().enumerate() {
         let place = format!("/servers/{i}");
         let url = server.get("url").and_then(Value::as_str).unwrap_or("");
         let host = url.strip_prefix("https://").unwrap_or("");
-        if host.is_empty() || host.contains('/') {
-            let problem =
-                format!("`{url}` is not https and a host alone: the generated client drops paths");
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:".contains(c);
+        if host.is_empty() || !host.chars().all(allowed) {
+            let problem = format!("`{url}` is not https:// and a host in lower case");
+            out.push(Breach::new(join(&place, "url"), problem));
+        } else if !hosts.insert(host) {
+            let problem = format!("another server has the url `{url}`");
             out.push(Breach::new(join(&place, "url"), problem));
         }
         let environment = server.get("x-d1-environment").and_then(Value::as_str);
-        if !environment.is_some_and(|name| environments.insert(name)) {
-            out.push(Breach::new(
-                place,
-                "it has no x-d1-environment, or that of another server",
-            ));
+        match missing.iter().position(|name| Some(*name) == environment) {
+            Some(i) => drop(missing.remove(i)),
+            None if environment.is_some_and(|name| ENVIRONMENTS.contains(&name)) => {
+                let place = join(&place, "x-d1-environment");
+                out.push(Breach::new(place, "another server is of this environment"));
+            }
+            None => return, // Another rule reports it.
         }
     }
-}
-
-pub(super) fn operation_id(spec: &Value, out: &mut Vec<Breach>) {
-    let mut seen = BTreeSet::new();
-    for operation in operations(spec) {
-        let id = operation.object.get("operationId").and_then(Value::as_str);
-        let place = join(&operation.pointer, "operationId");
-        let camel = |id: &str| {
-            id.starts_with(|c: char| c.is_ascii_lowercase())
-                && id.chars().all(|c| c.is_ascii_alphanumeric())
-        };
-        match id {
-            Some(id) if !camel(id) => {
-                out.push(Breach::new(place, "its operationId is not camelCase"));
-            }
-            Some(id) if !seen.insert(id) => {
-                out.push(Breach::new(place, "its operationId stands twice"));
-            }
-            Some(_) => {}
-            None => out.push(Breach::new(operation.pointer, "it has no operationId")),
-        }
+    if out.is_empty() && !missing.is_empty() {
+        let problem = format!("no server is of the environment {}", missing.join(" or "));
+        out.push(Breach::new("/servers", problem));
     }
 }
 
@@ -80,7 +69,7 @@ pub(super) fn response_status(spec: &Value, out: &mut Vec<Breach>) {
                 [b'2' | b'4' | b'5', rest @ ..] => {
                     rest.len() == 2 && rest.iter().all(u8::is_ascii_digit)
                 }
-                // Another rule speaks of that.
+                // Another rule reports that.
                 _ => status == "default",
             };
             if !known {
@@ -153,6 +142,11 @@ pub(super) fn request_body_required(spec: &Value, out: &mut Vec<Breach>) {
             let place = join(&operation.pointer, "requestBody");
             out.push(Breach::new(place, "its requestBody is not required"));
         }
+        if body.is_some() && operation.method == "get" {
+            let place = join(&operation.pointer, "requestBody");
+            let fix = "use another method, or remove the requestBody";
+            out.push(Breach::new(place, "a GET request has no body").with_fix(fix));
+        }
     }
 }
 
@@ -162,11 +156,10 @@ pub(super) fn one_request_media_type(spec: &Value, out: &mut Vec<Breach>) {
             continue;
         };
         let kinds = body.get("content").and_then(Value::as_object);
-        let with_schema = |kind: &Value| kind.get("schema").is_some_and(Value::is_object);
-        if !kinds.is_some_and(|k| k.len() == 1 && k.values().all(with_schema)) {
+        if kinds.is_some_and(|kinds| kinds.len() != 1) {
             out.push(Breach::new(
                 join(&operation.pointer, "requestBody"),
-                "its requestBody has no schema, or bodies of several media types",
+                "its requestBody has no media type, or several",
             ));
         }
     }
@@ -183,10 +176,10 @@ pub(super) fn path_parameter_pattern(spec: &Value, out: &mut Vec<Breach>) {
             let pattern = resolve(spec, schema).get("pattern").and_then(Value::as_str);
             let problem = match (ref_name(schema), pattern) {
                 (None, _) => "has no named schema",
-                (Some(_), None) => "has no pattern: `..` would leave its segment",
-                // Another rule speaks of a pattern that is not anchored.
+                (Some(_), None) => "has no pattern: `..` would name another path",
+                // Another rule reports a pattern that is not anchored.
                 (Some(_), Some(p)) if is_anchored(p) && !keeps_to_its_segment(p) => {
-                    "has a pattern that lets `.`, `/` or `\\` through, or nothing at all"
+                    "has a pattern that matches `.`, `/`, `\\` or an empty text"
                 }
                 (Some(_), Some(_)) => continue,
             };
@@ -200,7 +193,18 @@ pub(super) fn path_parameter_pattern(spec: &Value, out: &mut Vec<Breach>) {
 
 pub(super) fn path_template(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
-        let named = operation.path.split('{').skip(1);
+        let path = operation.path;
+        let odd = |c: char| c.is_whitespace() || "?#%\\".contains(c);
+        if !path.starts_with('/')
+            || path.ends_with('/')
+            || path.contains("//")
+            || path.contains(odd)
+        {
+            let fix = "begin it with `/`, do not end with `/`, and use no blank, `//`, `?`, `#`, `%` or `\\`";
+            let problem = format!("`{path}` is not a path");
+            out.push(Breach::new(join("/paths", path), problem).with_fix(fix));
+        }
+        let named = path.split('{').skip(1);
         let named: BTreeSet<&str> = named.filter_map(|part| part.split('}').next()).collect();
         let mut given = BTreeSet::new();
         for (place, parameter) in operation.located_parameters(spec) {
@@ -216,22 +220,14 @@ pub(super) fn path_template(spec: &Value, out: &mut Vec<Breach>) {
             }
         }
         if let Some(name) = named.difference(&given).next() {
-            let problem = format!("the path has {{{name}}}, and no parameter says what that is");
+            let problem = format!("the path has {{{name}}}, but no path parameter has that name");
             out.push(Breach::new(operation.pointer.clone(), problem));
         }
     }
 }
 
 pub(super) fn query_parameter_inline(spec: &Value, out: &mut Vec<Breach>) {
-    const NAMED: [&str; 7] = [
-        "$ref",
-        "pattern",
-        "minLength",
-        "maxLength",
-        "enum",
-        "oneOf",
-        "allOf",
-    ];
+    const NAMED: [&str; 5] = ["$ref", "pattern", "minLength", "maxLength", "allOf"];
     for operation in operations(spec) {
         for (place, parameter) in operation.located_parameters(spec) {
             if parameter.get("in").is_none_or(|i| i != "query") {

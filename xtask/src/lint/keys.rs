@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Breach;
 use super::shape::Object;
 use super::shape::Shape::{
-    self, Any, Count, Each, EachOf, Flag, Integer, Named, NamedTexts, One, OneOf, OneOrFlag, Text,
-    Texts, True,
+    self, Any, Count, Each, EachOf, Flag, Integer, Line, LineOrCount, Named, NamedTexts, Never,
+    One, OneOf, Others, Requirements, Single, Text, Texts, True,
 };
 use crate::error_table::CONDITIONS;
 
@@ -17,55 +17,76 @@ const fn object(name: &'static str, keys: &'static [(&'static str, Shape)]) -> O
     Object {
         name,
         keys,
+        needs: &[],
+        section: None,
         base: None,
         homes,
     }
 }
+
+/// An object in whose place a reference to the components may stand.
+const fn component(
+    name: &'static str,
+    section: &'static str,
+    keys: &'static [(&'static str, Shape)],
+) -> Object {
+    Object {
+        section: Some(section),
+        ..object(name, keys)
+    }
+}
+
+/// The hosts that the client knows.
+pub(super) const ENVIRONMENTS: &[&str] = &["production", "staging"];
 
 const CONFIDENCE: Shape = OneOf(&["sibling", "client", "inferred"]);
 
 static DOCUMENT: Object = object(
     "the document",
     &[
-        ("openapi", Text),
+        ("openapi", Line),
         ("info", One(&INFO)),
         ("servers", Each(&SERVER)),
         ("tags", Each(&TAG)),
-        ("security", Any),
+        ("security", Requirements),
         ("paths", Named(&PATH)),
         ("components", One(&COMPONENTS)),
     ],
-);
+)
+.needing(&["info", "paths"]);
 
 static INFO: Object = object(
     "info",
     &[
-        ("title", Text),
-        ("version", Text),
+        ("title", Line),
+        ("version", Any),
         ("description", Text),
         ("license", One(&LINK)),
         ("contact", One(&LINK)),
     ],
-);
+)
+.needing(&["title"]);
 
-static LINK: Object = object("license or contact", &[("name", Text), ("url", Text)]);
+static LINK: Object =
+    object("license or contact", &[("name", Line), ("url", Line)]).needing(&["name"]);
 
 static SERVER: Object = object(
     "a server",
     &[
-        ("url", Text),
+        ("url", Line),
         ("description", Text),
-        ("x-d1-environment", OneOf(&["production", "staging"])),
+        ("x-d1-environment", OneOf(ENVIRONMENTS)),
         ("x-d1-confidence", CONFIDENCE),
     ],
-);
+)
+.needing(&["url", "x-d1-environment"]);
 
-static TAG: Object = object("a tag", &[("name", Text), ("description", Text)]);
+static TAG: Object = object("a tag", &[("name", Line), ("description", Text)]).needing(&["name"]);
 
 static PATH: Object = object(
     "a path",
     &[
-        ("summary", Text),
+        ("summary", Line),
         ("description", Text),
         ("parameters", Each(&PARAMETER)),
         ("get", One(&OPERATION)),
@@ -79,72 +100,89 @@ static PATH: Object = object(
 static OPERATION: Object = object(
     "an operation",
     &[
-        ("operationId", Text),
+        ("operationId", Line),
         ("tags", Texts),
-        ("summary", Text),
+        ("summary", Line),
         ("description", Text),
-        ("security", Any),
+        ("security", Requirements),
         ("parameters", Each(&PARAMETER)),
         ("requestBody", One(&BODY)),
         ("responses", Named(&RESPONSE)),
         ("x-d1-confidence", CONFIDENCE),
         ("x-d1-reason-codes", Texts),
     ],
-);
+)
+.needing(&["operationId", "summary", "responses"]);
 
-static PARAMETER: Object = object(
+static PARAMETER: Object = component(
     "a parameter",
+    "parameters",
     &[
-        ("$ref", Text),
-        ("name", Text),
+        ("$ref", Line),
+        ("name", Line),
         ("in", OneOf(&["path", "query", "header"])),
         ("required", Flag),
         ("description", Text),
         ("schema", One(&SCHEMA)),
         ("example", Any),
         ("x-d1-confidence", CONFIDENCE),
-        ("x-d1-rust-name", Text),
+        ("x-d1-rust-name", Line),
     ],
-);
+)
+.needing(&["name", "in", "schema"]);
 
-static BODY: Object = object(
+static BODY: Object = component(
     "a request body",
+    "requestBodies",
     &[
-        ("$ref", Text),
+        ("$ref", Line),
         ("required", Flag),
         ("description", Text),
-        ("content", Named(&MEDIA)),
+        ("content", One(&CONTENT)),
     ],
-);
+)
+.needing(&["content"]);
 
-static RESPONSE: Object = object(
+static RESPONSE: Object = component(
     "a response",
+    "responses",
     &[
-        ("$ref", Text),
+        ("$ref", Line),
         ("description", Text),
-        ("content", Named(&MEDIA)),
+        ("content", One(&CONTENT)),
         ("x-d1-confidence", CONFIDENCE),
         ("x-d1-errors", Each(&ERROR_ROW)),
+    ],
+)
+.needing(&["description"]);
+
+static CONTENT: Object = object(
+    "content",
+    &[
+        ("application/json", One(&MEDIA)),
+        ("application/x-www-form-urlencoded", One(&MEDIA)),
     ],
 );
 
 static MEDIA: Object = object(
     "a media type",
     &[("schema", One(&SCHEMA)), ("example", Any)],
-);
+)
+.needing(&["schema"]);
 
 static ERROR_ROW: Object = object(
     "a row of x-d1-errors",
     &[
-        ("code", Text),
-        ("meaning", Text),
-        ("advice", Text),
+        ("code", Line),
+        ("meaning", Line),
+        ("advice", Line),
         ("retryable", Flag),
         ("tenant", OneOf(&["migrated"])),
         ("when", EachOf(&CONDITION_NAMES)),
         ("x-d1-confidence", CONFIDENCE),
     ],
-);
+)
+.needing(&["meaning", "advice"]);
 
 const CONDITION_NAMES: [&str; CONDITIONS.len()] = {
     let mut names = [""; CONDITIONS.len()];
@@ -172,15 +210,20 @@ static SECURITY_SCHEME: Object = object(
     &[
         ("type", OneOf(&["http"])),
         ("scheme", OneOf(&["bearer"])),
-        ("bearerFormat", Text),
+        ("bearerFormat", Line),
         ("description", Text),
     ],
-);
+)
+.needing(&["type", "scheme"]);
 
-static SCHEMA: Object = object(
+const OPEN_VALUES: &str = "use x-extensible-enum on a plain string for open values; alternatives compile and fail at run time";
+const UNCHECKED: &str = "remove it; the client does not check it";
+
+static SCHEMA: Object = component(
     "a schema",
+    "schemas",
     &[
-        ("$ref", Text),
+        ("$ref", Line),
         (
             "type",
             OneOf(&["string", "integer", "number", "boolean", "array", "object"]),
@@ -189,29 +232,32 @@ static SCHEMA: Object = object(
             "format",
             OneOf(&["int32", "int64", "float", "double", "date", "date-time"]),
         ),
-        ("title", Text),
         ("description", Text),
         ("example", Any),
         ("default", Any),
-        ("enum", Texts),
-        ("pattern", Text),
+        (
+            "enum",
+            Never(
+                "list the values in x-extensible-enum of a schema below components; D1 adds values, and a closed list refuses them",
+            ),
+        ),
+        ("pattern", Line),
         ("minLength", Count),
         ("maxLength", Count),
         ("minimum", Integer),
         ("maximum", Integer),
-        ("exclusiveMinimum", Any),
-        ("exclusiveMaximum", Any),
-        ("multipleOf", Any),
+        ("exclusiveMinimum", Never(UNCHECKED)),
+        ("exclusiveMaximum", Never(UNCHECKED)),
+        ("multipleOf", Never(UNCHECKED)),
         ("items", One(&SCHEMA)),
         ("minItems", Count),
         ("maxItems", Count),
         ("properties", Named(&PROPERTY)),
         ("required", Texts),
-        ("additionalProperties", OneOrFlag(&SCHEMA)),
-        ("allOf", Each(&SCHEMA)),
-        ("anyOf", Each(&SCHEMA)),
-        ("oneOf", Each(&SCHEMA)),
-        ("not", One(&SCHEMA)),
+        ("additionalProperties", Others(&SCHEMA)),
+        ("allOf", Single(&SCHEMA)),
+        ("anyOf", Never(OPEN_VALUES)),
+        ("oneOf", Never(OPEN_VALUES)),
         ("x-d1-confidence", CONFIDENCE),
     ],
 );
@@ -219,23 +265,30 @@ static SCHEMA: Object = object(
 static PROPERTY: Object = Object {
     name: "a property",
     keys: &[
-        ("x-d1-default", Any),
+        ("x-d1-default", LineOrCount),
         ("x-d1-reserved", True),
-        ("x-d1-rust-name", Text),
+        ("x-d1-rust-name", Line),
     ],
+    needs: &[],
+    section: Some("schemas"),
     base: Some(&SCHEMA),
     homes,
 };
+
+/// The claims that the client can make.
+const CLAIMS: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
 
 static COMPONENT_SCHEMA: Object = Object {
     name: "a schema below components",
     keys: &[
         ("x-d1-client", OneOf(&["omit"])),
-        ("x-d1-default", Any),
-        ("x-d1-sent-claims", Texts),
+        ("x-d1-default", LineOrCount),
+        ("x-d1-sent-claims", EachOf(&CLAIMS)),
         ("x-d1-value-descriptions", NamedTexts),
         ("x-extensible-enum", Texts),
     ],
+    needs: &[],
+    section: Some("schemas"),
     base: Some(&SCHEMA),
     homes,
 };

@@ -1,11 +1,12 @@
-//! `cargo xtask spec-lint`: refuses what the generator would turn, silently, into a wrong client.
+//! `cargo xtask spec-lint`: refuses what the generator would turn into a wrong client without an error.
 //!
-//! Each rule is a trap of the generator, or a rule of ours that keeps D1's evolution harmless. A
-//! finding names file and line, what is wrong, and the fix.
+//! Each rule is about something that the generator handles badly, or keeps the client working when D1 changes.
+//! A finding names file and line, what is wrong, and the fix.
 
 mod extensions;
 mod generator;
 mod keys;
+mod names;
 mod patterns;
 mod schemas;
 mod shape;
@@ -40,7 +41,7 @@ pub struct Rule {
     check: fn(&Value, &mut Vec<Breach>),
 }
 
-/// A breach before its rule's name is put to it.
+/// A breach of a rule, without the rule's name.
 struct Breach {
     /// The place in the document, as a JSON pointer.
     pointer: String,
@@ -73,27 +74,37 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "openapi-version",
-        fix: "write the spec as OpenAPI 3.0.x; the generator reads nothing else",
+        fix: "write the spec as OpenAPI 3.0.x; the generator reads no other version",
         check: generator::openapi_version,
     },
     Rule {
         name: "info-version-ascii",
-        fix: "keep info.version in ASCII; it becomes a header, and any other makes every call panic",
+        fix: "use ASCII letters, digits and punctuation in info.version; it is sent as a header, and any other character makes every call panic",
         check: generator::info_version_ascii,
     },
     Rule {
         name: "servers",
-        fix: "put https and the host alone into url, the whole path into paths; each has an x-d1-environment of its own",
+        fix: "declare one server for each x-d1-environment, each with another host; write the path in paths",
         check: generator::servers,
     },
     Rule {
         name: "operation-id",
-        fix: "give each operation an operationId of its own, in camelCase",
-        check: generator::operation_id,
+        fix: "give each operation a different operationId in camelCase that is no keyword of Rust",
+        check: names::operation_id,
+    },
+    Rule {
+        name: "schema-names",
+        fix: "give each schema a different name in UpperCamelCase, such as CardId",
+        check: names::schema_names,
+    },
+    Rule {
+        name: "parameter-names",
+        fix: "declare each parameter once, in the operation or in its path; give it an x-d1-rust-name where two names are alike in Rust",
+        check: names::parameter_names,
     },
     Rule {
         name: "response-status",
-        fix: "name a status such as 200, or 2XX; the generator ignores others without a word",
+        fix: "use a status such as 200, or 2XX; the generator ignores all others",
         check: generator::response_status,
     },
     Rule {
@@ -108,112 +119,107 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "request-body-required",
-        fix: "set requestBody.required to true; false is ignored, the body is always sent",
+        fix: "set requestBody.required to true; the generator ignores false and always sends the body",
         check: generator::request_body_required,
     },
     Rule {
         name: "one-request-media-type",
-        fix: "declare one media type with a schema for the request body; several panic the generator",
+        fix: "declare one media type for the request body; the generator panics on several",
         check: generator::one_request_media_type,
     },
     Rule {
         name: "path-parameter-pattern",
-        fix: "let its schema be a $ref to a named component whose pattern is like ^[A-Za-z0-9_-]{1,64}$",
+        fix: "let its schema be a $ref to a component whose pattern is like ^[A-Za-z0-9_-]{1,64}$",
         check: generator::path_parameter_pattern,
     },
     Rule {
         name: "path-template",
-        fix: "give each {name} of the path a parameter with `in: path` and `required: true`, and no others",
+        fix: "give each {name} of the path a parameter with `in: path` and `required: true`, and declare no others",
         check: generator::path_template,
     },
     Rule {
         name: "query-parameter-inline",
-        fix: "write its schema in place, without pattern or length: a named type loses the parameter's name",
+        fix: "write the schema in place, without pattern or length; the generator drops the parameter's name where the schema has one",
         check: generator::query_parameter_inline,
     },
     Rule {
         name: "dead-reference",
-        fix: "let $ref name a component of this file that is there and not x-d1-client: omit",
+        fix: "refer to a component of this file that exists and has no x-d1-client: omit",
         check: schemas::dead_reference,
     },
     Rule {
         name: "cyclic-reference",
-        fix: "take the reference out; nothing of D1 is a part of itself",
+        fix: "remove the reference; no schema of D1 contains itself",
         check: schemas::cyclic_reference,
     },
     Rule {
-        name: "required-properties",
-        fix: "name a property that is there; what is required and unknown is ignored",
-        check: values::required_properties,
+        name: "unused-schema",
+        fix: "remove it, or add x-d1-client: omit; the client would have a type that no call uses and whose Debug prints its fields",
+        check: schemas::unused_schema,
     },
     Rule {
-        name: "any-of",
-        fix: "use x-extensible-enum on a plain string for open values; anyOf compiles and fails at run time",
-        check: schemas::any_of,
+        name: "declared-names",
+        fix: "use a name that is declared there, or declare it",
+        check: names::declared_names,
     },
     Rule {
         name: "property-default",
-        fix: "say the default in the description and x-d1-default; an inline default is always sent",
+        fix: "write the default in the description and in x-d1-default; an inline default is always sent",
         check: schemas::property_default,
     },
     Rule {
         name: "numeric-bounds",
-        fix: "keep minimum and maximum to integer query parameters, whose bounds go into constants.rs; elsewhere nobody checks them",
+        fix: "use minimum and maximum for query parameters only; the client checks no other numbers",
         check: schemas::numeric_bounds,
     },
     Rule {
-        name: "closed-object",
-        fix: "take additionalProperties: false out; D1 adds fields, and this one would refuse them",
-        check: schemas::closed_object,
-    },
-    Rule {
         name: "response-stays-open",
-        fix: "take pattern, enum, format and length out of what a response holds; D1 may change them",
+        fix: "remove pattern, format and lengths from what a response holds; D1 may change them",
         check: schemas::response_stays_open,
     },
     Rule {
         name: "pattern-dialect",
-        fix: "write the pattern as ^...$ with sets such as [A-Za-z0-9_], counts and plain groups; OpenAPI and the client read those alike",
+        fix: "write the pattern as ^...$ with sets such as [A-Za-z0-9_], counts and plain groups; OpenAPI and Rust read these in the same way",
         check: patterns::pattern_dialect,
     },
     Rule {
         name: "description-code",
-        fix: "take code fences and indented blocks out of the description; they become doc tests",
+        fix: "remove code fences and indented blocks from the text; rustdoc would run them as tests",
         check: schemas::description_code,
     },
     Rule {
         name: "error-rows",
-        fix: "give each error response x-d1-errors: rows with meaning and advice, and only known keys",
+        fix: "give each error response x-d1-errors, a list of rows with `meaning` and `advice`",
         check: extensions::error_rows,
     },
     Rule {
         name: "rust-name",
-        fix: "give x-d1-rust-name to properties of components and to query parameters in place, in snake_case, each name once",
-        check: extensions::rust_name,
+        fix: "use x-d1-rust-name on properties of components and on query parameters of an operation, in snake_case, with another name for each",
+        check: names::property_names,
     },
     Rule {
         name: "reserved",
-        fix: "take x-d1-reserved out; it keeps the client from sending a field of a body",
-        check: values::reserved,
+        fix: "remove x-d1-reserved; it marks a property of a request body that the client does not send",
+        check: extensions::reserved,
     },
     Rule {
         name: "open-values",
-        fix: "give each value of x-extensible-enum a name of its own in upper case, such as CARD_LOST",
-        check: values::open_values,
-    },
-    Rule {
-        name: "reason-codes",
-        fix: "name values of the schema ReasonCode",
-        check: values::reason_codes,
+        fix: "give each value of x-extensible-enum a different name in upper case, such as CARD_LOST",
+        check: names::value_names,
     },
     Rule {
         name: "bounds",
-        fix: "let the least be no more than the most",
+        fix: "make the lower bound no greater than the upper bound",
         check: values::bounds,
     },
     Rule {
+        name: "types",
+        fix: "add the type, or remove the key",
+        check: values::types,
+    },
+    Rule {
         name: "valid-values",
-        fix: "let the value be one that the schema takes, or correct the schema",
+        fix: "use a value that the schema allows, or correct the schema",
         check: values::valid_values,
     },
 ];
@@ -236,7 +242,7 @@ pub fn check_text(text: &str, file: &str) -> Result<Vec<Finding>, Error> {
     }))
 }
 
-/// The place itself, or what it is a part of where that alone is in the text.
+/// The place itself, or the nearest one around it that is in the text.
 fn nearest<'p>(lines: &spec::Lines, pointer: &'p str) -> &'p str {
     let mut known = pointer;
     while !lines.contains_key(known)

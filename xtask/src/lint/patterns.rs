@@ -13,7 +13,7 @@ pub(super) fn pattern_dialect(spec: &Value, out: &mut Vec<Breach>) {
             return;
         };
         let problem = what_differs(pattern).or_else(|| {
-            (!is_anchored(pattern)).then_some("is not anchored: it finds a part of a text")
+            (!is_anchored(pattern)).then_some("is not anchored: it also matches part of a text")
         });
         if let Some(problem) = problem {
             out.push(Breach::new(
@@ -67,24 +67,24 @@ fn what_differs(pattern: &str) -> Option<&'static str> {
                 let escaped = after.chars().next().unwrap_or_default();
                 if escaped.is_ascii_alphanumeric() && !"xtnr".contains(escaped) {
                     return Some(
-                        "has a class or a boundary that is ASCII to one and Unicode to the other",
+                        "has a class or a boundary that is ASCII in OpenAPI and Unicode in Rust",
                     );
                 }
                 rest = after.get(escaped.len_utf8()..).unwrap_or_default();
             }
-            '[' if class => return Some("has a set within a set"),
+            '[' if class => return Some("has a set inside a set"),
             '[' => class = true,
             ']' => class = false,
             '&' | '~' | '-' if class && after.starts_with(c) => {
                 return Some("has a set operation");
             }
-            '.' if !class => return Some("has a dot, which takes line ends in one of them"),
+            '.' if !class => return Some("has a dot, which matches some line ends in Rust"),
             '(' if after.starts_with('?') && !after.starts_with("?:") => {
-                return Some("has a group that is more than a group");
+                return Some("has a group with a name, a flag or a look-around");
             }
             _ => {}
         }
     }
     let refused = regex::Regex::new(pattern).is_err();
-    refused.then_some("is no pattern to the client")
+    refused.then_some("is not a regular expression that Rust compiles")
 }

@@ -57,8 +57,10 @@ pub(super) fn dead_reference(spec: &Value, out: &mut Vec<Breach>) {
             && pointer.contains("/content/")
             && pointer.ends_with("/schema");
         let problem = match target {
-            None => "leads nowhere",
-            Some(target) if is_omitted(target) && !is_body => "leads to what the client leaves out",
+            None => "does not exist",
+            Some(target) if is_omitted(target) && !is_body => {
+                "is not generated (x-d1-client: omit)"
+            }
             Some(_) => return,
         };
         out.push(Breach::new(
@@ -75,7 +77,7 @@ pub(super) fn cyclic_reference(spec: &Value, out: &mut Vec<Breach>) {
         for (name, component) in map.as_object().into_iter().flatten() {
             let start = join(&join("/components", kind), name);
             if let Some(place) = way_back(spec, &start, component, &start, &mut BTreeSet::new()) {
-                let problem = format!("it is a part of `#{start}`, and leads back to it");
+                let problem = format!("`#{start}` refers to itself here");
                 out.push(Breach::new(place, problem));
             }
         }
@@ -110,14 +112,6 @@ fn way_back(
     })
 }
 
-pub(super) fn any_of(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |pointer, map| {
-        if map.get("anyOf").is_some_and(Value::is_array) {
-            out.push(Breach::new(join(pointer, "anyOf"), "it uses anyOf"));
-        }
-    });
-}
-
 pub(super) fn property_default(spec: &Value, out: &mut Vec<Breach>) {
     walk_schemas(spec, |pointer, map| {
         let properties = map.get("properties").and_then(Value::as_object);
@@ -143,25 +137,15 @@ fn has_default(spec: &Value, schema: &Value, depth: u8) -> bool {
 }
 
 pub(super) fn numeric_bounds(spec: &Value, out: &mut Vec<Breach>) {
-    const BOUNDS: [&str; 5] = [
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-    ];
     let mut allowed = BTreeSet::new();
     walk_schemas(spec, |pointer, map| {
-        let integer = map
-            .get("schema")
-            .is_some_and(|s| s.get("type").is_some_and(|t| t == "integer"));
-        if map.get("in").is_some_and(|i| i == "query") && integer {
+        if map.get("in").is_some_and(|i| i == "query") {
             allowed.insert(join(pointer, "schema"));
         }
-        for bound in BOUNDS {
+        for bound in ["minimum", "maximum"] {
             // A property may be called so; its schema is an object.
-            let bounds = map.get(bound).is_some_and(|b| !b.is_object());
-            if bounds && !(allowed.contains(pointer) && ["minimum", "maximum"].contains(&bound)) {
+            let has = map.get(bound).is_some_and(|b| !b.is_object());
+            if has && !allowed.contains(pointer) {
                 out.push(Breach::new(
                     join(pointer, bound),
                     format!("it has `{bound}`"),
@@ -171,22 +155,26 @@ pub(super) fn numeric_bounds(spec: &Value, out: &mut Vec<Breach>) {
     });
 }
 
-pub(super) fn closed_object(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |pointer, map| {
-        if map.get("additionalProperties") == Some(&Value::Bool(false)) {
-            let place = join(pointer, "additionalProperties");
-            out.push(Breach::new(place, "it refuses unknown fields"));
-        }
+pub(super) fn unused_schema(spec: &Value, out: &mut Vec<Breach>) {
+    let mut used = BTreeSet::new();
+    walk_schemas(spec, |_, map| {
+        used.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
     });
+    let schemas = spec
+        .pointer("/components/schemas")
+        .and_then(Value::as_object);
+    for (name, schema) in schemas.into_iter().flatten() {
+        let place = join("/components/schemas", name);
+        if !used.contains(&format!("#{place}")) && !is_omitted(schema) {
+            out.push(Breach::new(place, format!("nothing refers to `{name}`")));
+        }
+    }
 }
 
 pub(super) fn response_stays_open(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
         for (status, response) in operation.responses(spec) {
-            let mut place = operation.response_place(status);
-            if let Some(reference) = spec.pointer(&place).and_then(|r| r.get("$ref")) {
-                place = reference.as_str().unwrap_or("").replacen('#', "", 1);
-            }
+            let place = operation.response_source(spec, status);
             let content = response.get("content").and_then(Value::as_object);
             for (media, value) in content.into_iter().flatten() {
                 let schema = value.get("schema").unwrap_or(&Value::Null);
@@ -214,14 +202,7 @@ struct Open<'a> {
 
 impl Open<'_> {
     fn check(&mut self, schema: &Value, pointer: &str, out: &mut Vec<Breach>) {
-        const CLOSING: [&str; 6] = [
-            "pattern",
-            "enum",
-            "minLength",
-            "maxLength",
-            "minItems",
-            "maxItems",
-        ];
+        const CLOSING: [&str; 5] = ["pattern", "minLength", "maxLength", "minItems", "maxItems"];
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             let target = reference.strip_prefix('#').unwrap_or_default().to_owned();
             if let Some(next) = self.spec.pointer(&target)
@@ -235,10 +216,18 @@ impl Open<'_> {
             && schema.get("type").is_some_and(|kind| kind == "string");
         let closing = CLOSING.iter().find(|k| schema.get(**k).is_some());
         if let Some(key) = closing.copied().or(text_format.then_some("format")) {
-            let problem = format!("what {} holds has `{key}`", self.response);
+            let problem = format!("the response {} has `{key}`", self.response);
             out.push(Breach::new(join(pointer, key), problem));
         }
         let properties = schema.get("properties").and_then(Value::as_object);
+        if properties.is_some() && schema.get("additionalProperties").is_none() {
+            let problem = format!(
+                "the response {} loses the fields that D1 adds",
+                self.response
+            );
+            let fix = "add `additionalProperties: {}`; the client then keeps unknown fields";
+            out.push(Breach::new(pointer, problem).with_fix(fix));
+        }
         for (name, property) in properties.into_iter().flatten() {
             self.check(property, &join(&join(pointer, "properties"), name), out);
         }
@@ -247,11 +236,9 @@ impl Open<'_> {
                 self.check(inner, &join(pointer, key), out);
             }
         }
-        for branch in ["allOf", "oneOf"] {
-            let list = schema.get(branch).and_then(Value::as_array);
-            for (i, part) in list.into_iter().flatten().enumerate() {
-                self.check(part, &join(&join(pointer, branch), &i.to_string()), out);
-            }
+        let parts = schema.get("allOf").and_then(Value::as_array);
+        for (i, part) in parts.into_iter().flatten().enumerate() {
+            self.check(part, &join(&join(pointer, "allOf"), &i.to_string()), out);
         }
     }
 }

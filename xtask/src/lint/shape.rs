@@ -12,7 +12,12 @@ use crate::spec::join;
 pub(super) enum Shape {
     /// Checked elsewhere, or data.
     Any,
+    /// A key of OpenAPI that must not be used: what to do instead.
+    Never(&'static str),
+    /// A text that is not blank.
     Text,
+    /// The same, in one line.
+    Line,
     Flag,
     /// A whole number.
     Integer,
@@ -20,6 +25,8 @@ pub(super) enum Shape {
     Count,
     /// The value `true`: to say `false`, the key is left out.
     True,
+    /// A line, or a whole number that is not negative.
+    LineOrCount,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A list of texts, each of them once.
@@ -28,18 +35,22 @@ pub(super) enum Shape {
     EachOf(&'static [&'static str]),
     /// Texts by names.
     NamedTexts,
+    /// A list of objects with any names.
+    Requirements,
     /// An object.
     One(&'static Object),
-    /// An object, or a flag.
-    OneOrFlag(&'static Object),
+    /// What a schema allows beside its properties.
+    Others(&'static Object),
+    /// A list of one object.
+    Single(&'static Object),
     /// A list of objects.
     Each(&'static Object),
     /// Objects by names.
     Named(&'static Object),
 }
 use Shape::{
-    Any, Count, Each, EachOf, Flag, Integer, Named, NamedTexts, One, OneOf, OneOrFlag, Text, Texts,
-    True,
+    Any, Count, Each, EachOf, Flag, Integer, Line, LineOrCount, Named, NamedTexts, Never, One,
+    OneOf, Others, Requirements, Single, Text, Texts, True,
 };
 
 /// An object of an OpenAPI document.
@@ -47,6 +58,10 @@ pub(super) struct Object {
     /// What it is called in a message.
     pub(super) name: &'static str,
     pub(super) keys: &'static [(&'static str, Shape)],
+    /// The keys that it must have, unless it is a reference.
+    pub(super) needs: &'static [&'static str],
+    /// The section of the components that a reference in its place must lead to.
+    pub(super) section: Option<&'static str>,
     /// The object whose keys it may have as well.
     pub(super) base: Option<&'static Object>,
     /// What has a key with this name.
@@ -54,6 +69,11 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// The same object, which must have these keys.
+    pub(super) const fn needing(self, needs: &'static [&'static str]) -> Self {
+        Self { needs, ..self }
+    }
+
     fn keys(&self) -> impl Iterator<Item = &'static (&'static str, Shape)> {
         self.keys
             .iter()
@@ -72,6 +92,20 @@ impl Object {
             let problem = "what stands beside `$ref` is ignored";
             out.push(Breach::new(join(pointer, "$ref"), problem).with_fix(fix));
         }
+        let lacks = |key: &&&str| !map.contains_key("$ref") && !map.contains_key(**key);
+        for key in self.needs.iter().filter(lacks) {
+            let problem = format!("{} lacks `{key}`", self.name);
+            out.push(Breach::new(pointer, problem).with_fix(format!("add `{key}`")));
+        }
+        let reference = map.get("$ref").and_then(Value::as_str).unwrap_or_default();
+        if let Some(section) = self.section
+            && let Some(rest) = reference.strip_prefix("#/components/")
+            && rest.split('/').next() != Some(section)
+        {
+            let problem = format!("`{reference}` is not {}", self.name);
+            let fix = format!("refer to one below #/components/{section}/");
+            out.push(Breach::new(join(pointer, "$ref"), problem).with_fix(fix));
+        }
         for (key, value) in map {
             let place = join(pointer, key);
             match self.keys().find(|(known, _)| known == key) {
@@ -87,10 +121,10 @@ impl Object {
         let fix = match similar::get_close_matches(key.to_ascii_lowercase().as_str(), &known, 1, 0.75).first() {
             Some(close) => format!("write `{close}`"),
             None if homes.is_empty() => {
-                "take it out: the generator ignores it; what it may have stands in xtask/src/lint/keys.rs"
+                "remove it: the generator ignores it; the keys that are allowed are in xtask/src/lint/keys.rs"
                     .to_owned()
             }
-            None => format!("take it out here; `{key}` belongs to {}", homes.join(" or ")),
+            None => format!("remove it here; `{key}` belongs to {}", homes.join(" or ")),
         };
         Breach::new(place, format!("{} has no key `{key}`", self.name)).with_fix(fix)
     }
@@ -100,9 +134,21 @@ impl Shape {
     fn check(self, place: &str, key: &str, value: &Value, out: &mut Vec<Breach>) {
         let (fits, wanted) = match self {
             Any => return,
-            Text => (value.is_string(), "a text"),
+            Never(fix) => {
+                out.push(Breach::new(place, format!("it has `{key}`")).with_fix(fix));
+                return;
+            }
+            Text => (is_text(value), "a text that is not blank"),
+            Line => (
+                is_line(value),
+                "a text of one line, without blanks around it",
+            ),
             Flag => (value.is_boolean(), "true or false"),
-            True => (*value == Value::Bool(true), "true, or the key left out"),
+            True => (*value == Value::Bool(true), "true, or remove the key"),
+            LineOrCount => (
+                is_line(value) || value.is_u64(),
+                "a text of one line, or a whole number that is not negative",
+            ),
             Integer => (value.is_i64(), "a whole number"),
             Count => (value.is_u64(), "a whole number that is not negative"),
             OneOf(words) => {
@@ -113,14 +159,25 @@ impl Shape {
             }
             Texts => return texts(place, key, value, &[], out),
             EachOf(words) => return texts(place, key, value, words, out),
-            NamedTexts => (named_texts(value), "a text for each name"),
+            Requirements => (
+                value
+                    .as_array()
+                    .is_some_and(|list| list.iter().all(Value::is_object)),
+                "a list of objects, such as `- bearerAuth: []`",
+            ),
+            NamedTexts => (named_texts(value), "an object with a text for each name"),
             One(object) => return object.check(place, value, out),
-            OneOrFlag(object) => {
-                if !value.is_boolean() {
-                    object.check(place, value, out);
-                }
+            Others(_) if value.is_boolean() => {
+                let problem = format!("`{key}` is {value}");
+                let fix = "write {}; D1 adds fields, and the client keeps them";
+                out.push(Breach::new(place, problem).with_fix(fix));
                 return;
             }
+            Others(object) => return object.check(place, value, out),
+            Single(object) => match value.as_array().map(Vec::as_slice) {
+                Some([only]) => return object.check(&join(place, "0"), only, out),
+                Some(_) | None => (false, "a list with one entry"),
+            },
             Each(object) => match value.as_array() {
                 Some(items) => {
                     for (i, item) in items.iter().enumerate() {
@@ -137,7 +194,7 @@ impl Shape {
         };
         if !fits {
             let problem = format!("`{key}` is {}", kind(value));
-            out.push(Breach::new(place, problem).with_fix(format!("let it be {wanted}")));
+            out.push(Breach::new(place, problem).with_fix(format!("write {wanted}")));
         }
     }
 }
@@ -151,32 +208,46 @@ fn named(object: &Object, place: &str, map: &Map<String, Value>, out: &mut Vec<B
 fn named_texts(value: &Value) -> bool {
     value
         .as_object()
-        .is_some_and(|map| map.values().all(Value::is_string))
+        .is_some_and(|map| !map.is_empty() && map.values().all(is_text))
 }
 
-/// A list of texts without a text twice, all of them among `words` unless that is empty.
+fn is_text(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.trim().is_empty())
+}
+
+fn is_line(value: &Value) -> bool {
+    let is_line = |text: &str| text.trim() == text && !text.contains(char::is_control);
+    is_text(value) && value.as_str().is_some_and(is_line)
+}
+
+/// A list of texts, at least one, each of them once, and all of them among `words` unless that is empty.
 fn texts(place: &str, key: &str, value: &Value, words: &[&str], out: &mut Vec<Breach>) {
-    let Some(items) = value.as_array() else {
-        let problem = format!("`{key}` is {}", kind(value));
-        out.push(Breach::new(place, problem).with_fix("let it be a list of texts"));
-        return;
+    let items = match value.as_array() {
+        Some(items) if !items.is_empty() => items,
+        other => {
+            let what = other.map_or_else(|| kind(value), |_| "an empty list".to_owned());
+            let fix = "write a list of texts, or remove the key";
+            out.push(Breach::new(place, format!("`{key}` is {what}")).with_fix(fix));
+            return;
+        }
     };
     let mut seen = BTreeSet::new();
     for (i, item) in items.iter().enumerate() {
         let place = join(place, &i.to_string());
         match item.as_str() {
-            None | Some("") => {
+            _ if !is_line(item) => {
                 let problem = format!("`{key}` holds {}", kind(item));
-                out.push(Breach::new(place, problem).with_fix("let it be a text"));
+                let fix = "write a text of one line, without blanks around it";
+                out.push(Breach::new(place, problem).with_fix(fix));
             }
             Some(text) if !words.is_empty() && !words.contains(&text) => {
                 out.push(not_one_of(&place, key, item, words));
             }
             Some(text) if !seen.insert(text) => {
                 let problem = format!("`{key}` has `{text}` twice");
-                out.push(Breach::new(place, problem).with_fix("take one of the two out"));
+                out.push(Breach::new(place, problem).with_fix("remove one of the two"));
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
     }
 }

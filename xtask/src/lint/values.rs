@@ -1,13 +1,11 @@
 //! Rules on values: examples, defaults and lists against what the spec itself says of them.
 
-use std::collections::BTreeMap;
-
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Breach;
-use super::schemas::{walk, walk_schemas};
-use crate::spec::{join, operations, variant};
+use super::schemas::walk_schemas;
+use crate::spec::join;
 
 /// Each value that the spec holds for a schema: its place, its key, and the schema.
 fn values(spec: &Value, mut visit: impl FnMut(String, &str, &Value, &Value)) {
@@ -30,19 +28,19 @@ fn values(spec: &Value, mut visit: impl FnMut(String, &str, &Value, &Value)) {
 fn is_schema(pointer: &str) -> bool {
     let parts: Vec<&str> = pointer.split('/').collect();
     match parts[..] {
-        [.., "schemas" | "properties", _] => true,
-        [.., last] => ["schema", "items", "additionalProperties", "not"].contains(&last),
+        [.., "schemas" | "properties" | "allOf", _] => true,
+        [.., last] => ["schema", "items", "additionalProperties"].contains(&last),
         [] => false,
     }
 }
 
 pub(super) fn valid_values(spec: &Value, out: &mut Vec<Breach>) {
     let Some(schemas) = Schemas::of(spec) else {
-        return; // Other rules say why there are no schemas to be judged by.
+        return; // Other rules report what is wrong with the schemas.
     };
     values(spec, |place, key, value, schema| {
         let Ok(validator) = schemas.compile(schema) else {
-            return; // A pattern that is none, a length that is no number.
+            return; // Another rule reports the key that cannot be compiled.
         };
         if let Err(error) = validator.validate(value) {
             let inner = error.instance_path().to_string();
@@ -57,7 +55,7 @@ pub(super) fn valid_values(spec: &Value, out: &mut Vec<Breach>) {
             };
             out.push(Breach::new(
                 place,
-                format!("the {key}{whose} breaks `{rule}` of its own schema"),
+                format!("the {key}{whose} breaks `{rule}` of its schema"),
             ));
         }
     });
@@ -120,111 +118,94 @@ pub(super) fn bounds(spec: &Value, out: &mut Vec<Breach>) {
                 out.push(Breach::new(join(pointer, least), problem));
             }
         }
+        pattern_lengths(pointer, map, out);
     });
 }
 
-pub(super) fn open_values(spec: &Value, out: &mut Vec<Breach>) {
-    let Some(components) = spec.get("components") else {
+/// Compares the lengths that a pattern allows with `minLength` and `maxLength`.
+fn pattern_lengths(pointer: &str, map: &Map<String, Value>, out: &mut Vec<Breach>) {
+    let pattern = map.get("pattern").and_then(Value::as_str);
+    let Some((least, most)) = pattern.and_then(lengths) else {
         return;
     };
-    walk(components, "/components", &mut |pointer, map| {
-        let list = map.get("x-extensible-enum").and_then(Value::as_array);
-        let values: Vec<&str> = list
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        names_of(&join(pointer, "x-extensible-enum"), &values, out);
-        let described = map
-            .get("x-d1-value-descriptions")
-            .and_then(Value::as_object);
-        for name in described.into_iter().flat_map(Map::keys) {
-            if !values.contains(&name.as_str()) {
-                let place = join(&join(pointer, "x-d1-value-descriptions"), name);
-                let problem = format!("it describes `{name}`, which is not in x-extensible-enum");
-                out.push(
-                    Breach::new(place, problem)
-                        .with_fix("write a value of the list, or take the line out"),
-                );
-            }
+    let given = |key: &str| map.get(key).and_then(Value::as_u64);
+    let differs = |key: &str, length: u64| given(key).is_some_and(|given| given != length);
+    let (key, range) = match most {
+        Some(most) if differs("maxLength", most) => ("maxLength", format!("{least} to {most}")),
+        Some(most) if differs("minLength", least) => ("minLength", format!("{least} to {most}")),
+        // Without an upper bound the pattern leaves it to `maxLength`.
+        None if given("maxLength").is_some_and(|most| most < least) => {
+            ("maxLength", format!("{least} or more"))
         }
-    });
+        Some(_) | None => return,
+    };
+    let given = given(key).unwrap_or_default();
+    let problem = format!("`{key}` is {given}, but the pattern takes {range} characters");
+    let fix = "give the pattern and the keys beside it the same lengths";
+    out.push(Breach::new(join(pointer, key), problem).with_fix(fix));
 }
 
-pub(super) fn reason_codes(spec: &Value, out: &mut Vec<Breach>) {
-    let known = spec.pointer("/components/schemas/ReasonCode/x-extensible-enum");
-    let known = known.and_then(Value::as_array);
-    for operation in operations(spec) {
-        let codes = operation.object.get("x-d1-reason-codes");
-        let codes = codes.and_then(Value::as_array).into_iter().flatten();
-        for code in codes.filter(|code| !known.is_some_and(|known| known.contains(code))) {
-            let problem = format!("{code} is not in x-extensible-enum of ReasonCode");
-            out.push(Breach::new(
-                join(&operation.pointer, "x-d1-reason-codes"),
-                problem,
-            ));
-        }
-    }
+/// The least and the greatest number of characters that a pattern takes.
+fn lengths(pattern: &str) -> Option<(u64, Option<u64>)> {
+    // Read as bytes, a class takes one byte for one character.
+    let mut parser = regex_syntax::ParserBuilder::new();
+    let mut parser = parser.unicode(false).utf8(false).build();
+    let hir = parser.parse(pattern).ok()?;
+    let (least, most) = (
+        hir.properties().minimum_len()?,
+        hir.properties().maximum_len(),
+    );
+    let most = most.and_then(|most| u64::try_from(most).ok());
+    Some((u64::try_from(least).ok()?, most))
 }
 
-/// Whether each value of a list gets a name of its own in Rust.
-fn names_of(list: &str, values: &[&str], out: &mut Vec<Breach>) {
-    let mut names = BTreeMap::from([("Unknown".to_owned(), "the name of any other value")]);
-    for (i, value) in values.iter().enumerate() {
-        let place = join(list, &i.to_string());
-        let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        if !value.starts_with(|c: char| c.is_ascii_uppercase()) || !value.chars().all(upper) {
-            let problem = format!("`{value}` is not in upper case: it gets no name in Rust");
-            out.push(Breach::new(place, problem));
-        } else if let Some(other) = names.insert(variant(value), value)
-            && other != *value
-        {
-            let problem = format!("`{value}` has the name in Rust of `{other}`");
-            out.push(Breach::new(place, problem));
-        }
-    }
-}
+/// The keys, and the formats, that mean something for one type alone.
+const OF_TYPE: [(&str, &[&str]); 5] = [
+    (
+        "string",
+        &[
+            "pattern",
+            "minLength",
+            "maxLength",
+            "x-extensible-enum",
+            "date",
+            "date-time",
+        ],
+    ),
+    ("integer", &["minimum", "maximum", "int32", "int64"]),
+    ("number", &["float", "double"]),
+    ("array", &["items", "minItems", "maxItems"]),
+    (
+        "object",
+        &[
+            "properties",
+            "required",
+            "additionalProperties",
+            "x-d1-sent-claims",
+        ],
+    ),
+];
 
-pub(super) fn required_properties(spec: &Value, out: &mut Vec<Breach>) {
+pub(super) fn types(spec: &Value, out: &mut Vec<Breach>) {
     walk_schemas(spec, |pointer, map| {
-        let Some(properties) = map.get("properties").and_then(Value::as_object) else {
+        if !is_schema(pointer) {
             return;
-        };
-        for key in ["required", "x-d1-sent-claims"] {
-            let list = map.get(key).and_then(Value::as_array);
-            for (i, name) in list.into_iter().flatten().enumerate() {
-                if !name
-                    .as_str()
-                    .is_some_and(|name| properties.contains_key(name))
-                {
-                    let place = join(&join(pointer, key), &i.to_string());
-                    out.push(Breach::new(
-                        place,
-                        format!("`{key}` names {name}, which is no property"),
-                    ));
-                }
+        }
+        let text = |key: &str| map.get(key).and_then(Value::as_str);
+        let given = text("type");
+        for (kind, keys) in OF_TYPE.iter().filter(|(kind, _)| given != Some(*kind)) {
+            for key in *keys {
+                let (place, what) = match text("format") == Some(*key) {
+                    true => ("format", format!("the format `{key}`")),
+                    false if map.contains_key(*key) => (*key, format!("`{key}`")),
+                    false => continue,
+                };
+                let problem = format!("{what} needs `type: {kind}`");
+                out.push(Breach::new(join(pointer, place), problem));
             }
         }
-    });
-}
-
-pub(super) fn reserved(spec: &Value, out: &mut Vec<Breach>) {
-    let operations = operations(spec);
-    let bodies: Vec<&Value> = operations
-        .iter()
-        .filter_map(|o| o.json_body(spec))
-        .collect();
-    walk_schemas(spec, |pointer, map| {
-        let properties = map.get("properties").and_then(Value::as_object);
-        for (name, property) in properties.into_iter().flatten() {
-            let is_body = bodies.iter().any(|body| body.as_object() == Some(map));
-            if property.get("x-d1-reserved").is_some() && !is_body {
-                let place = join(&join(&join(pointer, "properties"), name), "x-d1-reserved");
-                out.push(Breach::new(
-                    place,
-                    format!("`{name}` is no property of a request body"),
-                ));
-            }
+        if given == Some("array") && !map.contains_key("items") {
+            out.push(Breach::new(join(pointer, "type"), "an array needs `items`"));
         }
     });
 }

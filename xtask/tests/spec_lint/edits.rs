@@ -121,6 +121,88 @@ const EDITS: &[(&str, &str)] = &[
         "        \"4o4\":\n          $ref",
     ),
     ("      minLength: 10", "      minLenght: 10"),
+    // Two of what must be one, and names that are not there.
+    (
+        "            - code: UNKNOWN_OPERATION\n",
+        "            - code: UNKNOWN_CARD\n",
+    ),
+    (
+        "  - url: https://api.d1-stg.thalescloud.io",
+        "  - url: https://api.d1.thalescloud.io",
+    ),
+    (
+        "        - $ref: \"#/components/parameters/CardId\"\n",
+        "        - $ref: \"#/components/parameters/CardId\"\n        - $ref: \"#/components/parameters/CardId\"\n",
+    ),
+    (
+        "operations:suspend:\n",
+        "operations:suspend:\n    parameters:\n      - $ref: \"#/components/parameters/CardId\"\n",
+    ),
+    ("    CardProductId:\n", "    cardId:\n"),
+    ("  - bearerAuth: []", "  - bearerAuht: []"),
+    ("tags: [Authorization]", "tags: [Authorisation]"),
+    ("x-d1-rust-name: state", "x-d1-rust-name: type"),
+    ("x-d1-rust-name: state", "x-d1-rust-name: new__state"),
+    (
+        "        application/x-www-form-urlencoded:",
+        "        application/x-www-form-urlencode:",
+    ),
+    ("operationId: suspendCard", "operationId: type"),
+    (
+        "          schema:\n            type: boolean\n            default: false\n",
+        "",
+    ),
+    (
+        "    CardNotFound:\n      description: The card is not known to D1.\n",
+        "    CardNotFound:\n",
+    ),
+    (
+        "        status:\n          $ref: \"#/components/schemas/OperationStatus\"\n",
+        "        status:\n          allOf: []\n",
+    ),
+    // Rows that no answer can have.
+    (
+        "when: [new-card-id-same, pan-changed]",
+        "when: [new-card-id-same, new-card-id-differs]",
+    ),
+    (
+        "          when: [reason-code-other-than-default]\n    CardNotFound",
+        "          when: [pan-same]\n    CardNotFound",
+    ),
+    ("when: [new-card-id-same, pan-changed]", "when: []"),
+    ("- meaning: The card was not found.", "- meaning: \" \""),
+    // What the generator would make of it.
+    (
+        "x-extensible-enum: [ACTIVE, INACTIVE]",
+        "enum: [ACTIVE, INACTIVE]",
+    ),
+    (
+        r#"pattern: "^[A-Za-z0-9_-]{1,48}$""#,
+        r#"pattern: "^[A-Za-z0-9_-]{1,84}$""#,
+    ),
+    ("    CardId:\n      type: string\n", "    CardId:\n"),
+    (
+        "      x-d1-client: omit\n      required: [pan, exp]",
+        "      required: [pan, exp]",
+    ),
+    (
+        "          example: Bearer\n        expires_in:\n          type: number\n          format: double\n",
+        "          example: Bearer\n        expires_in:\n          type: string\n          format: double\n",
+    ),
+    (
+        "        scope: d1-api:account:full d1-api:consumer:read\n",
+        "        scope: []\n",
+    ),
+    (
+        "          $ref: \"#/components/responses/CardNotFound\"",
+        "          $ref: \"#/components/schemas/ErrorBody\"",
+    ),
+    ("  /authz/v1/oauth2/token:", "  authz/v1/oauth2/token:"),
+    ("    post:\n", "    get:\n"),
+    (
+        "      name: x-correlation-id\n      in: header",
+        "      name: Authorization\n      in: header",
+    ),
 ];
 
 #[test]
@@ -133,7 +215,7 @@ fn every_slip_is_found_with_its_line_and_the_fix() {
         let findings = lint::check_text(&text, "spec.yaml").unwrap();
         assert!(
             !findings.is_empty(),
-            "{from:?} became {to:?}, and nobody noticed"
+            "{from:?} became {to:?}, without a finding"
         );
         let (from, to) = (last_line(from), last_line(to));
         writeln!(report, "{from} => {to}\n{}\n", with_lines(&findings, &text)).unwrap();

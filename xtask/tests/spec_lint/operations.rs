@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Case, case, change, read, remove};
 
 const KEYS: &str = "closed-keys";
+const NAMES: &str = "declared-names";
 
 pub(crate) const DOCUMENT: &[Case] = &[
     case("openapi-version", |s| {
@@ -26,17 +27,34 @@ pub(crate) const DOCUMENT: &[Case] = &[
     case("servers", |s| {
         s["servers"][0]["url"] = json!("https://host.invalid/banking/v1");
     }),
+    case(KEYS, |s| {
+        remove(&mut s["info"], "title");
+    }),
+    case(KEYS, |s| {
+        s["info"]["license"] = json!({"url": "https://host.invalid"});
+    }),
+    case(KEYS, |s| {
+        remove(&mut change(s)["responses"]["2XX"], "description");
+    }),
+    case(KEYS, |s| remove(change(s), "summary")),
     case("servers", |s| {
-        remove(&mut s["servers"][0], "x-d1-environment");
+        let mut first = s["servers"][0].clone();
+        first["url"] = json!("https://third.invalid");
+        s["servers"].as_array_mut().unwrap().push(first);
     }),
     case("servers", |s| {
-        let first = s["servers"][0].clone();
-        s["servers"] = json!([first, first]);
+        s["servers"][1]["url"] = s["servers"][0]["url"].clone();
+    }),
+    case("servers", |s| {
+        s["servers"][1]["url"] = json!("https://Host.invalid");
+    }),
+    case("servers", |s| {
+        s["servers"].as_array_mut().unwrap().pop();
     }),
     case("servers", |s| {
         s["servers"][0]["url"] = json!("http://host.invalid");
     }),
-    case("operation-id", |s| {
+    case(KEYS, |s| {
         remove(read(s), "operationId");
     }),
     case("operation-id", |s| {
@@ -44,6 +62,25 @@ pub(crate) const DOCUMENT: &[Case] = &[
     }),
     case("operation-id", |s| {
         change(s)["operationId"] = json!("readCard");
+    }),
+    case("operation-id", |s| {
+        change(s)["operationId"] = json!("type");
+    }),
+    case("operation-id", |s| {
+        change(s)["operationId"] = json!("newWithClient");
+    }),
+    case(NAMES, |s| {
+        read(s)["tags"] = json!(["Crads"]);
+    }),
+    case(NAMES, |s| {
+        let components = s["components"].as_object_mut().unwrap();
+        components.remove("securitySchemes");
+    }),
+    case(NAMES, |s| {
+        s["security"] = json!([{"bearerAuht": []}]);
+    }),
+    case(KEYS, |s| {
+        s["security"] = json!(["bearerAuth"]);
     }),
     case(KEYS, |s| {
         read(s)["deprecated"] = json!(true);
@@ -79,7 +116,8 @@ pub(crate) const RESPONSES: &[Case] = &[
         remove(&mut change(s)["responses"], "2XX");
     }),
     case("one-success-response", |s| {
-        read(s)["responses"]["200"]["content"]["text/plain"] = json!({});
+        let content = &mut read(s)["responses"]["200"]["content"];
+        content["application/x-www-form-urlencoded"] = content["application/json"].clone();
     }),
     case("one-error-schema", |s| {
         let content = &mut read(s)["responses"]["404"]["content"];
@@ -88,6 +126,14 @@ pub(crate) const RESPONSES: &[Case] = &[
     case("one-error-schema", |s| {
         let content = &mut read(s)["responses"]["404"]["content"];
         content["application/json"]["schema"]["$ref"] = json!("#/components/schemas/Card");
+    }),
+    case(KEYS, |s| {
+        read(s)["responses"]["200"]["content"]["text/csv"] = json!({});
+        remove(
+            &mut read(s)["responses"]["200"]["content"],
+            "application/json",
+        );
+        remove(&mut s["components"]["schemas"], "Card");
     }),
     case("one-error-schema", |s| {
         remove(&mut read(s)["responses"]["400"], "content");
@@ -98,11 +144,19 @@ pub(crate) const RESPONSES: &[Case] = &[
     case("request-body-required", |s| {
         remove(&mut change(s)["requestBody"], "required");
     }),
+    case("request-body-required", |s| {
+        let path = s["paths"]["/cards:change"].as_object_mut().unwrap();
+        let post = path.remove("post").unwrap();
+        path.insert("get".to_owned(), post);
+    }),
     case("one-request-media-type", |s| {
         let content = &mut change(s)["requestBody"]["content"];
         content["application/x-www-form-urlencoded"] = content["application/json"].clone();
     }),
     case("one-request-media-type", |s| {
+        change(s)["requestBody"]["content"] = json!({});
+    }),
+    case(KEYS, |s| {
         change(s)["requestBody"]["content"]["application/json"] = json!({});
     }),
 ];

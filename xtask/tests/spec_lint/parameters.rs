@@ -10,6 +10,7 @@ fn pattern(spec: &mut Value, pattern: &str) {
 
 const PATH: &str = "path-parameter-pattern";
 const DIALECT: &str = "pattern-dialect";
+const NAMES: &str = "parameter-names";
 const TEMPLATE: &str = "path-template";
 
 pub(crate) const CASES: &[Case] = &[
@@ -50,12 +51,51 @@ pub(crate) const CASES: &[Case] = &[
         let patterned = json!({"type": "string", "pattern": "^[a-z]$"});
         read(s)["parameters"][1]["schema"] = patterned;
     }),
+    // Named twice: in one list, in the path and in the operation, by the name in Rust.
+    case(NAMES, |s| {
+        let own = read(s)["parameters"].as_array_mut().unwrap();
+        own.push(own[1].clone());
+    }),
+    case(NAMES, |s| {
+        let shared = read(s)["parameters"][0].clone();
+        s["paths"]["/cards/{cardId}"]["parameters"] = json!([shared]);
+    }),
+    case(NAMES, |s| {
+        read(s)["parameters"][1]["x-d1-rust-name"] = json!("card_id");
+    }),
+    case(NAMES, |s| {
+        let query = json!({"name": "body", "in": "query", "schema": {"type": "string"}});
+        change(s)["parameters"] = json!([query]);
+    }),
+    case(NAMES, |s| {
+        let header = json!({"name": "Authorization", "in": "header", "schema": {"type": "string"}});
+        change(s)["parameters"] = json!([header]);
+    }),
+    case(NAMES, |s| {
+        read(s)["parameters"][1]["name"] = json!("li mit");
+    }),
+    case(TEMPLATE, |s| {
+        let path = s["paths"]["/cards:change"].take();
+        s["paths"] =
+            json!({"/cards/{cardId}": s["paths"]["/cards/{cardId}"], "cards:change": path});
+    }),
+    case("closed-keys", |s| {
+        read(s)["parameters"][1] = json!({"$ref": "#/components/schemas/Reason"});
+    }),
     case("query-parameter-inline", |s| {
-        let query = json!({"name": "q", "in": "query", "schema": {"maxLength": 3}});
+        let query =
+            json!({"name": "q", "in": "query", "schema": {"type": "string", "maxLength": 3}});
         s["paths"]["/cards:change"]["parameters"] = json!([query]);
     }),
-    case("numeric-bounds", |s| {
+    case("closed-keys", |s| {
         read(s)["parameters"][1]["schema"]["multipleOf"] = json!(5);
+    }),
+    case("closed-keys", |s| {
+        remove(&mut read(s)["parameters"][1], "schema");
+    }),
+    case("closed-keys", |s| {
+        read(s)["parameters"][1]["schema"] = json!({"type": "integer"});
+        remove(&mut read(s)["parameters"][1], "in");
     }),
     case("numeric-bounds", |s| {
         let header = json!({"name": "x-n", "in": "header",

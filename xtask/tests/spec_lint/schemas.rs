@@ -11,8 +11,11 @@ fn reason(spec: &mut Value, value: Value) {
 
 /// Adds an open list of values.
 fn open(spec: &mut Value, values: &[&str]) {
+    schema(spec, "Change")["properties"]["open"] = json!({"$ref": "#/components/schemas/Open"});
     *schema(spec, "Open") = json!({"type": "string", "x-extensible-enum": values});
 }
+
+const KEYS: &str = "closed-keys";
 
 pub(crate) const CASES: &[Case] = &[
     case("dead-reference", |s| {
@@ -55,7 +58,7 @@ pub(crate) const CASES: &[Case] = &[
     case("cyclic-reference", |s| {
         *schema(s, "Reason") = json!({"allOf": [{"$ref": "#/components/schemas/Reason"}]});
     }),
-    case("required-properties", |s| {
+    case("declared-names", |s| {
         schema(s, "Change")["required"] = json!(["state"]);
     }),
     case("reserved", |s| {
@@ -63,6 +66,20 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case("bounds", |s| {
         let text = json!({"type": "string", "minLength": 9, "maxLength": 3});
+        reason(s, text);
+    }),
+    // The lengths of a pattern and those beside it.
+    case("bounds", |s| {
+        schema(s, "CardId")["maxLength"] = json!(40);
+    }),
+    case("bounds", |s| {
+        schema(s, "CardId")["maxLength"] = json!(50);
+    }),
+    case("bounds", |s| {
+        schema(s, "CardId")["minLength"] = json!(2);
+    }),
+    case("bounds", |s| {
+        let text = json!({"type": "string", "pattern": "^[^a]{5,}$", "maxLength": 4});
         reason(s, text);
     }),
     case("bounds", |s| {
@@ -75,11 +92,11 @@ pub(crate) const CASES: &[Case] = &[
         open(s, &["CARD_LOST", "CARD__LOST"]);
     }),
     case("open-values", |s| open(s, &["UNKNOWN"])),
-    case("open-values", |s| {
+    case("declared-names", |s| {
         open(s, &["LOST"]);
         schema(s, "Open")["x-d1-value-descriptions"] = json!({"LOSST": "It was lost."});
     }),
-    case("reason-codes", |s| {
+    case("declared-names", |s| {
         read(s)["x-d1-reason-codes"] = json!(["LOST"]);
     }),
     case("valid-values", |s| {
@@ -98,20 +115,32 @@ pub(crate) const CASES: &[Case] = &[
     case("valid-values", |s| {
         read(s)["parameters"][1]["schema"]["default"] = json!("ten");
     }),
-    case("any-of", |s| {
+    case(KEYS, |s| {
         reason(s, json!({"anyOf": [{"type": "string"}]}));
     }),
-    case("any-of", |s| {
-        let content = &mut change(s)["requestBody"]["content"]["application/json"];
-        content["schema"] = json!({"anyOf": [{"type": "string"}]});
+    case(KEYS, |s| {
+        reason(s, json!({"oneOf": [{"type": "string"}]}));
+    }),
+    case(KEYS, |s| reason(s, json!({"allOf": []}))),
+    case(KEYS, |s| {
+        let named = json!({"$ref": "#/components/schemas/Reason"});
+        reason(s, json!({"allOf": [named, {"type": "string"}]}));
+    }),
+    case(KEYS, |s| {
+        schema(s, "Reason")["enum"] = json!(["A", "B"]);
+    }),
+    case(KEYS, |s| {
+        schema(s, "Reason")["exclusiveMinimum"] = json!(3);
     }),
     case("property-default", |s| {
         reason(s, json!({"type": "string", "default": "A"}));
     }),
     case("property-default", |s| {
+        remove(&mut schema(s, "Change")["properties"], "reasonCode");
         schema(s, "Reason")["default"] = json!("A");
     }),
     case("property-default", |s| {
+        remove(&mut schema(s, "Change")["properties"], "reasonCode");
         let named = json!({"$ref": "#/components/schemas/Reason"});
         reason(s, json!({"allOf": [named], "description": "Why."}));
         schema(s, "Reason")["default"] = json!("A");
@@ -119,12 +148,35 @@ pub(crate) const CASES: &[Case] = &[
     case("numeric-bounds", |s| {
         reason(s, json!({"type": "integer", "minimum": 1}));
     }),
-    case("closed-object", |s| {
+    case(KEYS, |s| {
         schema(s, "Change")["additionalProperties"] = json!(false);
     }),
-    case("closed-object", |s| {
-        let content = &mut read(s)["responses"]["200"]["content"]["application/json"];
-        content["schema"] = json!({"type": "object", "additionalProperties": false});
+    case(OPEN, |s| {
+        remove(schema(s, "Card"), "additionalProperties");
+    }),
+    case("unused-schema", |s| {
+        remove(schema(s, "Secret"), "x-d1-client");
+    }),
+    case("schema-names", |s| {
+        *schema(s, "secret") = json!({"type": "string", "x-d1-client": "omit"});
+    }),
+    case("schema-names", |s| {
+        *schema(s, "Self") = json!({"type": "string", "x-d1-client": "omit"});
+    }),
+    case("schema-names", |s| {
+        *schema(s, "SECRET") = json!({"type": "string", "x-d1-client": "omit"});
+    }),
+    case("schema-names", |s| {
+        *schema(s, "Err") = json!({"type": "string", "x-d1-client": "omit"});
+    }),
+    case("types", |s| {
+        remove(schema(s, "CardId"), "type");
+    }),
+    case("types", |s| {
+        schema(s, "Reason")["format"] = json!("int64");
+    }),
+    case("types", |s| {
+        reason(s, json!({"type": "array"}));
     }),
     case("description-code", |s| {
         schema(s, "Change")["description"] = json!("See:\n```\nlet x;\n```");
@@ -155,13 +207,10 @@ pub(crate) const RESPONSES: &[Case] = &[
         returned(s, json!({"type": "string", "pattern": "^[a-z]$"}));
     }),
     case(OPEN, |s| {
-        returned(s, json!({"$ref": "#/components/schemas/Reason"}));
+        returned(s, json!({"$ref": "#/components/schemas/CardId"}));
     }),
     case(OPEN, |s| {
         returned(s, json!({"type": "string", "format": "date-time"}));
-    }),
-    case(OPEN, |s| {
-        returned(s, json!({"oneOf": [{"type": "string", "enum": ["A"]}]}));
     }),
     case(OPEN, |s| {
         schema(s, "Card")["properties"]["tags"]["items"]["maxLength"] = json!(9);
