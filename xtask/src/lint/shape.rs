@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Breach;
 use crate::spec::join;
@@ -132,25 +132,12 @@ impl Object {
 
 impl Shape {
     fn check(self, place: &str, key: &str, value: &Value, out: &mut Vec<Breach>) {
-        let (fits, wanted) = match self {
+        let wanted = match self {
             Any => return,
             Never(fix) => {
                 out.push(Breach::new(place, format!("it has `{key}`")).with_fix(fix));
                 return;
             }
-            Text => (is_text(value), "a text that is not blank"),
-            Line => (
-                is_line(value),
-                "a text of one line, without blanks around it",
-            ),
-            Flag => (value.is_boolean(), "true or false"),
-            True => (*value == Value::Bool(true), "true, or remove the key"),
-            LineOrCount => (
-                is_line(value) || value.is_u64(),
-                "a text of one line, or a whole number that is not negative",
-            ),
-            Integer => (value.is_i64(), "a whole number"),
-            Count => (value.is_u64(), "a whole number that is not negative"),
             OneOf(words) => {
                 if !value.as_str().is_some_and(|text| words.contains(&text)) {
                     out.push(not_one_of(place, key, value, words));
@@ -159,50 +146,54 @@ impl Shape {
             }
             Texts => return texts(place, key, value, &[], out),
             EachOf(words) => return texts(place, key, value, words, out),
-            Requirements => (
-                value
-                    .as_array()
-                    .is_some_and(|list| list.iter().all(Value::is_object)),
-                "a list of objects, such as `- bearerAuth: []`",
-            ),
-            NamedTexts => (named_texts(value), "an object with a text for each name"),
             One(object) => return object.check(place, value, out),
-            Others(_) if value.is_boolean() => {
-                let problem = format!("`{key}` is {value}");
-                let fix = "write {}; D1 adds fields, and the client keeps them";
-                out.push(Breach::new(place, problem).with_fix(fix));
-                return;
+            Others(object) if !value.is_boolean() => return object.check(place, value, out),
+            Single(object) if value.as_array().is_some_and(|list| list.len() == 1) => {
+                return object.check(&join(place, "0"), &value[0], out);
             }
-            Others(object) => return object.check(place, value, out),
-            Single(object) => match value.as_array().map(Vec::as_slice) {
-                Some([only]) => return object.check(&join(place, "0"), only, out),
-                Some(_) | None => (false, "a list with one entry"),
-            },
-            Each(object) => match value.as_array() {
-                Some(items) => {
-                    for (i, item) in items.iter().enumerate() {
-                        object.check(&join(place, &i.to_string()), item, out);
-                    }
-                    return;
-                }
-                None => (false, "a list"),
-            },
-            Named(object) => match value.as_object() {
-                Some(map) => return named(object, place, map, out),
-                None => (false, "an object"),
-            },
+            Each(object) if value.is_array() => return each(object, place, value, out),
+            Named(object) if value.is_object() => return each(object, place, value, out),
+            Text if is_text(value) => return,
+            Line if is_line(value) => return,
+            LineOrCount if is_line(value) || value.is_u64() => return,
+            Flag if value.is_boolean() => return,
+            True if *value == Value::Bool(true) => return,
+            Integer if value.is_i64() => return,
+            Count if value.is_u64() => return,
+            NamedTexts if named_texts(value) => return,
+            Requirements if is_requirements(value) => return,
+            Others(_) => "`{}`; D1 adds fields, and the client keeps them",
+            Single(_) => "a list with one entry",
+            Each(_) => "a list",
+            Named(_) => "an object",
+            Text => "a text that is not blank",
+            Line => "a text of one line, without blanks around it",
+            LineOrCount => "a text of one line, or a whole number that is not negative",
+            Flag => "true or false",
+            True => "true, or remove the key",
+            Integer => "a whole number",
+            Count => "a whole number that is not negative",
+            NamedTexts => "an object with a text for each name",
+            Requirements => "a list of objects, such as `- bearerAuth: []`",
         };
-        if !fits {
-            let problem = format!("`{key}` is {}", kind(value));
-            out.push(Breach::new(place, problem).with_fix(format!("write {wanted}")));
-        }
+        let problem = format!("`{key}` is {}", kind(value));
+        out.push(Breach::new(place, problem).with_fix(format!("write {wanted}")));
     }
 }
 
-fn named(object: &Object, place: &str, map: &Map<String, Value>, out: &mut Vec<Breach>) {
-    for (name, value) in map {
-        object.check(&join(place, name), value, out);
+/// Checks each item of a list, or of an object.
+fn each(object: &Object, place: &str, value: &Value, out: &mut Vec<Breach>) {
+    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+        object.check(&join(place, &i.to_string()), item, out);
     }
+    for (name, item) in value.as_object().into_iter().flatten() {
+        object.check(&join(place, name), item, out);
+    }
+}
+
+fn is_requirements(value: &Value) -> bool {
+    let list = value.as_array();
+    list.is_some_and(|list| list.iter().all(Value::is_object))
 }
 
 fn named_texts(value: &Value) -> bool {
