@@ -81,36 +81,40 @@ fn good_spec() -> Value {
                 "responses": {"2XX": {"description": "Done."}, "403": error("It is refused.")}
             }}
         },
-        "components": {
-        "securitySchemes": {"bearerAuth": {"type": "http", "scheme": "bearer"}},
-        "requestBodies": {"Other": {"required": true, "content": {"application/json":
-            {"schema": {"$ref": "#/components/schemas/Change"}}}}},
-        "schemas": {
-            "CardId": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,48}$"},
-            "Card": {
-                "type": "object",
-                "description": "A card.",
-                "properties": {
-                    "id": {"type": "string", "example": "anyOf"},
-                    "tags": {"type": "array", "items": {"type": "string"}}
-                },
-                "additionalProperties": {}
-            },
-            "Change": {"type": "object", "properties": {
-                "newState": {"type": "string", "x-d1-rust-name": "state"},
-                "newCardId": {"$ref": "#/components/schemas/CardId"},
-                "reason": {"$ref": "#/components/schemas/Reason"},
-                "reasonCode": {"$ref": "#/components/schemas/Reason"}
-            }},
-            "Reason": {"type": "string", "x-extensible-enum": ["A", "B"]},
-            "Secret": {"type": "string", "x-d1-client": "omit"},
-            "ErrorBody": {
-                "type": "object",
-                "properties": {"error": {"type": "string"}},
-                "additionalProperties": {}
-            }
-        }}
+        "components": components()
     })
+}
+
+fn components() -> Value {
+    json!({
+    "securitySchemes": {"bearerAuth": {"type": "http", "scheme": "bearer"}},
+    "requestBodies": {"Other": {"required": true, "content": {"application/json":
+        {"schema": {"$ref": "#/components/schemas/Change"}}}}},
+    "schemas": {
+        "CardId": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,48}$"},
+        "Card": {
+            "type": "object",
+            "description": "A card.",
+            "properties": {
+                "id": {"type": "string", "example": "anyOf"},
+                "tags": {"type": "array", "items": {"type": "string"}}
+            },
+            "additionalProperties": {}
+        },
+        "Change": {"type": "object", "properties": {
+            "newState": {"type": "string", "x-d1-rust-name": "state"},
+            "newCardId": {"$ref": "#/components/schemas/CardId"},
+            "reason": {"$ref": "#/components/schemas/Reason"},
+            "reasonCode": {"$ref": "#/components/schemas/Reason"}
+        }},
+        "Reason": {"type": "string", "x-extensible-enum": ["A", "B"]},
+        "Secret": {"type": "string", "x-d1-client": "omit"},
+        "ErrorBody": {
+            "type": "object",
+            "properties": {"error": {"type": "string"}},
+            "additionalProperties": {}
+        }
+    }})
 }
 
 /// The operation `readCard`.
