@@ -8,6 +8,7 @@
 //! | What does a value, an error, a call show? | [`shown`] |
 //! | What does a server get shown that sends back what it was sent? | [`echoes`] |
 //! | Does anything leak when everything is talkative? | [`everything`] |
+//! | What of a panic of the caller's code? | [`panics`] |
 //! | What if it sends it back in HTTP/2's own places? | [`http2`] |
 //! | What does a sandbox keep of what a caller sends by mistake? | [`sandbox`] |
 //!
@@ -19,5 +20,6 @@ mod everything;
 mod http2;
 mod known;
 mod logs;
+mod panics;
 mod sandbox;
 mod shown;
