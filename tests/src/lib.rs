@@ -33,6 +33,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509Name};
+use tokio::net::TcpSocket;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -130,6 +131,24 @@ pub fn foreign_identity() -> (Vec<u8>, Vec<u8>) {
     let (certificate, key) = certificate("nobody", 1);
     let key = key.private_key_to_pem_pkcs8().unwrap();
     (certificate.to_pem().unwrap(), key)
+}
+
+/// A host without an address: no resolver may find one below `.invalid` (RFC 6761, section 6.4). On a machine
+/// whose name servers are silent the look-up fails as well, but only after the resolver's own timeouts: a test
+/// gives it [`RESOLVER_TIME`].
+pub const NO_SUCH_HOST: &str = "d1.invalid";
+
+/// More than a resolver takes to give up: `resolv.conf` has at most 3 name servers, 5 attempts of 30 s at most, and
+/// 10 s unless it says otherwise.
+pub const RESOLVER_TIME: Duration = Duration::from_secs(600);
+
+/// A port of 127.0.0.1 that refuses connections for as long as the socket lives: it is bound, so that no
+/// other program gets the port, and does not listen.
+pub fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// A server that answers everything alike and records what it gets.

@@ -50,7 +50,6 @@ impl Prism {
     }
 
     fn start(program: &Path, arguments: &[&str]) -> Self {
-        let port = free_port();
         // The shell's message would not be seen.
         xtask::programs::found("prism", std::fs::metadata(program));
         // A process that is killed takes nobody with it, but its end of a pipe closes.
@@ -59,7 +58,7 @@ impl Prism {
             .args(["-c", script, "sh"])
             .arg(program)
             .args(arguments)
-            .args(["--port", &port.to_string()])
+            .args(["--port", "0"])
             .env("NO_COLOR", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -67,12 +66,11 @@ impl Prism {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let listening = lines.find(|line| {
-            let line = line.as_deref().unwrap_or_default();
+        let url = lines.by_ref().map_while(Result::ok).find_map(|line| {
             assert!(!line.contains("fatal"), "{line}");
-            line.contains("listening")
+            Some(line.split_once("listening on ")?.1.to_owned())
         });
-        assert!(listening.is_some(), "Prism ended");
+        let url = url.expect("Prism ended");
         let said: Arc<Mutex<String>> = Arc::default();
         let heard = Arc::clone(&said);
         thread::spawn(move || {
@@ -83,7 +81,7 @@ impl Prism {
             }
         });
         Self {
-            url: format!("http://127.0.0.1:{port}"),
+            url,
             said,
             stdin: child.stdin.take(),
             child,
@@ -228,12 +226,6 @@ fn client(sandbox: &Sandbox) -> reqwest::Client {
         .tls_backend_preconfigured(config)
         .build()
         .unwrap()
-}
-
-/// A port that nothing listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

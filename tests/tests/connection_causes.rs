@@ -5,12 +5,14 @@ use d1_facade::{Client, ClientBuilder, Environment, ErrorKind, Outcome};
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer};
 use d1_tests::tls_server::TlsServer;
-use d1_tests::{CARD, FixedToken, ISSUER, certificate, certificate_of_days, foreign_identity};
+use d1_tests::{
+    CARD, FixedToken, ISSUER, NO_SUCH_HOST, RESOLVER_TIME, certificate, certificate_of_days,
+    closed_port, foreign_identity,
+};
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use openssl::x509::extension::BasicConstraints;
-use tokio::net::TcpSocket;
 
 fn builder(url: String, root: &[u8]) -> ClientBuilder {
     let (certificate, key) = foreign_identity();
@@ -19,6 +21,8 @@ fn builder(url: String, root: &[u8]) -> ClientBuilder {
         .root_certificate(root)
         .without_system_roots()
         .token_source(FixedToken)
+        .timeout(2 * RESOLVER_TIME)
+        .connect_timeout(RESOLVER_TIME)
         .retry(d1_facade::retry::NoRetry)
 }
 
@@ -39,21 +43,13 @@ fn assert_names(line: &str, words: &str) {
     assert!(line.contains(words), "not \"{words}\": {line}");
 }
 
-/// A port without a listener, as long as the socket lives.
-fn closed_port() -> (TcpSocket, u16) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let port = socket.local_addr().unwrap().port();
-    (socket, port)
-}
-
 fn root() -> Vec<u8> {
     certificate("localhost", 1).0.to_pem().unwrap()
 }
 
 #[tokio::test]
 async fn the_way_to_the_host_is_named() {
-    let unknown = line(builder("https://d1.invalid".to_owned(), &root())).await;
+    let unknown = line(builder(format!("https://{NO_SUCH_HOST}"), &root())).await;
     assert_names(&unknown, "the name of the host cannot be resolved (DNS)");
 
     let (_socket, port) = closed_port();
@@ -64,12 +60,12 @@ async fn the_way_to_the_host_is_named() {
 
 #[tokio::test]
 async fn a_proxy_that_fails_is_named() {
-    let through = |proxy: String| builder("https://d1.invalid".to_owned(), &root()).proxy(proxy);
+    let through = |proxy: String| builder(format!("https://{NO_SUCH_HOST}"), &root()).proxy(proxy);
     let (_socket, port) = closed_port();
     let dead = line(through(format!("http://127.0.0.1:{port}"))).await;
     assert_names(&dead, "the proxy refuses connections to its port");
 
-    let unknown = line(through("http://proxy.invalid:3128".to_owned())).await;
+    let unknown = line(through(format!("http://{NO_SUCH_HOST}:3128"))).await;
     assert_names(&unknown, "the name of the proxy cannot be resolved (DNS)");
 
     for (answer, words) in [

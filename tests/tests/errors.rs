@@ -6,7 +6,7 @@ use d1_facade::{
     ReasonCodeFallback, Renewal,
 };
 use d1_generated::error_table::ERROR_TABLE;
-use d1_tests::{answering, builder_for, card_at};
+use d1_tests::{CARD, answering, any_root, bare_builder_for, builder_for, card_at, closed_port};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use wiremock::matchers::{body_partial_json, method};
@@ -345,19 +345,11 @@ async fn a_refused_token_is_replaced_once() {
 
 #[tokio::test]
 async fn a_host_that_is_not_there_got_nothing() {
-    let server = answering(ResponseTemplate::new(204)).await;
-    let card = card_at(&server);
-    drop(server);
-    // Nobody listens on port 1 of loopback.
-    let client = d1_facade::Client::builder(
-        d1_facade::Environment::Custom("http://127.0.0.1:1".into()),
-        d1_tests::ISSUER.parse().unwrap(),
-    )
-    .token_source(d1_tests::FixedToken)
-    .allow_plain_loopback()
-    .build()
-    .unwrap();
-    let error = client.card(card.id().clone()).suspend().await.unwrap_err();
+    let (_socket, port) = closed_port();
+    let client = bare_builder_for(&format!("http://127.0.0.1:{port}"));
+    let client = client.root_certificate(any_root()).build().unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let error = card.suspend().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome()),
         (ErrorKind::Connect, Outcome::NotSent)

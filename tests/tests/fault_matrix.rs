@@ -18,8 +18,8 @@ use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::own_time::in_time;
 use d1_tests::tls_server::TlsServer;
 use d1_tests::{
-    CARD, FixedToken, ISSUER, any_root, certificate, foreign_identity,
-    sandbox_builder_without_tokens,
+    CARD, FixedToken, ISSUER, NO_SUCH_HOST, RESOLVER_TIME, any_root, certificate, closed_port,
+    foreign_identity, sandbox_builder_without_tokens,
 };
 
 const OPERATIONS: [ApiOperation; 6] = [
@@ -172,7 +172,7 @@ async fn unreachable(client: impl Fn() -> Client) -> Row {
     let mut cells = Row::new();
     for operation in OPERATIONS {
         let card = client().card(CARD.parse().unwrap());
-        let result = in_time(LONG, None, call(&card, operation)).await;
+        let result = in_time(2 * RESOLVER_TIME, None, call(&card, operation)).await;
         at_most_once(operation, &result, 0);
         cells.insert(operation.operation_id(), cell(&result, 0));
     }
@@ -181,8 +181,9 @@ async fn unreachable(client: impl Fn() -> Client) -> Row {
 
 async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
     let sandbox = Sandbox::start().await.unwrap();
+    let (_socket, port) = closed_port();
     let refused = || {
-        builder("http://127.0.0.1:1")
+        builder(&format!("http://127.0.0.1:{port}"))
             .token_source(FixedToken)
             .build()
             .unwrap()
@@ -196,7 +197,13 @@ async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
             .token_source(FixedToken)
             .retry(NoRetry)
     };
-    let no_such_host = || at("https://d1.invalid").build().unwrap();
+    let no_such_host = || {
+        at(&format!("https://{NO_SUCH_HOST}"))
+            .timeout(2 * RESOLVER_TIME)
+            .connect_timeout(RESOLVER_TIME)
+            .build()
+            .unwrap()
+    };
     table.push(("DNS failure", unreachable(no_such_host).await));
     let unknown_ca = || {
         let (certificate, key) = foreign_identity();

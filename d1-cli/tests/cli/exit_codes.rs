@@ -135,10 +135,8 @@ fn an_interrupted_look_up_leaves_the_outcome_unknown() {
 #[test]
 fn what_cannot_be_sent_is_4() {
     let world = World::start();
-    // Nobody listens there.
-    let run = world
-        .d1(&suspending(&["--base-url", "https://localhost:1"]))
-        .expect(4);
+    let (_socket, url) = crate::world::closed_port();
+    let run = world.d1(&suspending(&["--base-url", &url])).expect(4);
     assert!(run.err.contains("not sent"), "{}", run.err);
     world.assert_untouched();
 }

@@ -165,6 +165,14 @@ pub(crate) fn wait(child: Child) -> Run {
     }
 }
 
+/// A socket that holds a port and does not listen, and the URL of that port, which refuses connections.
+pub(crate) fn closed_port() -> (tokio::net::TcpSocket, String) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("https://{}", socket.local_addr().unwrap());
+    (socket, url)
+}
+
 /// Waits until something has happened that a running process makes happen.
 #[track_caller]
 pub(crate) fn until(child: &mut Child, happened: impl Fn() -> bool) {

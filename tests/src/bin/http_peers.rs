@@ -15,6 +15,7 @@ use d1_sandbox::{Card as Fixture, Sandbox};
 use d1_tests::{certificate, sandbox_client, say};
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
+use tokio::net::TcpSocket;
 use xtask::programs::found;
 
 /// How many cards are changed at the same time.
@@ -28,6 +29,7 @@ struct Nginx {
     http2: u16,
     configuration: PathBuf,
     child: Child,
+    _reserved: [TcpSocket; 2],
 }
 
 impl Nginx {
@@ -39,7 +41,7 @@ impl Nginx {
         write("ca.pem", sandbox.ca_pem().as_bytes());
         write("client.pem", sandbox.client_certificate_pem().as_bytes());
         write("client.key", sandbox.client_key_pem().as_bytes());
-        let (http1, http2) = (free_port(), free_port());
+        let ((first, http1), (second, http2)) = (reserved_port(), reserved_port());
         let upstream = sandbox.base_url().rsplit(':').next().unwrap();
         let template = include_str!("../../conformance/nginx.conf");
         let text = template
@@ -69,6 +71,7 @@ impl Nginx {
             http2,
             configuration,
             child,
+            _reserved: [first, second],
         }
     }
 
@@ -98,9 +101,14 @@ impl Drop for Nginx {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// A port that nginx alone can listen on while the socket lives: `reuseport`, which both set, lets a second socket of
+/// the same user have the port.
+fn reserved_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 fn client(folder: &Path, sandbox: &Sandbox, port: u16) -> Client {

@@ -21,17 +21,8 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path, pair: &Pair, flags: &[&str]) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
         let child = Command::new("openssl")
-            .args([
-                "s_server",
-                "-HTTP",
-                "-accept",
-                &format!("127.0.0.1:{port}"),
-                "-cert",
-            ])
+            .args(["s_server", "-HTTP", "-accept", "127.0.0.1:0", "-cert"])
             .arg(&pair.certificate)
             .arg("-key")
             .arg(&pair.key)
@@ -43,8 +34,11 @@ impl Server {
             .spawn();
         let mut child = found("openssl", child);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = lines.find(|line| line.as_deref().is_ok_and(|line| line.contains("ACCEPT")));
-        assert!(ready.is_some(), "openssl s_server did not start");
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let address = line.strip_prefix("ACCEPT ")?;
+            address.rsplit(':').next()?.parse().ok()
+        });
+        let port = port.expect("openssl s_server did not start");
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { port, child }
