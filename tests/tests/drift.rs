@@ -12,6 +12,7 @@ use d1_facade::{
 use d1_generated::facts;
 use serde_json::{Value, json};
 use xtask::output::State;
+use xtask::programs::cargo;
 
 fn spec() -> Value {
     xtask::spec::load(&xtask::spec::spec_path()).unwrap()
@@ -192,7 +193,11 @@ fn the_error_table_has_every_documented_row() {
 fn a_change_that_the_spec_gains_is_missed_in_each_place() {
     let root = xtask::spec::workspace_root();
     let copy = root.join("target/seventh-change");
-    let files = command(&root, "git", &["ls-files"]);
+    let files = std::process::Command::new("git")
+        .arg("ls-files")
+        .current_dir(&root)
+        .output()
+        .unwrap();
     for file in String::from_utf8(files.stdout).unwrap().lines() {
         let (from, to) = (root.join(file), copy.join(file));
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -240,7 +245,7 @@ fn a_change_that_the_spec_gains_is_missed_in_each_place() {
         "--target-dir",
         target,
     ];
-    let check = command(&copy, env!("CARGO"), &check);
+    let check = cargo().args(check).current_dir(&copy).output().unwrap();
     let told = String::from_utf8_lossy(&check.stderr).into_owned();
     assert!(!check.status.success(), "it compiles");
     for place in ["api_operation.rs", "card/change.rs", "options.rs"] {
@@ -252,13 +257,4 @@ fn a_change_that_the_spec_gains_is_missed_in_each_place() {
     let rule = ["confirm.rs", "reconcile/"];
     let asked = |place: &&str| told.contains(&format!("--> d1-facade/src/{place}"));
     assert!(rule.iter().any(asked), "{told}");
-}
-
-fn command(folder: &std::path::Path, program: &str, arguments: &[&str]) -> std::process::Output {
-    let mut command = std::process::Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
 }

@@ -4,15 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::error::Error;
+pub(crate) use crate::programs::cargo;
 use crate::programs::missing;
-use crate::spec::workspace_root;
-
-/// The cargo that runs this, in the workspace.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace_root());
-    command
-}
 
 /// Runs a program that must end well, and gives what it said.
 pub(crate) fn must(command: &mut Command) -> Result<Output, Error> {

@@ -1,10 +1,10 @@
 //! `cargo xtask fault-report`: what the fault table of the tests says, as Markdown.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::error::Error;
-use crate::spec::workspace_root;
+use crate::programs::cargo;
 
 /// Runs the fault table and writes it to `out`.
 ///
@@ -16,10 +16,9 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Error> {
         source,
     };
     let report = tempfile::NamedTempFile::new().map_err(io)?;
-    let status = Command::new(env!("CARGO"))
+    let status = cargo()
         .args(["test", "--quiet", "--package", "d1-tests"])
         .args(["--test", "fault_matrix", "every_fault_of_every_operation"])
-        .current_dir(workspace_root())
         .env("D1_FAULT_REPORT", report.path())
         // The table is told through a file, what goes wrong on standard error.
         .stdout(Stdio::null())

@@ -1,7 +1,10 @@
-//! Programs of other packages: whether they are here, and how to get them.
+//! Programs that this workspace runs: cargo, and those of other packages with how to get them.
 
 use std::io;
 use std::path::Path;
+use std::process::Command;
+
+use crate::spec::workspace_root;
 
 /// Programs that commands, scripts and tests of the workspace run, and how to install them on Debian.
 const PACKAGES: [(&str, &str); 17] = [
@@ -23,6 +26,26 @@ const PACKAGES: [(&str, &str); 17] = [
     ("taskset", "util-linux"),
     ("valgrind", "valgrind"),
 ];
+
+/// Returns the cargo that built this, to be run in the workspace.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(workspace_root());
+    without_package(&mut command);
+    command
+}
+
+/// Takes out of a command's environment the package that cargo runs this program for. A cargo that inherits
+/// `CARGO_MANIFEST_DIR` runs the build script of ring again, and builds again what depends on it.
+pub fn without_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            command.env_remove(&name);
+        }
+    }
+}
 
 /// Says in one line that a program is missing, and how to install it.
 #[must_use]
@@ -64,6 +87,17 @@ pub fn found<T>(program: &str, result: io::Result<T>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cargo_that_a_test_runs_does_not_inherit_the_package_of_the_test() {
+        let removed = |name: &str| {
+            cargo()
+                .get_envs()
+                .any(|(key, value)| key == name && value.is_none())
+        };
+        assert!(removed("CARGO_MANIFEST_DIR") && removed("CARGO_PKG_NAME"));
+        assert!(!removed("CARGO_HOME") && !removed("CARGO_TARGET_DIR"));
+    }
 
     #[test]
     fn a_missing_program_is_named_with_its_package() {

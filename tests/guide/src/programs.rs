@@ -1,13 +1,43 @@
-//! The programs that the commands of the guide call beside those that every system has.
+//! The programs that the commands of the guide call beside those that every system has: the workspace's own, and
+//! others.
 
 use std::env;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use regex::Regex;
+use serde_json::Value;
 use xtask::programs;
 
 /// The programs.
 const PROGRAMS: [&str; 2] = ["curl", "openssl"];
+
+/// Builds the programs and examples of the workspace and returns the folder of the programs, which has the examples
+/// in `examples`.
+///
+/// They have the features that `cargo test --workspace` gives them: after it there is little left to build, where a
+/// package built alone has other features and needs all its dependencies again.
+///
+/// # Panics
+/// When the build fails.
+#[must_use]
+pub fn built() -> PathBuf {
+    let output = programs::cargo()
+        .args(["build", "--locked", "--message-format=json"])
+        .args(["--workspace", "--bins", "--examples"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let mut messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let program = messages.find_map(|message: Value| {
+        let is_program = message["target"]["kind"][0] == "bin";
+        is_program.then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    program.unwrap().parent().unwrap().to_path_buf()
+}
 
 /// Says which program these commands call that is not on this machine, and how to install it.
 #[must_use]

@@ -6,48 +6,10 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use regex::Regex;
-use serde_json::Value;
 
-use crate::book::workspace;
 use crate::shell::Shell;
-
-/// A program that sessions may call, and the package that it comes from.
-pub type Program = (&'static str, &'static str);
-
-/// Builds programs and gives what `PATH` must be for them to be found.
-///
-/// # Panics
-/// When one cannot be built.
-#[must_use]
-pub fn path_with(programs: &[Program]) -> String {
-    let mut folders: Vec<String> = programs.iter().map(|p| folder_of(*p)).collect();
-    folders.dedup();
-    folders.push(std::env::var("PATH").unwrap_or_default());
-    folders.join(":")
-}
-
-fn folder_of((package, program): Program) -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--message-format=json"])
-        .args(["--package", package, "--bin", program])
-        .current_dir(workspace())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let executable = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == program)
-        .find_map(|message| message["executable"].as_str().map(str::to_owned));
-    let Some(executable) = executable else {
-        panic!("{program}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let folder = Path::new(&executable).parent().unwrap();
-    folder.to_str().unwrap().to_owned()
-}
 
 /// Runs the commands of a session in `folder`, after `preparation`, and gives its record.
 ///

@@ -167,6 +167,7 @@ fn shell(folder: &Path) -> Command {
     // A group of its own: the commands have children.
     command.current_dir(folder).process_group(0);
     command.env_remove("RUST_LOG");
+    xtask::programs::without_package(&mut command);
     command
 }
 

@@ -7,18 +7,14 @@
 use std::fs;
 
 use d1_guide::book::{files, source, workspace};
-use d1_guide::programs::{missing, skip};
-use d1_guide::session::{Program, path_with, record};
+use d1_guide::programs::{built, missing, skip};
+use d1_guide::session::record;
 use d1_guide::shell::Server;
 use similar::TextDiff;
 
-/// The programs that sessions call.
-const PROGRAMS: &[Program] = &[("d1-sandbox", "d1-sandbox"), ("d1-cli", "d1")];
-
-/// Each session has a sandbox of its own. Its operations count from one, so that their ids are the same in
-/// every run.
-const SERVER: &str = "cargo run -p d1-sandbox -- serve --dir target/guide-sessions/sandbox \
-                      --control-port 0";
+/// The arguments of the sandbox. Each session has one of its own: its operations count from one, so that their ids are
+/// the same in every run.
+const SANDBOX: &str = "serve --dir target/guide-sessions/sandbox --control-port 0";
 
 /// The session that a part of the guide is the record of.
 fn session_of(part: &str) -> Option<&str> {
@@ -29,7 +25,9 @@ fn session_of(part: &str) -> Option<&str> {
 fn every_session_is_what_the_programs_print() {
     let (root, sessions) = (workspace(), workspace().join("docs/sessions"));
     let folder = root.join("target/guide-sessions");
-    let preparation = format!(". sandbox/d1.env\nPATH='{}'", path_with(PROGRAMS));
+    let programs = built().display().to_string();
+    let server = format!("exec '{programs}/d1-sandbox' {SANDBOX}");
+    let preparation = format!(". sandbox/d1.env\nPATH='{programs}':\"$PATH\"");
     let update = std::env::var_os("D1_UPDATE_DOCS").is_some();
     let mut stale = String::new();
     let mut names = Vec::new();
@@ -45,9 +43,9 @@ fn every_session_is_what_the_programs_print() {
             fs::remove_dir_all(&folder).unwrap();
         }
         fs::create_dir_all(&folder).unwrap();
-        let server = Server::start(SERVER, &root).unwrap();
+        let sandbox = Server::start(&server, &root).unwrap();
         let text = record(name, &commands, &folder, &preparation);
-        drop(server);
+        drop(sandbox);
         let part = source().join(format!("generated/session-{name}.md"));
         let committed = fs::read_to_string(&part).unwrap_or_default();
         if update {
