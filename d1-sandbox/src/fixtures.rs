@@ -2,6 +2,7 @@
 
 use crate::card::{Card, CardState, ConsumerState};
 use crate::pan;
+use crate::settings::Issuer;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,6 +18,17 @@ pub struct FixtureError(String);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Fixtures {
+    #[serde(default)]
+    consumers: Vec<ConsumerFixture>,
+    cards: Vec<CardFixture>,
+    #[serde(default)]
+    issuers: Vec<IssuerFixture>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct IssuerFixture {
+    id: String,
     #[serde(default)]
     consumers: Vec<ConsumerFixture>,
     cards: Vec<CardFixture>,
@@ -56,7 +68,7 @@ enum State {
     Inactive,
 }
 
-/// Reads the text of a file. JSON is YAML as well.
+/// Reads the text of a file: the cards of the sandbox's own issuer, and other issuers. JSON is YAML as well.
 ///
 /// ```yaml
 /// consumers:
@@ -74,33 +86,50 @@ enum State {
 ///     pastOperations: 30
 ///   - id: ReplaceMe02
 ///     damaged: true
+/// issuers:
+///   - id: ISSUER_B-2
+///     cards: [{ id: ReplaceMe01 }]
 /// ```
-pub(crate) fn read(text: &str) -> Result<Vec<Card>, FixtureError> {
-    let wrong = |problem: String| FixtureError(pan::masked_text(&problem));
+pub(crate) fn read(text: &str) -> Result<(Vec<Card>, Vec<Issuer>), FixtureError> {
     // The parser's bounds are for files of strangers; this one may name hundreds of thousands of cards.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_events: MOST_NODES, max_nodes: MOST_NODES },
     };
     let fixtures: Fixtures = serde_saphyr::from_str_with_options(text, options).map_err(|e| {
         // The excerpt of the file that follows may show anything.
-        wrong(e.to_string().lines().next().unwrap_or_default().to_owned())
+        wrong(e.to_string().lines().next().unwrap_or_default())
     })?;
+    let issuers = fixtures.issuers.into_iter().map(|issuer| {
+        let cards = cards(issuer.consumers, issuer.cards)
+            .map_err(|problem| format!("issuer {}: {problem}", issuer.id))?;
+        Ok(cards.into_iter().fold(Issuer::new(issuer.id), Issuer::card))
+    });
+    let issuers = issuers.collect::<Result<_, String>>();
+    let own = cards(fixtures.consumers, fixtures.cards);
+    own.and_then(|cards| Ok((cards, issuers?)))
+        .map_err(|problem| wrong(&problem))
+}
+
+fn wrong(problem: &str) -> FixtureError {
+    FixtureError(pan::masked_text(problem))
+}
+
+fn cards(listed: Vec<ConsumerFixture>, cards: Vec<CardFixture>) -> Result<Vec<Card>, String> {
     let mut consumers = BTreeMap::new();
-    for consumer in fixtures.consumers {
+    for consumer in listed {
         if consumers
             .insert(consumer.id.clone(), consumer.state)
             .is_some()
         {
-            return Err(wrong(format!("consumer {} is given twice", consumer.id)));
+            return Err(format!("consumer {} is given twice", consumer.id));
         }
     }
-    if fixtures.cards.is_empty() {
-        return Err(wrong("cards is empty".to_owned()));
+    if cards.is_empty() {
+        return Err("cards is empty".to_owned());
     }
-    fixtures
-        .cards
+    cards
         .into_iter()
-        .map(|card| card.build(&consumers).map_err(wrong))
+        .map(|card| card.build(&consumers))
         .collect()
 }
 
@@ -159,13 +188,15 @@ mod tests {
     fn a_file_is_read_as_yaml_and_as_json() {
         let yaml = "consumers:\n  - id: C\n    state: INACTIVE\ncards:\n  - id: A\n    consumer: C\n    \
                     state: INACTIVE\n    suspendedBy: CARD_LOST\n    pan: \"5555555555554444\"\n    \
-                    exp: '0931'\n    pastOperations: 3\n    damaged: true\n    digitalCards: [{x: 1}]\n    product: P\n";
+                    exp: '0931'\n    pastOperations: 3\n    damaged: true\n    digitalCards: [{x: 1}]\n    product: P\n\
+                    issuers:\n  - id: ISSUER_B-2\n    cards: [{id: A}]\n";
         let json = r#"{"consumers": [{"id": "C", "state": "INACTIVE"}], "cards": [{"id": "A",
             "consumer": "C", "state": "INACTIVE", "suspendedBy": "CARD_LOST", "product": "P",
             "pan": "5555555555554444", "exp": "0931", "pastOperations": 3,
-            "digitalCards": [{"x": 1}], "damaged": true}]}"#;
+            "digitalCards": [{"x": 1}], "damaged": true}],
+            "issuers": [{"id": "ISSUER_B-2", "cards": [{"id": "A"}]}]}"#;
         for text in [yaml, json] {
-            let cards = read(text).unwrap();
+            let (cards, issuers) = read(text).unwrap();
             let [card] = cards.as_slice() else {
                 return assert_eq!(cards.len(), 1);
             };
@@ -179,6 +210,11 @@ mod tests {
             );
             assert_eq!((card.past_operations, card.digital_cards.len()), (3, 1));
             assert_eq!((card.product.as_str(), card.damaged), ("P", true));
+            let [other] = issuers.as_slice() else {
+                return assert_eq!(issuers.len(), 1);
+            };
+            let cards: Vec<_> = other.cards.iter().map(|card| card.id.as_str()).collect();
+            assert_eq!((other.id.as_str(), cards), ("ISSUER_B-2", vec!["A"]));
         }
     }
 
@@ -192,6 +228,10 @@ mod tests {
             ("cards: [{id: A, colour: red}]", "colour"),
             ("cards: [{id: A, pan: [4111111111111111]}]", ""),
             ("cards: [{id: A, 4111111111111111: x}]", ""),
+            (
+                "cards: [{id: A}]\nissuers: [{id: B, cards: []}]",
+                "issuer B: cards is empty",
+            ),
             ("cards: [{id: A, state: BROKEN}]", "BROKEN"),
             ("cards: [{id: A, suspendedBy: FRAUD}]", "INACTIVE"),
             ("consumers: [{id: C}, {id: C}]\ncards: [{id: A}]", "twice"),
@@ -200,7 +240,7 @@ mod tests {
                 "listed",
             ),
         ] {
-            let error = read(text).map(|cards| cards.len()).unwrap_err().to_string();
+            let error = read(text).map(drop).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
             assert!(!error.contains('\n') && !error.contains("4111"), "{error}");
         }

@@ -276,6 +276,27 @@ fn ids_may_begin_with_a_hyphen_and_a_mistyped_option_is_named() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error() {
+    for arguments in [
+        &["serve"][..],
+        &["--help"],
+        &["serve", "--help"],
+        &["--version"],
+    ] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"));
+        let command = command.args(arguments).env("RUST_LOG", "off").stdout(full);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert!(line.starts_with("d1-sandbox: No space left"), "{line}");
+    }
+}
+
+#[test]
 fn a_reader_that_left_ends_it_quietly() {
     for arguments in [&["serve"][..], &["--help"], &["--version"]] {
         let (reader, writer) = std::io::pipe().unwrap();

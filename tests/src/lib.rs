@@ -267,9 +267,14 @@ pub fn sandbox_builder_without_tokens(sandbox: &Sandbox) -> ClientBuilder {
         .retry(NoRetry)
 }
 
-/// A sandbox as `builder` has it, and the test card in it.
+/// A sandbox that refuses what D1 may refuse: whatever a test calls, our client gives no cause for a warning.
+pub async fn strict_sandbox() -> Sandbox {
+    Sandbox::builder().strict().start().await.unwrap()
+}
+
+/// A strict sandbox, otherwise as `builder` has it, and the test card in it.
 pub async fn with(builder: d1_sandbox::Builder) -> (Sandbox, Card) {
-    let sandbox = builder.start().await.unwrap();
+    let sandbox = builder.strict().start().await.unwrap();
     let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
     (sandbox, card)
 }

@@ -14,7 +14,7 @@ fn card_id(n: usize) -> String {
 }
 
 async fn sandbox_with(cards: usize) -> (Sandbox, Client) {
-    let mut builder = Sandbox::builder();
+    let mut builder = Sandbox::builder().strict();
     for n in 0..cards {
         builder = builder.card(Card::new(card_id(n)));
     }

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use d1_facade::{Client, ClientBuilder, Environment, ErrorKind, Outcome};
-use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer};
 use d1_tests::tls_server::TlsServer;
 use d1_tests::{
     CARD, FixedToken, ISSUER, NO_SUCH_HOST, RESOLVER_TIME, certificate, certificate_of_days,
-    closed_port, foreign_identity,
+    closed_port, foreign_identity, strict_sandbox,
 };
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
@@ -173,7 +172,7 @@ async fn a_port_without_tls_is_named() {
 
 #[tokio::test]
 async fn a_client_certificate_out_of_its_dates_is_named_and_not_used() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     for (first, last, words) in [
         (
             -30,

@@ -7,7 +7,8 @@ use d1_facade::{
 };
 use d1_sandbox::{IssuerStub, Sandbox, SuccessStyle};
 use d1_tests::{
-    CARD, EXPIRY, PAN, assert_error, foreign_identity, sandbox_builder, sandbox_client, with,
+    CARD, EXPIRY, PAN, assert_error, foreign_identity, sandbox_builder, sandbox_client,
+    strict_sandbox, with,
 };
 use futures_util::TryStreamExt as _;
 
@@ -27,7 +28,7 @@ fn to_other() -> Renewal {
 
 #[tokio::test]
 async fn no_call_is_one_that_d1_may_refuse() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
     card.suspend().await.unwrap();
     card.resume()
@@ -169,7 +170,7 @@ async fn credentials_that_were_encrypted_elsewhere_arrive() {
 
 #[tokio::test]
 async fn the_access_token_is_that_of_the_calls() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let d1 = sandbox_client(&sandbox);
     let cold = d1.access_token().await.unwrap();
     d1.card(CARD.parse().unwrap()).suspend().await.unwrap();
@@ -217,7 +218,7 @@ async fn a_revoked_token_is_replaced_and_the_caller_sees_nothing() {
 #[tokio::test]
 async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
     use d1_facade::{ApiOperation, SigningKey};
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
     let foreign = openssl::ec::EcKey::generate(&group).unwrap();
     let foreign = foreign.private_key_to_pem().unwrap();
@@ -253,7 +254,7 @@ async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
 
 #[tokio::test]
 async fn an_aggregator_speaks_for_itself_and_names_the_cards_issuer() {
-    let builder = Sandbox::builder().aggregator("AGGREGATOR");
+    let builder = Sandbox::builder().strict().aggregator("AGGREGATOR");
     let sandbox = builder.start().await.unwrap();
     let client = sandbox_builder(&sandbox)
         .aggregator_id("AGGREGATOR")
@@ -275,7 +276,7 @@ async fn an_aggregator_speaks_for_itself_and_names_the_cards_issuer() {
 
 #[tokio::test]
 async fn without_a_client_certificate_of_d1s_nothing_gets_through() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     // A certificate of another authority: made by another throw-away CA.
     let (certificate, key) = foreign_identity();
     let client = sandbox_builder(&sandbox)

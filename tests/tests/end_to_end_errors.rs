@@ -5,7 +5,7 @@ use d1_facade::{Card, CardCredentials, CardState, ErrorKind, Outcome, ReasonCode
 use d1_sandbox::{ErrorBodies, Fault, Mode, Sandbox};
 use d1_tests::{
     CARD, EXPIRY, FixedToken, PAN, assert_error, sandbox_builder_without_tokens, sandbox_client,
-    with,
+    strict_sandbox, with,
 };
 
 const NEW_PAN: &str = "5555555555554444";
@@ -56,7 +56,7 @@ async fn error_400_of_each_operation() {
 
 #[tokio::test]
 async fn error_401_of_each_operation() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     // A token that D1 never gave out.
     let client = sandbox_builder_without_tokens(&sandbox)
         .token_source(FixedToken)

@@ -13,13 +13,12 @@ use d1_facade::{
     ApiOperation, Card, Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Renewal,
     SigningKey,
 };
-use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::own_time::in_time;
 use d1_tests::tls_server::TlsServer;
 use d1_tests::{
     CARD, FixedToken, ISSUER, NO_SUCH_HOST, RESOLVER_TIME, any_root, certificate, closed_port,
-    foreign_identity, sandbox_builder_without_tokens,
+    foreign_identity, sandbox_builder_without_tokens, strict_sandbox,
 };
 
 const OPERATIONS: [ApiOperation; 6] = [
@@ -180,7 +179,7 @@ async fn unreachable(client: impl Fn() -> Client) -> Row {
 }
 
 async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let (_socket, port) = closed_port();
     let refused = || {
         builder(&format!("http://127.0.0.1:{port}"))
@@ -357,7 +356,7 @@ fn markdown(table: &[(&'static str, Row)]) -> String {
 /// nothing is taken for sent that may be, and D1 saw no request.
 #[tokio::test]
 async fn a_refused_client_certificate_reaches_no_operation() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     for operation in OPERATIONS {
         let (certificate, key) = foreign_identity();
         let builder = sandbox_builder_without_tokens(&sandbox).client_identity(certificate, key);

@@ -14,8 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use d1_facade::Error;
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
-use d1_sandbox::Sandbox;
-use d1_tests::{CARD, sandbox_builder};
+use d1_tests::{CARD, sandbox_builder, strict_sandbox};
 use futures_util::future::join_all;
 use token_file::TokenFile;
 
@@ -263,7 +262,7 @@ async fn a_process_that_dies_with_the_lock_blocks_nobody() {
 
 #[tokio::test]
 async fn clients_of_a_sandbox_share_a_token_around_their_own_exchange() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let folder = folder("sandbox");
     let card = || {
         let folder = folder.clone();

@@ -6,8 +6,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use d1_facade::{CardCredentials, Renewal};
-use d1_sandbox::Sandbox;
-use d1_tests::{CARD, EXPIRY, PAN, sandbox_client};
+use d1_tests::{CARD, EXPIRY, PAN, sandbox_client, strict_sandbox};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
@@ -49,7 +48,7 @@ impl Layer<Registry> for Spans {
 async fn a_span_has_opentelemetrys_names_and_no_url() {
     let spans = Spans::default();
     let guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
     let id = || "00000000-test".parse().unwrap();
     let credentials = CardCredentials::new(PAN, EXPIRY).unwrap();

@@ -108,7 +108,12 @@ enum Command {
 /// Parses the arguments, runs the command, prints what went wrong.
 #[must_use]
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => return print(&help),
+    };
+    let result = match command {
         Command::BenchReport { full, accept } => {
             let options = bench_report::Options { full, accept };
             bench_report::run(&options, &mut console::stdout())
@@ -134,6 +139,17 @@ pub fn run() -> ExitCode {
             console::error(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints the help that was asked for. A reader may have left before its end.
+fn print(help: &clap::Error) -> ExitCode {
+    match help.print().and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            console::error(error);
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -185,6 +185,29 @@ fn a_reader_that_left_ends_no_command_in_a_panic_and_changes_no_exit_code() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error() {
+    for args in [
+        &["help"][..],
+        &["--help"],
+        &["spec-lint", "--help"],
+        &["spec-lint"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let output = command.args(args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(
+            stderr(&output).contains("No space left"),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
 fn a_missing_program_is_one_line_that_names_its_package() {
     let empty = tempfile::tempdir().unwrap();
     for (args, program, package) in [

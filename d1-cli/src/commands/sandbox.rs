@@ -22,7 +22,7 @@ pub(crate) struct SandboxCommand {
     /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT")]
     control_port: Option<Port>,
-    /// The cards to start with, YAML or JSON; without it ReplaceMe01
+    /// The cards to start with, and other issuers with theirs, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
     cards: Option<PathBuf>,
     /// Where to write certificates, keys and d1.env; without it a directory that goes with the sandbox
@@ -34,6 +34,9 @@ pub(crate) struct SandboxCommand {
     /// Behaves as for a tenant that was migrated from V1 to V2
     #[arg(long)]
     migrated: bool,
+    /// Refuses what is otherwise accepted with a warning, because D1 may refuse it
+    #[arg(long)]
+    strict: bool,
 }
 
 impl SandboxCommand {
@@ -74,6 +77,9 @@ impl SandboxCommand {
         }
         if self.migrated {
             builder = builder.mode(Mode::Migrated);
+        }
+        if self.strict {
+            builder = builder.strict();
         }
         if let Some(path) = &self.cards {
             let place = format!("--cards {}", path.display());

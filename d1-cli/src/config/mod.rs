@@ -175,7 +175,7 @@ impl Config {
         is_production(&self.profile.text) || base_url.is_some_and(is_production_host)
     }
 
-    /// Refuses production unless it was said aloud: neither a variable nor a file may lead there unseen.
+    /// Refuses production unless it is named on the command line: neither a variable nor a file alone may lead there.
     pub(crate) fn check_production(&self) -> Result<(), Failure> {
         let said = matches!(self.profile.source, Source::Flag(_));
         if self.is_production() && !(said && is_production(&self.profile.text)) {
@@ -293,7 +293,7 @@ fn check_contradiction(
     match of_profile(key, file, &profile.text) {
         // The default of the timeout is nothing that the profile says.
         Some(other) if key == Name::Timeout && other.source == Source::Default => Ok(()),
-        Some(other) if other.text != setting.text => {
+        Some(other) if !means_the_same(key, &other.text, &setting.text) => {
             let rule = format!(
                 "differs from {name} of the profile {} ({}), which {} names: unset the variable, or give --{name}",
                 profile.text, other.source, profile.source
@@ -302,6 +302,22 @@ fn check_contradiction(
         }
         _ => Ok(()),
     }
+}
+
+/// Whether two texts of a setting are the same address or the same file, however they are written.
+fn means_the_same(key: Name, one: &str, other: &str) -> bool {
+    let file = |path: &str| Path::new(path).canonicalize().ok();
+    one == other
+        || match key {
+            Name::BaseUrl | Name::Proxy => is_same_address(one, other),
+            _ => key.is_file() && file(one).is_some_and(|found| Some(found) == file(other)),
+        }
+}
+
+/// Whether two texts are the same URL. A slash at the end makes no difference.
+pub(crate) fn is_same_address(one: &str, other: &str) -> bool {
+    let parsed = |text: &str| Url::parse(text.trim_end_matches('/')).ok();
+    one == other || parsed(one).is_some_and(|url| Some(url) == parsed(other))
 }
 
 fn default(key: Name, profile: &str) -> Option<String> {

@@ -291,6 +291,41 @@ fn a_sandbox_prints_what_points_d1_at_it() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_sandbox_can_be_strict_and_have_several_issuers() {
+    let folder = tempfile::tempdir().unwrap();
+    let cards = "cards: [{id: A}]\nissuers: [{id: ISSUER_B-2, cards: [{id: B}]}]";
+    std::fs::write(folder.path().join("cards.yaml"), cards).unwrap();
+    let arguments = [
+        "sandbox",
+        "--strict",
+        "--cards",
+        "cards.yaml",
+        "--dir",
+        "d1",
+    ];
+    let mut child = bare(folder.path(), &arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.by_ref().take(9).count(), 9);
+    let suspend = |environment: &str, arguments: &[&str]| {
+        let path = folder.path().join("d1").join(environment);
+        let mut command = bare(folder.path(), &[&["card", "suspend"], arguments].concat());
+        command.envs(exports(&std::fs::read_to_string(path).unwrap()));
+        finish(command, "")
+    };
+    suspend("d1.env", &["A"]).expect(0);
+    suspend("ISSUER_B-2/d1.env", &["B"]).expect(0);
+    suspend("d1.env", &["B"]).expect(3);
+    // A warning without --strict: the code is not documented for this operation.
+    let odd = ["A", "--reason-code", "ODD", "--any-reason-code"];
+    let run = suspend("d1.env", &odd).expect(3);
+    assert!(run.err.contains("400"), "{}", run.err);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
 #[test]
 fn quiet_says_nothing_but_what_was_asked_for() {
     let world = World::start();

@@ -50,6 +50,40 @@ fn variables_that_contradict_a_named_profile_are_refused_with_both_names() {
     assert!(run.err.contains("D1_ISSUER_ID: differs"), "{}", run.err);
 }
 
+#[test]
+fn a_variable_that_says_the_same_in_another_form_is_no_contradiction() {
+    let world = World::start();
+    let url = world.sandbox.base_url();
+    world.file(
+        "d1.toml",
+        &format!(
+            "[profiles.mine]\nbase-url = \"{url}\"\nissuer-id = \"ISSUER_A-1\"\n\
+             signing-key = \"sandbox/signing.key\"\nproxy = \"http://proxy.example:80\"\n"
+        ),
+    );
+    let key = world.folder.path().join("sandbox/../sandbox/signing.key");
+    let key = key.display().to_string();
+    let same = [
+        (
+            "D1_BASE_URL",
+            format!("{}/", url.replace("https://l", "HTTPS://L")),
+        ),
+        ("D1_SIGNING_KEY", key),
+        ("D1_PROXY", "http://PROXY.example".to_owned()),
+    ];
+    let show = ["config", "show", "--profile", "mine"];
+    let same = same.each_ref().map(|(name, value)| (*name, value.as_str()));
+    world.d1_where(&same, &show).expect(0);
+    // Another file with the same content, and another path of the same host, may be meant otherwise.
+    world.file("copy.key", &world.read("sandbox/signing.key"));
+    let copy = world.folder.path().join("copy.key").display().to_string();
+    let path = format!("{url}/path");
+    for (name, value) in [("D1_SIGNING_KEY", copy), ("D1_BASE_URL", path)] {
+        let run = world.d1_where(&[(name, value.as_str())], &show).expect(2);
+        assert!(run.err.contains(&format!("{name}: differs")), "{}", run.err);
+    }
+}
+
 /// Whether a document says where the call went.
 #[track_caller]
 fn assert_names(document: &Value, expected: &Value) {

@@ -252,7 +252,8 @@ impl Builder {
 
     /// Adds the cards of a file of fixtures, YAML or JSON: `cards`, each with an `id` and whatever a
     /// [`Card`] can have (`state`, `suspendedBy`, `consumer`, `product`, `pan`, `exp`, `digitalCards`,
-    /// `pastOperations`, `damaged`), and `consumers`, each with an `id` and a `state`.
+    /// `pastOperations`, `damaged`), `consumers`, each with an `id` and a `state`, and `issuers`, each with an
+    /// `id`, `cards` and `consumers` of its own, as [`add_issuer`](Self::add_issuer) adds them.
     ///
     /// ```
     /// # fn example() -> Result<(), d1_sandbox::FixtureError> {
@@ -266,7 +267,9 @@ impl Builder {
     ///
     /// If the text is not such a file; the error says what is wrong with it.
     pub fn fixtures(mut self, text: &str) -> Result<Self, FixtureError> {
-        self.issuer.cards.extend(fixtures::read(text)?);
+        let (cards, issuers) = fixtures::read(text)?;
+        self.issuer.cards.extend(cards);
+        self.others.extend(issuers);
         Ok(self)
     }
 

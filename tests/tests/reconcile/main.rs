@@ -9,7 +9,7 @@ use d1_facade::{
     Reconciliation, Renewal,
 };
 use d1_sandbox::{Fault, Sandbox};
-use d1_tests::{CARD, EXPIRY, answering, builder_for, sandbox_client};
+use d1_tests::{CARD, EXPIRY, answering, builder_for, sandbox_client, strict_sandbox};
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -23,7 +23,7 @@ async fn sent(server: &MockServer) -> usize {
 
 /// A suspension whose answer got lost, after it took effect or before.
 async fn lost(took_effect: bool) -> (Sandbox, Card, Error) {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
     let fault = Fault::disconnect().operation("suspendCard");
     sandbox.fail_next(if took_effect {
@@ -118,7 +118,7 @@ async fn a_change_that_was_not_made_is_not_found_once_d1_has_had_its_time() {
 
 #[tokio::test]
 async fn a_lost_renewal_is_found_under_its_new_id_and_a_lost_deletion_by_its_absence() {
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let client = sandbox_client(&sandbox);
     let card = client.card(CARD.parse().unwrap());
     let lose =

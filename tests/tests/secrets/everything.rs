@@ -7,7 +7,7 @@ use d1_sandbox::{Fault, Sandbox};
 use d1_tests::fault_server::{Act, FaultServer};
 use d1_tests::{
     answering, any_root, bare_builder_for, builder_for, sandbox_builder,
-    sandbox_builder_without_tokens,
+    sandbox_builder_without_tokens, strict_sandbox,
 };
 use wiremock::ResponseTemplate;
 
@@ -61,7 +61,7 @@ async fn at_sandboxes(sandbox: &Sandbox, held: &Held) -> String {
     shown += &every_call(&card_of(&client), held).await;
     shown += &every_call(&card_of(&client), held).await; // The card is deleted now.
     // A token that D1 never gave out; an assertion that it refuses.
-    let other = Sandbox::start().await.unwrap();
+    let other = strict_sandbox().await;
     let client = sandbox_builder_without_tokens(&other)
         .token_source(KnownToken(held.token.clone()))
         .build()
@@ -157,7 +157,7 @@ async fn broken_connections(held: &Held) -> String {
 async fn nothing_that_is_said_or_shown_holds_a_secret() {
     let logs = listen();
     let held = Held::new();
-    let sandbox = Sandbox::start().await.unwrap();
+    let sandbox = strict_sandbox().await;
     let shown = [
         at_sandboxes(&sandbox, &held).await,
         at_echoes(&held).await,

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::counts::Counts;
 use super::entry::{Ended, Ending, Entry, time};
 use super::line::Facts;
+use crate::config::is_same_address;
 
 /// What a journal says of a line. It is kept for each line of a job, and so it is small.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,7 +150,7 @@ impl Past {
 
     /// Refuses another host or issuer than those of the journal.
     pub(super) fn check_place(&self, base_url: &str, issuer: &str) -> Result<(), String> {
-        if self.base_url != base_url {
+        if !is_same_address(&self.base_url, base_url) {
             return Err("is of a run against another base-url".to_owned());
         }
         if self.issuer != issuer {

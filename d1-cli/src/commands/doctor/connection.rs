@@ -181,7 +181,8 @@ fn clock(answer: &[u8], sent_at: SystemTime) -> Finding {
     if offset.abs() > CLOCK_TOLERANCE {
         Finding::warned(
             words,
-            "Set the clock: use NTP. D1 refuses assertions of another time.",
+            "Set this machine's clock (NTP): D1 refuses assertions of another time. A d1-sandbox with --seed, or whose \
+             clock was moved, has another time on purpose.",
         )
     } else if offset == 0 {
         Finding::Passed("this machine's clock is D1's".to_owned())

@@ -44,11 +44,20 @@ fn command_line() -> clap::Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let matches = command_line().get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = match arguments.command {
-        Command::Serve(arguments) => arguments.run().await,
-        Command::Assertion(arguments) => arguments.run(),
+    let parsed = command_line()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let done = match parsed {
+        Ok(arguments) => match arguments.command {
+            Command::Serve(arguments) => arguments.run().await,
+            Command::Assertion(arguments) => arguments.run(),
+        },
+        Err(error) if error.use_stderr() => error.exit(),
+        // The help or the version. `exit` would not say that it cannot be written.
+        Err(text) => text
+            .print()
+            .and_then(|()| io::stdout().flush())
+            .map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

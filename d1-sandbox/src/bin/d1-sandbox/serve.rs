@@ -45,10 +45,10 @@ pub(crate) struct Serve {
     /// The id of that key
     #[arg(long, value_name = "KID", requires = "encryption_key")]
     encryption_kid: Vec<String>,
-    /// Refuses what is otherwise accepted with a warning
+    /// Refuses what is otherwise accepted with a warning, because D1 may refuse it
     #[arg(long)]
     strict: bool,
-    /// The cards to start with, YAML or JSON; without it ReplaceMe01
+    /// The cards to start with, and other issuers with theirs, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
     cards: Option<PathBuf>,
     /// Makes ids and times of operations, and what chance decides, the same in every run

@@ -38,7 +38,9 @@ impl Server {
             let address = line.strip_prefix("ACCEPT ")?;
             address.rsplit(':').next()?.parse().ok()
         });
-        let port = port.expect("openssl s_server did not start");
+        let Some(port) = port else {
+            unreachable!("openssl s_server did not start");
+        };
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { port, child }
