@@ -158,18 +158,22 @@ pub(crate) fn with_keys(config: &Config, builder: ClientBuilder) -> Result<Clien
     Ok(builder.signing_key(signing_key(config)?))
 }
 
-/// How the client speaks TLS.
-pub(crate) fn tls(config: &Config) -> Result<rustls::ClientConfig, Failure> {
-    let builder = with_identity(config, builder(config)?)?;
-    probe::tls(builder).map_err(|error| of_setting(config, error))
+/// The settings of the way to D1 alone: address, client certificate, authorities, proxy.
+pub(crate) fn for_probe(config: &Config) -> Result<ClientBuilder, Failure> {
+    with_identity(config, builder(config)?)
+}
+
+/// The client certificate, in DER.
+pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Failure> {
+    let leaf = probe::client_certificate(for_probe(config)?);
+    leaf.map_err(|error| of_setting(config, error))
 }
 
 /// Whether the authorities can be used that are trusted instead of the system's, where there are such.
 pub(crate) fn roots(config: &Config) -> Result<(), Failure> {
     let environment = Environment::Custom(base_url(config)?.to_owned());
     let builder = with_roots(config, Client::builder(environment, issuer(config)?))?;
-    let tls = probe::tls(builder).map_err(|error| of_setting(config, error));
-    tls.map(drop)
+    probe::check_tls(builder).map_err(|error| of_setting(config, error))
 }
 
 /// The client certificate, whom to trust, and the way to D1.
@@ -201,7 +205,7 @@ pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, 
 }
 
 /// Names the setting that an error is about.
-fn of_setting(config: &Config, error: InvalidInput) -> Failure {
+pub(crate) fn of_setting(config: &Config, error: InvalidInput) -> Failure {
     let key = match error.field() {
         "environment" => Name::BaseUrl,
         "client_identity" => return Failure::input(both(config), error),

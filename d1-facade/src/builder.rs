@@ -9,7 +9,7 @@ use crate::call::LONGEST_TIMEOUT;
 use crate::client::{Client, ClientInner};
 use crate::config::Environment;
 use crate::error::InvalidInput;
-use crate::http_client::HttpOptions;
+use crate::http_client::{HttpClient, HttpOptions};
 use crate::jwe::EncryptionKey;
 use crate::options::extra_headers;
 use crate::reason::ReasonCodeFallback;
@@ -255,10 +255,19 @@ impl ClientBuilder {
         self
     }
 
-    /// The TLS that the client would speak.
-    pub(crate) fn tls(self) -> Result<rustls::ClientConfig, InvalidInput> {
+    /// Returns the HTTP client of calls that take no longer than `timeout`, and the address that it calls.
+    pub(crate) fn http_client_of(
+        self,
+        timeout: Duration,
+    ) -> Result<(HttpClient, String), InvalidInput> {
         let base_url = self.environment.checked(self.plain_loopback)?;
-        self.http.tls(&base_url)
+        Ok((self.http.build_transport(&base_url, timeout)?, base_url))
+    }
+
+    /// Returns the client certificate, in DER.
+    pub(crate) fn leaf(self) -> Result<Option<Vec<u8>>, InvalidInput> {
+        let identity = self.http.identity.transpose()?;
+        Ok(identity.and_then(|identity| identity.leaf()))
     }
 
     /// Builds the client. Nothing is sent.
@@ -279,7 +288,8 @@ impl ClientBuilder {
         }
         let timeout = self.timeout.min(LONGEST_TIMEOUT);
         let http = self.http.build(&base_url, timeout)?;
-        let transport = Arc::new(Transport::new(http, base_url, timeout, self.body_limit));
+        let transport = Transport::new(http, base_url, timeout, self.body_limit)?;
+        let transport = Arc::new(transport);
         let aggregator = checked_aggregator(self.aggregator)?;
         let source = SourceOptions {
             subject: aggregator

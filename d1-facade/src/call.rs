@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use d1_generated::hooks::Additions;
+use d1_transport::{Claim, Written};
 use futures_util::future::{Either, select};
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
@@ -19,15 +19,15 @@ use crate::options::{CallOptions, check_query, extra_headers};
 use crate::redact::Redactor;
 use crate::retry::{self, Attempt};
 use crate::telemetry;
-use crate::text::CorrelationId;
-use crate::transport::ApiCall;
+use crate::text::{CardId, CorrelationId};
+use crate::transport::{ApiCall, Sending};
 
 /// Longer than any call is waited for, and short enough to be added to a clock.
 pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is left at least of a call's time when a change is sent again: with less, a clean refusal
-/// would become an unknown outcome. At most a quarter of the whole.
-const RESEND_FLOOR: Duration = Duration::from_secs(1);
+/// How much of a call's time must be left when a change is sent again, or gets a stream of an HTTP/2 connection after
+/// waiting for one: with less, it would most likely end with an unknown outcome. At most a quarter of the whole.
+const SEND_FLOOR: Duration = Duration::from_secs(1);
 
 /// How a call went that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +61,16 @@ impl CallInfo {
 pub(crate) struct Progress {
     correlation_id: CorrelationId,
     deadline: Instant,
-    resend_floor: Duration,
+    send_floor: Duration,
     /// How often a request went out.
     sent: u32,
     first_sent_at: Option<Instant>,
-    /// What has become of the change if nothing more is done.
-    standing: Outcome,
+    /// The outcome of the change by the attempts that have ended.
+    earlier: Outcome,
+    /// The claim to the body of the request that is under way.
+    under_way: Option<Claim>,
+    /// The change that is reported where its future is dropped.
+    watched: Option<(ApiOperation, CardId)>,
 }
 
 impl Progress {
@@ -81,10 +85,37 @@ impl Progress {
                 .clone()
                 .unwrap_or_else(CorrelationId::random),
             deadline: Instant::now() + timeout,
-            resend_floor: RESEND_FLOOR.min(timeout / 4),
+            send_floor: SEND_FLOOR.min(timeout / 4),
             sent: 0,
             first_sent_at: None,
-            standing: Outcome::NotSent,
+            earlier: Outcome::NotSent,
+            under_way: None,
+            watched: None,
+        }
+    }
+
+    /// Begins a change of `card`. Where its future is dropped before [`end`](Self::end), a warning is logged.
+    pub(crate) fn begin_change(
+        client: &Client,
+        options: &CallOptions,
+        operation: ApiOperation,
+        card: &CardId,
+    ) -> Self {
+        let mut progress = Self::begin(client, options);
+        progress.watched = Some((operation, card.clone()));
+        progress
+    }
+
+    /// Ends a change: its caller gets its result.
+    pub(crate) fn end(&mut self) {
+        self.watched = None;
+    }
+
+    /// Returns the outcome of the change if nothing more is done. A request that was not written yet never will be.
+    fn give_up(&mut self) -> Outcome {
+        match self.under_way.take().map(|claim| claim.withdraw()) {
+            Some(Written::Maybe) => Outcome::Unknown,
+            Some(Written::No) | None => self.earlier,
         }
     }
 
@@ -95,6 +126,22 @@ impl Progress {
 
     fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        let Some((operation, card)) = self.watched.take() else {
+            return;
+        };
+        let outcome = self.give_up();
+        tracing::warn!(
+            d1.operation = operation.operation_id(),
+            d1.card = ?card,
+            d1.correlation_id = self.correlation_id.as_str(),
+            %outcome,
+            "the future of a change was dropped before it ended",
+        );
     }
 }
 
@@ -146,7 +193,7 @@ async fn unless_abandoned<C: ApiCall>(
             return result;
         }
     }
-    Err(abandoned(call.operation(), progress.standing))
+    Err(abandoned(call.operation(), progress.give_up()))
 }
 
 /// The error of a call that the caller has given up.
@@ -166,6 +213,7 @@ async fn attempt<C: ApiCall>(
     let headers = extra_headers(&options.headers).map_err(invalid)?;
     check_query(&options.query).map_err(invalid)?;
     let policy = options.retry.as_ref().unwrap_or(&inner.retry);
+    progress.earlier = Outcome::NotSent;
     let mut sender = Sender {
         client,
         call,
@@ -177,17 +225,18 @@ async fn attempt<C: ApiCall>(
     };
     let mut token_was_refused = false;
     let mut failures = 0;
-    // What the attempts before the last one left behind.
-    let mut earlier = Outcome::NotSent;
     loop {
         let (error, another_token) = match sender.send_once().await {
             Ok(answer) => return Ok(answer),
-            Err(failed) => (failed.error.after(operation, earlier), failed.another_token),
+            Err(failed) => {
+                let earlier = sender.progress.earlier;
+                (failed.error.after(operation, earlier), failed.another_token)
+            }
         };
         if operation.changes_card() {
-            earlier = error.outcome();
-            sender.progress.standing = earlier;
+            sender.progress.earlier = error.outcome();
         }
+        sender.progress.under_way = None;
         // D1 refused the token, so it did nothing: another token may do.
         if another_token && !token_was_refused {
             token_was_refused = true;
@@ -200,7 +249,7 @@ async fn attempt<C: ApiCall>(
             return Err(error);
         }
         match policy.pause(&Attempt::new(&error, failures)) {
-            Some(pause) if pause < sender.time_to_resend() => {
+            Some(pause) if pause < sender.time_to_send() => {
                 tracing::debug!(error.kind = %error.kind(), ?pause, "the call is made again");
                 tokio::time::sleep(pause).await;
             }
@@ -238,13 +287,20 @@ impl From<Error> for Failed {
 }
 
 impl<C: ApiCall> Sender<'_, C> {
-    /// The time that is left for the call, but for what a change needs to be sent again.
-    fn time_to_resend(&self) -> Duration {
-        let again = self.progress.sent > 0 && self.call.operation().changes_card();
-        let floor = if again {
-            self.progress.resend_floor
-        } else {
-            Duration::ZERO
+    /// How much time must be left for the call to be sent.
+    fn floor(&self) -> Duration {
+        match self.call.operation().changes_card() {
+            true => self.progress.send_floor,
+            false => Duration::ZERO,
+        }
+    }
+
+    /// Returns the time that is left before the call can no longer be sent.
+    fn time_to_send(&self) -> Duration {
+        // Nothing but the first sending itself waits before it.
+        let floor = match self.progress.sent {
+            0 => Duration::ZERO,
+            _ => self.floor(),
         };
         self.progress.remaining().saturating_sub(floor)
     }
@@ -284,22 +340,25 @@ impl<C: ApiCall> Sender<'_, C> {
                 token.map_err(|_| self.out_of_time())??
             }
         };
-        if self.time_to_resend().is_zero() {
+        if self.time_to_send().is_zero() {
             return Err(self.out_of_time().into());
         }
         self.redactor.hold(token.token().secret());
-        let additions = Additions {
+        let claim = Claim::new();
+        let sending = Sending {
             authorization: Some(token.token().authorization()),
             headers: self.headers.clone(),
             query: self.query.to_vec(),
-            timeout: Some(self.progress.remaining()),
-            ..inner.transport.additions(&self.redactor)
+            deadline: self.progress.deadline,
+            floor: self.floor(),
+            secrets: self.redactor.clone(),
+            claim: claim.clone(),
         };
         self.progress.sent += 1;
-        self.progress.standing = Outcome::Unknown;
+        self.progress.under_way = Some(claim);
         self.progress.first_sent_at.get_or_insert_with(Instant::now);
         let id = &self.progress.correlation_id;
-        let result = inner.transport.send(self.call, id, additions).await;
+        let result = inner.transport.send(self.call, id, sending).await;
         match result {
             Ok((value, status)) => {
                 let info = CallInfo {

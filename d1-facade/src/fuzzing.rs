@@ -3,7 +3,7 @@
 #![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
 
 use bytes::Bytes;
-use d1_generated::hooks::Answer;
+use d1_transport::HttpResponse;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
@@ -75,10 +75,9 @@ pub fn error(input: &[u8]) {
     }
     let status = 300 + (u16::from(*high) << 8 | u16::from(*low)) % 300;
     let operation = ApiOperation::ALL[usize::from(*operation) % ApiOperation::ALL.len()];
-    let answer = Answer {
+    let answer = HttpResponse {
         status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
         headers,
-        redirected: false,
         body: Ok(Bytes::copy_from_slice(parts.next().unwrap_or_default())),
     };
     let error = refused(operation, RequestFacts::default(), &answer);

@@ -1,16 +1,25 @@
-//! Makes the HTTP client: TLS, timeouts, pool, proxy; no redirects, no decompression.
+//! The HTTP client: makes it of the builder's settings, and sends a request with it.
+//!
+//! It is `d1-transport`'s, which knows what was written, or a `reqwest::Client` of the caller's own, which does not.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use d1_transport::{Claim, ClientOptions, Failure, HttpResponse, Limits, Proxy};
+use http::{HeaderValue, header};
 
 use crate::builder::refuse_beside;
 use crate::call::LONGEST_TIMEOUT;
-use crate::client_auth::PerConnection;
-use crate::error::InvalidInput;
-use crate::tls::{self, Identity, Roots};
+use crate::error::{ConnectionFault, InvalidInput};
+use crate::own_http_client;
+use crate::tls::{self, Identity, Roots, Validity};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Less than the 60 seconds for which many gateways keep an idle connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
+/// An HTTP/2 connection that is silent for this long is pinged, and closed when the ping is not answered in time.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("d1-facade/", env!("CARGO_PKG_VERSION"));
 
 /// What the HTTP client is made of.
@@ -27,17 +36,12 @@ pub(crate) struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// The TLS alone, with the client certificate if there is one.
-    pub(crate) fn tls(self, base_url: &str) -> Result<rustls::ClientConfig, InvalidInput> {
-        tls::config(self.roots, self.identity.transpose()?, base_url)
-    }
-
-    /// Builds it for calls to a server whose address was checked, that take no longer than `timeout`.
+    /// Builds the client for calls to a server whose address was checked, that take no longer than `timeout`.
     pub(crate) fn build(
         self,
         base_url: &str,
         timeout: Duration,
-    ) -> Result<reqwest::Client, InvalidInput> {
+    ) -> Result<HttpClient, InvalidInput> {
         if let Some(client) = self.own {
             let beside = [
                 ("client_identity", self.identity.is_some()),
@@ -50,63 +54,179 @@ impl HttpOptions {
                 ("pool_idle_timeout", self.pool_idle_timeout.is_some()),
             ];
             refuse_beside("http_client", beside)?;
-            return Ok(client);
+            return Ok(HttpClient::new(Kind::Own(client)));
         }
-        let identity = match self.identity {
-            Some(identity) => Some(identity?),
-            None if base_url.starts_with("http:") => None,
-            None => {
-                return Err(InvalidInput::new(
-                    "client_identity",
-                    "must be given: D1 asks for a client certificate on every call",
-                ));
-            }
-        };
-        let is_shown = base_url.starts_with("https:");
-        let validity = identity
-            .as_ref()
-            .filter(|_| is_shown)
-            .and_then(Identity::validity);
+        if self.identity.is_none() && base_url.starts_with("https:") {
+            return Err(InvalidInput::new(
+                "client_identity",
+                "must be given: D1 asks for a client certificate on every call",
+            ));
+        }
+        self.build_transport(base_url, timeout)
+    }
+
+    /// Builds `d1-transport`'s client, with a client certificate or without.
+    pub(crate) fn build_transport(
+        self,
+        base_url: &str,
+        timeout: Duration,
+    ) -> Result<HttpClient, InvalidInput> {
+        let identity = self.identity.transpose()?;
+        let is_tls = base_url.starts_with("https:");
+        let validity = identity.as_ref().filter(|_| is_tls);
+        let validity = validity.and_then(Identity::validity);
+        let tls = tls::options(self.roots, identity)?;
+        if is_tls {
+            tls::check_server_name(base_url)?;
+        }
+        let proxy = self.proxy.as_deref().map(Proxy::parse).transpose();
         let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let connect_timeout = connect_timeout.min(timeout / 2);
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(self.roots, identity, base_url)?)
-            .connector_layer(PerConnection(validity))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // Whatever another user of reqwest enables: what is read is what is counted.
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .connect_timeout(connect_timeout)
-            // One host: all idle connections are worth keeping. A limit of their number would close and open
-            // some all the time under many calls.
-            .pool_idle_timeout(self.pool_idle_timeout.unwrap_or(POOL_IDLE_TIMEOUT))
-            .tcp_keepalive(Duration::from_secs(30))
-            .http2_max_header_list_size(64 * 1024)
-            .http2_adaptive_window(true)
-            .user_agent(user_agent(self.user_agent)?)
-            .no_proxy();
-        if let Some(silence) = self.read_timeout {
-            // reqwest counts from before it connects: silence must not end first.
-            builder = builder.read_timeout(silence.max(connect_timeout).min(LONGEST_TIMEOUT));
-        }
-        if let Some(url) = self.proxy {
-            // The URL may hold a password: reqwest's error is not passed on.
-            let proxy = reqwest::Proxy::all(url).map_err(|_| {
-                InvalidInput::new("proxy", "must be a URL such as http://host:port")
-            })?;
-            builder = builder.proxy(proxy);
-        }
-        builder
-            .build()
-            .map_err(|_| InvalidInput::new("http_client", "cannot be built"))
+        let client = d1_transport::HttpClient::new(ClientOptions {
+            tls: Some(tls),
+            proxy: proxy.map_err(|rule| InvalidInput::new("proxy", rule))?,
+            connect_timeout,
+            // One host: all idle connections are worth keeping. A limit of their number would close and open some
+            // all the time under many calls.
+            pool_idle_timeout: self.pool_idle_timeout.unwrap_or(POOL_IDLE_TIMEOUT),
+            ping_interval: PING_INTERVAL,
+            ping_timeout: PING_TIMEOUT,
+        });
+        // The silence is counted from before the connection is made: it must not end first.
+        let read_timeout = self
+            .read_timeout
+            .map(|silence| silence.max(connect_timeout).min(LONGEST_TIMEOUT));
+        Ok(HttpClient::new(Kind::Transport {
+            client: client.map_err(tls::setup_error)?,
+            user_agent: user_agent(self.user_agent)?,
+            read_timeout,
+            validity,
+        }))
     }
 }
 
-fn user_agent(text: Option<String>) -> Result<http::HeaderValue, InvalidInput> {
+fn user_agent(text: Option<String>) -> Result<HeaderValue, InvalidInput> {
     let text = text.unwrap_or_else(|| USER_AGENT.to_owned());
-    http::HeaderValue::from_str(&text)
+    HeaderValue::from_str(&text)
         .map_err(|_| InvalidInput::new("user_agent", "must be visible ASCII characters"))
+}
+
+/// Sends requests.
+#[derive(Clone)]
+pub(crate) struct HttpClient(Arc<Kind>);
+
+enum Kind {
+    Transport {
+        client: d1_transport::HttpClient,
+        user_agent: HeaderValue,
+        read_timeout: Option<Duration>,
+        validity: Option<Validity>,
+    },
+    Own(reqwest::Client),
+}
+
+/// A response as it came.
+pub(crate) struct RawResponse {
+    pub(crate) http: HttpResponse,
+    /// Whether it came from another address than the one that was asked: a redirect was followed.
+    pub(crate) redirected: bool,
+}
+
+impl HttpClient {
+    fn new(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+
+    /// Returns why nothing must be sent now: the client certificate is out of its dates. It can expire while the
+    /// process runs.
+    pub(crate) fn fault(&self) -> Option<ConnectionFault> {
+        match &*self.0 {
+            Kind::Transport { validity, .. } => validity.and_then(Validity::fault),
+            Kind::Own(_) => None,
+        }
+    }
+
+    /// Returns the client with which the generated code makes its requests.
+    pub(crate) fn for_requests(&self) -> Result<reqwest::Client, InvalidInput> {
+        match &*self.0 {
+            Kind::Own(client) => Ok(client.clone()),
+            Kind::Transport { .. } => requests_client(),
+        }
+    }
+
+    /// Sends a request once.
+    pub(crate) async fn send(
+        &self,
+        request: reqwest::Request,
+        claim: &Claim,
+        limits: Limits,
+    ) -> Result<RawResponse, Failure> {
+        match &*self.0 {
+            Kind::Transport {
+                client,
+                user_agent,
+                read_timeout,
+                validity: _,
+            } => {
+                let limits = Limits {
+                    read_timeout: *read_timeout,
+                    ..limits
+                };
+                let request = plain(request, user_agent)?;
+                let http = client.send(request, claim, &limits).await?;
+                Ok(RawResponse {
+                    http,
+                    redirected: false,
+                })
+            }
+            Kind::Own(client) => own_http_client::send(client, request, claim, limits).await,
+        }
+    }
+}
+
+/// Makes a client that only makes requests, and sends none.
+///
+/// reqwest sets up its TLS here, if another crate of the service has enabled any. Its feature `rustls-no-provider`
+/// panics then where no process-wide provider is installed, which is not ours to install. So it gets a configuration
+/// that is ready, where it takes one.
+fn requests_client() -> Result<reqwest::Client, InvalidInput> {
+    #[allow(unused_imports)] // Where reqwest has TLS, its own method of this name is called.
+    use WithoutTls as _;
+    let unusable = |_| InvalidInput::new("http_client", "cannot be built");
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls::no_trust()?);
+    // With another TLS than rustls it takes no configuration of rustls, and needs none.
+    let client = builder.build();
+    client.or_else(|_| reqwest::Client::builder().build().map_err(unusable))
+}
+
+/// Stands in for the method that reqwest has with TLS alone.
+#[allow(dead_code)]
+trait WithoutTls {
+    fn tls_backend_preconfigured(self, _: rustls::ClientConfig) -> Self;
+}
+
+impl WithoutTls for reqwest::ClientBuilder {
+    fn tls_backend_preconfigured(self, _: rustls::ClientConfig) -> Self {
+        self
+    }
+}
+
+/// The request without reqwest's types.
+fn plain(
+    request: reqwest::Request,
+    user_agent: &HeaderValue,
+) -> Result<http::Request<bytes::Bytes>, Failure> {
+    let unusable = || Failure::new(d1_transport::Written::No, d1_transport::Cause::BadRequest);
+    let uri = request.url().as_str().parse::<http::Uri>();
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    let body = body.map(bytes::Bytes::copy_from_slice).unwrap_or_default();
+    let mut plain = http::Request::new(body);
+    *plain.method_mut() = request.method().clone();
+    *plain.uri_mut() = uri.map_err(|_| unusable())?;
+    *plain.headers_mut() = request.headers().clone();
+    plain
+        .headers_mut()
+        .entry(header::USER_AGENT)
+        .or_insert_with(|| user_agent.clone());
+    Ok(plain)
 }

@@ -152,7 +152,6 @@ mod bulk;
 mod call;
 mod card;
 mod client;
-mod client_auth;
 mod config;
 mod credentials;
 mod error;
@@ -166,6 +165,7 @@ mod keys;
 mod open_enum;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod options;
+mod own_http_client;
 mod pem;
 #[doc(hidden)]
 pub mod probe;
@@ -187,6 +187,7 @@ pub use call::CallInfo;
 pub use card::{
     Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,
     OperationPage, OperationStatus, OperationType, Receipt, Renew, Renewal, RequestorType,
+    SpawnedChange,
 };
 pub use client::Client;
 pub use config::Environment;

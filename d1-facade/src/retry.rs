@@ -171,8 +171,11 @@ fn is_worth_it(error: &Error) -> bool {
     }
 }
 
-/// Whether sending the call again can do anything twice. No policy is asked where it can.
+/// Whether sending the call again can do anything twice, or lock an account. No policy is asked where it can.
 pub(crate) fn is_harmless(error: &Error, changes_card: bool, repeat_if_unknown: bool) -> bool {
+    if error.is_about_proxy_password() {
+        return false;
+    }
     match error.outcome() {
         Outcome::NotSent => true,
         // What failed at the token endpoint left the change refused, by the token that it had before.

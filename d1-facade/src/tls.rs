@@ -6,18 +6,18 @@
 
 use std::sync::Arc;
 
+use d1_transport::{TlsOptions, TlsSetupError};
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509VerifyResult};
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 
-use crate::client_auth::{DemandingVerifier, NotingResolver, Validity};
-use crate::error::InvalidInput;
+use time::OffsetDateTime;
+
+use crate::error::{ConnectionFault, InvalidInput};
 use crate::{keys, pem};
 
 /// A client certificate with its chain, the leaf first, and its private key.
@@ -51,6 +51,11 @@ impl Identity {
         })
     }
 
+    /// Returns the certificate itself, in DER.
+    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
+        self.chain.first().map(|leaf| leaf.to_vec())
+    }
+
     /// When the certificate is valid; `None` where it does not say so in a form that can be read.
     pub(crate) fn validity(&self) -> Option<Validity> {
         let certificate = X509::from_der(self.chain.first()?).ok()?;
@@ -76,6 +81,27 @@ impl Identity {
             InvalidInput::new(KEY, rule)
         })?;
         Ok(CertifiedKey::new(self.chain, key))
+    }
+}
+
+/// The time in which the client certificate is valid, in seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Validity {
+    from: i64,
+    until: i64,
+}
+
+impl Validity {
+    /// Returns why the certificate must not be used now, if so.
+    pub(crate) fn fault(self) -> Option<ConnectionFault> {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        if now > self.until {
+            Some(ConnectionFault::ClientCertificateExpired(self.until))
+        } else if now < self.from {
+            Some(ConnectionFault::ClientCertificateNotYetValid(self.from))
+        } else {
+            None
+        }
     }
 }
 
@@ -158,104 +184,59 @@ impl Roots {
     }
 }
 
-/// The TLS configuration of the client, for calls to the server at `base_url`.
-pub(crate) fn config(
+/// How the client speaks TLS: what `d1-transport` is to make of it.
+pub(crate) fn options(
     roots: Roots,
     identity: Option<Identity>,
-    base_url: &str,
-) -> Result<ClientConfig, InvalidInput> {
-    let Roots {
-        extra,
-        bad,
-        given: _,
-        without_system,
-    } = roots;
-    if let Some(bad) = bad {
+) -> Result<TlsOptions, InvalidInput> {
+    if let Some(bad) = roots.bad {
         return Err(bad);
     }
+    if roots.without_system && roots.extra.is_empty() {
+        let rule = "must be given when the system's are not used";
+        return Err(InvalidInput::new(ROOTS, rule));
+    }
     let provider = Arc::new(ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|_| InvalidInput::new("tls", "is not available in this build"))?;
-    let mut verifier = if without_system {
-        own_verifier(extra, provider.clone())?
-    } else {
-        Arc::new(platform_verifier(extra, provider.clone())?)
-    };
-    if identity.is_some() {
-        verifier = Arc::new(DemandingVerifier {
-            inner: verifier,
-            host: server_name(base_url)?,
-        });
-    }
-    let verified = versions
-        .dangerous() // Both are as strict as what rustls does by itself.
-        .with_custom_certificate_verifier(verifier);
-    let mut config = match identity {
-        None => verified.with_no_client_auth(),
-        Some(identity) => {
-            let resolver = NotingResolver(SingleCertAndKey::from(identity.certified(&provider)?));
-            verified.with_client_cert_resolver(Arc::new(resolver))
+    let identity = identity.map(|identity| identity.certified(&provider));
+    let identity = identity.transpose()?.map(SingleCertAndKey::from);
+    Ok(TlsOptions {
+        provider,
+        roots: roots.extra,
+        system_roots: !roots.without_system,
+        identity: identity.map(|identity| Arc::new(identity) as _),
+    })
+}
+
+/// A configuration that trusts nobody.
+pub(crate) fn no_trust() -> Result<ClientConfig, InvalidInput> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|_| setup_error(TlsSetupError::Provider))?;
+    let trusting_none = builder.with_root_certificates(RootCertStore::empty());
+    Ok(trusting_none.with_no_client_auth())
+}
+
+/// The input at fault where TLS cannot be set up.
+pub(crate) fn setup_error(error: TlsSetupError) -> InvalidInput {
+    match error {
+        TlsSetupError::Provider => InvalidInput::new("tls", "is not available in this build"),
+        TlsSetupError::Roots => {
+            InvalidInput::new(ROOTS, "is not a certificate that can be trusted")
         }
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// The name that the server's certificate must be for.
-fn server_name(base_url: &str) -> Result<ServerName<'static>, InvalidInput> {
-    let unusable = || InvalidInput::new("environment", "has a host that TLS cannot use");
-    let url = reqwest::Url::parse(base_url).map_err(|_| unusable())?;
-    let host = url.host_str().unwrap_or_default();
-    // An IPv6 address has brackets in a URL.
-    let host = host.trim_matches(['[', ']']).to_owned();
-    ServerName::try_from(host).map_err(|_| unusable())
-}
-
-fn own_verifier(
-    certificates: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, InvalidInput> {
-    let mut store = RootCertStore::empty();
-    for certificate in certificates {
-        store
-            .add(certificate)
-            .map_err(|_| InvalidInput::new(ROOTS, "is not a certificate that can be trusted"))?;
-    }
-    if store.is_empty() {
-        return Err(InvalidInput::new(
-            ROOTS,
-            "must be given when the system's are not used",
-        ));
-    }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
-    // With a root at hand there is nothing left to go wrong.
-    verifier.map_or_else(
-        |_| {
-            Err(InvalidInput::new(
-                ROOTS,
-                "is not a certificate that can be trusted",
-            ))
-        },
-        |verifier| Ok(verifier as Arc<dyn ServerCertVerifier>),
-    )
-}
-
-fn platform_verifier(
-    extra: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-) -> Result<rustls_platform_verifier::Verifier, InvalidInput> {
-    let unusable = |_| {
-        InvalidInput::new(
+        TlsSetupError::SystemRoots => InvalidInput::new(
             ROOTS,
             "cannot be verified with the system's: its certificate store cannot be read",
-        )
-    };
-    if extra.is_empty() {
-        rustls_platform_verifier::Verifier::new(provider).map_err(unusable)
-    } else {
-        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider).map_err(unusable)
+        ),
     }
+}
+
+/// Refuses a host that no certificate can be for.
+pub(crate) fn check_server_name(base_url: &str) -> Result<(), InvalidInput> {
+    let unusable = || InvalidInput::new("environment", "has a host that TLS cannot use");
+    let url = reqwest::Url::parse(base_url).map_err(|_| unusable())?;
+    // An IPv6 address has brackets in a URL.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    ServerName::try_from(host).map(drop).map_err(|_| unusable())
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! Sends one request once, and says what became of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use d1_generated::hooks::{Additions, Answer, BodyFault, CallContext};
+use d1_generated::hooks::{CallContext, RequestOverrides, SendRequest};
 use d1_generated::types::ErrorBody;
-use http::{HeaderMap, StatusCode};
+use d1_transport::{BodyError, Cause, Claim, Failure, Limits, Written};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::api_operation::ApiOperation;
 use crate::error::{
-    ConnectionFault, Error, ErrorBuilder, ErrorKind, Fault, Outcome, RequestFacts, ResponseFault,
-    invalid_response, refused,
+    ConnectionFault, Error, ErrorBuilder, ErrorKind, Fault, InvalidInput, Outcome, RequestFacts,
+    ResponseFault, invalid_response, refused,
 };
+use crate::http_client::{HttpClient, RawResponse};
 use crate::json;
 use crate::redact::Redactor;
 use crate::telemetry::Host;
@@ -33,8 +36,8 @@ pub(crate) trait ApiCall: Sync {
     /// of its answer.
     fn secrets(&self) -> Redactor;
 
-    /// Makes the call. What D1 answers is kept by the client's hooks, and read from there: the
-    /// generated types take no answer that differs from the spec.
+    /// Makes the call. The response is kept by [`Transport::send`] and read from there: the generated types take no
+    /// response that differs from the spec.
     fn send(
         &self,
         client: &d1_generated::Client,
@@ -62,30 +65,45 @@ impl Delivered<'_> {
 
 /// The HTTP client with what every request of it has in common.
 pub(crate) struct Transport {
-    http: reqwest::Client,
+    http: HttpClient,
+    requests: reqwest::Client,
     base_url: String,
     host: Host,
     timeout: Duration,
-    body_limit: usize,
-    /// Whether D1 has answered anything yet.
-    answered: AtomicBool,
+    max_response_size: usize,
 }
+
+/// What one request of a call adds, and how long it may take.
+pub(crate) struct Sending {
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) deadline: Instant,
+    /// How much time must be left for the request to be sent at all.
+    pub(crate) floor: Duration,
+    /// What the request must not get back into what is kept of its response.
+    pub(crate) secrets: Redactor,
+    /// The claim to the request's body.
+    pub(crate) claim: Claim,
+}
+
+type Sent = Result<RawResponse, Failure>;
 
 impl Transport {
     pub(crate) fn new(
-        http: reqwest::Client,
+        http: HttpClient,
         base_url: String,
         timeout: Duration,
-        body_limit: usize,
-    ) -> Self {
-        Self {
+        max_response_size: usize,
+    ) -> Result<Self, InvalidInput> {
+        Ok(Self {
+            requests: http.for_requests()?,
             http,
             host: Host::of(&base_url),
             base_url,
             timeout,
-            body_limit,
-            answered: AtomicBool::new(false),
-        }
+            max_response_size,
+        })
     }
 
     /// How long a call may take unless it says otherwise.
@@ -102,133 +120,143 @@ impl Transport {
         &self.base_url
     }
 
-    /// What every request adds, whose secrets `redactor` holds.
-    pub(crate) fn additions(&self, redactor: &Redactor) -> Additions {
-        Additions {
-            body_limit: self.body_limit,
-            redact: Some(redactor.for_answer()),
-            ..Additions::default()
-        }
-    }
-
     /// Sends `call` once.
     pub(crate) async fn send<C: ApiCall>(
         &self,
         call: &C,
         correlation_id: &CorrelationId,
-        additions: Additions,
+        mut sending: Sending,
     ) -> Result<(C::Value, StatusCode), Error> {
-        let context = CallContext::new(additions);
-        let client = d1_generated::Client::new_with_client(
-            &self.base_url,
-            self.http.clone(),
-            context.clone(),
-        );
-        let result = call.send(&client, correlation_id).await;
-        match context.take_answer() {
-            Some(answer) => {
-                self.answered.store(true, Ordering::Relaxed);
-                read_answer(call, &answer)
+        let operation = call.operation();
+        if let Some(fault) = self.http.fault() {
+            let builder = ErrorBuilder::new(operation, ErrorKind::Connect, Outcome::NotSent);
+            return Err(builder.fault(Fault::Connection(fault)).build());
+        }
+        let secrets = std::mem::take(&mut sending.secrets);
+        let (context, sent) = self.context(sending);
+        let client =
+            d1_generated::Client::new_with_client(&self.base_url, self.requests.clone(), context);
+        // The generated client reads nothing of the response.
+        let _ = call.send(&client, correlation_id).await;
+        let sent = sent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match sent {
+            Some(Ok(mut response)) => {
+                secrets.clean_response(&mut response.http);
+                read_response(call, &response)
             }
-            None => Err(self.no_answer(call.operation(), result.err())),
+            Some(Err(failure)) => Err(no_response(operation, &failure)),
+            // The generated client could not even make the request.
+            None => {
+                Err(ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build())
+            }
         }
     }
 
-    /// The error of a request that got no status.
-    fn no_answer(
-        &self,
-        operation: ApiOperation,
-        error: Option<d1_generated::Error<ErrorBody>>,
-    ) -> Error {
-        let Some(d1_generated::Error::CommunicationError(error)) = error else {
-            // The generated client could not even make the request.
-            return ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build();
+    /// The context of a request, and where its response is kept.
+    fn context(&self, sending: Sending) -> (CallContext, Arc<Mutex<Option<Sent>>>) {
+        let kept = Arc::new(Mutex::new(None));
+        let limits = Limits {
+            deadline: sending.deadline,
+            floor: sending.floor,
+            read_timeout: None,
+            max_response_size: self.max_response_size,
         };
-        let fault = ConnectionFault::of(&error);
-        let (kind, outcome) = classify(&error, fault, self.answered.load(Ordering::Relaxed));
-        broken(ErrorBuilder::new(operation, kind, outcome), fault)
+        let (http, claim, keep) = (self.http.clone(), sending.claim, kept.clone());
+        let send: SendRequest = Box::new(move |request| {
+            let (http, claim, keep) = (http.clone(), claim.clone(), keep.clone());
+            Box::pin(async move {
+                let sent = http.send(request, &claim, limits).await;
+                *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+            })
+        });
+        let context = CallContext::new(RequestOverrides {
+            authorization: sending.authorization,
+            headers: sending.headers,
+            query: sending.query,
+            send: Some(send),
+        });
+        (context, kept)
     }
 }
 
-/// The error of a connection that was not made, or broke.
-fn broken(builder: ErrorBuilder, fault: Option<ConnectionFault>) -> Error {
-    match fault {
+/// The error of a request that got no response.
+fn no_response(operation: ApiOperation, failure: &Failure) -> Error {
+    let outcome = match failure.written() {
+        Written::No => Outcome::NotSent,
+        Written::Maybe => Outcome::Unknown,
+    };
+    let builder = ErrorBuilder::new(operation, kind(failure.cause()), outcome);
+    broken(builder, failure.cause())
+}
+
+/// The kind of error of a connection that was not made, or broke.
+fn kind(cause: &Cause) -> ErrorKind {
+    match cause {
+        Cause::ConnectTimedOut | Cause::NoStream | Cause::TimedOut | Cause::Silent => {
+            ErrorKind::Timeout
+        }
+        Cause::Proxy(cause) => kind(cause),
+        Cause::Dns
+        | Cause::Connect(_)
+        | Cause::Tls(_)
+        | Cause::NotAsked
+        | Cause::Alert(_)
+        | Cause::ProxyRefused(_)
+        | Cause::ProxyUnreadable => ErrorKind::Connect,
+        Cause::BadRequest => ErrorKind::InvalidInput,
+        Cause::Unprocessed | Cause::Closed(_) | Cause::Protocol => ErrorKind::Transport,
+    }
+}
+
+/// The error with what is known of its connection.
+fn broken(builder: ErrorBuilder, cause: &Cause) -> Error {
+    match ConnectionFault::of(cause) {
         Some(fault) => builder.fault(Fault::Connection(fault)).build(),
         None => builder.build(),
     }
 }
 
-fn read_answer<C: ApiCall>(call: &C, answer: &Answer) -> Result<(C::Value, StatusCode), Error> {
+fn read_response<C: ApiCall>(
+    call: &C,
+    response: &RawResponse,
+) -> Result<(C::Value, StatusCode), Error> {
     let operation = call.operation();
-    if answer.redirected {
+    let http = &response.http;
+    if response.redirected {
         // What became of the request where it was sent to first is not known.
         return Err(
             ErrorBuilder::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
-                .status(answer.status)
+                .status(http.status)
                 .fault(Fault::RedirectFollowed)
                 .build(),
         );
     }
-    if !answer.status.is_success() {
-        return Err(refused(operation, call.facts(), answer));
+    if !http.status.is_success() {
+        return Err(refused(operation, call.facts(), http));
     }
-    let body = match &answer.body {
+    let body = match &http.body {
         Ok(body) => body,
-        Err(fault) => return Err(incomplete(operation, answer.status, fault)),
+        Err(fault) => return Err(incomplete(operation, http.status, fault)),
     };
-    let headers = &answer.headers;
+    let headers = &http.headers;
     match call.read(&Delivered { headers, body }) {
-        Ok(value) => Ok((value, answer.status)),
-        Err(fault) => Err(invalid_response(operation, answer, fault)),
+        Ok(value) => Ok((value, http.status)),
+        Err(fault) => Err(invalid_response(operation, http, fault)),
     }
 }
 
 /// The error of a response whose body did not arrive whole. Its status alone is no proof of anything: what
 /// the body would have said is not known.
-fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyFault) -> Error {
+fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyError) -> Error {
     let builder = |kind| ErrorBuilder::new(operation, kind, Outcome::Unknown).status(status);
     match fault {
-        BodyFault::TooLarge => builder(ErrorKind::ResponseTooLarge).build(),
-        BodyFault::Transport(e) => {
-            let kind = if e.is_timeout() {
-                ErrorKind::Timeout
-            } else {
-                ErrorKind::Transport
+        BodyError::TooLarge => builder(ErrorKind::ResponseTooLarge).build(),
+        BodyError::Broken(cause) => {
+            let kind = match kind(cause) {
+                ErrorKind::Timeout => ErrorKind::Timeout,
+                _ => ErrorKind::Transport,
             };
-            broken(builder(kind), ConnectionFault::of(e))
+            broken(builder(kind), cause)
         }
     }
-}
-
-/// What a request without a status means; `answered` where D1 has answered this client before.
-fn classify(
-    error: &reqwest::Error,
-    fault: Option<ConnectionFault>,
-    answered: bool,
-) -> (ErrorKind, Outcome) {
-    if error.is_builder() {
-        return (ErrorKind::InvalidInput, Outcome::NotSent);
-    }
-    if error.is_connect() {
-        let kind = if error.is_timeout() {
-            ErrorKind::Timeout
-        } else {
-            ErrorKind::Connect
-        };
-        return (kind, Outcome::NotSent);
-    }
-    // With TLS 1.3 a refused client certificate shows only after the client has written. On a
-    // connection that has served before, the same alert says nothing about the request.
-    if matches!(fault, Some(ConnectionFault::ClientCertificateRefused(_))) {
-        let outcome = if answered {
-            Outcome::Unknown
-        } else {
-            Outcome::NotSent
-        };
-        return (ErrorKind::Connect, outcome);
-    }
-    if error.is_timeout() {
-        return (ErrorKind::Timeout, Outcome::Unknown);
-    }
-    (ErrorKind::Transport, Outcome::Unknown)
 }

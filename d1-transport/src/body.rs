@@ -51,6 +51,11 @@ impl Claim {
         }
     }
 
+    /// Gives up the right to withdraw: for a request that something else sends, or that has no body.
+    pub fn waive(&self) {
+        self.exchange(READ);
+    }
+
     /// When the HTTP stack began to read the body.
     pub(crate) fn read_at(&self) -> Option<Instant> {
         self.0.read_at.get().copied()

@@ -2,14 +2,14 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
 use hyper_util::client::legacy::{Client, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::body::{Claim, RequestBody, Written};
 use crate::connection::ConnectionFacts;
 use crate::connector::Connector;
-use crate::failure::{Cause, Failure, cause_of};
+use crate::failure::{Cause, Failure};
 use crate::proxy::Proxy;
 use crate::streams::StreamSlots;
 use crate::tls::{TlsOptions, TlsSetupError};
@@ -144,7 +144,9 @@ impl HttpClient {
             return Err(Failure::new(Written::No, Cause::NoStream));
         };
         let (parts, body) = request.into_parts();
-        let has_body = !body.is_empty();
+        if body.is_empty() {
+            claim.waive();
+        }
         let body = RequestBody::new(body, claim.clone());
         let mut request = Request::from_parts(parts, body);
         let began_at = std::time::Instant::now();
@@ -160,14 +162,14 @@ impl HttpClient {
                 return Ok(HttpResponse {
                     status: head.status,
                     headers: head.headers,
-                    body: read(body, limits).await,
+                    body: read_body(body, limits).await,
                 });
             }
             Ok(Ok(Err(error))) => Failed::Http(error),
             Ok(Err(_)) => Failed::Late(Cause::Silent),
             Err(_) => Failed::Late(Cause::TimedOut),
         };
-        let withdrawn = claim.withdraw() == Written::No && has_body;
+        let withdrawn = claim.withdraw() == Written::No;
         let (cause, not_sent) = match failed {
             Failed::Http(error) => self.ended(&error, &connection),
             Failed::Late(cause) => {
@@ -189,7 +191,7 @@ impl HttpClient {
         if let Some(alert) = facts.and_then(|facts| facts.handshake_alert()) {
             return (Cause::Alert(alert), true);
         }
-        let cause = cause_of(error);
+        let cause = Cause::of(error);
         let source = error.source().and_then(|e| e.downcast_ref());
         let was_handed_back = source.is_some_and(hyper::Error::is_canceled);
         let not_sent = error.is_connect() || was_handed_back || cause == Cause::Unprocessed;
@@ -240,8 +242,16 @@ async fn silent_at_most<F: Future>(
 /// How much memory is taken on a server's word alone.
 const LARGEST_AT_ONCE: usize = 1024 * 1024;
 
-/// Reads a body within the limits.
-async fn read(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+/// Reads the body of a response within the limits.
+///
+/// # Errors
+/// When it is too long, or does not arrive whole.
+pub async fn read_body<B>(body: B, limits: &Limits) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: std::error::Error + 'static,
+{
+    let mut body = pin!(body);
     let limit = limits.max_response_size;
     let claimed = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if claimed > limit {
@@ -254,7 +264,7 @@ async fn read(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
         let next = silent_at_most(limits.read_timeout, body.frame());
         let frame = match timeout_at(limits.deadline, next).await {
             Ok(Ok(Some(Ok(frame)))) => frame,
-            Ok(Ok(Some(Err(error)))) => return Err(BodyError::Broken(cause_of(&error))),
+            Ok(Ok(Some(Err(error)))) => return Err(BodyError::Broken(Cause::of(&error))),
             Ok(Ok(None)) => break,
             Ok(Err(_)) => return Err(BodyError::Broken(Cause::Silent)),
             Err(_) => return Err(BodyError::Broken(Cause::TimedOut)),

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use crate::connection::{ConnectionFacts, Stream, TrackedStream};
-use crate::failure::{Cause, cause_of};
+use crate::failure::Cause;
 use crate::identity::noting;
 use crate::proxy::Proxy;
 use crate::streams::StreamSlots;
@@ -96,7 +96,8 @@ impl Shared {
             None => self.tcp(target.clone()).await?,
             Some(_) if !is_tls => return Err(Cause::BadRequest),
             Some(proxy) => {
-                let mut stream = self.proxy_stream(proxy).await?;
+                let stream = self.proxy_stream(proxy).await;
+                let mut stream = stream.map_err(|cause| Cause::Proxy(Box::new(cause)))?;
                 proxy
                     .open_tunnel(&mut stream, &format!("{host}:{port}"))
                     .await?;
@@ -122,7 +123,7 @@ impl Shared {
         let connected = self.tcp.clone().call(target).await;
         match connected {
             Ok(stream) => Ok(Box::new(stream.into_inner())),
-            Err(error) => Err(match cause_of(&error) {
+            Err(error) => Err(match Cause::of(&error) {
                 Cause::Closed(kind) => Cause::Connect(kind),
                 other => other,
             }),
@@ -153,7 +154,7 @@ async fn handshake(
 ) -> Result<TlsStream, Cause> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Cause::BadRequest)?;
     let connected = connector.connect(name, stream).await;
-    connected.map_err(|error| match cause_of(&error) {
+    connected.map_err(|error| match Cause::of(&error) {
         Cause::Closed(kind) => Cause::Connect(kind),
         other => other,
     })

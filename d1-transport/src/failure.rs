@@ -19,7 +19,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(written: Written, cause: Cause) -> Self {
+    /// Makes the failure of a request that something else than [`HttpClient`](crate::HttpClient) sent.
+    #[must_use]
+    pub fn new(written: Written, cause: Cause) -> Self {
         Self { written, cause }
     }
 
@@ -46,7 +48,6 @@ impl StdError for Failure {}
 
 /// What went wrong with a request.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Cause {
     /// The host's name does not resolve.
     Dns,
@@ -60,6 +61,8 @@ pub enum Cause {
     NotAsked,
     /// The server ended the handshake with an alert. It has read no request.
     Alert(AlertDescription),
+    /// The proxy could not be reached.
+    Proxy(Box<Cause>),
     /// The proxy answered CONNECT with this status.
     ProxyRefused(StatusCode),
     /// The proxy's answer to CONNECT could not be read.
@@ -89,6 +92,7 @@ impl fmt::Display for Cause {
             Self::Tls(_) => f.write_str("TLS failed"),
             Self::NotAsked => f.write_str("the server did not ask for the client certificate"),
             Self::Alert(alert) => write!(f, "the server refused the TLS handshake: {alert:?}"),
+            Self::Proxy(cause) => write!(f, "no connection to the proxy: {cause}"),
             Self::ProxyRefused(status) => {
                 write!(f, "the proxy refused the connection: {}", status.as_u16())
             }
@@ -106,38 +110,41 @@ impl fmt::Display for Cause {
 
 impl StdError for Cause {}
 
-/// Reads the cause out of an error of the HTTP stack and all that is beneath it. Texts are not looked at: a server
-/// may have chosen them.
-pub(crate) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
-    let mut cause = Cause::Protocol;
-    let mut current = Some(error);
-    while let Some(e) = current {
-        if let Some(known) = e.downcast_ref::<Cause>() {
-            return known.clone();
-        }
-        if let Some(h2) = e.downcast_ref::<h2::Error>()
-            && is_unprocessed(h2)
-        {
-            return Cause::Unprocessed;
-        }
-        if let Some(tls) = e.downcast_ref::<rustls::Error>() {
-            return tls_cause(tls);
-        }
-        if let Some(hyper) = e.downcast_ref::<hyper::Error>()
-            && (hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled())
-        {
-            cause = Cause::Closed(io::ErrorKind::ConnectionAborted);
-        }
-        // An I/O error is a wrapper where it has an error inside, which is not its source.
-        current = match e.downcast_ref::<io::Error>() {
-            Some(io) => {
-                cause = Cause::Closed(io.kind());
-                io.get_ref().map(|inner| inner as _)
+impl Cause {
+    /// Reads the cause out of an error of the HTTP stack and all that is beneath it. Texts are not looked at: a
+    /// server may have chosen them.
+    #[must_use]
+    pub fn of(error: &(dyn StdError + 'static)) -> Self {
+        let mut cause = Self::Protocol;
+        let mut current = Some(error);
+        while let Some(e) = current {
+            if let Some(known) = e.downcast_ref::<Self>() {
+                return known.clone();
             }
-            None => e.source(),
-        };
+            if let Some(h2) = e.downcast_ref::<h2::Error>()
+                && is_unprocessed(h2)
+            {
+                return Self::Unprocessed;
+            }
+            if let Some(tls) = e.downcast_ref::<rustls::Error>() {
+                return tls_cause(tls);
+            }
+            if let Some(hyper) = e.downcast_ref::<hyper::Error>()
+                && (hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled())
+            {
+                cause = Self::Closed(io::ErrorKind::ConnectionAborted);
+            }
+            // An I/O error is a wrapper where it has an error inside, which is not its source.
+            current = match e.downcast_ref::<io::Error>() {
+                Some(io) => {
+                    cause = Self::Closed(io.kind());
+                    io.get_ref().map(|inner| inner as _)
+                }
+                None => e.source(),
+            };
+        }
+        cause
     }
-    cause
 }
 
 fn tls_cause(error: &rustls::Error) -> Cause {

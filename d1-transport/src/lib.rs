@@ -30,7 +30,7 @@ mod streams;
 mod tls;
 
 pub use body::{Claim, Written};
-pub use client::{BodyError, ClientOptions, HttpClient, HttpResponse, Limits};
+pub use client::{BodyError, ClientOptions, HttpClient, HttpResponse, Limits, read_body};
 pub use failure::{Cause, Failure};
 pub use proxy::Proxy;
 pub use tls::{TlsOptions, TlsSetupError};

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -35,6 +36,7 @@ pub struct Http2Server {
     pub root: Vec<u8>,
     /// A client certificate that it takes, and its key, as PEM.
     pub identity: (Vec<u8>, Vec<u8>),
+    requests: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -63,13 +65,15 @@ impl Http2Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let requests = Arc::<AtomicUsize>::default();
+        let seen = requests.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, act) = (acceptor.clone(), act.clone());
+                let (acceptor, act, seen) = (acceptor.clone(), act.clone(), seen.clone());
                 tokio::spawn(async move {
                     // A client that leaves is none of its business.
                     if let Ok(stream) = Box::pin(acceptor.accept(stream)).await {
-                        let _ = Box::pin(serve(stream, act)).await;
+                        let _ = Box::pin(serve(stream, act, &seen)).await;
                     }
                 });
             }
@@ -78,8 +82,14 @@ impl Http2Server {
             address,
             root: certificate.to_pem().unwrap(),
             identity,
+            requests,
             task,
         }
+    }
+
+    /// How many requests have come.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Its address, as a base URL.
@@ -94,10 +104,15 @@ impl Drop for Http2Server {
     }
 }
 
-async fn serve(mut stream: TlsStream<TcpStream>, act: Http2Act) -> Result<(), h2::Error> {
+async fn serve(
+    mut stream: TlsStream<TcpStream>,
+    act: Http2Act,
+    seen: &AtomicUsize,
+) -> Result<(), h2::Error> {
     if let Http2Act::Frames(frames) = &act {
         // What a client sends first fits into one read, or is not waited for.
         let _ = stream.read(&mut [0; 16 * 1024]).await;
+        seen.fetch_add(1, Ordering::SeqCst);
         let _ = stream.write_all(frames).await;
         let _ = stream.shutdown().await;
         return Ok(());
@@ -105,6 +120,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, act: Http2Act) -> Result<(), h2
     let mut connection = h2::server::handshake(stream).await?;
     while let Some(accepted) = connection.accept().await {
         let (request, mut respond) = accepted?;
+        seen.fetch_add(1, Ordering::SeqCst);
         let mut body = request.into_body();
         tokio::spawn({
             let act = act.clone();

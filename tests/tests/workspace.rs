@@ -61,7 +61,11 @@ fn uses(metadata: &Value, crate_name: &str, development: bool) -> Vec<String> {
 fn each_crate_uses_only_what_it_may() {
     let metadata = metadata();
     assert!(uses(&metadata, "d1-generated", false).is_empty());
-    assert_eq!(uses(&metadata, "d1-facade", false), ["d1-generated"]);
+    assert!(uses(&metadata, "d1-transport", false).is_empty());
+    assert_eq!(
+        uses(&metadata, "d1-facade", false),
+        ["d1-generated", "d1-transport"]
+    );
     // The command line is on the facade's public API alone.
     assert_eq!(
         uses(&metadata, "d1-cli", false),
@@ -72,7 +76,7 @@ fn each_crate_uses_only_what_it_may() {
         assert!(uses(&metadata, "d1-sandbox", development).is_empty());
         assert!(uses(&metadata, "xtask", development).is_empty());
     }
-    for crate_name in ["d1-generated", "d1-facade", "d1-sandbox"] {
+    for crate_name in ["d1-generated", "d1-transport", "d1-facade", "d1-sandbox"] {
         for development in [false, true] {
             let used = uses(&metadata, crate_name, development);
             assert!(

@@ -11,7 +11,8 @@ use crate::world::World;
 /// A terminal, seen from the side of the person at it.
 struct Terminal {
     ours: File,
-    theirs: File,
+    /// Until a command runs at it: it alone holds this side then, so that reading ends when it does.
+    theirs: Option<File>,
 }
 
 impl Terminal {
@@ -34,13 +35,14 @@ impl Terminal {
             .unwrap();
         Some(Self {
             ours: ours.into(),
-            theirs,
+            theirs: Some(theirs),
         })
     }
 
     /// Runs a command at it; standard output goes elsewhere unless `all`.
-    fn run(&self, mut command: Command, all: bool) -> Child {
-        let theirs = || Stdio::from(self.theirs.try_clone().unwrap());
+    fn run(&mut self, mut command: Command, all: bool) -> Child {
+        let side = self.theirs.take().unwrap();
+        let theirs = || Stdio::from(side.try_clone().unwrap());
         command
             .stdin(theirs())
             .stderr(theirs())
@@ -56,7 +58,9 @@ impl Terminal {
         let mut text = String::new();
         let mut bytes = [0; 1024];
         while !text.contains(end) {
-            let length = self.ours.read(&mut bytes).unwrap();
+            let length = self.ours.read(&mut bytes);
+            let length =
+                length.unwrap_or_else(|_| unreachable!("it ended without {end:?}: {text}"));
             text += &String::from_utf8_lossy(&bytes[..length]);
         }
         text

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use d1_generated::hooks::Additions;
 use d1_generated::{facts, types};
+use d1_transport::Claim;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
@@ -19,7 +20,7 @@ use crate::json;
 use crate::redact::{Redactor, Secret, mask};
 use crate::telemetry;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Delivered, Transport};
+use crate::transport::{ApiCall, Delivered, Sending, Transport};
 
 /// How far the clocks must be apart from what was assumed for another assertion to be worth it.
 const NEW_OFFSET: u64 = 60;
@@ -140,12 +141,16 @@ impl Exchange {
                 grant_type: facts::TOKEN_REQUEST_GRANT_TYPE_DEFAULT.to_owned(),
             },
         };
-        let additions = Additions {
+        let sending = Sending {
+            authorization: None,
             headers: self.headers.clone(),
-            timeout: Some(self.transport.timeout()),
-            ..self.transport.additions(&call.secrets())
+            query: Vec::new(),
+            deadline: Instant::now() + self.transport.timeout(),
+            floor: Duration::ZERO,
+            secrets: call.secrets(),
+            claim: Claim::new(),
         };
-        let sent = self.transport.send(&call, correlation_id, additions);
+        let sent = self.transport.send(&call, correlation_id, sending);
         let (answer, status) = sent.await?;
         access_token(status, answer)
     }

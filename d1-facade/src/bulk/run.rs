@@ -1,7 +1,6 @@
 //! Runs the requests of a bulk: takes one whenever there is room, and gives outcomes as they come.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +14,7 @@ use tracing::Instrument as _;
 use super::{BulkOutcome, BulkRequest, Pace};
 use crate::api_operation::ApiOperation;
 use crate::card::Receipt;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
+use crate::error::Error;
 
 type Finished = Result<(Id, Result<Receipt, Error>), JoinError>;
 
@@ -67,7 +66,7 @@ impl<'a, K: Send + 'a> Run<'a, K> {
             Err(error) => (error.id(), Err(error)),
         };
         let (key, operation) = self.keys.remove(&id)?;
-        let result = result.unwrap_or_else(|error| Err(vanished(operation, &error)));
+        let result = result.unwrap_or_else(|error| Err(Error::of_lost_task(operation, &error)));
         Some(BulkOutcome { key, result })
     }
 
@@ -134,30 +133,3 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
         }
     }
 }
-
-/// The error of a request whose task is gone: the runtime was shut down, or code of the caller's, such
-/// as a retry policy, panicked.
-fn vanished(operation: ApiOperation, error: &JoinError) -> Error {
-    ErrorBuilder::new(operation, ErrorKind::Cancelled, Outcome::Unknown)
-        .source(TaskEnded {
-            panicked: error.is_panic(),
-        })
-        .build()
-}
-
-/// Why the task of a request is gone. The message of a panic is not repeated: it may hold anything.
-#[derive(Debug)]
-struct TaskEnded {
-    panicked: bool,
-}
-
-impl fmt::Display for TaskEnded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.panicked {
-            true => "the task of the request panicked",
-            false => "the task of the request was cancelled",
-        })
-    }
-}
-
-impl std::error::Error for TaskEnded {}

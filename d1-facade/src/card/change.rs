@@ -57,6 +57,18 @@ macro_rules! change_options {
                 }
             }
 
+            /// Runs the change to its end on a task of its own, on the runtime of the caller, and returns a
+            /// handle to await its result.
+            ///
+            /// The change goes on where the handle is dropped. So a handler of a web framework that is dropped
+            /// when the browser leaves does not leave a change with an outcome that is not known to anyone.
+            ///
+            /// # Panics
+            /// When it is called outside a tokio runtime.
+            pub fn spawn(self) -> crate::SpawnedChange {
+                super::spawned::SpawnedChange::new(self.operation(), self.send())
+            }
+
             /// Lets the change be made again although D1 may have carried it out already: for changes
             /// that are as good done twice.
             pub fn repeat_if_unknown(mut self) -> Self {
@@ -87,10 +99,10 @@ pub(super) use change_options;
 /// said that it may ([`repeat_if_unknown`](Self::repeat_if_unknown)); [`retry`](crate::retry) says
 /// when that is.
 ///
-/// # Giving up
-/// A future that is dropped while the request is on its way leaves the change as unknown as a broken
-/// connection would, without an error to [reconcile](crate::Client::reconcile). Give the call a
-/// [`timeout`](Self::timeout) instead of dropping it.
+/// # Dropping it
+/// A future that is dropped before it ends gives no result: all that is left is a WARN in the log, with the operation,
+/// the card, the correlation id and the outcome: *not sent*, or *unknown*. Give the call a
+/// [`timeout`](Self::timeout) instead of dropping it, or [`spawn`](Self::spawn) it where the caller may be dropped.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Change {
@@ -294,9 +306,9 @@ pub(super) async fn submit(
     let client = call.card.client();
     let fallback = fallback.unwrap_or(client.inner().fallback);
     // One correlation id, one time limit for both requests: they are one use case.
-    let mut progress = Progress::begin(client, options);
+    call.set_reason_code(&reason_code)?;
+    let mut progress = Progress::begin_change(client, options, call.operation, call.card.id());
     let mut sent = reason_code;
-    call.set_reason_code(&sent)?;
     let mut result = call::make_in(client, &call, options, &mut progress).await;
     let wished = fallback == ReasonCodeFallback::IssuerDecision && sent != ReasonCode::default();
     if let Some(refused) = result
@@ -312,6 +324,7 @@ pub(super) async fn submit(
             .await
             .map_err(|e| e.with_refused_before(refused));
     }
+    progress.end();
     let (fields, info) = result.map_err(|error| {
         error.with_pending(|error| {
             let fault = error.response_fault();

@@ -9,6 +9,7 @@ mod operation;
 mod page;
 mod receipt;
 mod renew;
+mod spawned;
 
 pub use change::Change;
 #[cfg(any(fuzzing, test))]
@@ -22,6 +23,7 @@ pub use page::OperationPage;
 pub(crate) use page::Page;
 pub use receipt::Receipt;
 pub use renew::{CardScheme, CardState, Renew, Renewal};
+pub use spawned::SpawnedChange;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::{Error, ErrorKind, Fault, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome};
+use super::{
+    ConnectionFault, Error, ErrorKind, Fault, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome,
+};
 use crate::api_operation::ApiOperation;
 use crate::reconcile::PendingChange;
 use crate::text::CorrelationId;
@@ -82,6 +84,11 @@ impl Error {
         let seconds = self.0.clock_offset?;
         let matters = seconds.abs() > NOTEWORTHY_OFFSET;
         Some(if matters { seconds } else { 0 })
+    }
+
+    /// Whether the proxy wants a user and a password, or others: asking again with the same ones locks accounts.
+    pub(crate) fn is_about_proxy_password(&self) -> bool {
+        self.0.fault == Some(Fault::Connection(ConnectionFault::ProxyWantsPassword))
     }
 
     /// This error with what is needed to find out, where its outcome is unknown.

@@ -1,13 +1,13 @@
 //! Why a connection was not made, or broke, in words of our own.
 //!
-//! The errors of the HTTP stack may quote what a server sent, such as the debug data of an HTTP/2
-//! GOAWAY, and a server may send back what it was sent. So none of them is passed on: only kinds, and
-//! texts that are known to be fixed.
+//! The errors of the HTTP stack may quote what a server sent, and a server may send back what it was sent. So none of
+//! them is passed on: only kinds.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use d1_transport::Cause;
+use http::StatusCode;
 use rustls::{AlertDescription as Alert, CertificateError, Error as Tls};
 use time::OffsetDateTime;
 
@@ -32,6 +32,10 @@ pub(crate) enum ConnectionFault {
     ClientCertificateNotYetValid(i64),
     /// The server said so with this alert.
     ClientCertificateRefused(&'static str),
+    /// No stream of the connection became free in time.
+    NoStream,
+    /// The server refused the stream, or closed the connection before it read the request.
+    Unprocessed,
     Closed,
     NotHttp,
 }
@@ -64,7 +68,7 @@ pub(crate) enum CertificateFault {
 }
 
 /// The alerts that are about the client's certificate, and what each of them says.
-const CERTIFICATE_ALERTS: [(Alert, &str); 8] = [
+const CERTIFICATE_ALERTS: [(Alert, &str); 9] = [
     (Alert::CertificateRequired, "it was not shown"),
     (Alert::BadCertificate, "it is damaged"),
     (
@@ -75,6 +79,7 @@ const CERTIFICATE_ALERTS: [(Alert, &str); 8] = [
     (Alert::CertificateExpired, "it has expired"),
     (Alert::CertificateUnknown, "it is not accepted"),
     (Alert::AccessDenied, "it has no access"),
+    (Alert::DecryptError, "its key does not fit"),
     (
         Alert::UnknownCA,
         "it is from an authority that it does not trust",
@@ -82,51 +87,34 @@ const CERTIFICATE_ALERTS: [(Alert, &str); 8] = [
 ];
 
 impl ConnectionFault {
-    /// Reads an error and everything beneath it; `None` where that names no cause.
-    pub(crate) fn of(error: &reqwest::Error) -> Option<Self> {
-        let timed_out = error.is_connect() && error.is_timeout();
-        Self::beneath(error).or_else(|| timed_out.then_some(Self::TimedOut(Peer::Host)))
+    /// Names a cause in our words; `None` where there is nothing more to say than the kind of the error.
+    pub(crate) fn of(cause: &Cause) -> Option<Self> {
+        Self::of_peer(cause, Peer::Host)
     }
 
-    /// Reads an error of whatever type and everything beneath it.
-    pub(crate) fn beneath(error: &(dyn StdError + 'static)) -> Option<Self> {
-        let mut fault = None;
-        let mut peer = Peer::Host;
-        let mut current = Some(error);
-        while let Some(e) = current {
-            // The error of a proxy has no public type.
-            match e.to_string().as_str() {
-                "tunnel error: failed to create underlying connection" => peer = Peer::Proxy,
-                "tunnel error: unsuccessful" => return Some(Self::ProxyRefuses),
-                "tunnel error: proxy authorization required" => {
-                    return Some(Self::ProxyWantsPassword);
-                }
-                text if text.starts_with("tunnel error: ") => fault = Some(Self::ProxyFails),
-                // Nor has that of a resolver, whose cause differs from system to system.
-                "dns error" => return Some(Self::NameNotResolved(peer)),
-                text => fault = alert_of_text(text).or(fault),
+    fn of_peer(cause: &Cause, peer: Peer) -> Option<Self> {
+        Some(match cause {
+            Cause::Dns => Self::NameNotResolved(peer),
+            Cause::Connect(kind) => Self::of_connect(*kind, peer)?,
+            Cause::ConnectTimedOut => Self::TimedOut(peer),
+            Cause::Tls(error) => Self::of_tls(error),
+            Cause::NotAsked => Self::NotAsked,
+            Cause::Alert(alert) => Self::of_alert(*alert),
+            Cause::Proxy(cause) => Self::of_peer(cause, Peer::Proxy)?,
+            Cause::ProxyRefused(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+                Self::ProxyWantsPassword
             }
-            fault = Self::of_one(e, peer).or(fault);
-            // An I/O error is a wrapper where it has an error inside, which is not its source.
-            current = match e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-                Some(inner) => Some(inner),
-                None => e.source(),
-            };
-        }
-        fault
+            Cause::ProxyRefused(_) => Self::ProxyRefuses,
+            Cause::ProxyUnreadable => Self::ProxyFails,
+            Cause::NoStream => Self::NoStream,
+            Cause::Unprocessed => Self::Unprocessed,
+            Cause::Closed(kind) => Self::of_connect(*kind, peer).unwrap_or(Self::Closed),
+            Cause::Protocol => Self::NotHttp,
+            Cause::TimedOut | Cause::Silent | Cause::BadRequest => return None,
+        })
     }
 
-    fn of_one(error: &(dyn StdError + 'static), peer: Peer) -> Option<Self> {
-        if let Some(fault) = error.downcast_ref::<Self>() {
-            return Some(*fault);
-        }
-        if let Some(tls) = error.downcast_ref::<Tls>() {
-            return Some(Self::of_tls(tls));
-        }
-        if let Some(http) = error.downcast_ref::<hyper::Error>() {
-            return Self::of_http(http);
-        }
-        let kind = error.downcast_ref::<io::Error>()?.kind();
+    fn of_connect(kind: io::ErrorKind, peer: Peer) -> Option<Self> {
         Some(match kind {
             io::ErrorKind::ConnectionRefused => Self::PortClosed(peer),
             io::ErrorKind::HostUnreachable
@@ -143,23 +131,11 @@ impl ConnectionFault {
         })
     }
 
-    fn of_http(error: &hyper::Error) -> Option<Self> {
-        if error.is_parse() {
-            Some(Self::NotHttp)
-        } else {
-            let closed = error.is_incomplete_message() || error.is_closed();
-            closed.then_some(Self::Closed)
-        }
-    }
-
     fn of_tls(error: &Tls) -> Self {
         match error {
             Tls::InvalidMessage(_) => Self::NotTls,
             Tls::InvalidCertificate(CertificateError::Other(why)) => {
-                let own = why.0.downcast_ref::<Self>().copied();
-                own.unwrap_or_else(|| {
-                    Self::ServerCertificate(CertificateFault::of_text(&why.0.to_string()))
-                })
+                Self::ServerCertificate(CertificateFault::of_text(&why.0.to_string()))
             }
             Tls::InvalidCertificate(why) => Self::ServerCertificate(CertificateFault::of(why)),
             Tls::AlertReceived(alert) => Self::of_alert(*alert),
@@ -204,16 +180,11 @@ impl ConnectionFault {
             Self::ClientCertificateRefused(_) => {
                 "Check that the client certificate is the one of this issuer and this environment."
             }
+            Self::NoStream => "Send fewer calls at a time, or give each more time.",
+            Self::Unprocessed => "Send it again.",
             Self::Closed => "Ask again; if it stays so, check the network and the proxy.",
         }
     }
-}
-
-/// HTTP/2 keeps only the text of an I/O error, so it is the text that is compared.
-fn alert_of_text(text: &str) -> Option<ConnectionFault> {
-    let is_it = |alert: Alert| text == Tls::AlertReceived(alert).to_string();
-    let found = CERTIFICATE_ALERTS.iter().find(|(alert, _)| is_it(*alert));
-    found.map(|(_, why)| ConnectionFault::ClientCertificateRefused(why))
 }
 
 impl CertificateFault {
@@ -322,6 +293,8 @@ impl fmt::Display for ConnectionFault {
             Self::ClientCertificateRefused(why) => {
                 return write!(f, "the server refuses the client certificate: {why}");
             }
+            Self::NoStream => "too many calls were under way, and none ended in time for this one",
+            Self::Unprocessed => "the server did not process the request",
             Self::Closed => "the connection was closed",
             Self::NotHttp => "the answer is not HTTP, or its headers are too long",
         })
@@ -340,8 +313,6 @@ impl fmt::Display for Day {
     }
 }
 
-impl StdError for ConnectionFault {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,26 +326,21 @@ mod tests {
             (io::ErrorKind::TimedOut, "did not answer in time"),
             (io::ErrorKind::ConnectionReset, "was closed"),
         ] {
-            let error = io::Error::from(kind);
-            let fault = ConnectionFault::of_one(&error, Peer::Host);
+            let fault = ConnectionFault::of(&Cause::Connect(kind));
             let line = fault.map(|fault| fault.to_string()).unwrap_or_default();
             assert!(line.contains(words), "{kind:?}: {line}");
         }
-        let other = io::Error::other("what a server said");
-        assert_eq!(ConnectionFault::of_one(&other, Peer::Host), None);
+        assert_eq!(
+            ConnectionFault::of(&Cause::Connect(io::ErrorKind::Other)),
+            None
+        );
     }
 
     #[test]
-    fn an_alert_about_the_client_certificate_is_found_by_type_and_by_text() {
+    fn an_alert_about_the_client_certificate_says_what_is_wrong_with_it() {
         for (alert, why) in CERTIFICATE_ALERTS {
             let expected = ConnectionFault::ClientCertificateRefused(why);
-            let error = Tls::AlertReceived(alert);
-            assert_eq!(alert_of_text(&error.to_string()), Some(expected));
-            assert_eq!(ConnectionFault::of_one(&error, Peer::Host), Some(expected));
+            assert_eq!(ConnectionFault::of(&Cause::Alert(alert)), Some(expected));
         }
-        assert_eq!(
-            alert_of_text("received fatal alert: what a server said"),
-            None
-        );
     }
 }

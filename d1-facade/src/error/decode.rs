@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
-use d1_generated::hooks::Answer;
 use d1_generated::types::ErrorBody;
+use d1_transport::HttpResponse;
 use http::{HeaderMap, StatusCode, header};
 
 use super::code::{self, reads_like_a_code};
@@ -72,7 +72,11 @@ impl RequestFacts {
 }
 
 /// The error of an answer that is not a success.
-pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Answer) -> Error {
+pub(crate) fn refused(
+    operation: ApiOperation,
+    facts: RequestFacts,
+    answer: &HttpResponse,
+) -> Error {
     let Said { body, code, fault } = Said::by(answer);
     let causes = match fault {
         None => causes(operation, answer.status, code.as_deref(), facts),
@@ -101,7 +105,7 @@ pub(crate) fn refused(operation: ApiOperation, facts: RequestFacts, answer: &Ans
 /// became of a change is not known then.
 pub(crate) fn invalid_response(
     operation: ApiOperation,
-    answer: &Answer,
+    answer: &HttpResponse,
     fault: ResponseFault,
 ) -> Error {
     let kind = ErrorKind::InvalidResponse;
@@ -134,7 +138,7 @@ struct Said {
 }
 
 impl Said {
-    fn by(answer: &Answer) -> Self {
+    fn by(answer: &HttpResponse) -> Self {
         let bytes = answer.body.as_deref().unwrap_or_default();
         let bytes = json::without_byte_order_mark(bytes).trim_ascii();
         let is_nobodys = !matches!(bytes.first(), None | Some(b'{'));

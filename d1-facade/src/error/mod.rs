@@ -10,6 +10,7 @@ mod documented;
 mod fault;
 mod input;
 mod kind;
+mod lost_task;
 mod response;
 
 use std::error::Error as StdError;

@@ -4,7 +4,7 @@
 //!
 //! | whose secret | removed how | where |
 //! |---|---|---|
-//! | what the client holds for this very call: tokens, assertion, card data, JWE | exactly, in whatever form it comes ([`Redactor`]) | the answer, before anything reads it |
+//! | what the client holds for this very call: tokens, assertion, card data, JWE | exactly, in whatever form it comes ([`Redactor`]) | the response, before anything reads it |
 //! | anyone's: numbers of cards, JWTs, bearer tokens | by its shape ([`shape`]) | texts of errors, `Debug` of answers, operations as JSON |
 
 pub(crate) mod card_number;
@@ -16,7 +16,7 @@ mod structure;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use d1_generated::hooks::{Answer, Redact};
+use d1_transport::HttpResponse;
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
@@ -43,20 +43,14 @@ impl Redactor {
         }
     }
 
-    /// What a request is sent with, so that it is applied to its answer.
-    pub(crate) fn for_answer(&self) -> Redact {
-        let redactor = self.clone();
-        Arc::new(move |answer| redactor.clean_answer(answer))
-    }
-
-    /// Removes the secrets from an answer: from its headers and its body.
-    fn clean_answer(&self, answer: &mut Answer) {
-        if let Ok(body) = &mut answer.body
+    /// Removes the secrets from the headers and the body of a response.
+    pub(crate) fn clean_response(&self, response: &mut HttpResponse) {
+        if let Ok(body) = &mut response.body
             && let Some(cleaned) = clean(body, self.0.iter())
         {
             *body = Bytes::from_owner(cleaned);
         }
-        self.clean_headers(&mut answer.headers);
+        self.clean_headers(&mut response.headers);
     }
 
     /// Removes the secrets from a text of a server.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
 use d1_facade::{CardCredentials, ClientBuilder, EncryptionKey, Environment, Renewal};
-use d1_generated::hooks::{Additions, CallContext};
+use d1_generated::hooks::{CallContext, RequestOverrides};
 use d1_generated::types;
 
 use crate::bare;
@@ -152,13 +152,11 @@ impl Caller {
 
 /// The generated client, made as whoever uses it alone would: for each call a context with the token.
 fn generated(http: &reqwest::Client, url: &str) -> d1_generated::Client {
-    let additions = Additions {
+    let overrides = RequestOverrides {
         authorization: Some(format!("Bearer {TOKEN}").parse().unwrap()),
-        timeout: Some(Duration::from_secs(30)),
-        body_limit: 1 << 20,
-        ..Additions::default()
+        ..RequestOverrides::default()
     };
-    d1_generated::Client::new_with_client(url, http.clone(), CallContext::new(additions))
+    d1_generated::Client::new_with_client(url, http.clone(), CallContext::new(overrides))
 }
 
 fn correlation_id() -> types::CardCorrelationId {

@@ -165,7 +165,7 @@ async fn nothing_that_is_said_or_shown_holds_a_secret() {
     ]
     .concat();
     let secrets = secrets(&held, sandbox.signing_key_pem(), sandbox.client_key_pem());
-    let talkers = ["reqwest", "hyper", "rustls", "d1_facade", "d1_sandbox"];
+    let talkers = ["hyper_util", "hyper", "rustls", "d1_facade", "d1_sandbox"];
     let (h2, others) = (logs.h2.text(), logs.others.text());
     assert_heard(&others, &talkers);
     assert_heard(&h2, &["h2::"]);

@@ -59,7 +59,7 @@ async fn headers_trailers_and_resets_show_nothing() {
         shown.contains("getOperation") && shown.contains("200"),
         "{shown}"
     );
-    assert_heard(&logs.others.text(), &["d1_facade", "reqwest"]);
+    assert_heard(&logs.others.text(), &["d1_facade", "hyper_util"]);
     assert_heard(&logs.h2.text(), &["h2::"]);
     for text in [shown.into_bytes(), logs.h2.text(), logs.others.text()] {
         assert_eq!(leaks(&text, &secrets), [""; 0], "seed {}", held.seed);
@@ -78,7 +78,7 @@ async fn the_words_of_a_server_that_leaves_are_in_the_logs_of_h2_alone() {
     let secrets = held.secrets();
     // Were h2 silent one day, this test could be done without.
     assert!(leaks(&logs.h2.text(), &secrets).contains(&"access token"));
-    assert_heard(&logs.others.text(), &["d1_facade", "reqwest"]);
+    assert_heard(&logs.others.text(), &["d1_facade", "hyper_util"]);
     for text in [shown.into_bytes(), logs.others.text()] {
         assert_eq!(leaks(&text, &secrets), [""; 0], "seed {}", held.seed);
     }

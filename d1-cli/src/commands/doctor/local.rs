@@ -34,7 +34,7 @@ pub(super) fn settings(config: &Config) -> Finding {
         .or_else(|| config.check_production().err())
         .or_else(|| connect::issuer(config).err())
         .or_else(|| connect::timeout(config).err())
-        .or_else(|| super::tls::address(config).err())
+        .or_else(|| super::connection::address(config).err())
         .or_else(|| connect::roots(config).err());
     if let Some(failure) = wrong {
         return bad_settings(&failure);
@@ -74,8 +74,8 @@ pub(super) fn keys(config: &Config) -> Finding {
 /// Whether the client certificate belongs to its key, and for how long it is good.
 pub(super) fn certificate(config: &Config) -> Finding {
     // The facade tells whether certificate and key can be used and belong together.
-    let tls = match connect::client(config).and_then(|_| connect::tls(config)) {
-        Ok(tls) => tls,
+    let leaf = match connect::client(config).and_then(|_| connect::client_certificate(config)) {
+        Ok(leaf) => leaf,
         Err(failure) => {
             return Finding::failed(
                 words(&failure),
@@ -84,9 +84,7 @@ pub(super) fn certificate(config: &Config) -> Finding {
             );
         }
     };
-    let shown = tls.client_auth_cert_resolver.resolve(&[], &[]);
-    let leaf = shown.as_ref().and_then(|shown| shown.cert.first());
-    match leaf.map(|leaf| judge_time(leaf)) {
+    match leaf.map(|leaf| judge_time(&leaf)) {
         Some(Ok(finding)) => finding,
         Some(Err(_)) | None => Finding::failed(
             "client-cert: has dates that cannot be read",

@@ -4,7 +4,6 @@ mod calls;
 mod connection;
 mod local;
 mod stage;
-mod tls;
 
 use clap::Args;
 use d1_facade::CardId;

@@ -1,0 +1,37 @@
+//! A change that runs on a task of its own.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+use super::Receipt;
+use crate::api_operation::ApiOperation;
+use crate::error::Error;
+
+/// A change that runs to its end whether it is awaited or not: what [`Change::spawn`](crate::Change::spawn) returns.
+#[derive(Debug)]
+pub struct SpawnedChange {
+    operation: ApiOperation,
+    task: JoinHandle<Result<Receipt, Error>>,
+}
+
+impl SpawnedChange {
+    pub(super) fn new(
+        operation: ApiOperation,
+        change: impl Future<Output = Result<Receipt, Error>> + Send + 'static,
+    ) -> Self {
+        let task = tokio::spawn(change.in_current_span());
+        Self { operation, task }
+    }
+}
+
+impl Future for SpawnedChange {
+    type Output = Result<Receipt, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(Pin::new(&mut self.task).poll(context));
+        Poll::Ready(result.unwrap_or_else(|e| Err(Error::of_lost_task(self.operation, &e))))
+    }
+}

@@ -1,0 +1,56 @@
+//! Sends a request with a `reqwest::Client` of the caller's own.
+//!
+//! It hides what was written: only a connection that could not be made proves that a request was not sent.
+
+use d1_transport::{Cause, Claim, Failure, HttpResponse, Limits, Written, read_body};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout_at;
+
+use crate::http_client::RawResponse;
+
+pub(crate) async fn send(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    claim: &Claim,
+    limits: Limits,
+) -> Result<RawResponse, Failure> {
+    claim.waive();
+    let asked = request.url().clone();
+    let sent = timeout_at(limits.deadline, client.execute(request)).await;
+    let response = match sent {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(failure(&error)),
+        Err(_) => return Err(Failure::new(Written::Maybe, Cause::TimedOut)),
+    };
+    let redirected = *response.url() != asked;
+    let (head, body) = http::Response::from(response).into_parts();
+    let http = HttpResponse {
+        status: head.status,
+        headers: head.headers,
+        body: read_body(body.map_err(|error| cause(&error)), &limits).await,
+    };
+    Ok(RawResponse { http, redirected })
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_builder() {
+        return Failure::new(Written::No, Cause::BadRequest);
+    }
+    let written = match error.is_connect() {
+        true => Written::No,
+        false => Written::Maybe,
+    };
+    let cause = match cause(error) {
+        Cause::Closed(kind) if error.is_connect() => Cause::Connect(kind),
+        cause => cause,
+    };
+    Failure::new(written, cause)
+}
+
+fn cause(error: &reqwest::Error) -> Cause {
+    match (error.is_timeout(), error.is_connect()) {
+        (true, true) => Cause::ConnectTimedOut,
+        (true, false) => Cause::TimedOut,
+        (false, _) => Cause::of(error),
+    }
+}
