@@ -115,24 +115,27 @@ impl Cause {
     /// server may have chosen them.
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {
-        let mut cause = Self::Protocol;
+        let mut cause = Self::Closed(io::ErrorKind::Other);
         let mut current = Some(error);
         while let Some(e) = current {
             if let Some(known) = e.downcast_ref::<Self>() {
                 return known.clone();
             }
-            if let Some(h2) = e.downcast_ref::<h2::Error>()
-                && is_unprocessed(h2)
-            {
-                return Self::Unprocessed;
+            if let Some(h2) = e.downcast_ref::<h2::Error>() {
+                if is_unprocessed(h2) {
+                    return Self::Unprocessed;
+                }
+                if h2.is_library() {
+                    cause = Self::Protocol;
+                }
             }
             if let Some(tls) = e.downcast_ref::<rustls::Error>() {
                 return tls_cause(tls);
             }
             if let Some(hyper) = e.downcast_ref::<hyper::Error>()
-                && (hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled())
+                && hyper.is_parse()
             {
-                cause = Self::Closed(io::ErrorKind::ConnectionAborted);
+                cause = Self::Protocol;
             }
             // An I/O error is a wrapper where it has an error inside, which is not its source.
             current = match e.downcast_ref::<io::Error>() {

@@ -1,7 +1,6 @@
 //! What an error says of a change that got no response: whether it was sent, and how often.
 #![allow(clippy::unwrap_used)]
 
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
