@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use d1_transport::{Claim, ClientOptions, Failure, HttpResponse, Limits, Proxy};
+use bytes::Bytes;
+use d1_transport::{Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, Proxy, Written};
 use http::{HeaderValue, header};
 
 use crate::builder::refuse_beside;
@@ -115,6 +116,7 @@ fn user_agent(text: Option<String>) -> Result<HeaderValue, InvalidInput> {
 #[derive(Clone)]
 pub(crate) struct HttpClient(Arc<Kind>);
 
+#[allow(clippy::large_enum_variant)] // It stands behind an `Arc`.
 enum Kind {
     Transport {
         client: d1_transport::HttpClient,
@@ -215,18 +217,14 @@ impl WithoutTls for reqwest::ClientBuilder {
 fn plain(
     request: reqwest::Request,
     user_agent: &HeaderValue,
-) -> Result<http::Request<bytes::Bytes>, Failure> {
-    let unusable = || Failure::new(d1_transport::Written::No, d1_transport::Cause::BadRequest);
-    let uri = request.url().as_str().parse::<http::Uri>();
-    let body = request.body().and_then(reqwest::Body::as_bytes);
-    let body = body.map(bytes::Bytes::copy_from_slice).unwrap_or_default();
-    let mut plain = http::Request::new(body);
-    *plain.method_mut() = request.method().clone();
-    *plain.uri_mut() = uri.map_err(|_| unusable())?;
-    *plain.headers_mut() = request.headers().clone();
-    plain
-        .headers_mut()
+) -> Result<http::Request<Bytes>, Failure> {
+    let unusable = |_| Failure::new(Written::No, Cause::BadRequest);
+    let (mut head, body) = http::Request::<reqwest::Body>::try_from(request)
+        .map_err(unusable)?
+        .into_parts();
+    head.headers
         .entry(header::USER_AGENT)
         .or_insert_with(|| user_agent.clone());
-    Ok(plain)
+    let body = body.as_bytes().map(Bytes::copy_from_slice);
+    Ok(http::Request::from_parts(head, body.unwrap_or_default()))
 }
