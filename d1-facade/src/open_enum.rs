@@ -52,9 +52,11 @@ macro_rules! open_enum {
             }
         }
 
+        /// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
+        /// [`as_str`](Self::as_str) returns it as it came.
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
+                f.write_str(&crate::redact::mask_id(self.as_str()))
             }
         }
     };

@@ -250,8 +250,10 @@ impl AsRef<str> for OperationId {
     }
 }
 
+/// Shows the id, with what looks like a card number or a token masked: D1 may return anything as an id.
+/// [`as_str`](OperationId::as_str) returns it as it came.
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&mask_id(&self.0))
     }
 }

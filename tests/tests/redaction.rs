@@ -121,3 +121,27 @@ async fn what_d1_answers_is_in_no_debug_but_by_name() {
         shows_nothing("an answer", &shown);
     }
 }
+
+#[tokio::test]
+async fn what_d1_answers_is_displayed_without_card_numbers_and_tokens() {
+    for said in [PAN, "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"] {
+        let body = serde_json::json!({ "operationId": said, "operation": said, "status": said,
+            "requestorType": said, "reasonCode": said });
+        let answer = wiremock::ResponseTemplate::new(200).set_body_json(body);
+        let server = d1_tests::answering(answer).await;
+        let card = d1_tests::card_at(&server);
+        let details = card.operation(&"op-1".parse().unwrap()).await.unwrap();
+        let operation = details.operation();
+        let id = operation.id().unwrap();
+        for shown in [
+            id.to_string(),
+            operation.operation().unwrap().to_string(),
+            operation.status().unwrap().to_string(),
+            operation.requestor_type().unwrap().to_string(),
+            operation.reason_code().unwrap().to_string(),
+        ] {
+            assert!(!shown.contains(said), "{shown}");
+        }
+        assert_eq!(id.as_str(), said, "a program gets what D1 sent");
+    }
+}

@@ -234,7 +234,7 @@ impl Pages {
         operations.retain(|operation| {
             let id = operation.id();
             let key = match &id {
-                Some(id) => id.to_string(),
+                Some(id) => id.as_str().to_owned(),
                 None => Value::Object(operation.fields()).to_string(),
             };
             let is_new = !self.seen.contains(&key);

@@ -128,8 +128,8 @@ impl From<PendingChange> for Stored {
             card_id: change.card.to_string(),
             new_card_id: change.new_card.map(|id| id.to_string()),
             reason: change.reason.map(|reason| reason.to_string()),
-            reason_code: change.reason_code.to_string(),
-            operation_id: change.operation_id.map(|id| id.to_string()),
+            reason_code: change.reason_code.as_str().to_owned(),
+            operation_id: change.operation_id.map(|id| id.as_str().to_owned()),
             sent_at: written(change.sent_at),
             ended_at: written(change.ended_at),
         }

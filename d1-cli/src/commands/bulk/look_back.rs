@@ -54,7 +54,7 @@ async fn look(client: &Client, line: &InDoubt) -> Verdict {
     match reconcile.await {
         Ok(Reconciliation::Done(operation)) => {
             let id = operation.and_then(|operation| operation.id());
-            Verdict::Done(id.map(|id| id.to_string()))
+            Verdict::Done(id.map(|id| id.as_str().to_owned()))
         }
         Ok(Reconciliation::NotDone(_)) => Verdict::Absent,
         Ok(Reconciliation::Inconclusive(why)) => cannot_tell(why),
