@@ -23,6 +23,7 @@ use crate::output::Output;
 use crate::prompt;
 use crate::reason_codes::{self, CodeOf};
 use crate::report;
+use crate::text::masked;
 
 /// What can be done to a card.
 #[derive(Debug, Subcommand)]
@@ -259,12 +260,14 @@ impl Why {
     /// at the terminal says so.
     fn check(&self, operation: ApiOperation) -> Result<(), Failure> {
         let code = self.reason_code.as_ref().filter(|_| !self.any_reason_code);
-        match code.map(|code| reason_codes::check(operation, code)) {
-            Some(Err(rule)) if prompt::can_ask() => {
-                prompt::confirm(false, &format!("This reason code {rule}. Send it?"))
+        let Some(code) = code else { return Ok(()) };
+        match reason_codes::check(operation, code) {
+            Ok(()) => Ok(()),
+            Err(rule) if prompt::can_ask() => {
+                let code = masked(code.as_str());
+                prompt::confirm(false, &format!("{code} {rule}. Send {code}?"))
             }
-            Some(Err(rule)) => Err(Failure::input("--reason-code", rule)),
-            Some(Ok(())) | None => Ok(()),
+            Err(rule) => Err(Failure::input("--reason-code", rule)),
         }
     }
 

@@ -98,6 +98,20 @@ fn an_interruption_lets_end_what_is_under_way() {
 }
 
 #[test]
+fn every_line_that_was_not_sent_says_why() {
+    let world = World::with_cards(LINES);
+    world.file("in.ndjson", &input());
+    let no_token = Fault::status(400).operation("getToken").times(1000);
+    world.sandbox.fail_next(no_token);
+    let run = world.d1(&["bulk", "in.ndjson", "-o", "json"]).expect(6);
+    let document = run.json();
+    for line in document["notDone"].as_array().unwrap() {
+        assert!(line["message"].is_string(), "{line}");
+    }
+    assert_eq!(document["summary"]["endedEarly"], true);
+}
+
+#[test]
 fn a_second_interruption_gives_up_what_is_under_way() {
     let world = World::with_cards(LINES);
     world.file("in.ndjson", &input());

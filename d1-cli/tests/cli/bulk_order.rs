@@ -105,6 +105,58 @@ fn after_a_refused_line_the_rest_of_its_card_is_held_back_and_the_other_cards_ar
 }
 
 #[test]
+fn a_bad_line_that_is_skipped_holds_back_the_rest_of_its_card_where_the_card_can_be_read() {
+    let world = World::with_cards(4);
+    let lines = [
+        line("suspend", "Bulk1"),
+        // A misspelt field, an operation that does not exist, and a reason code that is not documented.
+        "{\"operation\":\"resume\",\"cardId\":\"Bulk1\",\"raeson\":\"x\"}\n".to_owned(),
+        line("suspend", "Bulk1"),
+        line("unsuspend", "Bulk2"),
+        line("suspend", "Bulk2"),
+        "{\"operation\":\"suspend\",\"cardId\":\"Bulk3\",\"reasonCode\":\"LOST\"}\n".to_owned(),
+        line("suspend", "Bulk3"),
+        "{\"operation\":\"suspend\",\"cardId\":\"Bulk4\"\n".to_owned(),
+        line("suspend", "Bulk4"),
+    ];
+    world.file("in.ndjson", &lines.concat());
+    let skipping = [&JOURNALED[..], &["--skip-bad-lines"]].concat();
+    let run = world.d1(&skipping).expect(4);
+    let counts = summary(&run);
+    assert_eq!(
+        (&counts["done"], &counts["bad"]),
+        (&2.into(), &4.into()),
+        "{counts:#}"
+    );
+    for (held, bad) in [(3, 2), (5, 4), (7, 6)] {
+        let message = format!("held back: line {bad} of the same card is bad");
+        assert_eq!(not_done(&run, held)["message"], message);
+    }
+    // Its card can be read behind a byte order mark.
+    world.file(
+        "marked.ndjson",
+        &format!("\u{feff}{}", line("suspend", "Bulk3").repeat(2)),
+    );
+    let marked = ["bulk", "marked.ndjson", "--skip-bad-lines", "-o", "json"];
+    assert_eq!(summary(&world.d1(&marked).expect(4))["heldBack"], 1);
+    let unread = not_done(&run, 8)["message"].to_string();
+    assert!(unread.contains("its cardId cannot be read"), "{unread}");
+    assert_eq!(arrived(&world, "Bulk1"), ["suspendCard"]);
+    assert_eq!(arrived(&world, "Bulk4"), ["suspendCard"]);
+    // Once the lines are corrected, a resumed run sends the rest.
+    let corrected = lines
+        .concat()
+        .replace("raeson", "reason")
+        .replace("unsuspend", "suspend");
+    let corrected = corrected
+        .replace("\"LOST", "\"CARD_LOST")
+        .replace("Bulk4\"\n", "Bulk4\"}\n");
+    world.file("in.ndjson", &corrected);
+    let run = world.d1(&RESUMED).expect(0);
+    assert_eq!(summary(&run)["done"], 9);
+}
+
+#[test]
 fn what_was_turned_away_by_a_rate_limit_goes_on_with_the_rest_of_its_card() {
     let world = World::with_cards(1);
     let busy = Fault::status(429).operation("suspendCard").times(100);

@@ -99,8 +99,15 @@ fn a_line_of_a_bulk_that_cannot_be_printed_is_told_and_the_exit_code_is_that_of_
 #[test]
 fn a_read_ends_quietly_where_the_reader_has_gone_and_says_so_where_the_disk_is_full() {
     let world = World::start();
+    let line = r#"{"operation":"suspend","cardId":"ReplaceMe01"}"#;
+    world.file("in.ndjson", line);
+    let bulk = ["bulk", "in.ndjson", "--journal", "j.ndjson"];
+    world.d1(&bulk).expect(0);
     for arguments in [
-        &["operations", "list", "ReplaceMe01"][..],
+        &["bulk", "report", "j.ndjson"][..],
+        &["bulk", "report", "j.ndjson", "-o", "json"],
+        &["bulk", "report", "j.ndjson", "-o", "ndjson"],
+        &["operations", "list", "ReplaceMe01"],
         &["operations", "list", "ReplaceMe01", "--all", "-o", "ndjson"],
         &["operations", "get", "ReplaceMe01", "op-000001"],
         &["token"],

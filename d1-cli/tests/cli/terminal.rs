@@ -100,6 +100,27 @@ fn deleting_asks_and_only_yes_is_a_yes() {
 }
 
 #[test]
+fn a_reason_code_that_is_not_documented_is_asked_about() {
+    let world = World::start();
+    let suspend = ["card", "suspend", "ReplaceMe01", "--reason-code", "lost"];
+    for (answer, code, sent) in [("n\n", 2, 0), ("\n", 2, 0), ("y\n", 0, 1)] {
+        let Some(mut terminal) = Terminal::open() else {
+            return;
+        };
+        let mut child = terminal.run(world.command(&suspend), false);
+        let question = terminal.read_until("[y/N] ");
+        assert!(
+            question.contains("LOST is not documented for suspend"),
+            "{question}"
+        );
+        terminal.type_in(answer);
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{answer:?}");
+        let requests = world.sandbox.requests_for("suspendCard", "ReplaceMe01");
+        assert_eq!(requests.len(), sent, "{answer:?}");
+    }
+}
+
+#[test]
 fn lines_that_delete_are_asked_about_once() {
     let world = World::with_cards(2);
     let line = |n| format!("{{\"operation\":\"delete\",\"cardId\":\"Bulk{n}\"}}\n");

@@ -192,7 +192,8 @@ impl Ended {
             Ending::Unknown => {
                 format!("held back: the outcome of line {line} of the same card is unknown")
             }
-            Ending::Done | Ending::HeldBack | Ending::Bad => {
+            Ending::Bad => format!("held back: line {line} of the same card is bad"),
+            Ending::Done | Ending::HeldBack => {
                 format!("held back: line {line} of the same card is not done")
             }
         };
@@ -202,10 +203,21 @@ impl Ended {
         }
     }
 
-    /// That the line is bad, and why.
-    pub(super) fn bad(line: &BadLine) -> Self {
+    /// Describes a line whose turn came after the bulk had been stopped.
+    pub(super) fn stopped(facts: &Facts) -> Self {
+        let message = "not sent: the bulk was stopped before";
         Self {
-            message: Some(line.rule.clone()),
+            message: Some(message.to_owned()),
+            ..Self::new(facts, Ending::NotSent)
+        }
+    }
+
+    /// Describes a bad line: why it is bad, and what that means for its card.
+    pub(super) fn bad(line: &BadLine) -> Self {
+        let unread = "; its cardId cannot be read, so that no later line of its card is held back";
+        let more = if line.cards.is_empty() { unread } else { "" };
+        Self {
+            message: Some(format!("{}{more}", line.rule)),
             ..Self::bare(line.number, Ending::Bad)
         }
     }

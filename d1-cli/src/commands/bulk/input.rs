@@ -131,7 +131,7 @@ pub(super) fn name(path: &Path) -> String {
 fn parsed(number: u64, text: &[u8]) -> Option<Item> {
     if text.len() > LONGEST_LINE {
         let rule = format!("must be at most {LONGEST_LINE} bytes");
-        return Some(Err(BadLine { number, rule }));
+        return Some(Err(BadLine::new(number, rule, &[])));
     }
     let blank = text.iter().all(u8::is_ascii_whitespace);
     (!blank).then(|| Line::parse(number, text))

@@ -104,6 +104,41 @@ pub(super) struct Line {
 pub(super) struct BadLine {
     pub(super) number: u64,
     pub(super) rule: String,
+    /// The ids of its card: the one that it names, if that can be read, and the one that a renewal gives.
+    pub(super) cards: Vec<CardId>,
+}
+
+impl BadLine {
+    /// Describes a bad line of which only the text is there, however little of it can be read.
+    pub(super) fn new(number: u64, rule: String, text: &[u8]) -> Self {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let named: Result<Named, _> = serde_json::from_slice(text);
+        let given: Result<Given, _> = serde_json::from_slice(text);
+        let ids = [
+            named.map(|line| line.card_id),
+            given.map(|line| line.new_card_id),
+        ];
+        let cards = ids.into_iter().flatten();
+        Self {
+            number,
+            rule,
+            cards: cards.filter_map(|id| id.parse().ok()).collect(),
+        }
+    }
+}
+
+/// The card of a line, whatever else the line says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    card_id: String,
+}
+
+/// The card id that a renewal gives, whatever else the line says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    new_card_id: String,
 }
 
 impl fmt::Display for BadLine {
@@ -120,7 +155,7 @@ const RULE: &str = "must be a JSON object with the strings operation and cardId,
 impl Line {
     /// Reads a line.
     pub(super) fn parse(number: u64, text: &[u8]) -> Result<Self, BadLine> {
-        let bad = |rule: String| BadLine { number, rule };
+        let bad = |rule: String| BadLine::new(number, rule, text);
         if text.starts_with(BYTE_ORDER_MARK) {
             return Err(bad("must not begin with a byte order mark".to_owned()));
         }

@@ -26,6 +26,7 @@ mod run;
 mod spool;
 mod survey;
 mod tally;
+mod unsent;
 
 use std::path::PathBuf;
 use std::sync::Mutex;

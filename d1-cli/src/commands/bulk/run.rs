@@ -5,24 +5,24 @@ use std::future::ready;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use d1_facade::{
     BulkOutcome, BulkRequest, BulkStop, Client, CorrelationId, Error, ErrorKind, Receipt,
 };
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::entry::{Ended, Ending, Entry};
 use super::input::{Input, Item};
 use super::journal::Journal;
-use super::line::{Facts, Line};
+use super::line::{BadLine, Facts, Line};
 use super::order::Order;
 use super::past::{Past, Standing};
 use super::progress::EVERY;
 use super::survey::{Permissions, permitted};
 use super::tally::Tally;
+use super::unsent::Unsent;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
@@ -32,9 +32,6 @@ const AHEAD: usize = 16;
 
 /// How many lines that are not sent are told before the journal has to be on the disk again.
 const UNWRITTEN: usize = 256;
-
-/// After how many lines in a row that could not be sent, and how long, the rest is left alone.
-const GIVE_UP_AFTER: (u32, Duration) = (5, Duration::from_secs(30));
 
 /// How the lines are to be sent.
 pub(super) struct Plan<'a> {
@@ -114,8 +111,7 @@ impl Plan<'_> {
         let unknown = shared.follow(outcomes, interrupts).await;
         // Begun, and then not handed on: an early end came between.
         while let Some((facts, _)) = requests.next().await {
-            let ended = Ended::new(&facts, Ending::NotSent);
-            shared.record(&facts, ended).await;
+            shared.record(&facts, Ended::stopped(&facts)).await;
         }
         drop(requests);
         if let Err(error) = self.journal.synced().await {
@@ -180,7 +176,7 @@ impl Shared<'_> {
         let refuse = |rule: String| self.fail(Failure::input(plan.input, rule));
         let line = match item.map(|item| permitted(item, plan.may)) {
             Ok(Ok(line)) => line,
-            Ok(Err(bad)) if plan.skips_bad_lines => return self.leave_out(&Ended::bad(&bad)).await,
+            Ok(Err(bad)) if plan.skips_bad_lines => return self.skip(&bad).await,
             // It was good when the input was looked through.
             Ok(Err(bad)) => return refuse(bad.to_string()),
             Err(error) => return refuse(format!("cannot be read: {}", error.kind())),
@@ -191,6 +187,17 @@ impl Shared<'_> {
         if let Some(held) = self.place(line) {
             self.leave_out(&held).await;
         }
+    }
+
+    /// Leaves out a bad line, and with it the rest of its card.
+    async fn skip(&self, bad: &BadLine) {
+        {
+            let mut order = lock(&self.order);
+            for card in &bad.cards {
+                order.stop(bad.number, (card.as_str(), None), Ending::Bad);
+            }
+        }
+        self.leave_out(&Ended::bad(bad)).await;
     }
 
     /// Puts a line behind those of its card; returns its end where it is held back.
@@ -357,30 +364,6 @@ impl Shared<'_> {
     fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
         self.stop();
-    }
-}
-
-/// The lines in a row that could not be sent.
-#[derive(Debug, Default)]
-struct Unsent {
-    lines: u32,
-    since: Option<Instant>,
-}
-
-impl Unsent {
-    fn count(&mut self, result: &Result<Receipt, Error>) {
-        match result {
-            Err(error) if !error.was_sent() => {
-                self.lines += 1;
-                self.since.get_or_insert_with(Instant::now);
-            }
-            _ => *self = Self::default(),
-        }
-    }
-
-    fn is_hopeless(&self) -> bool {
-        let (lines, time) = GIVE_UP_AFTER;
-        self.lines >= lines && self.since.is_some_and(|since| since.elapsed() >= time)
     }
 }
 

@@ -55,6 +55,11 @@ pub(super) fn permitted(item: Item, may: Permissions) -> Item {
     Err(BadLine {
         number: facts.number,
         rule,
+        cards: [Some(&facts.card), facts.new_card.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
     })
 }
 

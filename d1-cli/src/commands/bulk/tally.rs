@@ -172,24 +172,30 @@ impl Tally {
     pub(super) fn finish(self, stopped: bool) -> Exit {
         let seconds = self.progress.finish();
         let summary = self.summary(stopped, seconds);
-        match self.output.format {
-            Format::Table => {
-                self.output.outcome(&fields(self.for_people(summary)));
-                if self.job.unknown > 0 {
-                    self.output.note(
-                        "Lines of unknown outcome may have been carried out: do not repeat them. --resume with \
-                         the journal looks them up again.",
-                    );
-                }
-            }
-            Format::Json => self.output.outcome(&fields(json!({
+        let shown = match self.output.format {
+            Format::Table => self.for_people(summary),
+            Format::Json => json!({
                 "command": self.about.command(),
                 "summary": summary,
                 "notDone": self.listed.into_values().collect::<Vec<_>>(),
-            }))),
-            Format::Ndjson => self.output.outcome(&fields(json!({ "summary": summary }))),
+            }),
+            Format::Ndjson => json!({ "summary": summary }),
+        };
+        let exit = self.job.exit(self.about.lines);
+        let shown = fields(shown);
+        let written = if self.about.is_report {
+            self.output.record(&shown)
+        } else {
+            self.output.outcome(&shown);
+            Ok(())
+        };
+        if self.output.is_table() && self.job.unknown > 0 {
+            self.output.note(
+                "Lines of unknown outcome may have been carried out: do not repeat them. --resume with the journal \
+                 looks them up again.",
+            );
         }
-        self.job.exit(self.about.lines)
+        written.map_or_else(|error| exit.unwritten(&error), |()| exit)
     }
 
     fn summary(&self, stopped: bool, seconds: f64) -> Value {
