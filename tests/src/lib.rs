@@ -15,6 +15,7 @@ pub mod http2_server;
 pub mod own_time;
 pub mod prism;
 pub mod tls_server;
+pub mod workspace_copy;
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

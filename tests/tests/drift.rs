@@ -10,9 +10,9 @@ use d1_facade::{
     RequestorType,
 };
 use d1_generated::facts;
+use d1_tests::workspace_copy::WorkspaceCopy;
 use serde_json::{Value, json};
 use xtask::output::State;
-use xtask::programs::cargo;
 
 fn spec() -> Value {
     xtask::spec::load(&xtask::spec::spec_path()).unwrap()
@@ -191,24 +191,6 @@ fn the_error_table_has_every_documented_row() {
 /// it, and none that treats it as another one.
 #[test]
 fn a_change_that_the_spec_gains_is_missed_in_each_place() {
-    let root = xtask::spec::workspace_root();
-    let copy = root.join("target/seventh-change");
-    // A file of an earlier run that the workspace no longer has would be part of the copy.
-    if copy.exists() {
-        std::fs::remove_dir_all(&copy).unwrap();
-    }
-    let files = std::process::Command::new("git")
-        .arg("ls-files")
-        .current_dir(&root)
-        .output()
-        .unwrap();
-    for file in String::from_utf8(files.stdout).unwrap().lines() {
-        let (from, to) = (root.join(file), copy.join(file));
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        if from.is_file() {
-            std::fs::copy(from, to).unwrap();
-        }
-    }
     let text = std::fs::read_to_string(xtask::spec::spec_path()).unwrap();
     let start = text
         .find("  /banking/v1/issuers/{issuerId}/cards/{cardId}/operations:suspend:")
@@ -220,38 +202,21 @@ fn a_change_that_the_spec_gains_is_missed_in_each_place() {
         .replace("suspend", "block")
         .replace("Suspend a card", "Block a card");
     let spec = format!("{}{seventh}{}", &text[..end], &text[end..]);
-    for file in xtask::codegen::generate(&xtask::spec::parse(&spec).unwrap()).unwrap() {
-        xtask::output::write(&copy, &file).unwrap();
-    }
+    let copy = WorkspaceCopy::with_spec("seventh-change", &spec);
     // The first thing that the compiler asks for: a name in the facade.
-    let names = copy.join("d1-facade/src/api_operation.rs");
-    let text = std::fs::read_to_string(&names).unwrap();
-    let text = text.replacen(
+    let names = "d1-facade/src/api_operation.rs";
+    let text = copy.read(names).replacen(
         "    SuspendCard,\n",
         "    SuspendCard,\n    /// Block a card.\n    BlockCard,\n",
         1,
     );
     let mapping = "        Raw::SuspendCard => ApiOperation::SuspendCard,\n";
     let seventh = mapping.replace("Suspend", "Block");
-    std::fs::write(
-        &names,
-        text.replace(mapping, &format!("{mapping}{seventh}")),
-    )
-    .unwrap();
-    let target = root.join("target");
-    let target = target.to_str().unwrap();
-    let check = [
-        "check",
-        "-q",
-        "--offline",
-        "-p",
-        "d1-facade",
-        "--target-dir",
-        target,
-    ];
-    let check = cargo().args(check).current_dir(&copy).output().unwrap();
-    let told = String::from_utf8_lossy(&check.stderr).into_owned();
-    assert!(!check.status.success(), "it compiles");
+    copy.write(
+        names,
+        &text.replace(mapping, &format!("{mapping}{seventh}")),
+    );
+    let told = copy.check_facade().unwrap_err();
     for place in ["api_operation.rs", "card/change.rs", "options.rs"] {
         assert!(
             told.contains(&format!("--> d1-facade/src/{place}:")),

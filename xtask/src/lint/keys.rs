@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Breach;
 use super::shape::Object;
 use super::shape::Shape::{
-    self, Any, Count, Each, EachOf, Flag, Integer, Line, LineOrCount, Named, NamedTexts, Never,
-    One, OneOf, Others, Requirements, Single, Text, Texts, True,
+    self, Any, Count, Each, EachOf, Flag, Integer, Line, LineOrCount, Named, Never, One, OneOf,
+    Others, Requirements, Single, Text, Texts, True,
 };
 use crate::error_table::CONDITIONS;
 
@@ -284,7 +284,6 @@ static COMPONENT_SCHEMA: Object = Object {
         ("x-d1-client", OneOf(&["omit"])),
         ("x-d1-default", LineOrCount),
         ("x-d1-sent-claims", EachOf(&CLAIMS)),
-        ("x-d1-value-descriptions", NamedTexts),
         ("x-extensible-enum", Texts),
     ],
     needs: &[],
@@ -310,6 +309,15 @@ static OBJECTS: [&Object; 14] = [
     &PROPERTY,
     &COMPONENT_SCHEMA,
 ];
+
+/// The keys of ours, which are the extensions that the spec may use.
+#[must_use]
+pub fn extensions() -> std::collections::BTreeSet<&'static str> {
+    let keys = OBJECTS.iter().flat_map(|object| object.keys);
+    keys.map(|(key, _)| *key)
+        .filter(|key| key.starts_with("x-"))
+        .collect()
+}
 
 fn homes(key: &str) -> Vec<&'static str> {
     let has = |object: &&&Object| object.keys.iter().any(|(known, _)| *known == key);

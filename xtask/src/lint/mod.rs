@@ -12,6 +12,8 @@ mod schemas;
 mod shape;
 mod values;
 
+pub use keys::extensions;
+
 use std::borrow::Cow;
 
 use serde_json::Value;

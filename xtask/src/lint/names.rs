@@ -218,15 +218,6 @@ pub(super) fn declared_names(spec: &Value, out: &mut Vec<Breach>) {
     }
     walk_schemas(spec, |pointer, map| {
         let in_key = |key: &str| names_in(map.get(key), &join(pointer, key));
-        let values: Vec<&str> = in_key("x-extensible-enum")
-            .into_iter()
-            .map(|(_, n)| n)
-            .collect();
-        check(
-            in_key("x-d1-value-descriptions"),
-            &values,
-            "x-extensible-enum",
-        );
         if let Some(properties) = map.get("properties").and_then(Value::as_object) {
             let properties: Vec<&str> = properties.keys().map(String::as_str).collect();
             check(in_key("required"), &properties, "properties");

@@ -19,8 +19,7 @@ pub(super) fn walk(
             visit(pointer, map);
             for (key, child) in map {
                 // An example is data, not schema; a property may be called so all the same.
-                let data = key == "example" || key == "x-d1-value-descriptions";
-                if !data || pointer.ends_with("/properties") {
+                if key != "example" || pointer.ends_with("/properties") {
                     walk(child, &join(pointer, key), visit);
                 }
             }

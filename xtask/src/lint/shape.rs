@@ -33,8 +33,6 @@ pub(super) enum Shape {
     Texts,
     /// The same, of these words alone.
     EachOf(&'static [&'static str]),
-    /// Texts by names.
-    NamedTexts,
     /// A list of objects with any names.
     Requirements,
     /// An object.
@@ -49,8 +47,8 @@ pub(super) enum Shape {
     Named(&'static Object),
 }
 use Shape::{
-    Any, Count, Each, EachOf, Flag, Integer, Line, LineOrCount, Named, NamedTexts, Never, One,
-    OneOf, Others, Requirements, Single, Text, Texts, True,
+    Any, Count, Each, EachOf, Flag, Integer, Line, LineOrCount, Named, Never, One, OneOf, Others,
+    Requirements, Single, Text, Texts, True,
 };
 
 /// An object of an OpenAPI document.
@@ -160,7 +158,6 @@ impl Shape {
             True if *value == Value::Bool(true) => return,
             Integer if value.is_i64() => return,
             Count if value.is_u64() => return,
-            NamedTexts if named_texts(value) => return,
             Requirements if is_requirements(value) => return,
             Others(_) => "`{}`; D1 adds fields, and the client keeps them",
             Single(_) => "a list with one entry",
@@ -173,7 +170,6 @@ impl Shape {
             True => "true, or remove the key",
             Integer => "a whole number",
             Count => "a whole number that is not negative",
-            NamedTexts => "an object with a text for each name",
             Requirements => "a list of objects, such as `- bearerAuth: []`",
         };
         let problem = format!("`{key}` is {}", kind(value));
@@ -194,12 +190,6 @@ fn each(object: &Object, place: &str, value: &Value, out: &mut Vec<Breach>) {
 fn is_requirements(value: &Value) -> bool {
     let list = value.as_array();
     list.is_some_and(|list| list.iter().all(Value::is_object))
-}
-
-fn named_texts(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|map| !map.is_empty() && map.values().all(is_text))
 }
 
 fn is_text(value: &Value) -> bool {

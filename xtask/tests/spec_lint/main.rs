@@ -169,6 +169,18 @@ fn every_case_breaks_its_rule_and_no_other() {
     insta::assert_snapshot!(report);
 }
 
+/// The table of our extensions in `CONTRIBUTING.md` has the keys that the lint knows, and no others.
+#[test]
+fn the_extensions_are_those_of_contributing() {
+    let path = xtask::spec::workspace_root().join("CONTRIBUTING.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `x-"));
+    let names = rows.map(|row| row.split(['`', ':']).next().unwrap());
+    let listed: BTreeSet<String> = names.map(|name| format!("x-{name}")).collect();
+    let known: BTreeSet<String> = lint::extensions().into_iter().map(str::to_owned).collect();
+    assert_eq!(listed, known);
+}
+
 #[test]
 fn every_rule_has_a_case() {
     let with_case: BTreeSet<_> = cases().map(|c| c.rule).collect();

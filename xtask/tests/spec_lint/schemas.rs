@@ -93,10 +93,6 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case("open-values", |s| open(s, &["UNKNOWN"])),
     case("declared-names", |s| {
-        open(s, &["LOST"]);
-        schema(s, "Open")["x-d1-value-descriptions"] = json!({"LOSST": "It was lost."});
-    }),
-    case("declared-names", |s| {
         read(s)["x-d1-reason-codes"] = json!(["LOST"]);
     }),
     case("valid-values", |s| {
