@@ -1,5 +1,5 @@
-//! Signals that ask for an end: Ctrl-C, SIGTERM, and SIGHUP, which a lost ssh session sends. A bulk ends in good
-//! order first, a single call is given up.
+//! Signals that ask for an end: SIGINT and SIGQUIT from the keyboard, SIGTERM, and SIGHUP, which a lost ssh session
+//! sends. A bulk ends in good order first, a single call is given up.
 
 use std::io;
 
@@ -15,7 +15,11 @@ pub(crate) struct Interrupts {
 #[cfg(unix)]
 impl Interrupts {
     pub(crate) fn listen() -> io::Result<Self> {
-        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        let mut kinds = vec![
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+            SignalKind::terminate(),
+        ];
         if !hangup_is_ignored() {
             kinds.push(SignalKind::hangup());
         }

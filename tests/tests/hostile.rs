@@ -8,9 +8,11 @@ use d1_facade::{
 };
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::{CARD, FixedToken, ISSUER, any_root};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
-fn card_at(server: &FaultServer) -> Card {
-    Client::builder(Environment::Custom(server.url()), ISSUER.parse().unwrap())
+fn card_at(url: &str) -> Card {
+    Client::builder(Environment::Custom(url.to_owned()), ISSUER.parse().unwrap())
         .token_source(FixedToken)
         .allow_plain_loopback()
         .root_certificate(any_root())
@@ -23,7 +25,7 @@ fn card_at(server: &FaultServer) -> Card {
 
 async fn list(bytes: Vec<u8>) -> Result<OperationPage, Error> {
     let server = FaultServer::start(move |_, _| Act::Say(bytes.clone())).await;
-    card_at(&server).operations().await
+    card_at(&server.url()).operations().await
 }
 
 async fn list_json(body: &str) -> Result<OperationPage, Error> {
@@ -35,8 +37,8 @@ async fn every_status_from_200_to_599_is_a_result_or_an_error_of_its_kind() {
     for status in 200..=599 {
         let body = answer(status, "text/plain", "");
         let server = FaultServer::start(move |_, _| Act::Say(body.clone())).await;
-        let changed = card_at(&server).suspend().await;
-        let read = card_at(&server).operations().await.unwrap_err();
+        let changed = card_at(&server.url()).suspend().await;
+        let read = card_at(&server.url()).operations().await.unwrap_err();
         let expected = match status {
             200..=299 => (ErrorKind::InvalidResponse, Outcome::Unknown),
             400 => (ErrorKind::InvalidRequest, Outcome::Refused),
@@ -128,7 +130,7 @@ async fn one_odd_field_takes_nothing_from_the_others() {
         r#"{"operationId": 5, "operation": "RENEW"}"#,
     );
     let server = FaultServer::start(move |_, _| Act::Say(body.clone())).await;
-    let operation = card_at(&server).operation(&"op-1".parse().unwrap());
+    let operation = card_at(&server.url()).operation(&"op-1".parse().unwrap());
     let operation = operation.await.unwrap();
     assert_eq!(
         operation.operation().operation(),
@@ -169,14 +171,24 @@ async fn json_that_is_broken_is_an_error() {
 
 #[tokio::test]
 async fn a_body_without_end_is_cut_off_by_the_limit_and_not_by_memory() {
-    let mut bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
-    let chunk = format!("{:x}\r\n{}\r\n", 65_536, " ".repeat(65_536));
-    for _ in 0..64 {
-        bytes.extend_from_slice(chunk.as_bytes());
-    }
-    let server = FaultServer::start(move |_, _| Act::SayAndStall(bytes.clone())).await;
-    let error = card_at(&server).operations().await.unwrap_err();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // 256 MiB: more than the limit, and than the buffers of a connection.
+    let sending = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let chunk = format!("{:x}\r\n{}\r\n", 65_536, " ".repeat(65_536));
+        stream.write_all(head.as_bytes()).await?;
+        for _ in 0..4096 {
+            stream.write_all(chunk.as_bytes()).await?;
+        }
+        stream.write_all(b"0\r\n\r\n").await
+    });
+    let error = card_at(&url).operations().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);
+    let sent = sending.await.unwrap();
+    assert!(sent.is_err(), "the client read all of it");
 }
 
 #[tokio::test]

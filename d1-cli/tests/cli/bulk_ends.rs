@@ -74,7 +74,7 @@ fn assert_goes_on(world: &World) {
 
 #[test]
 fn an_interruption_lets_end_what_is_under_way() {
-    for end in [Signal::INT, Signal::TERM, hangup()] {
+    for end in [Signal::INT, Signal::TERM, Signal::QUIT, hangup()] {
         let world = World::with_cards(LINES);
         let child = started(&world);
         signal(&child, end);

@@ -56,7 +56,12 @@ fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
         .fail_next(Fault::disconnect().operation("suspendCard"));
     let lost = world.d1(&suspending(&["-o", "json"])).expect(5);
     let known = keys(&lost.json());
-    for (before, signal) in [(1, Signal::INT), (2, Signal::TERM), (3, hangup())] {
+    for (before, signal) in [
+        (1, Signal::INT),
+        (2, Signal::TERM),
+        (3, Signal::QUIT),
+        (4, hangup()),
+    ] {
         world.sandbox.fail_next(stall());
         let mut command = world.command(&suspending(&["--timeout", "600", "-o", "json"]));
         let mut child = command.spawn().unwrap();
@@ -79,7 +84,7 @@ fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
     }
     world
         .sandbox
-        .assert_requests("suspendCard", "ReplaceMe01", 4);
+        .assert_requests("suspendCard", "ReplaceMe01", 5);
 }
 
 /// `nohup` starts a program so, and it is to outlive the session.
