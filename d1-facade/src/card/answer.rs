@@ -1,10 +1,9 @@
 //! Was a change carried out? What D1's answer to it proves, once its status says success.
 //!
-//! D1 documents no body of a success. A change counts as carried out where the body is empty, is the name of a
-//! status of success, or is an object in which D1 names the operation or says that it was successful. Anything
-//! else may come from a gateway in D1's place and leaves the outcome unknown, to be
-//! [reconciled](crate::Client::reconcile). An unknown outcome costs a look at the list of operations. A success
-//! that is none costs a card that was never suspended.
+//! D1 documents no body of a success. What it may plausibly answer counts: nothing, a JSON object, a short text. What
+//! speaks of an error, is a page, or says that D1 has not finished leaves the outcome unknown, to be
+//! [reconciled](crate::Client::reconcile). An unknown outcome costs a look at the list of operations. A success that
+//! is none costs a card that was never suspended.
 //!
 #![doc = include_str!("answers.md")]
 
@@ -16,17 +15,41 @@ use crate::error::ResponseFault;
 use crate::json::{self, JsonFault};
 use crate::text::OperationId;
 
+/// The longest text that is taken for a confirmation.
+const LONGEST_CONFIRMATION: usize = 200;
+
 /// What the name of a member has that reports an error.
-const ERROR_WORDS: [&str; 6] = ["error", "fault", "exception", "fail", "denied", "forbidden"];
+const ERROR_NAMES: [&str; 6] = ["error", "fault", "exception", "fail", "denied", "forbidden"];
+
+/// What a text has, beside those, that reports an error.
+const ERROR_WORDS: [&str; 15] = [
+    "block",
+    "denial",
+    "deny",
+    "expired",
+    "invalid",
+    "not allowed",
+    "not found",
+    "refuse",
+    "reject",
+    "timed out",
+    "timeout",
+    "too many",
+    "unauthori",
+    "unavailable",
+    "upstream",
+];
+
+/// The members in which a gateway says what it has to say.
+const MESSAGES: [&str; 5] = ["message", "msg", "detail", "title", "description"];
 
 /// What the body of a successful answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     Empty,
-    NamesOperation,
+    Object,
     Successful,
-    NameOfSuccess,
-    OtherObject,
+    ShortText,
     Pending,
     Failed,
     OtherStatus,
@@ -51,12 +74,7 @@ impl Shape {
     /// What an answer of this shape proves: the table above.
     fn reading(self) -> Reading {
         match self {
-            Self::Empty | Self::NamesOperation | Self::Successful | Self::NameOfSuccess => {
-                Reading::CarriedOut
-            }
-            Self::OtherObject => Reading::Unknown(
-                "the body neither names the operation nor says that it was successful",
-            ),
+            Self::Empty | Self::Object | Self::Successful | Self::ShortText => Reading::CarriedOut,
             Self::Pending => Reading::Unknown("D1 accepted the change and has not finished it"),
             Self::Failed => Reading::Unknown(
                 "the status says success, and the body says that the change failed",
@@ -73,7 +91,7 @@ impl Shape {
             Self::Page => Reading::Unknown(
                 "the body is a page: a firewall or a proxy has answered in D1's place",
             ),
-            Self::OtherText => Reading::Unknown("the body is a text that confirms nothing"),
+            Self::OtherText => Reading::Unknown("the body is text, and not a short confirmation"),
             Self::NoText => Reading::Unknown("the body is no text"),
         }
     }
@@ -134,13 +152,7 @@ fn shape_of_object(fields: &Map<String, Value>, label: Label) -> Shape {
     let own = stated.map(|(_, value)| shape_of_status(value));
     let within = fields.values().filter_map(status_within);
     // The worst of them counts: what says that the change is done comes first in `Shape`.
-    let stated = own.chain(within).max();
-    stated.unwrap_or_else(|| match fields.get("operationId") {
-        Some(Value::String(id)) if !id.is_empty() => Shape::NamesOperation,
-        Some(Value::Number(_)) => Shape::NamesOperation,
-        _ if fields.values().all(Value::is_null) => Shape::Empty,
-        _ => Shape::OtherObject,
-    })
+    own.chain(within).max().unwrap_or(Shape::Object)
 }
 
 fn shape_of_status(value: &Value) -> Shape {
@@ -180,6 +192,7 @@ pub(super) fn reports_error(fields: &Map<String, Value>) -> bool {
         is_refused
             || is_status && is_error_status(value)
             || !denies && names_error(&name)
+            || MESSAGES.contains(&name.as_str()) && value.as_str().is_some_and(speaks_of_error)
             || holds_error(value)
     })
 }
@@ -204,7 +217,17 @@ fn holds_error(value: &Value) -> bool {
 /// Whether the name of a member, in lower case, is that of an error.
 fn names_error(name: &str) -> bool {
     let name = name.replace("default", "");
-    ERROR_WORDS.iter().any(|word| name.contains(word))
+    ERROR_NAMES.iter().any(|word| name.contains(word))
+}
+
+/// Whether a text speaks of an error, or is what HTTP calls a status that is no success.
+fn speaks_of_error(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let mut names =
+        (300..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason());
+    names_error(&text)
+        || ERROR_WORDS.iter().any(|word| text.contains(word))
+        || names.any(|name| name.eq_ignore_ascii_case(&text))
 }
 
 /// Whether a value is a page, or holds one.
@@ -232,17 +255,10 @@ fn shape_of_text(body: &[u8], label: Label) -> Shape {
         return Shape::BrokenJson;
     }
     match label {
-        Label::Plain if is_name_of_success(text) => Shape::NameOfSuccess,
+        Label::Plain if speaks_of_error(text) => Shape::ReportsError,
+        Label::Plain if text.chars().count() <= LONGEST_CONFIRMATION => Shape::ShortText,
         Label::Plain | Label::Page | Label::Problem | Label::Other => Shape::OtherText,
     }
-}
-
-/// Whether a text is what HTTP calls a status of success, such as `OK`: what many servers send where there is
-/// nothing else to say.
-fn is_name_of_success(text: &str) -> bool {
-    (200..300)
-        .filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason())
-        .any(|name| name.eq_ignore_ascii_case(text))
 }
 
 /// What a body is labelled, by its content type.
@@ -304,12 +320,11 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Shape; 15] = [
+    const ALL: [Shape; 14] = [
         Shape::Empty,
-        Shape::NamesOperation,
+        Shape::Object,
         Shape::Successful,
-        Shape::NameOfSuccess,
-        Shape::OtherObject,
+        Shape::ShortText,
         Shape::Pending,
         Shape::Failed,
         Shape::OtherStatus,
