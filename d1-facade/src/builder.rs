@@ -243,13 +243,24 @@ impl ClientBuilder {
         self
     }
 
-    /// Uses this HTTP client as it is: certificates, roots, proxy, user agent, connect and read
-    /// timeout are its own business then, and must not be given beside it.
+    /// Sends the calls with this HTTP client. Its certificates, roots, proxy, user agent and timeouts are its own, and
+    /// must not be given beside it. It needs a redirect policy of none, no retries, no decompression, and timeouts.
     ///
-    /// Give it a redirect policy of none, no retries (they would send changes again), no decompression,
-    /// and timeouts. One that follows a redirect has sent the request to where the redirect pointed; the
-    /// call is then an [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus) of unknown outcome, but
-    /// where nobody answers there it looks like a request that was never sent, and is sent again.
+    /// reqwest does not tell what was written, so this client promises less than the usual one:
+    ///
+    /// - A change is [*not sent*](crate::Outcome::NotSent) only where no connection could be made. A refused stream,
+    ///   a GOAWAY, a pooled connection that was closed, waiting for a stream and a client certificate that is refused
+    ///   leave its outcome [*unknown*](crate::Outcome::Unknown).
+    /// - reqwest's own retries, where they are on, send changes again: [`attempts`](crate::Error::attempts) does not
+    ///   count them.
+    /// - A server that does not ask for the client certificate is not refused, and a certificate that is out of its
+    ///   dates is used.
+    /// - An HTTP/2 connection that goes silent is left only if the client pings it
+    ///   (`http2_keep_alive_interval`, `http2_keep_alive_timeout`, `http2_keep_alive_while_idle`).
+    /// - Errors name the cause of a failed connection less exactly.
+    /// - A client that follows a redirect has sent the request elsewhere. The call ends as
+    ///   [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus) with an unknown outcome. Where nothing answers at
+    ///   the other address, it looks like a request that was not sent, and is sent again.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http.own = Some(client);
         self

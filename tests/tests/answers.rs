@@ -100,6 +100,7 @@ async fn a_list_that_cannot_have_ended_is_an_error_for_a_page_and_for_the_stream
         json!({"operations": null, "remainingOperations": 0}),
         json!({"operations": [], "hasMore": false, "remaining": 0, "requestId": "1-a"}),
         json!({"operations": [], "new": 1, "remainingOperations": 0}),
+        json!({"operations": [], "limit": 20, "offset": 40}),
     ] {
         assert_eq!(stream(vec![body]).await.unwrap().len(), 0);
     }
