@@ -174,6 +174,33 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the cryptography of TLS, which is OpenSSL (`rustls-openssl`) by default.
+    ///
+    /// The default adds no second crypto library, since josekit links OpenSSL anyway, and does not affect other users
+    /// of rustls in the process: no feature of rustls is enabled, and no provider is installed for the process.
+    /// *ring* and aws-lc-rs make new connections faster. Measured with OpenSSL 3.0: a full TLS 1.3 handshake on P-256
+    /// takes the client 0.84 ms of CPU time with OpenSSL, 0.27 ms with *ring* and 0.23 ms with aws-lc-rs. With a
+    /// client key of RSA 4096 bits, the signature dominates: 4.9 ms, 4.2 ms and 1.6 ms. A request on a connection
+    /// that is open takes 42 µs with OpenSSL and 35 µs with *ring*.
+    ///
+    /// Signatures and JWE are not affected. Beside [`http_client`](Self::http_client), this is the only method with a
+    /// type of another crate of the HTTP stack: it needs rustls of the same version.
+    ///
+    /// ```no_run
+    /// use rustls::crypto::CryptoProvider;
+    ///
+    /// # fn f(mut builder: d1_facade::ClientBuilder) {
+    /// // The provider that the service has installed.
+    /// if let Some(provider) = CryptoProvider::get_default() {
+    ///     builder = builder.crypto_provider(provider.clone());
+    /// }
+    /// # }
+    /// ```
+    pub fn crypto_provider(mut self, provider: Arc<rustls::crypto::CryptoProvider>) -> Self {
+        self.http.crypto_provider = Some(provider);
+        self
+    }
+
     /// How long a connection may take to be made; 10 seconds unless said otherwise, and at most half
     /// the [`timeout`](Self::timeout): a call that ends while its connection is being made is known
     /// not to have been sent only when it is this time that ran out.
@@ -243,8 +270,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends the calls with this HTTP client. Its certificates, roots, proxy, user agent and timeouts are its own, and
-    /// must not be given beside it. It needs a redirect policy of none, no retries, no decompression, and timeouts.
+    /// Sends the calls with this HTTP client. Its certificates, roots, cryptography, proxy, user agent and timeouts are its
+    /// own, and must not be given beside it. It needs a redirect policy of none, no retries, no decompression, and
+    /// timeouts.
     ///
     /// reqwest does not tell what was written, so this client promises less than the usual one:
     ///

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use d1_transport::{Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, Proxy, Written};
 use http::{HeaderValue, header};
+use rustls::crypto::CryptoProvider;
 
 use crate::builder::refuse_beside;
 use crate::call::LONGEST_TIMEOUT;
@@ -29,6 +30,7 @@ pub(crate) struct HttpOptions {
     pub(crate) own: Option<reqwest::Client>,
     pub(crate) identity: Option<Result<Identity, InvalidInput>>,
     pub(crate) roots: Roots,
+    pub(crate) crypto_provider: Option<Arc<CryptoProvider>>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) read_timeout: Option<Duration>,
     pub(crate) pool_idle_timeout: Option<Duration>,
@@ -48,6 +50,7 @@ impl HttpOptions {
                 ("client_identity", self.identity.is_some()),
                 ("root_certificate", self.roots.has_own()),
                 ("without_system_roots", self.roots.is_without_system()),
+                ("crypto_provider", self.crypto_provider.is_some()),
                 ("proxy", self.proxy.is_some()),
                 ("user_agent", self.user_agent.is_some()),
                 ("connect_timeout", self.connect_timeout.is_some()),
@@ -76,7 +79,7 @@ impl HttpOptions {
         let is_tls = base_url.starts_with("https:");
         let validity = identity.as_ref().filter(|_| is_tls);
         let validity = validity.and_then(Identity::validity);
-        let tls = tls::options(self.roots, identity)?;
+        let tls = tls::options(self.crypto_provider, self.roots, identity)?;
         if is_tls {
             tls::check_server_name(base_url)?;
         }

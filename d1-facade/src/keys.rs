@@ -167,6 +167,18 @@ pub(crate) fn pkcs8(
         .map_err(|_| InvalidInput::new(field, "cannot be written as PKCS#8"))
 }
 
+/// Whether a client certificate with this key can be presented.
+pub(crate) fn is_for_tls(key: &PKey<Private>) -> bool {
+    let curve = |key: EcKey<Private>| key.group().curve_name();
+    match key.id() {
+        Id::EC => key
+            .ec_key()
+            .is_ok_and(|key| matches!(curve(key), Some(P256 | Nid::SECP384R1))),
+        Id::RSA => key.bits() >= 2048,
+        id => id == Id::ED25519,
+    }
+}
+
 /// What kind of key it is, such as `RSA of 1024 bits`.
 pub(crate) fn kind_of<T: HasPublic>(key: &PKey<T>) -> String {
     let curve = || {

@@ -1,8 +1,10 @@
 //! TLS 1.2 or 1.3 to D1, with the client certificate that it asks for.
 //!
-//! rustls with *ring*: it cannot speak anything older than TLS 1.2, behaves the same on every
-//! platform, and its errors are types, so that a refused client certificate is told from a broken
-//! connection. The price is a second crypto stack beside the OpenSSL that josekit links.
+//! The protocol is rustls: it cannot speak anything older than TLS 1.2, and its errors are types, so that a refused
+//! client certificate is distinguished from a broken connection. The cryptography is OpenSSL (`rustls-openssl`), which
+//! josekit links anyway. The provider is passed to each configuration. rustls chooses one for the whole process by
+//! the features of its crate: if this crate enabled one, and the service another, `ClientConfig::builder()` would
+//! panic in the service. `tests/neighbours` proves that it does not.
 
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use d1_transport::{TlsOptions, TlsSetupError};
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509VerifyResult};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -75,7 +77,10 @@ impl Identity {
     fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, InvalidInput> {
         let pkcs8 = keys::pkcs8(KEY, &self.key)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
-        let key = provider.key_provider.load_private_key(key).map_err(|_| {
+        let loaded = provider.key_provider.load_private_key(key).ok();
+        // rustls-openssl loads every key, and signs with those that it can.
+        let usable = loaded.filter(|_| keys::is_for_tls(&self.key));
+        let key = usable.ok_or_else(|| {
             let kind = keys::kind_of(&self.key);
             let rule = format!("has a key that cannot be used: it is {kind}, and {USABLE}");
             InvalidInput::new(KEY, rule)
@@ -186,6 +191,7 @@ impl Roots {
 
 /// How the client speaks TLS: what `d1-transport` is to make of it.
 pub(crate) fn options(
+    provider: Option<Arc<CryptoProvider>>,
     roots: Roots,
     identity: Option<Identity>,
 ) -> Result<TlsOptions, InvalidInput> {
@@ -196,7 +202,7 @@ pub(crate) fn options(
         let rule = "must be given when the system's are not used";
         return Err(InvalidInput::new(ROOTS, rule));
     }
-    let provider = Arc::new(ring::default_provider());
+    let provider = provider.unwrap_or_else(|| Arc::new(rustls_openssl::default_provider()));
     let identity = identity.map(|identity| identity.certified(&provider));
     let identity = identity.transpose()?.map(SingleCertAndKey::from);
     Ok(TlsOptions {
@@ -209,7 +215,7 @@ pub(crate) fn options(
 
 /// A configuration that trusts nobody.
 pub(crate) fn no_trust() -> Result<ClientConfig, InvalidInput> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()));
     let builder = builder.with_safe_default_protocol_versions();
     let builder = builder.map_err(|_| setup_error(TlsSetupError::Provider))?;
     let trusting_none = builder.with_root_certificates(RootCertStore::empty());
@@ -219,7 +225,10 @@ pub(crate) fn no_trust() -> Result<ClientConfig, InvalidInput> {
 /// The input at fault where TLS cannot be set up.
 pub(crate) fn setup_error(error: TlsSetupError) -> InvalidInput {
     match error {
-        TlsSetupError::Provider => InvalidInput::new("tls", "is not available in this build"),
+        TlsSetupError::Provider => InvalidInput::new(
+            "crypto_provider",
+            "has no cipher suite or no key exchange for TLS 1.2 or 1.3",
+        ),
         TlsSetupError::Roots => {
             InvalidInput::new(ROOTS, "is not a certificate that can be trusted")
         }

@@ -14,7 +14,6 @@ use axum::Router;
 use axum_server::tls_rustls::RustlsConfig;
 use d1_sandbox::Sandbox;
 use http::StatusCode;
-use rustls::crypto::ring;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::error::Error;
 use std::net::TcpListener;
@@ -50,13 +49,14 @@ async fn bare(config: Arc<rustls::ServerConfig>) -> Result<Duration, Box<dyn Err
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = rcgen::KeyPair::generate()?;
     let certificate = rcgen::CertificateParams::new(["localhost".to_owned()])?.self_signed(&key)?;
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )?;
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )?;
     let config = Arc::new(config);
 
     let first = sandbox().await?;

@@ -7,7 +7,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
@@ -106,7 +105,7 @@ impl Pki {
             .signed_by(&key, &self.issuer)?;
 
         // The provider is passed along, never installed: the process may have chosen another one.
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(rustls_openssl::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(self.ca.clone())?;
         let verifier =

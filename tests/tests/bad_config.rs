@@ -1,6 +1,7 @@
 //! A client that cannot be built as it was told says what is wrong, before anything is sent.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use d1_facade::auth::AssertionPolicy;
@@ -116,11 +117,13 @@ fn refused_beside_an_own_client(url: &str) {
     let own = || bare_builder_for(url).http_client(plain_http_client(|b| b));
     assert!(own().build().is_ok());
     let second = Duration::from_secs(1);
+    let provider = || Arc::new(rustls_openssl::default_provider());
     for (builder, field) in [
         (own().client_identity(WRONG, WRONG), "client_identity"),
         (own().root_certificate(any_root()), "root_certificate"),
         (own().root_certificate(WRONG), "root_certificate"),
         (own().without_system_roots(), "without_system_roots"),
+        (own().crypto_provider(provider()), "crypto_provider"),
         (own().proxy("http://127.0.0.1:1"), "proxy"),
         (own().user_agent("x"), "user_agent"),
         (own().connect_timeout(second), "connect_timeout"),

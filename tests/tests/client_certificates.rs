@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use d1_facade::retry::NoRetry;
@@ -16,6 +17,7 @@ use openssl::rsa::Rsa;
 use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode};
 use openssl::x509::extension::BasicConstraints;
 use openssl::x509::{X509, X509Builder, X509Name};
+use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom};
 
 /// RSASSA-PSS, 2048 bits, made for this test with `openssl genpkey`.
 const RSA_PSS: &str = include_str!("keys/rsa-pss.pem");
@@ -145,6 +147,54 @@ async fn a_certificate_that_openssl_takes_is_presented() {
                 assert!(result.is_ok(), "{kind}: {result:?}");
             }
         }
+    }
+}
+
+/// Random bytes that are OpenSSL's, and counted.
+#[derive(Debug, Default)]
+struct CountedRandom(AtomicUsize);
+
+impl SecureRandom for CountedRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        openssl::rand::rand_bytes(bytes).map_err(|_| GetRandomFailed)
+    }
+}
+
+#[tokio::test]
+async fn the_crypto_provider_that_is_given_is_used() {
+    static RANDOM: CountedRandom = CountedRandom(AtomicUsize::new(0));
+    let sandbox = d1_sandbox::Sandbox::start().await.unwrap();
+    let builder = || {
+        Client::builder(
+            Environment::Custom(sandbox.base_url().to_owned()),
+            sandbox.issuer_id().parse().unwrap(),
+        )
+        .token_source(FixedToken)
+        .root_certificate(sandbox.ca_pem())
+        .without_system_roots()
+        .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+    };
+    let with = |edit: fn(&mut CryptoProvider)| {
+        let mut provider = rustls_openssl::default_provider();
+        edit(&mut provider);
+        builder().crypto_provider(provider.into()).build()
+    };
+    let client = with(|provider| provider.secure_random = &RANDOM).unwrap();
+    // The sandbox does not know the token: TLS is through.
+    let error = client.card(CARD.parse().unwrap()).suspend().await;
+    assert_eq!(error.unwrap_err().status(), Some(401));
+    assert!(RANDOM.0.load(Ordering::SeqCst) > 0);
+
+    for edit in [
+        (|provider| provider.cipher_suites.clear()) as fn(&mut CryptoProvider),
+        |provider| provider.kx_groups.clear(),
+    ] {
+        refused(
+            with(edit),
+            "crypto_provider",
+            "has no cipher suite or no key exchange",
+        );
     }
 }
 

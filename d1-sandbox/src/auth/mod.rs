@@ -15,7 +15,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
 use josekit::{JoseError, jws};
-use ring::digest::{self, SHA256};
+use openssl::sha::sha256;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -68,12 +68,15 @@ pub(crate) struct Authority {
     tokens: Mutex<Tokens>,
 }
 
+/// The SHA-256 of a token or an assertion.
+type Fingerprint = [u8; 32];
+
 /// Tokens and assertions by their digest, so that none is held in clear.
 #[derive(Default)]
 struct Tokens {
-    known: HashMap<Vec<u8>, Token>,
+    known: HashMap<Fingerprint, Token>,
     /// The assertions that were exchanged, until they end.
-    used: HashMap<Vec<u8>, OffsetDateTime>,
+    used: HashMap<Fingerprint, OffsetDateTime>,
     handed_out: usize,
 }
 
@@ -92,9 +95,8 @@ pub(crate) struct TokenCall<'c> {
     pub(crate) claims: &'c mut Option<Value>,
 }
 
-/// *ring*'s: a digest by OpenSSL 3 takes longer to find than to compute.
-fn fingerprint(token: &str) -> Vec<u8> {
-    digest::digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+fn fingerprint(token: &str) -> Fingerprint {
+    sha256(token.as_bytes())
 }
 
 impl Authority {

@@ -166,7 +166,7 @@ pub(crate) fn http_client_with(
     roots
         .add(CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap())
         .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls_openssl::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()

@@ -30,7 +30,7 @@ impl Sandbox {
     /// reqwest wants to know whose cryptography it is to use, although the control API is plain HTTP.
     pub(crate) fn choose_cryptography() {
         // It was chosen before: just as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls_openssl::default_provider().install_default();
     }
 
     /// How many operations each card has had, by the sandbox's own books.

@@ -18,7 +18,7 @@ const USER_AGENT: &str = "hand-made/0.1.0";
 #[must_use]
 pub fn mutual_tls_client(ca_pem: &str, certificate_pem: &str, key_pem: &str) -> Client {
     // Once for the process; the second time it is there already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls_openssl::default_provider().install_default();
     let identity = Identity::from_pem(format!("{certificate_pem}{key_pem}").as_bytes()).unwrap();
     Client::builder()
         .tls_certs_only([Certificate::from_pem(ca_pem.as_bytes()).unwrap()])
@@ -33,7 +33,7 @@ pub fn mutual_tls_client(ca_pem: &str, certificate_pem: &str, key_pem: &str) -> 
 /// A client without TLS.
 #[must_use]
 pub fn plain_client() -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls_openssl::default_provider().install_default();
     Client::builder()
         .user_agent(USER_AGENT)
         .no_proxy()
