@@ -58,7 +58,7 @@ fn a_service_has_our_versions_and_a_workspace_of_its_own() {
     assert!(
         manifest.contains("d1-facade = { path = \"/root/of/it/d1-facade\" }\nreqwest = \"0.13\"\n")
     );
-    assert!(manifest.contains("reqwest.workspace = true"));
+    assert!(manifest.contains("reqwest = { workspace = true"));
     assert!(manifest.contains("[workspace]\n"));
     assert!(!manifest.contains("profile.dev"));
 }

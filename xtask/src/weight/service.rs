@@ -19,10 +19,10 @@ pub(super) struct Service {
 }
 
 const TOKIO: &str = r#"tokio = { workspace = true, features = ["macros", "rt-multi-thread"] }"#;
-const REQWEST: &str = "reqwest.workspace = true";
+const REQWEST: &str = r#"reqwest = { workspace = true, features = ["rustls-no-provider"] }"#;
 const JSON: &str = "serde_json.workspace = true";
 const JOSEKIT: &str = "josekit.workspace = true";
-const RING: &str = "rustls.workspace = true";
+const RING: &str = r#"rustls = { workspace = true, features = ["ring"] }"#;
 
 const RUSTLS: &str = "rustls.rs";
 const RING_PROVIDER: &str = "rustls::crypto::ring::default_provider";
@@ -76,7 +76,7 @@ pub(super) const SERVICES: &[Service] = &[
             REQWEST,
             JSON,
             JOSEKIT,
-            r#"rustls-openssl = { version = "=0.4.2", default-features = false, features = ["tls12"] }"#,
+            "rustls-openssl.workspace = true",
         ],
     },
     Service {
@@ -99,7 +99,7 @@ pub(super) const SERVICES: &[Service] = &[
             REQWEST,
             JSON,
             JOSEKIT,
-            r#"rustls = { version = "0.23.46", default-features = false, features = ["aws_lc_rs", "std", "tls12", "logging"] }"#,
+            r#"rustls = { workspace = true, features = ["aws_lc_rs"] }"#,
         ],
     },
 ];
