@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,10 +155,6 @@ impl HttpClient {
         let sending = silent_at_most(limits.read_timeout, self.http.request(request));
         let failed = match timeout_at(limits.deadline, sending).await {
             Ok(Ok(Ok(response))) => {
-                let facts = facts_of(&connection);
-                if let Some(facts) = &facts {
-                    facts.note_answer();
-                }
                 let (head, body) = response.into_parts();
                 return Ok(HttpResponse {
                     status: head.status,
@@ -173,7 +170,7 @@ impl HttpClient {
         let (cause, not_sent) = match failed {
             Failed::Http(error) => self.ended(&error, &connection),
             Failed::Late(cause) => {
-                leave_if_silent(&connection, claim.read_at().unwrap_or(began_at));
+                self.leave_if_silent(&connection, claim.read_at().unwrap_or(began_at));
                 // Without a connection there was none to write to.
                 (cause, facts_of(&connection).is_none())
             }
@@ -188,14 +185,33 @@ impl HttpClient {
     /// Why a request ended in an error, and whether that alone proves that it was not processed.
     fn ended(&self, error: &HyperError, connection: &CaptureConnection) -> (Cause, bool) {
         let facts = facts_of(connection).or_else(|| self.connector.newest());
-        if let Some(alert) = facts.and_then(|facts| facts.handshake_alert()) {
+        if let Some(alert) = facts.and_then(|facts| facts.refusal()) {
             return (Cause::Alert(alert), true);
         }
-        let cause = Cause::of(error);
+        let cause = match Cause::of(error) {
+            // It is not about the handshake: the server may have read the request.
+            Cause::Alert(_) if !error.is_connect() => {
+                Cause::Closed(io::ErrorKind::ConnectionAborted)
+            }
+            cause => cause,
+        };
         let source = error.source().and_then(|e| e.downcast_ref());
         let was_handed_back = source.is_some_and(hyper::Error::is_canceled);
         let not_sent = error.is_connect() || was_handed_back || cause == Cause::Unprocessed;
         (cause, not_sent)
+    }
+
+    /// Leaves an HTTP/2 connection whose server has shown no sign of reading since a request was written: the next
+    /// request opens another one.
+    fn leave_if_silent(&self, connection: &CaptureConnection, written_at: std::time::Instant) {
+        let facts = facts_of(connection);
+        let left = facts.filter(|facts| facts.is_http2 && facts.is_silent_since(written_at));
+        if let Some(facts) = left
+            && let Some(connected) = connection.connection_metadata().as_ref()
+        {
+            connected.poison();
+            self.slots.close(facts.id);
+        }
     }
 }
 
@@ -212,20 +228,6 @@ fn facts_of(connection: &CaptureConnection) -> Option<Arc<ConnectionFacts>> {
     let connected: &Connected = connected.as_ref()?;
     connected.get_extras(&mut extras);
     extras.remove()
-}
-
-/// Leaves an HTTP/2 connection over which nothing has come since a request was written: the next request opens
-/// another one.
-fn leave_if_silent(connection: &CaptureConnection, written_at: std::time::Instant) {
-    let Some(facts) = facts_of(connection) else {
-        return;
-    };
-    if facts.is_http2() && facts.is_silent_since(written_at) {
-        let connected = connection.connection_metadata();
-        if let Some(connected) = connected.as_ref() {
-            connected.poison();
-        }
-    }
 }
 
 /// Waits for `future`, but for no longer than `silence`.

@@ -2,29 +2,30 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use rustls::AlertDescription;
+use rustls::{AlertDescription, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::streams::StreamSlots;
 
 /// What one connection has shown so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ConnectionFacts {
-    /// Tells it from all other connections of the process.
-    id: u64,
-    /// The TLS alert by which the server ended it.
-    alert: OnceLock<AlertDescription>,
-    /// Whether a response has come over it.
-    has_answered: AtomicBool,
-    /// When it last received something.
-    received_at: Mutex<Option<Instant>>,
-    is_http2: bool,
+    /// Tells it from all other connections of the process. Later ones have larger numbers.
+    pub(crate) id: u64,
+    pub(crate) is_http2: bool,
+    made_at: Instant,
+    /// The alert by which the server refused the handshake.
+    refusal: OnceLock<AlertDescription>,
+    /// When the server last showed that it reads what it is sent.
+    read_at: Mutex<Option<Instant>>,
 }
 
 impl ConnectionFacts {
@@ -33,38 +34,25 @@ impl ConnectionFacts {
         Self {
             id: MADE.fetch_add(1, Ordering::Relaxed),
             is_http2,
-            ..Self::default()
+            made_at: Instant::now(),
+            refusal: OnceLock::new(),
+            read_at: Mutex::new(None),
         }
     }
 
     /// The alert by which the server refused the handshake. With TLS 1.3 it comes after the client has finished
-    /// its own part and may have written a request, which such a server does not read. Once the server has
-    /// answered, the same alert says nothing of a later request.
-    pub(crate) fn handshake_alert(&self) -> Option<AlertDescription> {
-        let alert = *self.alert.get()?;
-        let refused = !self.has_answered.load(Ordering::Acquire) && is_about_handshake(alert);
-        refused.then_some(alert)
+    /// its own part and may have written a request, which such a server does not read.
+    pub(crate) fn refusal(&self) -> Option<AlertDescription> {
+        self.refusal.get().copied()
     }
 
-    pub(crate) fn note_answer(&self) {
-        self.has_answered.store(true, Ordering::Release);
-    }
-
-    /// Whether nothing has been received since `moment`.
+    /// Whether the server has shown no sign of reading since `moment`.
     pub(crate) fn is_silent_since(&self, moment: Instant) -> bool {
-        let received_at = self.received_at.lock();
-        received_at
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none_or(|at| at < moment)
+        self.read_at().is_none_or(|at| at < moment)
     }
 
-    fn note_received(&self) {
-        let received_at = self.received_at.lock();
-        *received_at.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    pub(crate) fn is_http2(&self) -> bool {
-        self.is_http2
+    fn read_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,17 +78,32 @@ fn is_about_handshake(alert: AlertDescription) -> bool {
 }
 
 /// A stream of bytes: TLS over a socket, or the socket alone.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Whether the server has shown that its handshake is over.
+    fn is_established(&self) -> bool;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl Stream for TcpStream {
+    fn is_established(&self) -> bool {
+        true
+    }
+}
+
+impl Stream for TlsStream<Box<dyn Stream>> {
+    fn is_established(&self) -> bool {
+        let (_, tls) = self.get_ref();
+        // TLS 1.2 ends with the server's part. With TLS 1.3, a server that asks for a certificate sends tickets after
+        // it has verified it (RFC 8446, section 4.6.1).
+        tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) || tls.tls13_tickets_received() > 0
+    }
+}
 
 /// A stream that notes what it shows of its connection.
 pub(crate) struct TrackedStream {
     inner: Box<dyn Stream>,
     facts: Arc<ConnectionFacts>,
     slots: Arc<StreamSlots>,
-    /// What an HTTP/2 server sends while the connection is set up. It is no sign that it reads requests.
-    preface: Option<Vec<u8>>,
+    frames: Option<FrameReader>,
     /// What was received while a write had failed, for the next read.
     pushed_back: Vec<u8>,
 }
@@ -113,40 +116,43 @@ impl TrackedStream {
     ) -> Self {
         Self {
             inner,
-            preface: facts.is_http2.then(Vec::new),
+            frames: facts.is_http2.then(FrameReader::default),
             facts,
             slots,
             pushed_back: Vec::new(),
         }
     }
 
-    fn note_received(&mut self, bytes: &[u8]) {
-        let Some(preface) = &mut self.preface else {
+    fn note_received(&mut self, mut bytes: &[u8]) {
+        let Some(frames) = &mut self.frames else {
             if !bytes.is_empty() {
-                self.facts.note_received();
+                *self.facts.read_at() = Some(Instant::now());
             }
             return;
         };
-        preface.extend_from_slice(bytes);
-        while let Some((frame, length)) = Frame::first_of(preface) {
-            let is_next = frame.is_setup();
-            if let Frame::Settings(limit) = frame {
-                self.slots.open_http2(self.facts.id, limit);
-            }
-            preface.drain(..length);
-            if !is_next {
-                self.preface = None;
-                return;
+        while let Some(frame) = frames.next(&mut bytes) {
+            match frame {
+                Frame::Settings(limit) => self.slots.open_http2(self.facts.id, limit),
+                Frame::GoAway => self.slots.close(self.facts.id),
+                Frame::Answer => *self.facts.read_at() = Some(Instant::now()),
+                // The server has read what the client said first, and maybe nothing after it.
+                Frame::SettingsAck => {
+                    let mut read_at = self.facts.read_at();
+                    read_at.get_or_insert(self.facts.made_at);
+                }
+                Frame::Other => {}
             }
         }
     }
 
     fn note_error(&self, error: &io::Error) {
-        let tls = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::AlertReceived(alert)) = tls {
-            let _ = self.facts.alert.set(*alert);
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+        if let Some(rustls::Error::AlertReceived(alert)) = tls
+            && is_about_handshake(*alert)
+            && self.facts.read_at().is_none()
+            && !self.inner.is_established()
+        {
+            let _ = self.facts.refusal.set(*alert);
         }
     }
 
@@ -244,42 +250,70 @@ impl AsyncWrite for TrackedStream {
     }
 }
 
-/// An HTTP/2 frame, as far as it matters while a connection is set up.
+/// A frame from an HTTP/2 server, as far as it matters here.
 #[derive(Debug, PartialEq)]
 enum Frame {
     /// How many streams the server allows at a time; `None` where it does not say.
     Settings(Option<u32>),
-    /// Any other frame about the connection.
-    Connection,
-    /// The end of the set-up: the server has the client's settings, or speaks of a stream, or breaks HTTP/2.
+    /// The connection takes no further requests.
+    GoAway,
+    /// The server has the client's settings.
+    SettingsAck,
+    /// It is about what the client has sent after them: a ping that comes back, or the frame of a stream.
+    Answer,
+    /// Any other one, which a server may send before it reads anything.
     Other,
 }
 
-impl Frame {
-    fn is_setup(&self) -> bool {
-        *self != Self::Other
-    }
+/// Follows the frames that an HTTP/2 server sends, without their payloads (RFC 9113, sections 4.1 and 6).
+#[derive(Default)]
+struct FrameReader {
+    /// The frame that is being read: its header, and its payload if that matters.
+    frame: Vec<u8>,
+    /// How much comes before the next header.
+    skip: usize,
+}
 
-    /// Reads the first frame and its length, if it is there whole (RFC 9113, sections 4.1 and 6.5).
-    fn first_of(received: &[u8]) -> Option<(Self, usize)> {
+impl FrameReader {
+    /// Takes one frame from the front of `bytes`, or all of them where the frame goes on beyond.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
         const HEADER: usize = 9;
-        const LARGEST: usize = 16_384;
         const SETTINGS: u8 = 0x4;
-        const ACK: u8 = 0x1;
-        let &[a, b, c, kind, flags, s, t, u, v, ref rest @ ..] = received else {
+        const PING: u8 = 0x6;
+        const GOAWAY: u8 = 0x7;
+        let (_, rest) = bytes.split_at(self.skip.min(bytes.len()));
+        self.skip -= bytes.len() - rest.len();
+        *bytes = rest;
+        self.fill(HEADER, bytes);
+        let &[a, b, c, kind, flags, s, t, u, v, ..] = self.frame.as_slice() else {
             return None;
         };
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
-        let is_ack = kind == SETTINGS && flags & ACK != 0;
-        if length > LARGEST || [s, t, u, v] != [0; 4] || is_ack {
-            return Some((Self::Other, received.len()));
-        }
-        let payload = rest.get(..length)?;
-        let frame = match kind {
-            SETTINGS => Self::Settings(max_concurrent_streams(payload)),
-            _ => Self::Connection,
+        let is_ack = flags & 0x1 != 0;
+        let frame = match (kind, [s, t, u, v]) {
+            (SETTINGS, [0, 0, 0, 0]) if is_ack => Frame::SettingsAck,
+            (PING, [0, 0, 0, 0]) if is_ack => Frame::Answer,
+            (SETTINGS, [0, 0, 0, 0]) => {
+                self.fill(HEADER + length, bytes);
+                Frame::Settings(max_concurrent_streams(
+                    self.frame.get(HEADER..HEADER + length)?,
+                ))
+            }
+            (GOAWAY, _) => Frame::GoAway,
+            (_, [0, 0, 0, 0]) => Frame::Other,
+            _ => Frame::Answer,
         };
-        Some((frame, HEADER + length))
+        self.skip = HEADER + length - self.frame.len();
+        self.frame.clear();
+        Some(frame)
+    }
+
+    /// Moves bytes from the front of `bytes` until the frame has `length`.
+    fn fill(&mut self, length: usize, bytes: &mut &[u8]) {
+        let missing = length.saturating_sub(self.frame.len());
+        let (taken, rest) = bytes.split_at(missing.min(bytes.len()));
+        self.frame.extend_from_slice(taken);
+        *bytes = rest;
     }
 }
 
@@ -305,27 +339,42 @@ mod tests {
         0, 3, 0, 0, 1, 4, // 260 streams
     ];
 
-    #[test]
-    fn the_limit_of_streams_is_read_once_it_is_there_whole() {
-        for cut in 0..SETTINGS.len() {
-            assert_eq!(Frame::first_of(&SETTINGS[..cut]), None);
+    /// What is seen where the bytes come in pieces of this size.
+    fn frames(received: &[u8], piece: usize) -> Vec<Frame> {
+        let mut reader = FrameReader::default();
+        let mut seen = Vec::new();
+        for mut bytes in received.chunks(piece) {
+            while let Some(frame) = reader.next(&mut bytes) {
+                seen.push(frame);
+            }
         }
-        let whole = Some((Frame::Settings(Some(260)), 21));
-        assert_eq!(Frame::first_of(&SETTINGS), whole);
-        assert_eq!(Frame::first_of(&[&SETTINGS[..], b"more"].concat()), whole);
-        let empty = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        assert_eq!(Frame::first_of(&empty), Some((Frame::Settings(None), 9)));
+        seen
     }
 
     #[test]
-    fn the_set_up_ends_with_the_first_frame_that_shows_life() {
+    fn frames_are_told_apart_however_they_are_cut() {
         let window = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0];
-        assert_eq!(Frame::first_of(&window), Some((Frame::Connection, 13)));
+        let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 0, 0, 8, 4, 0, 0, 0, 0];
         let ack = [0, 0, 0, 4, 1, 0, 0, 0, 0];
-        let of_a_stream = [0, 0, 0, 0, 1, 0, 0, 0, 1];
-        let no_http2 = b"HTTP/1.1 400 Bad Request\r\n";
-        for end in [&ack[..], &of_a_stream, no_http2] {
-            assert_eq!(Frame::first_of(end), Some((Frame::Other, end.len())));
+        let data = [0, 0, 2, 0, 1, 0, 0, 0, 1, 7, 7];
+        let no_limit = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let all: [&[u8]; 7] = [&SETTINGS, &window, &ping, &ack, &data, &no_limit, &goaway];
+        let all = all.concat();
+        for piece in 1..=all.len() {
+            let expected = [
+                Frame::Settings(Some(260)),
+                Frame::Other,
+                Frame::Other,
+                Frame::SettingsAck,
+                Frame::Answer,
+                Frame::Settings(None),
+                Frame::GoAway,
+            ];
+            assert_eq!(frames(&all, piece), expected, "in pieces of {piece}");
+        }
+        for cut in 0..SETTINGS.len() {
+            assert_eq!(frames(&SETTINGS[..cut], 64), []);
         }
     }
 }

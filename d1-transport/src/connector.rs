@@ -13,6 +13,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use crate::connection::{ConnectionFacts, Stream, TrackedStream};
@@ -145,13 +146,11 @@ impl Shared {
     }
 }
 
-type TlsStream = tokio_rustls::client::TlsStream<Box<dyn Stream>>;
-
 async fn handshake(
     connector: &TlsConnector,
     host: &str,
     stream: Box<dyn Stream>,
-) -> Result<TlsStream, Cause> {
+) -> Result<TlsStream<Box<dyn Stream>>, Cause> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Cause::BadRequest)?;
     let connected = connector.connect(name, stream).await;
     connected.map_err(|error| match Cause::of(&error) {

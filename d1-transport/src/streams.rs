@@ -19,6 +19,8 @@ struct Current {
     /// Counts the sets of slots. A request gives its slot back to the set that it got it from.
     set: u64,
     stage: Stage,
+    /// The newest HTTP/2 connection that takes no further requests.
+    left: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,7 @@ impl StreamSlots {
             in_use: 0,
             set: 0,
             stage: Stage::Opening,
+            left: 0,
         }))
     }
 
@@ -86,18 +89,25 @@ impl StreamSlots {
         }
     }
 
-    /// An HTTP/2 connection's server allows `limit` streams at a time.
+    /// An HTTP/2 connection's server allows `limit` streams at a time from now on.
     pub(crate) fn open_http2(&self, connection: u64, limit: Option<u32>) {
+        let mut current = self.lock();
+        let is_left = connection <= current.left;
+        let is_unchanged = limit.is_none() && current.stage == Stage::Http2(connection);
+        if is_left || is_unchanged {
+            return;
+        }
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         // A server that allows none for now is asked with one, which then waits.
         let limit = limit.unwrap_or(Semaphore::MAX_PERMITS);
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
-        self.lock().open(Stage::Http2(connection), limit);
+        current.open(Stage::Http2(connection), limit);
     }
 
-    /// An HTTP/2 connection has ended: the next one is opened once.
+    /// An HTTP/2 connection takes no further requests: the next one is opened once.
     pub(crate) fn close(&self, connection: u64) {
         let mut current = self.lock();
+        current.left = current.left.max(connection);
         if current.stage == Stage::Http2(connection) {
             current.open(Stage::Opening, 1);
         }
@@ -110,8 +120,9 @@ impl StreamSlots {
 
 impl Current {
     fn open(&mut self, stage: Stage, limit: usize) {
-        // The request that opens a connection is also the first on it. Others are on their way over another one.
-        if self.stage != Stage::Opening {
+        // The request that opens a connection is also the first on it. Other requests are on their way over another
+        // connection, unless it is the same one with another limit.
+        if self.stage != Stage::Opening && self.stage != stage {
             self.set += 1;
             self.in_use = 0;
         }
@@ -170,6 +181,41 @@ mod tests {
         let two = (free(&slots).unwrap(), free(&slots).unwrap());
         drop(two);
         slots.close(2);
+        let _one = free(&slots).unwrap();
+        assert!(free(&slots).is_none());
+    }
+
+    #[test]
+    fn a_limit_that_changes_holds_for_what_is_on_its_way() {
+        let slots = StreamSlots::new();
+        slots.open_http2(1, Some(3));
+        let three = [(); 3].map(|()| free(&slots).unwrap());
+        slots.open_http2(1, Some(2));
+        let [first, second, third] = three;
+        drop(first);
+        assert!(free(&slots).is_none(), "two are still on their way");
+        drop(second);
+        let next = free(&slots).unwrap();
+        slots.open_http2(1, None);
+        assert!(free(&slots).is_none(), "no word of it changes nothing");
+        slots.open_http2(1, Some(0));
+        drop((next, third));
+        let _one = free(&slots).unwrap();
+        assert!(
+            free(&slots).is_none(),
+            "one finds out when streams come back"
+        );
+        slots.open_http2(1, Some(2));
+        let _two = free(&slots).unwrap();
+        assert!(free(&slots).is_none());
+    }
+
+    #[test]
+    fn a_connection_that_was_left_opens_nothing() {
+        let slots = StreamSlots::new();
+        slots.open_http2(1, Some(100));
+        slots.close(1);
+        slots.open_http2(1, Some(100));
         let _one = free(&slots).unwrap();
         assert!(free(&slots).is_none());
     }

@@ -11,6 +11,7 @@ macro_rules! say {
 }
 
 pub mod fault_server;
+pub mod hostile_server;
 pub mod http2_server;
 pub mod own_time;
 pub mod prism;
