@@ -4,7 +4,6 @@ use std::sync::{Arc, LazyLock};
 
 use openssl::symm::{Cipher, encrypt_aead};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::ring::{cipher_suite, default_provider};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -12,6 +11,7 @@ use rustls::{
     CertificateError, ConnectionTrafficSecrets, DigitallySignedStruct, DistinguishedName, Error,
     ServerConfig, SignatureScheme,
 };
+use rustls_openssl::{cipher_suite, default_provider};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Tls, until_closed};
