@@ -184,12 +184,11 @@ mod transport;
 pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
 pub use builder::ClientBuilder;
-pub use bulk::{Bulk, BulkOutcome, BulkRequest, BulkStop};
+pub use bulk::{Bulk, BulkOutcome, BulkStop};
 pub use call::CallInfo;
 pub use card::{
     Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,
-    OperationPage, OperationStatus, OperationType, Receipt, Renew, Renewal, RequestorType,
-    SpawnedChange,
+    OperationPage, OperationStatus, OperationType, Receipt, Renewal, RequestorType, SpawnedChange,
 };
 pub use client::Client;
 pub use config::Environment;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use d1_facade::retry::Backoff;
-use d1_facade::{BulkRequest, CardCredentials, Client, ErrorKind, Outcome, ReasonCode, Renewal};
+use d1_facade::{CardCredentials, Change, Client, ErrorKind, Outcome, ReasonCode, Renewal};
 use d1_sandbox::{Card, Fault, Sandbox};
 use d1_tests::{EXPIRY, PAN, sandbox_builder, sandbox_client};
 use futures_util::{StreamExt as _, stream};
@@ -23,9 +23,9 @@ async fn sandbox_with(cards: usize) -> (Sandbox, Client) {
     (sandbox, client)
 }
 
-fn suspension(d1: &Client, n: usize) -> (usize, BulkRequest) {
+fn suspension(d1: &Client, n: usize) -> (usize, Change) {
     let card = d1.card(card_id(n).parse().unwrap());
-    (n, card.suspend().reason_code(ReasonCode::CardLost).into())
+    (n, card.suspend().reason_code(ReasonCode::CardLost))
 }
 
 /// How often each path was asked for.
@@ -42,12 +42,11 @@ async fn each_request_is_made_once_and_told_by_its_key() {
     let (sandbox, d1) = sandbox_with(200).await;
     let requests = stream::iter(0..200).map(|n| {
         let card = d1.card(card_id(n).parse().unwrap());
-        let request: BulkRequest = if n % 2 == 0 {
-            card.suspend().into()
+        let request = if n % 2 == 0 {
+            card.suspend()
         } else {
             let credentials = CardCredentials::new(PAN, EXPIRY).unwrap();
             card.renew(Renewal::same_card().credentials(credentials))
-                .into()
         };
         (n, request)
     });

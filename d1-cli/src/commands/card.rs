@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use d1_facade::{
     ApiOperation, Card, CardId, CardScheme, CardState, Change, Client, CorrelationId, Error,
-    Reason, ReasonCode, Receipt, Renew, Renewal,
+    Reason, ReasonCode, Renewal,
 };
 use serde_json::Value;
 
@@ -130,12 +130,6 @@ enum Verb {
     Renew(Renewal),
 }
 
-/// A change as it is about to be sent.
-enum Request {
-    Change(Change),
-    Renew(Renew),
-}
-
 impl CardCommand {
     pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         let (name, change, verb) = match self {
@@ -163,14 +157,14 @@ impl CardCommand {
         let request = |client: &Client| change.request(&verb, client);
         if change.call.dry_run {
             let mut catcher = Catcher::start(config).await?;
-            let result = send(request(catcher.client())).await;
+            let result = request(catcher.client()).await;
             dry_run::print(output, &catcher.caught(result)?)?;
             return Ok(Exit::Done);
         }
         let client = connect::client(config)?;
         let mut interrupts = Interrupts::listen()?;
         let result = tokio::select! {
-            result = send(request(&client)) => result,
+            result = request(&client).into_future() => result,
             () = interrupts.next() => return change.interrupted(name, output),
         };
         match result {
@@ -196,21 +190,14 @@ fn ask(output: &Output, delete: &DeleteArguments) -> Result<(), Failure> {
     prompt::confirm(delete.yes, &question)
 }
 
-async fn send(request: Request) -> Result<Receipt, Error> {
-    match request {
-        Request::Change(change) => change.into_future().await,
-        Request::Renew(renew) => renew.into_future().await,
-    }
-}
-
 impl ChangeArguments {
-    fn request(&self, verb: &Verb, client: &Client) -> Request {
+    fn request(&self, verb: &Verb, client: &Client) -> Change {
         let card = client.card(self.card_id.clone());
-        let id = self.call.correlation_id.as_ref();
-        match verb {
-            Verb::Plain(change) => Request::Change(self.why.change(change(&card), id)),
-            Verb::Renew(renewal) => Request::Renew(self.why.renew(card.renew(renewal.clone()), id)),
-        }
+        let change = match verb {
+            Verb::Plain(change) => change(&card),
+            Verb::Renew(renewal) => card.renew(Renewal::clone(renewal)),
+        };
+        self.why.change(change, self.call.correlation_id.as_ref())
     }
 
     /// Says what went wrong; where the outcome is unknown, looks it up.
@@ -281,19 +268,6 @@ impl Why {
         match id {
             Some(id) => change.correlation_id(id.clone()),
             None => change,
-        }
-    }
-
-    fn renew(&self, mut renew: Renew, id: Option<&CorrelationId>) -> Renew {
-        if let Some(code) = &self.reason_code {
-            renew = renew.reason_code(code.clone());
-        }
-        if let Some(reason) = &self.reason {
-            renew = renew.reason(reason.clone());
-        }
-        match id {
-            Some(id) => renew.correlation_id(id.clone()),
-            None => renew,
         }
     }
 }

@@ -3,7 +3,6 @@
 mod offload;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod pace;
-mod request;
 mod run;
 mod window;
 
@@ -14,10 +13,9 @@ use futures_util::Stream;
 use tokio::sync::watch;
 
 pub(crate) use pace::Pace;
-pub use request::BulkRequest;
 use run::Run;
 
-use crate::card::Receipt;
+use crate::card::{Change, Receipt};
 use crate::error::{Error, InvalidInput};
 
 /// How many requests are under way at once at most, unless said otherwise.
@@ -130,14 +128,13 @@ impl Bulk {
     ///
     /// # Panics
     /// When the outcomes are polled outside of a tokio runtime.
-    pub fn run<'a, K, R, S>(
+    pub fn run<'a, K, S>(
         self,
         requests: S,
-    ) -> Result<impl Stream<Item = BulkOutcome<K>> + Send + Unpin + use<'a, K, R, S>, InvalidInput>
+    ) -> Result<impl Stream<Item = BulkOutcome<K>> + Send + Unpin + use<'a, K, S>, InvalidInput>
     where
         K: Send + 'a,
-        R: Into<BulkRequest> + 'a,
-        S: Stream<Item = (K, R)> + Send + 'a,
+        S: Stream<Item = (K, Change)> + Send + 'a,
     {
         if self.concurrency == 0 {
             return Err(InvalidInput::new("concurrency", "must be at least 1"));

@@ -11,9 +11,9 @@ use futures_util::{FutureExt as _, Stream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use super::{BulkOutcome, BulkRequest, Pace};
+use super::{BulkOutcome, Pace};
 use crate::api_operation::ApiOperation;
-use crate::card::Receipt;
+use crate::card::{Change, Receipt};
 use crate::error::Error;
 
 type Finished = Result<(Id, Result<Receipt, Error>), JoinError>;
@@ -28,7 +28,7 @@ enum Turn {
 /// A bulk that runs.
 pub(super) struct Run<'a, K> {
     /// None when it ended, or is not to be read any more.
-    input: Option<BoxStream<'a, (K, BulkRequest)>>,
+    input: Option<BoxStream<'a, (K, Change)>>,
     pace: Arc<Pace>,
     stopped: BoxFuture<'static, ()>,
     turn: Turn,
@@ -37,13 +37,12 @@ pub(super) struct Run<'a, K> {
 }
 
 impl<'a, K: Send + 'a> Run<'a, K> {
-    pub(super) fn new<R, S>(requests: S, pace: Arc<Pace>) -> Self
+    pub(super) fn new<S>(requests: S, pace: Arc<Pace>) -> Self
     where
-        R: Into<BulkRequest> + 'a,
-        S: Stream<Item = (K, R)> + Send + 'a,
+        S: Stream<Item = (K, Change)> + Send + 'a,
     {
         Self {
-            input: Some(requests.map(|(key, request)| (key, request.into())).boxed()),
+            input: Some(requests.boxed()),
             stopped: pace.clone().stopped().boxed(),
             pace,
             turn: Turn::Unasked,
@@ -52,9 +51,9 @@ impl<'a, K: Send + 'a> Run<'a, K> {
         }
     }
 
-    fn begin(&mut self, key: K, request: BulkRequest) {
+    fn begin(&mut self, key: K, request: Change) {
         let operation = request.operation();
-        let task = request.send(self.pace.clone()).in_current_span();
+        let task = request.send_within(self.pace.clone()).in_current_span();
         let id = self.tasks.spawn(task).id();
         self.keys.insert(id, (key, operation));
     }

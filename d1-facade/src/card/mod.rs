@@ -3,12 +3,13 @@
 mod answer;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod change;
+mod change_call;
 mod get;
 mod list;
 mod operation;
 mod page;
 mod receipt;
-mod renew;
+mod renewal;
 mod spawned;
 
 pub use change::Change;
@@ -22,13 +23,14 @@ pub use page::OperationPage;
 #[cfg(any(fuzzing, test))]
 pub(crate) use page::Page;
 pub use receipt::Receipt;
-pub use renew::{CardScheme, CardState, Renew, Renewal};
+pub use renewal::{CardScheme, CardState, Renewal};
 pub use spawned::SpawnedChange;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::api_operation::ApiOperation;
+use change::Kind;
+
 use crate::client::Client;
 use crate::text::{CardId, IssuerId, OperationId};
 
@@ -88,27 +90,27 @@ impl Card {
     /// Puts the card on hold (D1: *suspend*). Digital cards made from it are left as they are.
     #[must_use = "nothing is sent until it is awaited"]
     pub fn suspend(&self) -> Change {
-        Change::new(self.clone(), ApiOperation::SuspendCard)
+        Change::new(self.clone(), Kind::Suspend)
     }
 
     /// Makes a suspended card usable again (D1: *resume*). It cannot be the first activation of a
     /// physical card, and its end user must be ACTIVE.
     #[must_use = "nothing is sent until it is awaited"]
     pub fn resume(&self) -> Change {
-        Change::new(self.clone(), ApiOperation::ResumeCard)
+        Change::new(self.clone(), Kind::Resume)
     }
 
     /// Ends the life of the card in D1 and removes the digital cards made from it (D1: *delete*). Its
     /// id may be given to another card afterwards.
     #[must_use = "nothing is sent until it is awaited"]
     pub fn delete(&self) -> Change {
-        Change::new(self.clone(), ApiOperation::DeleteCard)
+        Change::new(self.clone(), Kind::Delete)
     }
 
     /// Gives the card a new expiry, or replaces it by a new one (D1: *renew*).
     #[must_use = "nothing is sent until it is awaited"]
-    pub fn renew(&self, renewal: Renewal) -> Renew {
-        Renew::new(self.clone(), renewal)
+    pub fn renew(&self, renewal: Renewal) -> Change {
+        Change::new(self.clone(), Kind::Renew(Box::new(renewal)))
     }
 
     /// The operations of the card, the most recent first: await it for a page, or

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use d1_facade::{
-    ApiOperation, BulkRequest, CardId, CardScheme, CardState, Client, CorrelationId, EncryptedData,
+    ApiOperation, CardId, CardScheme, CardState, Change, Client, CorrelationId, EncryptedData,
     InvalidInput, Reason, ReasonCode, Renewal,
 };
 use openssl::sha::sha256;
@@ -91,6 +91,29 @@ impl Facts {
             self.new_card.as_ref().map(CardId::as_str),
         )
     }
+
+    /// Returns the change that the line asks for. `renewal` has what the facts have not: state and credentials.
+    pub(super) fn change(&self, client: &Client, renewal: Option<Renewal>) -> Change {
+        let card = client.card(self.card.clone());
+        let change = match self.kind {
+            Kind::Suspend => card.suspend(),
+            Kind::Resume => card.resume(),
+            Kind::Delete => card.delete(),
+            Kind::Renew => card.renew(renewal.unwrap_or_else(|| self.renewal())),
+        };
+        let change = change.reason_code(self.reason_code.clone());
+        match &self.reason {
+            Some(reason) => change.reason(reason.clone()),
+            None => change,
+        }
+    }
+
+    fn renewal(&self) -> Renewal {
+        match &self.new_card {
+            Some(card) => Renewal::to(card.clone()),
+            None => Renewal::without_new_card_id(),
+        }
+    }
 }
 
 /// A line that can be sent.
@@ -167,33 +190,12 @@ impl Line {
     }
 
     /// The request that it asks for.
-    pub(super) fn request(&self, client: &Client, id: Option<&CorrelationId>) -> BulkRequest {
-        let facts = &self.facts;
-        let card = client.card(facts.card.clone());
-        let change = match (facts.kind, &self.renewal) {
-            (Kind::Renew, Some(renewal)) => {
-                let mut renew = card.renew(renewal.clone());
-                renew = renew.reason_code(facts.reason_code.clone());
-                if let Some(reason) = &facts.reason {
-                    renew = renew.reason(reason.clone());
-                }
-                if let Some(id) = id {
-                    renew = renew.correlation_id(id.clone());
-                }
-                return renew.into();
-            }
-            (Kind::Resume, _) => card.resume(),
-            (Kind::Delete, _) => card.delete(),
-            (Kind::Suspend | Kind::Renew, _) => card.suspend(),
-        };
-        let mut change = change.reason_code(facts.reason_code.clone());
-        if let Some(reason) = &facts.reason {
-            change = change.reason(reason.clone());
+    pub(super) fn request(&self, client: &Client, id: Option<&CorrelationId>) -> Change {
+        let change = self.facts.change(client, self.renewal.clone());
+        match id {
+            Some(id) => change.correlation_id(id.clone()),
+            None => change,
         }
-        if let Some(id) = id {
-            change = change.correlation_id(id.clone());
-        }
-        change.into()
     }
 }
 
@@ -243,10 +245,7 @@ impl Written {
                 None => Ok(None),
             };
         }
-        let mut renewal = match &facts.new_card {
-            Some(card) => Renewal::to(card.clone()),
-            None => Renewal::without_new_card_id(),
-        };
+        let mut renewal = facts.renewal();
         if let Some(state) = state {
             renewal = renewal.state(state);
         }

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use d1_facade::{Client, Inconclusive, PendingChange, Reconciliation, Renewal};
+use d1_facade::{Client, Inconclusive, PendingChange, Reconciliation};
 use futures_util::{StreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::line::{Facts, Kind};
+use super::line::Facts;
 use crate::look_up;
 
 /// How many cards are looked at at once.
@@ -69,26 +69,5 @@ fn cannot_tell(why: Inconclusive) -> Verdict {
 
 /// The change of a line, as it was sent.
 fn pending(client: &Client, facts: &Facts) -> PendingChange {
-    let card = client.card(facts.card.clone());
-    let change = match facts.kind {
-        Kind::Suspend => card.suspend(),
-        Kind::Resume => card.resume(),
-        Kind::Delete => card.delete(),
-        Kind::Renew => {
-            let renewal = match &facts.new_card {
-                Some(id) => Renewal::to(id.clone()),
-                None => Renewal::without_new_card_id(),
-            };
-            let renew = card.renew(renewal).reason_code(facts.reason_code.clone());
-            return match &facts.reason {
-                Some(reason) => renew.reason(reason.clone()).pending(),
-                None => renew.pending(),
-            };
-        }
-    };
-    let change = change.reason_code(facts.reason_code.clone());
-    match &facts.reason {
-        Some(reason) => change.reason(reason.clone()).pending(),
-        None => change.pending(),
-    }
+    facts.change(client, None).pending()
 }

@@ -6,9 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use d1_facade::{
-    BulkOutcome, BulkRequest, BulkStop, Client, CorrelationId, Error, ErrorKind, Receipt,
-};
+use d1_facade::{BulkOutcome, BulkStop, Change, Client, CorrelationId, Error, ErrorKind, Receipt};
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -134,7 +132,7 @@ impl Plan<'_> {
 
 impl Shared<'_> {
     /// The requests of the lines that are to be sent, each once its beginning is on the disk.
-    fn requests(&self, input: Input) -> impl Stream<Item = (Facts, BulkRequest)> + Send {
+    fn requests(&self, input: Input) -> impl Stream<Item = (Facts, Change)> + Send {
         let lines = stream::unfold(Some(input.into_items()), |items| self.next_line(items));
         let mut stopped = self.stopped.subscribe();
         let stop = async move {
@@ -234,7 +232,7 @@ impl Shared<'_> {
     }
 
     /// Writes down that a request is about to leave.
-    async fn begin(&self, line: Line) -> Option<(Facts, BulkRequest)> {
+    async fn begin(&self, line: Line) -> Option<(Facts, Change)> {
         let id = format!("{}-{}", self.plan.run_id, line.facts.number);
         // Where the number makes it look like a card's, the client makes one of its own.
         let id: Option<CorrelationId> = id.parse().ok();

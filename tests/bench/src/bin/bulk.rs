@@ -15,7 +15,7 @@ use d1_bench::load;
 use d1_bench::paired::{compare, rate};
 use d1_bench::samples::{CARD, D1_JWK};
 use d1_bench::say;
-use d1_facade::{Client, Renew};
+use d1_facade::{Change, Client};
 use futures_util::stream::{self, StreamExt as _};
 
 /// How many requests are under way at once in what is compared with a bulk, which then takes the best of them.
@@ -41,7 +41,7 @@ fn usage() {
     panic!("bulk memory COUNT | rate COUNT | stall COUNT");
 }
 
-fn renewals(d1: &Client, count: u64) -> impl Iterator<Item = (u64, Renew)> + Send {
+fn renewals(d1: &Client, count: u64) -> impl Iterator<Item = (u64, Change)> + Send {
     let card = d1.card(CARD.parse().unwrap());
     (0..count).map(move |n| (n, card.renew(renewal())))
 }

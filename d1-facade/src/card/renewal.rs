@@ -1,0 +1,221 @@
+//! What a card is to be after its renewal, and what is encrypted of it.
+
+use d1_generated::types;
+use serde_json::Map;
+
+use super::Card;
+use crate::api_operation::ApiOperation;
+use crate::credentials::CardCredentials;
+use crate::error::{Error, InvalidInput, RequestFacts};
+use crate::open_enum::open_enum;
+use crate::redact::{self, Redactor};
+use crate::text::{CardId, EncryptedData};
+
+open_enum! {
+    /// The state of a card (D1: `state`).
+    CardState {
+        /// The card can be used.
+        Active = "ACTIVE",
+        /// The card cannot be used.
+        Inactive = "INACTIVE",
+    }
+}
+
+/// The scheme of a card, where it matters to a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CardScheme {
+    /// American Express: a renewal must carry the card's credentials.
+    AmericanExpress,
+    /// Any other scheme.
+    Other,
+}
+
+/// What a card is to be after its renewal.
+///
+/// ```
+/// use d1_facade::{CardCredentials, CardState, Renewal};
+///
+/// // A new card takes the place of the old one:
+/// let replaced = Renewal::to("ReplaceMe02".parse()?)
+///     .credentials(CardCredentials::new("4111111111111111", "1230")?)
+///     .state(CardState::Active);
+/// // The card keeps its id; D1 asks the issuer's Get Card Credentials for PAN and expiry:
+/// let extended = Renewal::same_card();
+/// # Ok::<(), d1_facade::InvalidInput>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "give it to Card::renew"]
+pub struct Renewal {
+    new_card_id: NewCardId,
+    state: Option<CardState>,
+    scheme: Option<CardScheme>,
+    secret: Secret,
+    kid: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum NewCardId {
+    Other(CardId),
+    Same,
+    Unsaid,
+}
+
+/// What goes into `encryptedData`.
+#[derive(Debug, Clone)]
+enum Secret {
+    None,
+    Plain(Box<CardCredentials>),
+    Encrypted(EncryptedData),
+    /// Encrypted by the client.
+    Both(Box<CardCredentials>, EncryptedData),
+}
+
+impl Secret {
+    fn encrypted(&self) -> Option<&EncryptedData> {
+        match self {
+            Self::Encrypted(data) | Self::Both(_, data) => Some(data),
+            Self::None | Self::Plain(_) => None,
+        }
+    }
+}
+
+impl Renewal {
+    /// The card gets this id (D1: `newCardId`).
+    pub fn to(card: CardId) -> Self {
+        Self::new(NewCardId::Other(card))
+    }
+
+    /// The card keeps its id, which is sent as `newCardId`.
+    pub fn same_card() -> Self {
+        Self::new(NewCardId::Same)
+    }
+
+    /// No `newCardId` is sent; what D1 makes of that is not documented.
+    pub fn without_new_card_id() -> Self {
+        Self::new(NewCardId::Unsaid)
+    }
+
+    fn new(new_card_id: NewCardId) -> Self {
+        Self {
+            new_card_id,
+            state: None,
+            scheme: None,
+            secret: Secret::None,
+            kid: None,
+        }
+    }
+
+    /// Sends the credentials of the renewed card, encrypted. Without them D1 asks the issuer's
+    /// *Get Card Credentials*; American Express cards need them.
+    pub fn credentials(mut self, credentials: CardCredentials) -> Self {
+        self.secret = Secret::Plain(Box::new(credentials));
+        self
+    }
+
+    /// Sends credentials that were encrypted elsewhere.
+    pub fn encrypted_data(mut self, data: EncryptedData) -> Self {
+        self.secret = Secret::Encrypted(data);
+        self
+    }
+
+    /// Encrypts the [credentials](Self::credentials) to the D1 key with this `kid`, instead of the
+    /// first one configured.
+    pub fn encrypt_to(mut self, kid: impl Into<String>) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    /// The state of the card after the renewal (D1: `state`).
+    pub fn state(mut self, state: CardState) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// The scheme of the card. With it, an American Express card without credentials is refused
+    /// before anything is sent.
+    pub fn scheme(mut self, scheme: CardScheme) -> Self {
+        self.scheme = Some(scheme);
+        self
+    }
+
+    pub(super) fn new_card_id<'a>(&'a self, card: &'a Card) -> Option<&'a CardId> {
+        match &self.new_card_id {
+            NewCardId::Other(id) => Some(id),
+            NewCardId::Same => Some(card.id()),
+            NewCardId::Unsaid => None,
+        }
+    }
+
+    pub(super) fn is_to_be_encrypted(&self) -> bool {
+        matches!(self.secret, Secret::Plain(_))
+    }
+
+    /// Returns the renewal with its credentials encrypted to a key of the client.
+    pub(super) fn encrypt(mut self, card: &Card) -> Result<Self, Error> {
+        let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
+        let credentials = match self.secret {
+            Secret::Plain(credentials) => credentials,
+            Secret::Encrypted(_) | Secret::Both(..) | Secret::None if self.kid.is_some() => {
+                return Err(invalid(InvalidInput::new(
+                    "encrypt_to",
+                    "names a key for credentials that the client encrypts: none are given",
+                )));
+            }
+            Secret::None if self.scheme == Some(CardScheme::AmericanExpress) => {
+                return Err(invalid(InvalidInput::new(
+                    "encryptedData",
+                    "is mandatory for American Express cards: give the renewal its credentials",
+                )));
+            }
+            Secret::Encrypted(_) | Secret::Both(..) | Secret::None => return Ok(self),
+        };
+        let client = card.client().inner();
+        let key = client.encryption_key(self.kid.take().as_deref());
+        let data = key.map_err(invalid)?.encrypt(&credentials)?;
+        self.secret = Secret::Both(credentials, data);
+        Ok(self)
+    }
+
+    /// Returns the body of the request, without what every change has.
+    pub(super) fn request(&self, card: &Card) -> types::RenewRequest {
+        let state = self.state.as_ref();
+        types::RenewRequest {
+            encrypted_data: self.secret.encrypted().map(|data| data.raw().clone()),
+            new_card_id: self.new_card_id(card).map(|id| id.raw().clone()),
+            // Reserved: changing the product is not supported.
+            new_card_product_id: None,
+            reason: None,
+            reason_code: None, // Set by `submit`.
+            state: state.map(|s| types::CardState(s.as_str().to_owned())),
+            extra: Map::new(),
+        }
+    }
+
+    pub(super) fn facts(&self, card: &Card) -> RequestFacts {
+        RequestFacts {
+            new_card_id_differs: self.new_card_id(card).map(|id| id != card.id()),
+            inactive: match &self.state {
+                Some(CardState::Inactive) => Some(true),
+                Some(CardState::Active) => Some(false),
+                Some(CardState::Unknown(_)) | None => None,
+            },
+            other_reason_code: false, // Known when the code is set.
+        }
+    }
+
+    /// Returns all of it that must not be repeated.
+    pub(super) fn secrets(&self) -> Redactor {
+        let mut redactor = Redactor::default();
+        match &self.secret {
+            Secret::Plain(credentials) | Secret::Both(credentials, _) => {
+                credentials.hold_in(&mut redactor);
+            }
+            Secret::None | Secret::Encrypted(_) => {}
+        }
+        if let Some(sent) = self.secret.encrypted() {
+            redactor.hold(redact::Secret::new(sent.as_str()));
+        }
+        redactor
+    }
+}
