@@ -6,7 +6,7 @@ use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{PKey, PKeyRef, Private};
 use openssl::sha::sha256;
 use zeroize::Zeroizing;
 
@@ -68,6 +68,10 @@ impl KeyPair {
             kid: self.kid.clone(),
             der: self.key.public_key_to_der()?,
         })
+    }
+
+    pub(crate) fn private(&self) -> &PKeyRef<Private> {
+        &self.key
     }
 
     pub(crate) fn private_der(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {

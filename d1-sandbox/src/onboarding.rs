@@ -3,22 +3,14 @@
 
 use crate::keys::{KeyPair, PublicKey};
 use crate::settings::StartError;
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public};
-use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
-use openssl::x509::{X509, X509NameRef, X509Req, X509ReqRef};
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Public};
+use openssl::x509::X509Req;
 use std::fmt;
 use zeroize::Zeroizing;
 
 const CSR: &str = "client certificate request";
 const KEY: &str = "signing key";
-
-/// How many days the certificate is valid.
-const LIFETIME: u32 = 90;
 
 /// A file that was handed over. It may hold a private key, and is not shown.
 #[derive(Clone)]
@@ -75,12 +67,8 @@ pub(crate) fn signing_key(kid: &str, pem: &Pem) -> Result<PublicKey, StartError>
         .ok_or_else(|| broken(KEY, "a PEM with an EC P-256 PUBLIC KEY"))
 }
 
-/// Signs the client certificate that `csr` asks for, and gives it as PEM.
-pub(crate) fn client_certificate(
-    csr: &Pem,
-    ca_pem: &str,
-    ca_key: &[u8],
-) -> Result<String, StartError> {
+/// Reads the request for a client certificate, and its key.
+pub(crate) fn client_request(csr: &Pem) -> Result<(X509Req, PKey<Public>), StartError> {
     let rule = "a PEM with a CERTIFICATE REQUEST, signed with its own key";
     let request = X509Req::from_pem(csr.0.as_bytes()).map_err(|_| broken(CSR, rule))?;
     let key = request.public_key().map_err(|_| broken(CSR, rule))?;
@@ -99,38 +87,7 @@ pub(crate) fn client_certificate(
     {
         return Err(broken(CSR, "one common name (CN)"));
     }
-    let ca = X509::from_pem(ca_pem.as_bytes())?;
-    let ca_key = PKey::private_key_from_pkcs8(ca_key)?;
-    Ok(sign(&request, &key, ca.subject_name(), &ca_key)?)
-}
-
-fn sign(
-    request: &X509ReqRef,
-    key: &PKeyRef<Public>,
-    issuer: &X509NameRef,
-    ca_key: &PKeyRef<Private>,
-) -> Result<String, ErrorStack> {
-    let mut serial = BigNum::new()?;
-    serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
-    let serial = serial.to_asn1_integer()?;
-    let (now, end) = (
-        Asn1Time::days_from_now(0)?,
-        Asn1Time::days_from_now(LIFETIME)?,
-    );
-    let mut builder = X509::builder()?;
-    builder.set_version(2)?;
-    builder.set_serial_number(&serial)?;
-    builder.set_issuer_name(issuer)?;
-    builder.set_subject_name(request.subject_name())?;
-    builder.set_pubkey(key)?;
-    builder.set_not_before(&now)?;
-    builder.set_not_after(&end)?;
-    builder.append_extension(BasicConstraints::new().critical().build()?)?;
-    builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
-    builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?;
-    builder.sign(ca_key, MessageDigest::sha256())?;
-    let pem = builder.build().to_pem()?;
-    Ok(String::from_utf8_lossy(&pem).into_owned())
+    Ok((request, key))
 }
 
 fn is_p256(key: &PKeyRef<impl HasPublic>) -> bool {

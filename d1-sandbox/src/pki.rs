@@ -1,31 +1,37 @@
 //! A throw-away certificate authority for each sandbox, so that mutual TLS is real and no certificate
 //! of one sandbox is of use at another.
 
+use crate::keys::KeyPair;
 use crate::onboarding::{self, Pem};
 use crate::settings::StartError;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+use openssl::asn1::Asn1Time;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{HasPublic, PKeyRef};
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+    SubjectKeyIdentifier,
 };
+use openssl::x509::{X509, X509Builder, X509Name, X509NameRef, X509Ref};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::net::IpAddr;
 use std::sync::Arc;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-/// How long the certificates are valid.
-const LIFETIME: Duration = Duration::days(90);
+const DAY: i64 = 86_400;
 
-/// The names that the server's certificate always has.
-const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// How long the certificates are valid, in seconds.
+const LIFETIME: i64 = 90 * DAY;
 
 /// A certificate authority.
 pub(crate) struct Pki {
-    issuer: Issuer<'static, KeyPair>,
-    ca: CertificateDer<'static>,
+    key: KeyPair,
+    ca: X509,
     ca_pem: String,
 }
 
@@ -41,28 +47,33 @@ pub(crate) struct ClientCertificate {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PkiError {
     #[error(transparent)]
-    Certificate(#[from] rcgen::Error),
+    Certificate(#[from] ErrorStack),
     #[error(transparent)]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
     Verifier(#[from] rustls::client::VerifierBuilderError),
-    #[error(transparent)]
-    Pem(#[from] rustls_pki_types::pem::Error),
 }
 
 impl Pki {
     /// Makes a new certificate authority.
     pub(crate) fn generate() -> Result<Self, PkiError> {
-        let mut params = params("D1 sandbox CA", &[])?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;
-        let certificate = params.self_signed(&key)?;
-        Ok(Self {
-            ca: certificate.der().clone(),
-            ca_pem: certificate.pem(),
-            issuer: Issuer::new(params, key),
-        })
+        let name = name("D1 sandbox CA")?;
+        let mut builder = builder(&name, &name, key.private())?;
+        let authority = BasicConstraints::new().critical().ca().pathlen(0).build()?;
+        builder.append_extension(authority)?;
+        let usage = KeyUsage::new()
+            .critical()
+            .key_cert_sign()
+            .crl_sign()
+            .build()?;
+        builder.append_extension(usage)?;
+        let id = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
+        builder.append_extension(id)?;
+        builder.sign(key.private(), MessageDigest::sha256())?;
+        let ca = builder.build();
+        let ca_pem = pem(&ca)?;
+        Ok(Self { key, ca, ca_pem })
     }
 
     pub(crate) fn ca_pem(&self) -> &str {
@@ -71,43 +82,44 @@ impl Pki {
 
     /// Issues a client certificate: the one that is asked for, or one with a new key.
     pub(crate) fn client(&self, request: Option<&Pem>) -> Result<ClientCertificate, StartError> {
-        let (pem, key_pem) = match request {
-            Some(request) => {
-                let ca_key = Zeroizing::new(self.issuer.key().serialize_der());
-                let pem = onboarding::client_certificate(request, &self.ca_pem, &ca_key)?;
-                (pem, Zeroizing::default())
-            }
-            None => self.new_client()?,
+        let extend = |builder: &mut X509Builder| {
+            builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)
         };
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(PkiError::from)?;
-        Ok(ClientCertificate { pem, der, key_pem })
-    }
-
-    fn new_client(&self) -> Result<(String, Zeroizing<String>), PkiError> {
-        let key = KeyPair::generate()?;
-        let params = leaf(
-            "D1 sandbox client",
-            &[],
-            ExtendedKeyUsagePurpose::ClientAuth,
-        )?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok((certificate.pem(), Zeroizing::new(key.serialize_pem())))
+        let (certificate, key_pem) = if let Some(request) = request {
+            let (request, key) = onboarding::client_request(request)?;
+            let certificate = self.sign(request.subject_name(), &key, extend)?;
+            (certificate, Zeroizing::default())
+        } else {
+            let (name, key) = (name("D1 sandbox client")?, KeyPair::generate()?);
+            let certificate = self.sign(&name, key.private(), extend)?;
+            (certificate, key.private_pem()?)
+        };
+        Ok(ClientCertificate {
+            pem: pem(&certificate)?,
+            der: der(&certificate)?,
+            key_pem,
+        })
     }
 
     /// The TLS configuration of a server bound to `address`.
     pub(crate) fn server_config(&self, address: IpAddr) -> Result<ServerConfig, PkiError> {
-        let mut names: Vec<String> = NAMES.map(str::to_owned).to_vec();
-        if !address.is_loopback() && !address.is_unspecified() {
-            names.push(address.to_string());
-        }
-        let key = KeyPair::generate()?;
-        let certificate = leaf("D1 sandbox", &names, ExtendedKeyUsagePurpose::ServerAuth)?
-            .signed_by(&key, &self.issuer)?;
+        let (name, key) = (name("D1 sandbox")?, KeyPair::generate()?);
+        let certificate = self.sign(&name, key.private(), |builder| {
+            builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+            let mut names = SubjectAlternativeName::new();
+            names.dns("localhost").ip("127.0.0.1").ip("::1");
+            if !address.is_loopback() && !address.is_unspecified() {
+                names.ip(&address.to_string());
+            }
+            let names = names.build(&builder.x509v3_context(None, None))?;
+            builder.append_extension(names)
+        })?;
+        let ca = der(&self.ca)?;
 
         // The provider is passed along, never installed: the process may have chosen another one.
         let provider = Arc::new(rustls_openssl::default_provider());
         let mut roots = RootCertStore::empty();
-        roots.add(self.ca.clone())?;
+        roots.add(ca.clone())?;
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()?;
@@ -115,34 +127,65 @@ impl Pki {
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_client_cert_verifier(verifier)
             .with_single_cert(
-                vec![certificate.der().clone(), self.ca.clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+                vec![der(&certificate)?, ca],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.private_der()?.to_vec())),
             )?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
+
+    /// Signs a certificate for `key`, with the extensions of every leaf and those of `extend`.
+    fn sign(
+        &self,
+        subject: &X509NameRef,
+        key: &PKeyRef<impl HasPublic>,
+        extend: impl FnOnce(&mut X509Builder) -> Result<(), ErrorStack>,
+    ) -> Result<X509, ErrorStack> {
+        let mut builder = builder(subject, self.ca.subject_name(), key)?;
+        builder.append_extension(BasicConstraints::new().critical().build()?)?;
+        builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
+        let context = builder.x509v3_context(Some(&self.ca), None);
+        let issuer = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        builder.append_extension(issuer)?;
+        extend(&mut builder)?;
+        builder.sign(self.key.private(), MessageDigest::sha256())?;
+        Ok(builder.build())
+    }
 }
 
-fn params(common_name: &str, names: &[String]) -> Result<CertificateParams, PkiError> {
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
-    let now = OffsetDateTime::now_utc();
-    params.not_before = now - Duration::DAY;
-    params.not_after = now + LIFETIME;
-    Ok(params)
+/// A certificate of X.509 version 3 that is not signed yet.
+fn builder(
+    subject: &X509NameRef,
+    issuer: &X509NameRef,
+    key: &PKeyRef<impl HasPublic>,
+) -> Result<X509Builder, ErrorStack> {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let mut serial = BigNum::new()?;
+    serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
+    let serial = serial.to_asn1_integer()?;
+    let mut builder = X509::builder()?;
+    builder.set_version(2)?;
+    builder.set_serial_number(&serial)?;
+    builder.set_issuer_name(issuer)?;
+    builder.set_subject_name(subject)?;
+    builder.set_pubkey(key)?;
+    let (from, until) = (now - DAY, now + LIFETIME);
+    builder.set_not_before(&*Asn1Time::from_unix(from)?)?;
+    builder.set_not_after(&*Asn1Time::from_unix(until)?)?;
+    Ok(builder)
 }
 
-fn leaf(
-    common_name: &str,
-    names: &[String],
-    usage: ExtendedKeyUsagePurpose,
-) -> Result<CertificateParams, PkiError> {
-    let mut params = params(common_name, names)?;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![usage];
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
+fn name(common_name: &str) -> Result<X509Name, ErrorStack> {
+    let mut name = X509Name::builder()?;
+    name.append_entry_by_nid(Nid::COMMONNAME, common_name)?;
+    Ok(name.build())
+}
+
+fn der(certificate: &X509Ref) -> Result<CertificateDer<'static>, ErrorStack> {
+    certificate.to_der().map(CertificateDer::from)
+}
+
+fn pem(certificate: &X509Ref) -> Result<String, ErrorStack> {
+    let pem = certificate.to_pem()?;
+    Ok(String::from_utf8_lossy(&pem).into_owned())
 }
