@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{AssertionPolicy, Exchange, SigningKey, TokenCache, TokenSource};
+use crate::auth::{
+    AssertionPolicy, Exchange, SigningKey, TokenCache, TokenOptions, TokenSource, unique_kids,
+};
 use crate::call::LONGEST_TIMEOUT;
 use crate::client::{Client, ClientInner};
 use crate::config::Environment;
 use crate::error::InvalidInput;
 use crate::http_client::{HttpClient, HttpOptions};
 use crate::jwe::EncryptionKey;
-use crate::options::extra_headers;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::text::IssuerId;
@@ -21,22 +22,14 @@ use crate::transport::Transport;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Makes a source of tokens out of the client's own exchange.
-type AroundExchange = Box<dyn FnOnce(Exchange) -> Arc<dyn TokenSource> + Send + Sync>;
-
 /// How a [`Client`] is to be. Whatever is wrong is told by [`build`](Self::build), which names it.
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {
     environment: Environment,
     issuer: IssuerId,
     aggregator: Option<String>,
-    signing_keys: Vec<SigningKey>,
-    sign_with: Option<String>,
     encryption_keys: Vec<EncryptionKey>,
-    assertion: Option<AssertionPolicy>,
-    token_headers: Vec<(String, String)>,
-    token_source: Option<Arc<dyn TokenSource>>,
-    around_exchange: Option<AroundExchange>,
+    tokens: TokenOptions,
     http: HttpOptions,
     fallback: ReasonCodeFallback,
     retry: Arc<dyn RetryPolicy>,
@@ -51,13 +44,8 @@ impl ClientBuilder {
             environment,
             issuer,
             aggregator: None,
-            signing_keys: Vec::new(),
-            sign_with: None,
             encryption_keys: Vec::new(),
-            assertion: None,
-            token_headers: Vec::new(),
-            token_source: None,
-            around_exchange: None,
+            tokens: TokenOptions::default(),
             http: HttpOptions::default(),
             fallback: ReasonCodeFallback::Never,
             retry: Arc::new(Backoff::default()),
@@ -70,13 +58,13 @@ impl ClientBuilder {
     /// Adds a key that assertions can be signed with. The first one is used unless
     /// [`sign_with`](Self::sign_with) names another.
     pub fn signing_key(mut self, key: SigningKey) -> Self {
-        self.signing_keys.push(key);
+        self.tokens.signing_keys.push(key);
         self
     }
 
     /// Signs with the key of this `kid`: with two keys configured, a rotation is one word.
     pub fn sign_with(mut self, kid: impl Into<String>) -> Self {
-        self.sign_with = Some(kid.into());
+        self.tokens.sign_with = Some(kid.into());
         self
     }
 
@@ -97,21 +85,21 @@ impl ClientBuilder {
 
     /// What the assertion says beyond who the client is.
     pub fn assertion_policy(mut self, policy: AssertionPolicy) -> Self {
-        self.assertion = Some(policy);
+        self.tokens.assertion = Some(policy);
         self
     }
 
     /// Adds a header to the token's call that this version knows nothing of. Claims that it knows
     /// nothing of are the [`AssertionPolicy`]'s.
     pub fn token_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.token_headers.push((name.into(), value.into()));
+        self.tokens.token_headers.push((name.into(), value.into()));
         self
     }
 
     /// Takes tokens from elsewhere: no signing key is needed then, and whatever is about the
     /// assertion or the token's call must not be given beside it.
     pub fn token_source(mut self, source: impl TokenSource) -> Self {
-        self.token_source = Some(Arc::new(source));
+        self.tokens.own = Some(Arc::new(source));
         self
     }
 
@@ -144,7 +132,7 @@ impl ClientBuilder {
         mut self,
         around: impl FnOnce(Exchange) -> S + Send + Sync + 'static,
     ) -> Self {
-        self.around_exchange = Some(Box::new(|exchange| Arc::new(around(exchange))));
+        self.tokens.around_exchange = Some(Box::new(|exchange| Arc::new(around(exchange))));
         self
     }
 
@@ -330,18 +318,9 @@ impl ClientBuilder {
         let transport = Transport::new(http, base_url, timeout, self.body_limit)?;
         let transport = Arc::new(transport);
         let aggregator = checked_aggregator(self.aggregator)?;
-        let source = SourceOptions {
-            subject: aggregator
-                .clone()
-                .unwrap_or_else(|| self.issuer.to_string()),
-            signing_keys: self.signing_keys,
-            sign_with: self.sign_with,
-            assertion: self.assertion,
-            token_headers: self.token_headers,
-            own: self.token_source,
-            around_exchange: self.around_exchange,
-        }
-        .build(&transport)?;
+        let subject = aggregator.clone();
+        let subject = subject.unwrap_or_else(|| self.issuer.to_string());
+        let source = self.tokens.build(subject, &transport)?;
         unique_kids(
             self.encryption_keys.iter().map(EncryptionKey::kid),
             "encryption_key",
@@ -358,48 +337,11 @@ impl ClientBuilder {
     }
 }
 
-/// Where the client's tokens are to come from.
-struct SourceOptions {
-    subject: String,
-    signing_keys: Vec<SigningKey>,
-    sign_with: Option<String>,
-    assertion: Option<AssertionPolicy>,
-    token_headers: Vec<(String, String)>,
-    own: Option<Arc<dyn TokenSource>>,
-    around_exchange: Option<AroundExchange>,
-}
-
-impl SourceOptions {
-    fn build(self, transport: &Arc<Transport>) -> Result<Arc<dyn TokenSource>, InvalidInput> {
-        if let Some(source) = self.own {
-            let beside = [
-                ("signing_key", !self.signing_keys.is_empty()),
-                ("sign_with", self.sign_with.is_some()),
-                ("assertion_policy", self.assertion.is_some()),
-                ("token_header", !self.token_headers.is_empty()),
-                ("token_source_with", self.around_exchange.is_some()),
-            ];
-            refuse_beside("token_source", beside)?;
-            return Ok(source);
-        }
-        let policy = self.assertion.unwrap_or_default();
-        policy.check()?;
-        let headers = extra_headers(&self.token_headers)
-            .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
-        let key = choose_signing_key(self.signing_keys, self.sign_with.as_deref())?;
-        let exchange = Exchange::new(transport.clone(), headers, self.subject, policy, key);
-        Ok(match self.around_exchange {
-            Some(around) => around(exchange),
-            None => Arc::new(exchange),
-        })
-    }
-}
-
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("issuer", &self.issuer)
-            .field("signing_keys", &self.signing_keys)
+            .field("signing_keys", &self.tokens.signing_keys)
             .field("encryption_keys", &self.encryption_keys)
             .finish_non_exhaustive()
     }
@@ -417,45 +359,4 @@ fn checked_aggregator(id: Option<String>) -> Result<Option<String>, InvalidInput
         ));
     }
     Ok(id)
-}
-
-/// Refuses what is without effect beside `what`: nobody should believe that it had one.
-pub(crate) fn refuse_beside<const N: usize>(
-    what: &'static str,
-    given: [(&'static str, bool); N],
-) -> Result<(), InvalidInput> {
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((field, _)) => Err(InvalidInput::new(
-            field,
-            format!("must not be given beside {what}, which brings its own"),
-        )),
-        None => Ok(()),
-    }
-}
-
-fn choose_signing_key(
-    keys: Vec<SigningKey>,
-    kid: Option<&str>,
-) -> Result<SigningKey, InvalidInput> {
-    unique_kids(keys.iter().map(SigningKey::kid), "signing_key")?;
-    let rule = match kid {
-        Some(_) => "must be given with the kid that sign_with names",
-        None => "must be given, or a token_source",
-    };
-    keys.into_iter()
-        .find(|k| kid.is_none_or(|kid| k.kid() == kid))
-        .ok_or_else(|| InvalidInput::new("signing_key", rule))
-}
-
-fn unique_kids<'a>(
-    kids: impl Iterator<Item = &'a str>,
-    field: &'static str,
-) -> Result<(), InvalidInput> {
-    let mut seen = std::collections::BTreeSet::new();
-    for kid in kids {
-        if !seen.insert(kid) {
-            return Err(InvalidInput::new(field, "is given twice with the same kid"));
-        }
-    }
-    Ok(())
 }

@@ -10,9 +10,8 @@ use d1_transport::{Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, P
 use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
 
-use crate::builder::refuse_beside;
 use crate::call::LONGEST_TIMEOUT;
-use crate::error::{ConnectionFault, InvalidInput};
+use crate::error::{ConnectionFault, InvalidInput, refuse_beside};
 use crate::own_http_client;
 use crate::tls::{self, Identity, Roots, Validity};
 

@@ -3,6 +3,7 @@
 mod assertion;
 mod cache;
 mod exchange;
+mod options;
 mod renewal;
 mod token;
 
@@ -11,6 +12,7 @@ pub(crate) use cache::TokenCache;
 pub use exchange::Exchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;
+pub(crate) use options::{TokenOptions, unique_kids};
 pub use token::{AccessToken, TokenFuture, TokenSource};
 
 #[cfg(test)]

@@ -59,3 +59,17 @@ impl From<Infallible> for InvalidInput {
         match never {}
     }
 }
+
+/// Refuses what has no effect beside `what`, so that no caller relies on it.
+pub(crate) fn refuse_beside<const N: usize>(
+    what: &'static str,
+    given: [(&'static str, bool); N],
+) -> Result<(), InvalidInput> {
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((field, _)) => Err(InvalidInput::new(
+            field,
+            format!("must not be given beside {what}, which brings its own"),
+        )),
+        None => Ok(()),
+    }
+}

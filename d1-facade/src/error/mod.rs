@@ -27,6 +27,7 @@ pub(crate) use decode::{RequestFacts, invalid_response, refused, server_time};
 pub use documented::{DocumentedError, documented_errors};
 pub(crate) use fault::Fault;
 pub use input::InvalidInput;
+pub(crate) use input::refuse_beside;
 pub use kind::{ErrorKind, Outcome};
 pub(crate) use response::ResponseFault;
 

@@ -1,0 +1,81 @@
+//! Which settings the tokens of a client depend on, and what is checked of them.
+
+use std::sync::Arc;
+
+use super::{AssertionPolicy, Exchange, SigningKey, TokenSource};
+use crate::error::{InvalidInput, refuse_beside};
+use crate::options::extra_headers;
+use crate::transport::Transport;
+
+/// Makes a source of tokens out of the client's own exchange.
+pub(crate) type AroundExchange = Box<dyn FnOnce(Exchange) -> Arc<dyn TokenSource> + Send + Sync>;
+
+/// Where the tokens of a client come from.
+#[derive(Default)]
+pub(crate) struct TokenOptions {
+    pub(crate) signing_keys: Vec<SigningKey>,
+    pub(crate) sign_with: Option<String>,
+    pub(crate) assertion: Option<AssertionPolicy>,
+    pub(crate) token_headers: Vec<(String, String)>,
+    pub(crate) own: Option<Arc<dyn TokenSource>>,
+    pub(crate) around_exchange: Option<AroundExchange>,
+}
+
+impl TokenOptions {
+    /// Builds the source of the tokens; the client's own exchange asks for one of `subject`.
+    pub(crate) fn build(
+        self,
+        subject: String,
+        transport: &Arc<Transport>,
+    ) -> Result<Arc<dyn TokenSource>, InvalidInput> {
+        if let Some(source) = self.own {
+            let beside = [
+                ("signing_key", !self.signing_keys.is_empty()),
+                ("sign_with", self.sign_with.is_some()),
+                ("assertion_policy", self.assertion.is_some()),
+                ("token_header", !self.token_headers.is_empty()),
+                ("token_source_with", self.around_exchange.is_some()),
+            ];
+            refuse_beside("token_source", beside)?;
+            return Ok(source);
+        }
+        let policy = self.assertion.unwrap_or_default();
+        policy.check()?;
+        let headers = extra_headers(&self.token_headers)
+            .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
+        let key = choose_signing_key(self.signing_keys, self.sign_with.as_deref())?;
+        let exchange = Exchange::new(transport.clone(), headers, subject, policy, key);
+        Ok(match self.around_exchange {
+            Some(around) => around(exchange),
+            None => Arc::new(exchange),
+        })
+    }
+}
+
+fn choose_signing_key(
+    keys: Vec<SigningKey>,
+    kid: Option<&str>,
+) -> Result<SigningKey, InvalidInput> {
+    unique_kids(keys.iter().map(SigningKey::kid), "signing_key")?;
+    let rule = match kid {
+        Some(_) => "must be given with the kid that sign_with names",
+        None => "must be given, or a token_source",
+    };
+    keys.into_iter()
+        .find(|k| kid.is_none_or(|kid| k.kid() == kid))
+        .ok_or_else(|| InvalidInput::new("signing_key", rule))
+}
+
+/// Refuses two keys with the same `kid`.
+pub(crate) fn unique_kids<'a>(
+    kids: impl Iterator<Item = &'a str>,
+    field: &'static str,
+) -> Result<(), InvalidInput> {
+    let mut seen = std::collections::BTreeSet::new();
+    for kid in kids {
+        if !seen.insert(kid) {
+            return Err(InvalidInput::new(field, "is given twice with the same kid"));
+        }
+    }
+    Ok(())
+}
