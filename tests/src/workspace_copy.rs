@@ -1,7 +1,6 @@
 //! A copy of the workspace whose spec is another one, to see what the compiler says of the facade.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use xtask::programs::cargo;
 
@@ -14,7 +13,7 @@ impl WorkspaceCopy {
     /// Copies the files to `target/NAME`, and generates the code from `spec` there.
     ///
     /// # Panics
-    /// When git cannot list the files, or the spec cannot be generated from.
+    /// When a file cannot be copied, or the spec cannot be generated from.
     #[must_use]
     pub fn with_spec(name: &str, spec: &str) -> Self {
         let root = xtask::spec::workspace_root();
@@ -23,18 +22,7 @@ impl WorkspaceCopy {
         if folder.exists() {
             std::fs::remove_dir_all(&folder).unwrap();
         }
-        let list = Command::new("git")
-            .arg("ls-files")
-            .current_dir(&root)
-            .output();
-        let files = list.unwrap().stdout;
-        for file in String::from_utf8(files).unwrap().lines() {
-            let (from, to) = (root.join(file), folder.join(file));
-            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-            if from.is_file() {
-                std::fs::copy(from, to).unwrap();
-            }
-        }
+        copy_folder(&root, &folder);
         let copy = Self { folder };
         // Cargo tells its artifacts apart by the name and the version of a package, not by its folder.
         let manifest = copy.read("Cargo.toml");
@@ -82,6 +70,26 @@ impl WorkspaceCopy {
         match check.status.success() {
             true => Ok(()),
             false => Err(String::from_utf8_lossy(&check.stderr).into_owned()),
+        }
+    }
+}
+
+/// Copies a folder without what was built in it. git is not asked: a machine that only builds may not have it.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        let (from, to) = (entry.path(), to.join(&name));
+        if from.is_dir() {
+            let is_built = ["target", ".git", "node_modules"]
+                .iter()
+                .any(|n| name == *n);
+            if !is_built {
+                copy_folder(&from, &to);
+            }
+        } else {
+            std::fs::copy(from, to).unwrap();
         }
     }
 }
