@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::auth::{
     AssertionPolicy, Exchange, SigningKey, TokenCache, TokenOptions, TokenSource, unique_kids,
 };
-use crate::call::LONGEST_TIMEOUT;
-use crate::client::{Client, ClientInner};
+use crate::client::Client;
 use crate::config::Environment;
+use crate::core::Core;
 use crate::error::InvalidInput;
-use crate::http_client::{HttpClient, HttpOptions};
+use crate::http_client::{HttpClient, HttpOptions, LONGEST_TIMEOUT};
 use crate::jwe::EncryptionKey;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::{Backoff, RetryPolicy};
@@ -36,6 +36,13 @@ pub struct ClientBuilder {
     timeout: Duration,
     body_limit: usize,
     plain_loopback: bool,
+}
+
+impl Client {
+    /// Starts to build a client that calls `environment` for the cards of `issuer`.
+    pub fn builder(environment: Environment, issuer: IssuerId) -> ClientBuilder {
+        ClientBuilder::new(environment, issuer)
+    }
 }
 
 impl ClientBuilder {
@@ -325,7 +332,7 @@ impl ClientBuilder {
             self.encryption_keys.iter().map(EncryptionKey::kid),
             "encryption_key",
         )?;
-        Ok(Client::new(ClientInner {
+        Ok(Client::new(Core {
             transport,
             tokens: TokenCache::new(source),
             fallback: self.fallback,

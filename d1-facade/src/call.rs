@@ -12,18 +12,16 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::api_operation::ApiOperation;
-use crate::bulk::Pace;
-use crate::client::Client;
+use crate::core::Core;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
+use crate::http_client::LONGEST_TIMEOUT;
+use crate::limiter::Limiter;
 use crate::options::{CallOptions, check_query, extra_headers};
 use crate::redact::Redactor;
 use crate::retry::{self, Attempt};
 use crate::telemetry;
 use crate::text::{CardId, CorrelationId};
 use crate::transport::{ApiCall, Sending};
-
-/// Longer than any call is waited for, and short enough to be added to a clock.
-pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much of a call's time must be left when a change is sent again, or gets a stream of an HTTP/2 connection after
 /// waiting for one: with less, it would most likely end with an unknown outcome. At most a quarter of the whole.
@@ -74,10 +72,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn begin(client: &Client, options: &CallOptions) -> Self {
-        let timeout = options
-            .timeout
-            .unwrap_or(client.inner().transport.timeout());
+    pub(crate) fn begin(core: &Core, options: &CallOptions) -> Self {
+        let timeout = options.timeout.unwrap_or(core.transport.timeout());
         let timeout = timeout.min(LONGEST_TIMEOUT);
         Self {
             correlation_id: options
@@ -96,12 +92,12 @@ impl Progress {
 
     /// Begins a change of `card`. Where its future is dropped before [`end`](Self::end), a warning is logged.
     pub(crate) fn begin_change(
-        client: &Client,
+        core: &Core,
         options: &CallOptions,
         operation: ApiOperation,
         card: &CardId,
     ) -> Self {
-        let mut progress = Self::begin(client, options);
+        let mut progress = Self::begin(core, options);
         progress.watched = Some((operation, card.clone()));
         progress
     }
@@ -147,25 +143,25 @@ impl Drop for Progress {
 
 /// Makes `call`, in a span of its own.
 pub(crate) async fn make<C: ApiCall>(
-    client: &Client,
+    core: &Core,
     call: &C,
     options: &CallOptions,
 ) -> Result<(C::Value, CallInfo), Error> {
-    make_in(client, call, options, &mut Progress::begin(client, options)).await
+    make_in(core, call, options, &mut Progress::begin(core, options)).await
 }
 
 /// Makes `call` as one more request of the call of the service that `progress` is about.
 pub(crate) async fn make_in<C: ApiCall>(
-    client: &Client,
+    core: &Core,
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
 ) -> Result<(C::Value, CallInfo), Error> {
-    let host = client.inner().transport.host();
+    let host = core.transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
     let result = {
         // Pinned first: a span that is put around the future itself moves all of it once more.
-        let sending = pin!(unless_abandoned(client, call, options, progress));
+        let sending = pin!(unless_abandoned(core, call, options, progress));
         sending.instrument(span.clone()).await
     };
     let result = result.map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
@@ -178,17 +174,17 @@ pub(crate) async fn make_in<C: ApiCall>(
 
 /// Makes `call` unless the bulk that it is part of gives it up.
 async fn unless_abandoned<C: ApiCall>(
-    client: &Client,
+    core: &Core,
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
 ) -> Result<(C::Value, CallInfo), Error> {
-    let Some(pace) = &options.pace else {
-        return attempt(client, call, options, progress).await;
+    let Some(limiter) = &options.limiter else {
+        return attempt(core, call, options, progress).await;
     };
     {
-        let attempt = pin!(attempt(client, call, options, progress));
-        let abandoned = pin!(pace.abandoned());
+        let attempt = pin!(attempt(core, call, options, progress));
+        let abandoned = pin!(limiter.cancelled());
         if let Either::Left((result, _)) = select(attempt, abandoned).await {
             return result;
         }
@@ -202,24 +198,23 @@ pub(crate) fn abandoned(operation: ApiOperation, outcome: Outcome) -> Error {
 }
 
 async fn attempt<C: ApiCall>(
-    client: &Client,
+    core: &Core,
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
 ) -> Result<(C::Value, CallInfo), Error> {
     let operation = call.operation();
-    let inner = client.inner();
     let invalid = |e| Error::invalid_input_of(operation, e);
     let headers = extra_headers(&options.headers).map_err(invalid)?;
     check_query(&options.query).map_err(invalid)?;
-    let policy = options.retry.as_ref().unwrap_or(&inner.retry);
+    let policy = options.retry.as_ref().unwrap_or(&core.retry);
     progress.earlier = Outcome::NotSent;
     let mut sender = Sender {
-        client,
+        core,
         call,
         headers,
         query: &options.query,
-        pace: options.pace.clone(),
+        limiter: options.limiter.clone(),
         redactor: call.secrets(),
         progress,
     };
@@ -260,11 +255,11 @@ async fn attempt<C: ApiCall>(
 
 /// A request with everything that its attempts have in common.
 struct Sender<'a, C> {
-    client: &'a Client,
+    core: &'a Core,
     call: &'a C,
     headers: HeaderMap,
     query: &'a [(String, String)],
-    pace: Option<Arc<Pace>>,
+    limiter: Option<Arc<dyn Limiter>>,
     /// What the attempts so far have sent: a refused token is one that a later answer may hold.
     redactor: Redactor,
     progress: &'a mut Progress,
@@ -307,20 +302,20 @@ impl<C: ApiCall> Sender<'_, C> {
 
     /// Sends the call, and tells the bulk that it is part of how it went.
     async fn send_once(&mut self) -> Result<(C::Value, CallInfo), Failed> {
-        let Some(pace) = self.pace.clone() else {
+        let Some(limiter) = self.limiter.clone() else {
             return self.send_with_token().await;
         };
         // The first sending had its turn before its time began to run.
         if self.progress.sent > 0 {
-            timeout_at(self.progress.deadline, pace.turn())
+            timeout_at(self.progress.deadline, limiter.acquire())
                 .await
                 .map_err(|_| self.out_of_time())?;
         }
         let began_at = Instant::now();
         let result = self.send_with_token().await;
         match &result {
-            Ok(_) => pace.succeeded(self.call.operation(), began_at),
-            Err(failed) => pace.failed(began_at, &failed.error),
+            Ok(_) => limiter.succeeded(self.call.operation(), began_at),
+            Err(failed) => limiter.failed(began_at, &failed.error),
         }
         result
     }
@@ -331,7 +326,7 @@ impl<C: ApiCall> Sender<'_, C> {
 
     /// Waits for a token and sends the call; a token that is refused is forgotten.
     async fn send_with_token(&mut self) -> Result<(C::Value, CallInfo), Failed> {
-        let inner = self.client.inner();
+        let inner = self.core;
         let token = match inner.tokens.fresh() {
             Some(token) => token,
             None => {

@@ -10,10 +10,12 @@ use d1_transport::{Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, P
 use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
 
-use crate::call::LONGEST_TIMEOUT;
 use crate::error::{ConnectionFault, InvalidInput, refuse_beside};
 use crate::own_http_client;
 use crate::tls::{self, Identity, Roots, Validity};
+
+/// Longer than any call is waited for, and short enough to be added to a clock.
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Less than the 60 seconds for which many gateways keep an idle connection.
@@ -183,7 +185,10 @@ impl HttpClient {
                     redirected: false,
                 })
             }
-            Kind::Own(client) => own_http_client::send(client, request, claim, limits).await,
+            Kind::Own(client) => {
+                let sent = own_http_client::send(client, request, claim, limits).await;
+                sent.map(|(http, redirected)| RawResponse { http, redirected })
+            }
         }
     }
 }

@@ -155,6 +155,7 @@ mod call;
 mod card;
 mod client;
 mod config;
+mod core;
 mod credentials;
 mod error;
 #[cfg(any(fuzzing, test))]
@@ -164,6 +165,7 @@ mod http_client;
 mod json;
 mod jwe;
 mod keys;
+mod limiter;
 mod open_enum;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod options;

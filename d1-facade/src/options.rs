@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 
 use crate::api_operation::ApiOperation;
-use crate::bulk::Pace;
 use crate::error::InvalidInput;
+use crate::limiter::Limiter;
 use crate::redact::mask;
 use crate::retry::RetryPolicy;
 use crate::text::CorrelationId;
@@ -25,8 +25,8 @@ pub(crate) struct CallOptions {
     pub(crate) body: Map<String, Value>,
     pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
     pub(crate) repeat_if_unknown: bool,
-    /// The bulk that the call is part of.
-    pub(crate) pace: Option<Arc<Pace>>,
+    /// What limits the call beside others.
+    pub(crate) limiter: Option<Arc<dyn Limiter>>,
 }
 
 impl fmt::Debug for CallOptions {

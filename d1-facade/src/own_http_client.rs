@@ -6,14 +6,13 @@ use d1_transport::{Cause, Claim, Failure, HttpResponse, Limits, Written, read_bo
 use http_body_util::BodyExt as _;
 use tokio::time::timeout_at;
 
-use crate::http_client::RawResponse;
-
+/// Sends a request once. Returns its response, and whether a redirect was followed.
 pub(crate) async fn send(
     client: &reqwest::Client,
     request: reqwest::Request,
     claim: &Claim,
     limits: Limits,
-) -> Result<RawResponse, Failure> {
+) -> Result<(HttpResponse, bool), Failure> {
     claim.waive();
     let asked = request.url().clone();
     let sent = timeout_at(limits.deadline, client.execute(request)).await;
@@ -29,7 +28,7 @@ pub(crate) async fn send(
         headers: head.headers,
         body: read_body(body.map_err(|error| cause(&error)), &limits).await,
     };
-    Ok(RawResponse { http, redirected })
+    Ok((http, redirected))
 }
 
 fn failure(error: &reqwest::Error) -> Failure {

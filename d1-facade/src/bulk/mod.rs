@@ -16,6 +16,7 @@ pub(crate) use pace::Pace;
 use run::Run;
 
 use crate::card::{Change, Receipt};
+use crate::client::Client;
 use crate::error::{Error, InvalidInput};
 
 /// How many requests are under way at once at most, unless said otherwise.
@@ -88,6 +89,13 @@ enum Stage {
     Running,
     Stopping,
     Abandoned,
+}
+
+impl Client {
+    /// Many changes at once, of any cards: see [`Bulk`]. Nothing is sent until its outcomes are polled.
+    pub fn bulk(&self) -> Bulk {
+        Bulk::new()
+    }
 }
 
 impl Bulk {

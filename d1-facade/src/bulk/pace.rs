@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -12,6 +13,7 @@ use super::offload::Offload;
 use super::window::Window;
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorKind};
+use crate::limiter::Limiter;
 
 /// What D1 can ask for at most (`Retry-After`).
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
@@ -70,30 +72,54 @@ impl Pace {
         self.interval.is_none() && self.lock().paused_until.is_none()
     }
 
-    /// Waits until one more request may be sent.
-    pub(crate) async fn turn(&self) {
-        let at = self.lock().book(self.interval);
-        if let Some(at) = at {
-            sleep_until(at).await;
-        }
-        loop {
-            let paused_until = self.lock().paused_until;
-            match paused_until {
-                Some(until) if Instant::now() < until => sleep_until(until).await,
-                _ => return,
-            }
-        }
+    /// Ends when the bulk takes no further requests.
+    pub(super) async fn stopped(self: Arc<Self>) {
+        self.reached(Stage::Stopping).await;
     }
 
-    /// A request that was sent at `sent_at` succeeded.
-    pub(crate) fn succeeded(&self, operation: ApiOperation, sent_at: Instant) {
+    /// Runs `work` where it holds up nobody's I/O. `None` where the runtime is shut down.
+    pub(super) async fn off_the_reactor<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        self.offload.run(work).await
+    }
+
+    async fn reached(&self, stage: Stage) {
+        let mut receiver = self.stage.subscribe();
+        // It cannot fail: the sender is in `self`.
+        let _ = receiver.wait_for(|now| *now >= stage).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Limiter for Pace {
+    fn acquire(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let at = self.lock().book(self.interval);
+            if let Some(at) = at {
+                sleep_until(at).await;
+            }
+            loop {
+                let paused_until = self.lock().paused_until;
+                match paused_until {
+                    Some(until) if Instant::now() < until => sleep_until(until).await,
+                    _ => return,
+                }
+            }
+        })
+    }
+
+    fn succeeded(&self, operation: ApiOperation, sent_at: Instant) {
         let mut state = self.lock();
         state.failures = 0;
         state.window.answered(operation, sent_at.elapsed());
     }
 
-    /// A request that was sent at `sent_at`, or was to be, failed.
-    pub(crate) fn failed(&self, sent_at: Instant, error: &Error) {
+    fn failed(&self, sent_at: Instant, error: &Error) {
         if !is_everybodys(error) {
             return;
         }
@@ -109,32 +135,8 @@ impl Pace {
         state.paused_until = state.paused_until.max(Some(until));
     }
 
-    /// Ends when the bulk takes no further requests.
-    pub(super) async fn stopped(self: Arc<Self>) {
-        self.reached(Stage::Stopping).await;
-    }
-
-    /// Ends when the requests under way are to be given up.
-    pub(crate) async fn abandoned(&self) {
-        self.reached(Stage::Abandoned).await;
-    }
-
-    /// Runs `work` where it holds up nobody's I/O. `None` where the runtime is shut down.
-    pub(crate) async fn off_the_reactor<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        self.offload.run(work).await
-    }
-
-    async fn reached(&self, stage: Stage) {
-        let mut receiver = self.stage.subscribe();
-        // It cannot fail: the sender is in `self`.
-        let _ = receiver.wait_for(|now| *now >= stage).await;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cancelled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.reached(Stage::Abandoned))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Runs the requests of a bulk: takes one whenever there is room, and gives outcomes as they come.
 
 use std::collections::HashMap;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::{BoxStream, StreamExt as _};
 use futures_util::{FutureExt as _, Stream};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -13,8 +13,10 @@ use tracing::Instrument as _;
 
 use super::{BulkOutcome, Pace};
 use crate::api_operation::ApiOperation;
+use crate::call::abandoned;
 use crate::card::{Change, Receipt};
-use crate::error::Error;
+use crate::error::{Error, Outcome};
+use crate::limiter::Limiter as _;
 
 type Finished = Result<(Id, Result<Receipt, Error>), JoinError>;
 
@@ -53,7 +55,7 @@ impl<'a, K: Send + 'a> Run<'a, K> {
 
     fn begin(&mut self, key: K, request: Change) {
         let operation = request.operation();
-        let task = request.send_within(self.pace.clone()).in_current_span();
+        let task = send(request, self.pace.clone()).in_current_span();
         let id = self.tasks.spawn(task).id();
         self.keys.insert(id, (key, operation));
     }
@@ -77,7 +79,7 @@ impl<'a, K: Send + 'a> Run<'a, K> {
                 Turn::Unasked if self.pace.is_free() => Turn::Come,
                 Turn::Unasked => {
                     let pace = self.pace.clone();
-                    Turn::Awaited(async move { pace.turn().await }.boxed())
+                    Turn::Awaited(async move { pace.acquire().await }.boxed())
                 }
                 Turn::Awaited(turn) => {
                     ready!(turn.poll_unpin(context));
@@ -131,4 +133,19 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
             }
         }
     }
+}
+
+/// Sends a request of the bulk. What takes the processor long is done off the reactor.
+async fn send(mut request: Change, pace: Arc<Pace>) -> Result<Receipt, Error> {
+    if request.is_to_be_encrypted() {
+        let operation = request.operation();
+        let encrypted = pin!(pace.off_the_reactor(move || request.encrypted()));
+        request = match select(encrypted, pace.cancelled()).await {
+            Either::Left((Some(encrypted), _)) => encrypted?,
+            Either::Left((None, _)) | Either::Right(_) => {
+                return Err(abandoned(operation, Outcome::NotSent));
+            }
+        };
+    }
+    request.limited_by(pace).await
 }

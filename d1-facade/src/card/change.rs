@@ -1,19 +1,17 @@
 //! A change of a card, before it is sent.
 
 use std::future::IntoFuture;
-use std::pin::pin;
 use std::sync::Arc;
 
 use d1_generated::types;
-use futures_util::future::{BoxFuture, Either, select};
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::change_call::{self, Body, ChangeCall, submit};
 use super::{Card, Receipt, Renewal, SpawnedChange};
 use crate::api_operation::ApiOperation;
-use crate::bulk::Pace;
-use crate::call::abandoned;
-use crate::error::{Error, Outcome, RequestFacts};
+use crate::error::{Error, RequestFacts};
+use crate::limiter::Limiter;
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
@@ -140,24 +138,26 @@ impl Change {
         }
     }
 
-    /// Sends it as part of a bulk: what takes the processor long is done off the reactor.
-    pub(crate) async fn send_within(mut self, pace: Arc<Pace>) -> Result<Receipt, Error> {
-        let operation = self.operation();
-        if let Kind::Renew(renewal) = &self.kind
-            && renewal.is_to_be_encrypted()
-        {
-            let (renewal, card) = (renewal.clone(), self.card.clone());
-            let encrypt = move || renewal.encrypt(&card);
-            let encrypted = pin!(pace.off_the_reactor(encrypt));
-            self.kind = match select(encrypted, pin!(pace.abandoned())).await {
-                Either::Left((Some(encrypted), _)) => Kind::Renew(Box::new(encrypted?)),
-                Either::Left((None, _)) | Either::Right(_) => {
-                    return Err(abandoned(operation, Outcome::NotSent));
-                }
-            };
+    /// Limits it beside others.
+    pub(crate) fn limited_by(mut self, limiter: Arc<dyn Limiter>) -> Self {
+        self.options.limiter = Some(limiter);
+        self
+    }
+
+    /// Whether sending it begins with an encryption, which takes the processor long.
+    pub(crate) fn is_to_be_encrypted(&self) -> bool {
+        match &self.kind {
+            Kind::Suspend | Kind::Resume | Kind::Delete => false,
+            Kind::Renew(renewal) => renewal.is_to_be_encrypted(),
         }
-        self.options.pace = Some(pace);
-        self.send().await
+    }
+
+    /// Returns the change with its credentials encrypted.
+    pub(crate) fn encrypted(mut self) -> Result<Self, Error> {
+        if let Kind::Renew(renewal) = self.kind {
+            self.kind = Kind::Renew(Box::new(renewal.encrypt(&self.card)?));
+        }
+        Ok(self)
     }
 
     async fn send(self) -> Result<Receipt, Error> {

@@ -10,6 +10,7 @@ use super::{Card, Receipt, answer};
 use crate::api_operation::ApiOperation;
 use crate::call::{self, Progress};
 use crate::error::{Cause, Error, ErrorKind, Outcome, RequestFacts, ResponseFault};
+use crate::http_client::LONGEST_TIMEOUT;
 use crate::options::CallOptions;
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
@@ -24,7 +25,7 @@ pub(super) fn pending(
     reason_code: ReasonCode,
     options: &CallOptions,
 ) -> PendingChange {
-    let transport = &card.client().inner().transport;
+    let transport = &card.core().transport;
     let timeout = options.timeout.unwrap_or(transport.timeout());
     let now = SystemTime::now();
     PendingChange {
@@ -37,9 +38,7 @@ pub(super) fn pending(
         reason_code,
         operation_id: None,
         sent_at: now,
-        ended_at: now
-            .checked_add(timeout.min(call::LONGEST_TIMEOUT))
-            .unwrap_or(now),
+        ended_at: now.checked_add(timeout.min(LONGEST_TIMEOUT)).unwrap_or(now),
         ended: None,
     }
 }
@@ -135,13 +134,13 @@ pub(super) async fn submit(
     fallback: Option<ReasonCodeFallback>,
     options: &CallOptions,
 ) -> Result<Receipt, Error> {
-    let client = call.card.client();
-    let fallback = fallback.unwrap_or(client.inner().fallback);
+    let core = call.card.core();
+    let fallback = fallback.unwrap_or(core.fallback);
     // One correlation id, one time limit for both requests: they are one use case.
     call.set_reason_code(&reason_code)?;
-    let mut progress = Progress::begin_change(client, options, call.operation(), call.card.id());
+    let mut progress = Progress::begin_change(core, options, call.operation(), call.card.id());
     let mut sent = reason_code;
-    let mut result = call::make_in(client, &call, options, &mut progress).await;
+    let mut result = call::make_in(core, &call, options, &mut progress).await;
     let wished = fallback == ReasonCodeFallback::IssuerDecision && sent != ReasonCode::default();
     if let Some(refused) = result
         .as_ref()
@@ -152,7 +151,7 @@ pub(super) async fn submit(
         tracing::debug!("the reason code may have been refused; once more with the default one");
         sent = ReasonCode::default();
         call.set_reason_code(&sent)?;
-        result = call::make_in(client, &call, options, &mut progress)
+        result = call::make_in(core, &call, options, &mut progress)
             .await
             .map_err(|e| e.with_refused_before(refused));
     }

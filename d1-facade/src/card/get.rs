@@ -93,7 +93,7 @@ impl GetOperation {
             id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
             digital_card: self.digital_card.then_some(true),
         };
-        let (operation, call) = call::make(self.card.client(), &call, &self.options).await?;
+        let (operation, call) = call::make(self.card.core(), &call, &self.options).await?;
         Ok(OperationDetails { operation, call })
     }
 }

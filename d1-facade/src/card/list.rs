@@ -118,7 +118,7 @@ impl ListOperations {
             offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
-        let (page, info) = call::make(self.card.client(), &call, &self.options).await?;
+        let (page, info) = call::make(self.card.core(), &call, &self.options).await?;
         Ok(OperationPage::new(page, info))
     }
 

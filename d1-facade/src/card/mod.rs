@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use change::Kind;
 
-use crate::client::Client;
+use crate::core::Core;
 use crate::text::{CardId, IssuerId, OperationId};
 
 /// A card, by its id. It holds no state: nothing is sent until one of its requests is awaited.
@@ -51,7 +51,7 @@ pub struct Card(Arc<Inner>);
 
 /// Shared, since every request of the card holds it.
 struct Inner {
-    client: Client,
+    core: Arc<Core>,
     issuer: IssuerId,
     id: CardId,
 }
@@ -59,7 +59,7 @@ struct Inner {
 impl fmt::Debug for Card {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Card")
-            .field("client", &self.0.client)
+            .field("client", &self.0.core)
             .field("issuer", &self.0.issuer)
             .field("id", &self.0.id)
             .finish()
@@ -67,8 +67,8 @@ impl fmt::Debug for Card {
 }
 
 impl Card {
-    pub(crate) fn new(client: Client, issuer: IssuerId, id: CardId) -> Self {
-        Self(Arc::new(Inner { client, issuer, id }))
+    pub(crate) fn new(core: Arc<Core>, issuer: IssuerId, id: CardId) -> Self {
+        Self(Arc::new(Inner { core, issuer, id }))
     }
 
     /// The id of the card.
@@ -83,8 +83,8 @@ impl Card {
         &self.0.issuer
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.0.client
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
     }
 
     /// Puts the card on hold (D1: *suspend*). Digital cards made from it are left as they are.

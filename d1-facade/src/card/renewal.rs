@@ -170,8 +170,7 @@ impl Renewal {
             }
             Secret::Encrypted(_) | Secret::Both(..) | Secret::None => return Ok(self),
         };
-        let client = card.client().inner();
-        let key = client.encryption_key(self.kid.take().as_deref());
+        let key = card.core().encryption_key(self.kid.take().as_deref());
         let data = key.map_err(invalid)?.encrypt(&credentials)?;
         self.secret = Secret::Both(credentials, data);
         Ok(self)

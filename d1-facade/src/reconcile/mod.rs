@@ -158,12 +158,12 @@ impl Reconcile {
         self.options
             .correlation_id
             .get_or_insert_with(CorrelationId::random);
-        if self.change.base_url != self.client.inner().transport.base_url() {
+        if self.change.base_url != self.client.core().transport.base_url() {
             return Ok(Reconciliation::Inconclusive(Inconclusive::OtherHost));
         }
         // What is read from now on can only be older than that.
         let settled = self.change.has_settled(self.settle);
-        let aggregator = self.client.inner().aggregator.as_deref();
+        let aggregator = self.client.core().aggregator.as_deref();
         let mut search = Search::new(&self.change, aggregator, self.unique, settled);
         // A renewal moves a card to another id; where D1 then lists it is not documented.
         for card in self.change.new_card.iter().chain([&self.change.card]) {

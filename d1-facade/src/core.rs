@@ -1,0 +1,51 @@
+//! What all calls of one client share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::auth::TokenCache;
+use crate::error::InvalidInput;
+use crate::jwe::EncryptionKey;
+use crate::reason::ReasonCodeFallback;
+use crate::retry::RetryPolicy;
+use crate::text::IssuerId;
+use crate::transport::Transport;
+
+/// What all calls of one client share.
+pub(crate) struct Core {
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) tokens: TokenCache,
+    pub(crate) fallback: ReasonCodeFallback,
+    pub(crate) retry: Arc<dyn RetryPolicy>,
+    pub(crate) issuer: IssuerId,
+    pub(crate) aggregator: Option<String>,
+    pub(crate) encryption_keys: Vec<EncryptionKey>,
+}
+
+impl Core {
+    /// The key with this `kid`; without one, the first that was configured.
+    pub(crate) fn encryption_key(&self, kid: Option<&str>) -> Result<&EncryptionKey, InvalidInput> {
+        let key = match kid {
+            Some(kid) => self.encryption_keys.iter().find(|k| k.kid() == kid),
+            None => self.encryption_keys.first(),
+        };
+        key.ok_or_else(|| {
+            InvalidInput::new(
+                "encryption_key",
+                match kid {
+                    Some(_) => "must be configured with the kid that the renewal names",
+                    None => "must be configured to send card credentials",
+                },
+            )
+        })
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("host", &self.transport.base_url())
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
