@@ -19,7 +19,16 @@ use crate::text::OperationId;
 const LONGEST_CONFIRMATION: usize = 200;
 
 /// What the name of a member has that reports an error.
-const ERROR_NAMES: [&str; 6] = ["error", "fault", "exception", "fail", "denied", "forbidden"];
+const ERROR_NAMES: [&str; 8] = [
+    "error",
+    "fault",
+    "exception",
+    "fail",
+    "denied",
+    "forbidden",
+    "refuse",
+    "reject",
+];
 
 /// What a text has, beside those, that reports an error.
 const ERROR_WORDS: [&str; 15] = [
@@ -28,10 +37,10 @@ const ERROR_WORDS: [&str; 15] = [
     "deny",
     "expired",
     "invalid",
+    "maintenance",
     "not allowed",
     "not found",
-    "refuse",
-    "reject",
+    "try again",
     "timed out",
     "timeout",
     "too many",
@@ -42,6 +51,9 @@ const ERROR_WORDS: [&str; 15] = [
 
 /// The members in which a gateway says what it has to say.
 const MESSAGES: [&str; 5] = ["message", "msg", "detail", "title", "description"];
+
+/// What the name of a member ends with that tells an outcome.
+const OUTCOMES: [&str; 4] = ["status", "state", "result", "outcome"];
 
 /// What the body of a successful answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,9 +162,10 @@ fn shape_of_object(fields: &Map<String, Value>, label: Label) -> Shape {
         .iter()
         .filter(|(name, value)| is_status(name) && !value.is_null());
     let own = stated.map(|(_, value)| shape_of_status(value));
-    let within = fields.values().filter_map(status_within);
     // The worst of them counts: what says that the change is done comes first in `Shape`.
-    own.chain(within).max().unwrap_or(Shape::Object)
+    own.chain(not_done_within(fields))
+        .max()
+        .unwrap_or(Shape::Object)
 }
 
 fn shape_of_status(value: &Value) -> Shape {
@@ -164,36 +177,37 @@ fn shape_of_status(value: &Value) -> Shape {
     }
 }
 
-/// What a status deeper in an answer says. It may be that of something else, such as the card, unless it is
-/// one of an operation that is not done.
-fn status_within(value: &Value) -> Option<Shape> {
+/// What an answer says, at any depth, in a member that tells an outcome. It may be that of something else, such as
+/// the card, unless it is one of an operation that is not done.
+fn not_done_within(fields: &Map<String, Value>) -> Option<Shape> {
     let shape = |(name, value): (&String, &Value)| match shape_of_status(value) {
-        not_done @ (Shape::Pending | Shape::Failed) if is_status(name) => Some(not_done),
-        _ => status_within(value),
+        not_done @ (Shape::Pending | Shape::Failed) if tells_outcome(name) => Some(not_done),
+        _ => objects(value).into_iter().filter_map(not_done_within).max(),
     };
-    match value {
-        Value::Object(fields) => fields.iter().filter_map(shape).max(),
-        Value::Array(items) => items.iter().filter_map(status_within).max(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
+    fields.iter().filter_map(shape).max()
 }
 
 fn is_status(name: &str) -> bool {
     name.eq_ignore_ascii_case("status")
 }
 
+/// Whether a member tells what became of a change, or of the card: `operationStatus`, `result`.
+fn tells_outcome(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    OUTCOMES.iter().any(|word| name.ends_with(word))
+}
+
 /// Whether an object has, at any depth, a member that reports an error.
 pub(super) fn reports_error(fields: &Map<String, Value>) -> bool {
     fields.iter().any(|(name, value)| {
-        let denies = matches!(value, Value::Null | Value::Bool(false));
         let name = name.to_ascii_lowercase();
-        let is_refused = name.starts_with("success") && *value == Value::Bool(false);
-        let is_status = name == "code" || name.ends_with("status") || name.ends_with("statuscode");
-        is_refused
-            || is_status && is_error_status(value)
-            || !denies && names_error(&name)
+        let is_number = name == "code" || name.ends_with("status") || name.ends_with("statuscode");
+        *value == Value::Bool(false) && (name == "ok" || name.starts_with("success"))
+            || is_number && is_error_status(value)
+            || !matches!(value, Value::Null | Value::Bool(false)) && names_error(&name)
             || MESSAGES.contains(&name.as_str()) && value.as_str().is_some_and(speaks_of_error)
-            || holds_error(value)
+            || !is_status(&name) && tells_outcome(&name) && value.as_str().is_some_and(names_error)
+            || objects(value).into_iter().any(reports_error)
     })
 }
 
@@ -206,17 +220,18 @@ fn is_error_status(value: &Value) -> bool {
     number.is_some_and(|number| (300..600).contains(&number))
 }
 
-fn holds_error(value: &Value) -> bool {
+/// The objects that a value is or holds, without those within them.
+fn objects(value: &Value) -> Vec<&Map<String, Value>> {
     match value {
-        Value::Object(fields) => reports_error(fields),
-        Value::Array(items) => items.iter().any(holds_error),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Object(fields) => vec![fields],
+        Value::Array(items) => items.iter().flat_map(objects).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
-/// Whether the name of a member, in lower case, is that of an error.
+/// Whether a text has a word for an error.
 fn names_error(name: &str) -> bool {
-    let name = name.replace("default", "");
+    let name = name.to_ascii_lowercase().replace("default", "");
     ERROR_NAMES.iter().any(|word| name.contains(word))
 }
 
