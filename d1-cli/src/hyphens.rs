@@ -50,9 +50,14 @@ pub(crate) fn rewritten(
     }
     let after: Vec<OsString> = arguments.collect();
     let given = values.len() + after.len().saturating_sub(1);
-    // With one value too many, one of them is a mistyped option: clap names it where it stands.
+    // With one value too many, one of them is a mistyped option: clap names it where it stands, unless an unknown
+    // option explains it.
     let fits = given <= command.get_positionals().count();
-    if fits && values.iter().any(is_hyphenated) {
+    let is_unknown = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word.starts_with("--") && long(command, &word).is_none()
+    };
+    if (fits || options.iter().any(is_unknown)) && values.iter().any(is_hyphenated) {
         options.push("--".into());
         options.extend(values);
         options.extend(after.into_iter().skip(1));
@@ -225,9 +230,11 @@ mod tests {
         for (path, command) in all() {
             let values = vec!["-x1".to_owned(); command.get_positionals().count()];
             let unknown = ["--no-such-option".to_owned()];
+            let its_value = ["x".to_owned()];
             for words in [
                 [&path, &unknown[..], &values].concat(),
                 [&path, &values[..], &unknown].concat(),
+                [&path, &values[..], &unknown, &its_value].concat(),
             ] {
                 let error = parsed(&words).unwrap_err();
                 assert_eq!(
