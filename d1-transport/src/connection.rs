@@ -281,6 +281,7 @@ impl FrameReader {
         const SETTINGS: u8 = 0x4;
         const PING: u8 = 0x6;
         const GOAWAY: u8 = 0x7;
+        const WINDOW_UPDATE: u8 = 0x8;
         let (_, rest) = bytes.split_at(self.skip.min(bytes.len()));
         self.skip -= bytes.len() - rest.len();
         *bytes = rest;
@@ -300,7 +301,8 @@ impl FrameReader {
                 ))
             }
             (GOAWAY, _) => Frame::GoAway,
-            (_, [0, 0, 0, 0]) => Frame::Other,
+            // That a body was read is no sign of an answer.
+            (WINDOW_UPDATE, _) | (_, [0, 0, 0, 0]) => Frame::Other,
             _ => Frame::Answer,
         };
         self.skip = HEADER + length - self.frame.len();

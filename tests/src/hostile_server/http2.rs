@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::plan::{Act, Body, Ending, Last, Plan};
 use super::{Ledger, Tls, ends_with_alert, is_whole, reset, until_closed};
-use wire::Wire;
+pub use wire::Wire;
 
 /// The largest id that a stream can have.
 const LARGEST: u32 = (1 << 31) - 1;
@@ -77,7 +77,7 @@ pub(super) async fn serve(tls: Tls, mut plan: Plan, ledger: Ledger) {
     requests.shutdown().await;
     drop(connection);
     let ending = shared.ending.lock().unwrap().take();
-    let Some(tls) = shared.wire.take() else {
+    let Some(tls) = shared.wire.end() else {
         return;
     };
     match ending {
@@ -241,7 +241,7 @@ impl Shared {
 }
 
 /// A SETTINGS frame with this limit of streams.
-fn settings(limit: u32) -> Vec<u8> {
+pub fn settings(limit: u32) -> Vec<u8> {
     let mut frame = vec![0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3];
     frame.extend(limit.to_be_bytes());
     frame

@@ -5,6 +5,7 @@ mod http1;
 mod http2;
 mod plan;
 mod proxy;
+pub mod scripted;
 mod tls;
 
 use std::collections::HashMap;
@@ -17,7 +18,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub use http2::{Wire, settings};
 use plan::{OnAccept, Plan};
+pub use scripted::ScriptedServer;
 pub use tls::{Material, ends_with_alert};
 
 /// A connection after its handshake.
