@@ -98,7 +98,10 @@ impl StreamSlots {
             return;
         }
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let limit = limit.map_or(Semaphore::MAX_PERMITS, |n| n.min(Semaphore::MAX_PERMITS));
+        // Where a server allows none, one request waits for it. When that one's time runs out, the connection is left.
+        let limit = limit.map_or(Semaphore::MAX_PERMITS, |n| {
+            n.clamp(1, Semaphore::MAX_PERMITS)
+        });
         current.open(Stage::Http2(connection), limit);
     }
 
@@ -198,9 +201,10 @@ mod tests {
         assert!(free(&slots).is_none(), "no word of it changes nothing");
         slots.open_http2(1, Some(0));
         drop((next, third));
-        assert!(free(&slots).is_none());
-        slots.open_http2(1, Some(1));
         let _one = free(&slots).unwrap();
+        assert!(free(&slots).is_none());
+        slots.open_http2(1, Some(2));
+        let _two = free(&slots).unwrap();
         assert!(free(&slots).is_none());
     }
 

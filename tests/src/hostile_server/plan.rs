@@ -163,7 +163,7 @@ impl Plan {
                 last: self.one(&[Last::Below, Last::At, Last::Above]),
                 reason: self.one(&[0, 0, 2, 11]),
             },
-            _ => Act::Limit(self.one(&[0, 1, 2, 50])),
+            _ => Act::Limit(self.one(&[1, 2, 50])),
         }
     }
 }
