@@ -224,6 +224,43 @@ pub(super) fn declared_names(spec: &Value, out: &mut Vec<Breach>) {
             check(in_key("x-d1-sent-claims"), &properties, "properties");
         }
     });
+    missing_names(spec, out);
+}
+
+/// What a list of ours lacks: the claims that D1 requires, and the reason code that is sent where none is given.
+fn missing_names(spec: &Value, out: &mut Vec<Breach>) {
+    let reason_code = |key: &str| spec.pointer("/components/schemas/ReasonCode")?.get(key);
+    let declared = reason_code("x-extensible-enum").and_then(Value::as_array);
+    let is_declared = |code: &Value| declared.is_some_and(|declared| declared.contains(code));
+    let default = reason_code("x-d1-default").filter(|default| is_declared(default));
+    for operation in operations(spec) {
+        let codes = operation.object.get("x-d1-reason-codes");
+        let codes = codes.and_then(Value::as_array);
+        // A code that is not declared is reported by itself.
+        let Some(codes) = codes.filter(|codes| codes.iter().all(is_declared)) else {
+            continue;
+        };
+        let place = join(&operation.pointer, "x-d1-reason-codes");
+        let body = operation.json_body(spec);
+        if body.is_none_or(|body| body.pointer("/properties/reasonCode").is_none()) {
+            let breach = Breach::new(place, "the body of this request has no reasonCode");
+            out.push(breach.with_fix("remove it, or add the property"));
+        } else if let Some(default) = default.filter(|default| !codes.contains(default)) {
+            let breach = Breach::new(place, format!("it lacks {default}, which is the default"));
+            out.push(breach.with_fix("add it, or correct x-d1-default of ReasonCode"));
+        }
+    }
+    walk_schemas(spec, |pointer, map| {
+        let list = |key: &str| map.get(key).and_then(Value::as_array);
+        let (Some(sent), Some(required)) = (list("x-d1-sent-claims"), list("required")) else {
+            return;
+        };
+        for name in required.iter().filter(|name| !sent.contains(name)) {
+            let problem = format!("it lacks {name}, which is required");
+            let breach = Breach::new(join(pointer, "x-d1-sent-claims"), problem);
+            out.push(breach.with_fix("add it, or remove it from `required`"));
+        }
+    });
 }
 
 /// The names that a list or an object holds, each with its place.

@@ -36,6 +36,18 @@ const EDITS: &[(&str, &str)] = &[
         "x-d1-sent-claims: [iss, iss]",
     ),
     (
+        "x-d1-sent-claims: [iss, sub, aud, iat, exp]",
+        "x-d1-sent-claims: [iss, sub, aud, iat]",
+    ),
+    (
+        "x-d1-reason-codes: [ISSUER_DECISION]",
+        "x-d1-reason-codes: [USER_DECISION]",
+    ),
+    (
+        "      operationId: listOperations\n",
+        "      operationId: listOperations\n      x-d1-reason-codes: [ISSUER_DECISION]\n",
+    ),
+    (
         "x-d1-default: ISSUER_DECISION",
         "x-d1-default: ISSUER_DESICION",
     ),
