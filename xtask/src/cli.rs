@@ -78,10 +78,10 @@ enum Command {
     },
     /// Write a bill of materials (CycloneDX) for each published crate. Needs cargo-cyclonedx.
     Sbom,
-    /// Compare another OpenAPI file with the curated spec: what breaks callers, only widens, or closes an
-    /// open question. Exits with 0 when they are the same, 1 when they differ, 2 when it cannot be read.
+    /// Compares what Thales publishes with the spec, and shows how certain the spec is of each difference.
+    /// Exits with 0 when they are the same, 1 when they differ, 2 when the file cannot be read.
     SpecDiff {
-        /// The OpenAPI 3.0 or 3.1 document, YAML or JSON.
+        /// An OpenAPI 3.0 or 3.1 document or a Markdown page with such documents; `-` for standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },

@@ -11,7 +11,7 @@
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
 //! | What does a call cost beside hand-written code? | `bench_report` |
-//! | What does another OpenAPI file say otherwise? | `spec_diff` |
+//! | How does what Thales publishes differ from the spec? | [`spec_diff`] |
 //! | How are cargo and other programs run? | `build_tools`, [`programs`] |
 //! | Who reads what a command prints? | `console` |
 //! | How do the example and the tests run on a fresh machine? | `setup` |
@@ -40,5 +40,5 @@ pub mod release_check;
 mod sbom;
 mod setup;
 pub mod spec;
-mod spec_diff;
+pub mod spec_diff;
 mod weight;

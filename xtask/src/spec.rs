@@ -53,7 +53,7 @@ pub fn parse(text: &str) -> Result<Value, Error> {
 }
 
 /// The parser's text without its advice to the programmer who calls it.
-fn without_hint(text: &str) -> String {
+pub(crate) fn without_hint(text: &str) -> String {
     text.replace(", set DuplicateKeyPolicy in Options if acceptable", "")
 }
 
