@@ -58,7 +58,10 @@ impl Pki {
     /// Makes a new certificate authority.
     pub(crate) fn generate() -> Result<Self, PkiError> {
         let key = KeyPair::generate()?;
-        let name = name("D1 sandbox CA")?;
+        // With one name for all, a certificate of another sandbox would look like a forged one of this.
+        let mut id = BigNum::new()?;
+        id.rand(64, MsbOption::MAYBE_ZERO, false)?;
+        let name = name(&format!("D1 sandbox CA {}", id.to_hex_str()?))?;
         let mut builder = builder(&name, &name, key.private())?;
         let authority = BasicConstraints::new().critical().ca().pathlen(0).build()?;
         builder.append_extension(authority)?;
