@@ -12,7 +12,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The alerts by which a server refuses a certificate, and the reasons for which it sends them.
 const ALERTS: [(CertificateError, u8, &str); 3] = [
-    (CertificateError::BadSignature, 51, "its key does not fit"),
+    (
+        CertificateError::BadSignature,
+        51,
+        "its signature, or that of its key, does not fit",
+    ),
     (
         CertificateError::ApplicationVerificationFailure,
         49,

@@ -79,7 +79,10 @@ const CERTIFICATE_ALERTS: [(Alert, &str); 9] = [
     (Alert::CertificateExpired, "it has expired"),
     (Alert::CertificateUnknown, "it is not accepted"),
     (Alert::AccessDenied, "it has no access"),
-    (Alert::DecryptError, "its key does not fit"),
+    (
+        Alert::DecryptError,
+        "its signature, or that of its key, does not fit",
+    ),
     (
         Alert::UnknownCA,
         "it is from an authority that it does not trust",
