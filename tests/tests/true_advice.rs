@@ -100,6 +100,21 @@ async fn a_page_of_a_gateway_is_not_taken_for_d1s_refusal() {
 }
 
 #[tokio::test]
+async fn a_page_with_a_status_of_success_is_not_taken_for_an_answer_of_d1() {
+    let server = answering(page(200)).await;
+    let client = builder_for(&server).build().unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let error = card.operations().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+    assert!(error.to_string().contains("is not D1's"), "{error}");
+    assert!(error.advice().contains("gateway"), "{}", error.advice());
+    // Of a change it is known before all that it may have been made.
+    let error = card.suspend().await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    assert!(error.advice().contains("look the card's operations up"));
+}
+
+#[tokio::test]
 async fn a_reason_code_falls_back_only_where_it_may_have_been_refused() {
     for (answer, sent) in [
         (page(403), 1),

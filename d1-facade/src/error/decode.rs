@@ -109,7 +109,10 @@ pub(crate) fn invalid_response(
     fault: ResponseFault,
 ) -> Error {
     let kind = ErrorKind::InvalidResponse;
-    let builder = ErrorBuilder::new(operation, kind, Outcome::Unknown).status(answer.status);
+    let mut builder = ErrorBuilder::new(operation, kind, Outcome::Unknown).status(answer.status);
+    // Of a change, the fault itself says what came: it may be a text of D1.
+    let is_nobodys = !operation.changes_card() && is_nobodys(bytes_of(answer));
+    builder.0.fault = is_nobodys.then_some(Fault::NotD1s);
     let Said { body, code, .. } = Said::by(answer);
     with_body(builder, body, code).source(fault).build()
 }
@@ -139,14 +142,12 @@ struct Said {
 
 impl Said {
     fn by(answer: &HttpResponse) -> Self {
-        let bytes = answer.body.as_deref().unwrap_or_default();
-        let bytes = json::without_byte_order_mark(bytes).trim_ascii();
-        let is_nobodys = !matches!(bytes.first(), None | Some(b'{'));
+        let bytes = bytes_of(answer);
         let fields = match json::object(bytes) {
             Ok(fields) => fields,
             Err(JsonFault::Contradictory) => return Self::nothing(Some(Fault::Contradictory)),
             Err(JsonFault::Malformed | JsonFault::NoObject) => {
-                return Self::nothing(is_nobodys.then_some(Fault::NotD1s));
+                return Self::nothing(is_nobodys(bytes).then_some(Fault::NotD1s));
             }
         };
         let code = code::find(&fields);
@@ -170,6 +171,16 @@ impl Said {
             fault,
         }
     }
+}
+
+/// The body of an answer, without what may stand before and after it.
+fn bytes_of(answer: &HttpResponse) -> &[u8] {
+    json::without_byte_order_mark(answer.body.as_deref().unwrap_or_default()).trim_ascii()
+}
+
+/// Whether a body is neither missing nor an object, whole or cut: D1 sends nothing else.
+fn is_nobodys(body: &[u8]) -> bool {
+    !matches!(body.first(), None | Some(b'{'))
 }
 
 fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
