@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::output::{self, GeneratedFile, Mode};
 use crate::{
-    bench_report, codegen, conformance, console, fault_report, guide, lint, release_check, sbom,
-    setup, spec, spec_diff, weight,
+    bench_report, codegen, conformance, console, fault_report, guide, lint, setup, spec, spec_diff,
+    weight,
 };
 
 #[derive(Parser)]
@@ -67,17 +67,6 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
     },
-    /// Check that versions, changelog and packages are fit for a release.
-    ReleaseCheck {
-        /// The release that is about to be made, such as v1.2.3: the changelog must be ready for it.
-        #[arg(long, value_name = "TAG")]
-        tag: Option<String>,
-        /// Also make the packages, and build each from what is in it.
-        #[arg(long)]
-        package: bool,
-    },
-    /// Write a bill of materials (CycloneDX) for each published crate. Needs cargo-cyclonedx.
-    Sbom,
     /// Compares what Thales publishes with the spec, and shows how certain the spec is of each difference.
     /// Exits with 0 when they are the same, 1 when they differ, 2 when the file cannot be read.
     SpecDiff {
@@ -123,11 +112,6 @@ pub fn run() -> ExitCode {
         Command::Demo { yes } => setup::run(setup::Goal::Demo, yes, &mut console::stdout()),
         Command::FaultReport => fault_report::run(&mut console::stdout()),
         Command::Guide { check, spec } => run_guide(check, spec),
-        Command::ReleaseCheck { tag, package } => {
-            let options = release_check::Options { tag, package };
-            release_check::run(&options, &mut console::stdout())
-        }
-        Command::Sbom => sbom::run(&mut console::stdout()),
         Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
         Command::Test { yes } => setup::run(setup::Goal::Test, yes, &mut console::stdout()),

@@ -58,9 +58,6 @@ pub enum Error {
         "{0} verdict(s) differ from docs/src/performance.md; `--accept` puts these in their place"
     )]
     BenchReport(usize),
-    /// Something is not fit for a release.
-    #[error("not fit for a release:\n{}", list(.0))]
-    Release(Vec<crate::release_check::Finding>),
     /// There is no such service to weigh.
     #[error("no service is called {0}; there are: {1}")]
     Service(String, String),
@@ -86,9 +83,4 @@ impl Error {
             problem: problem.into(),
         }
     }
-}
-
-fn list(findings: &[crate::release_check::Finding]) -> String {
-    let lines: Vec<String> = findings.iter().map(|f| format!("  {f}")).collect();
-    lines.join("\n")
 }

@@ -16,8 +16,6 @@
 //! | Who reads what a command prints? | `console` |
 //! | How do the example and the tests run on a fresh machine? | `setup` |
 //! | What does the facade add to a service? | `weight` |
-//! | Is everything ready for a release? | [`release_check`] |
-//! | What are the published crates made of? | `sbom` |
 
 mod bench_report;
 mod build_tools;
@@ -36,8 +34,6 @@ pub mod lint;
 pub mod normalize;
 pub mod output;
 pub mod programs;
-pub mod release_check;
-mod sbom;
 mod setup;
 pub mod spec;
 pub mod spec_diff;
