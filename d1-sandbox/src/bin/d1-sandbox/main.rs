@@ -4,9 +4,11 @@ mod assertion;
 mod serve;
 
 use assertion::Assertion;
+use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serve::Serve;
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -42,10 +44,41 @@ fn command_line() -> clap::Command {
     Arguments::command().mut_subcommands(|command| command.mut_args(hyphens))
 }
 
+/// Refuses an option whose value is missing: clap would take the next option for it.
+fn without_swallowed(
+    mut root: clap::Command,
+    words: Vec<OsString>,
+) -> Result<Vec<OsString>, clap::Error> {
+    root.build();
+    let mut given = words.iter().skip(1).map(|word| word.to_string_lossy());
+    let command = given
+        .next()
+        .and_then(|name| root.find_subcommand_mut(&*name));
+    let Some(command) = command else {
+        return Ok(words);
+    };
+    let option = |word: &str| {
+        let name = word.strip_prefix("--")?;
+        command
+            .get_arguments()
+            .find(|option| option.get_long() == Some(name))
+    };
+    while let Some(word) = given.next() {
+        if option(&word).is_some_and(|option| option.get_action().takes_values())
+            && given.next().is_some_and(|value| option(&value).is_some())
+        {
+            let text = format!("a value is required for '{word}' but none was supplied");
+            return Err(command.error(ErrorKind::InvalidValue, text));
+        }
+    }
+    Ok(words)
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let parsed = command_line()
-        .try_get_matches()
+    let words = without_swallowed(command_line(), std::env::args_os().collect());
+    let parsed = words
+        .and_then(|words| command_line().try_get_matches_from(words))
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let done = match parsed {
         Ok(arguments) => match arguments.command {
