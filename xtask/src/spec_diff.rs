@@ -121,7 +121,10 @@ fn parse(text: &str) -> Result<Value, String> {
     let yaml = |_| serde_saphyr::from_str(text);
     let document: Value = serde_json::from_str(text).or_else(yaml).map_err(|error| {
         let error = error.without_snippet().to_string();
-        format!("it is no YAML: {}", spec::without_hint(&error))
+        format!(
+            "it is neither JSON nor YAML: {}",
+            spec::without_hint(&error)
+        )
     })?;
     let version = document["openapi"].to_string().replace('"', "");
     match version.starts_with("3.0") || version.starts_with("3.1") {

@@ -160,7 +160,10 @@ fn a_page_of_the_documentation_is_read_up_to_where_it_is_cut_off() {
     ))
     .unwrap();
     assert_has(&report, "\nresumeCard request, suspendCard request\n");
-    assert_has(&report, "\nnot compared, block 4: it is no YAML: ");
+    assert_has(
+        &report,
+        "\nnot compared, block 4: it is neither JSON nor YAML: ",
+    );
     assert_has(&report, "\n2 of 7 operations compared, ");
 }
 
@@ -170,7 +173,7 @@ fn a_file_that_cannot_be_read_is_one_line_and_the_exit_code_is_two() {
     for (file, says) in [
         ("no/such.yaml", "No such file"),
         (folder, "Is a directory"),
-        ("-", "it is no YAML: "),
+        ("-", "it is neither JSON nor YAML: "),
     ] {
         let output = run(file, "openapi: [3.0.3\n");
         let error = String::from_utf8(output.stderr).unwrap();
@@ -186,8 +189,14 @@ fn a_file_that_cannot_be_read_is_one_line_and_the_exit_code_is_two() {
         ("openapi: 3.2.0\npaths: {}\n", "version is 3.2.0, not"),
         ("openapi: \"3.\\e[31m\"\n", "version is 3.\\u001b[31m, not"),
         ("openapi: 3.0\npaths: {}\n", "it has no operation of ours"),
-        (&format!("openapi: 3.0.3\npaths: {deep}"), "it is no YAML"),
-        (&format!("{{\"openapi\": {deep}"), "it is no YAML"),
+        (
+            &format!("openapi: 3.0.3\npaths: {deep}"),
+            "it is neither JSON nor YAML",
+        ),
+        (
+            &format!("{{\"openapi\": {deep}"),
+            "it is neither JSON nor YAML",
+        ),
     ] {
         assert_has(&compare(text).unwrap_err(), says);
     }
@@ -267,5 +276,9 @@ fn cycles_depth_and_growth_end() {
     for i in 1..40 {
         laughs += &format!("x{i}: &x{i} [{}]\n", format!("*x{}, ", i - 1).repeat(9));
     }
-    assert!(compare(&laughs).unwrap_err().starts_with("it is no YAML"));
+    assert!(
+        compare(&laughs)
+            .unwrap_err()
+            .starts_with("it is neither JSON nor YAML")
+    );
 }
