@@ -160,6 +160,11 @@ pub const RULES: &[Rule] = &[
         check: schemas::unused_schema,
     },
     Rule {
+        name: "card-data",
+        fix: "remove it: card data travels in encryptedData alone, and the Debug of the client's type would print it",
+        check: schemas::card_data,
+    },
+    Rule {
         name: "declared-names",
         fix: "use a name that is declared there, or declare it",
         check: names::declared_names,

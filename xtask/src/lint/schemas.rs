@@ -170,6 +170,31 @@ pub(super) fn unused_schema(spec: &Value, out: &mut Vec<Breach>) {
     }
 }
 
+pub(super) fn card_data(spec: &Value, out: &mut Vec<Breach>) {
+    const PLAINTEXT: &str = "CardCredentials";
+    let schemas = spec.pointer("/components/schemas");
+    let schemas = schemas.and_then(Value::as_object);
+    let secret = schemas.and_then(|schemas| schemas.get(PLAINTEXT)?.get("properties"));
+    let Some(secret) = secret.and_then(Value::as_object) else {
+        return;
+    };
+    let others = schemas.into_iter().flatten();
+    for (name, schema) in others.filter(|(name, s)| *name != PLAINTEXT && !is_omitted(s)) {
+        walk(
+            schema,
+            &join("/components/schemas", name),
+            &mut |at, map| {
+                let properties = map.get("properties").and_then(Value::as_object);
+                let names = properties.into_iter().flat_map(|map| map.keys());
+                for name in names.filter(|name| secret.contains_key(*name)) {
+                    let problem = format!("`{name}` is a member of {PLAINTEXT}");
+                    out.push(Breach::new(join(&join(at, "properties"), name), problem));
+                }
+            },
+        );
+    }
+}
+
 pub(super) fn response_stays_open(spec: &Value, out: &mut Vec<Breach>) {
     for operation in operations(spec) {
         for (status, response) in operation.responses(spec) {

@@ -58,6 +58,12 @@ pub(crate) const CASES: &[Case] = &[
     case("cyclic-reference", |s| {
         *schema(s, "Reason") = json!({"allOf": [{"$ref": "#/components/schemas/Reason"}]});
     }),
+    case("card-data", |s| {
+        let pan = json!({"pan": {"type": "string"}});
+        *schema(s, "CardCredentials") =
+            json!({"type": "object", "x-d1-client": "omit", "properties": pan});
+        schema(s, "Change")["properties"]["pan"] = json!({"type": "string"});
+    }),
     case("declared-names", |s| {
         schema(s, "Change")["required"] = json!(["state"]);
     }),
