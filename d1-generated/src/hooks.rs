@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
+use reqwest::ResponseBuilderExt as _;
 
 use crate::generated::Client;
 
@@ -90,8 +91,11 @@ impl ClientHooks<CallContext> for Client {
     ) -> reqwest::Result<reqwest::Response> {
         match &self.inner().0.send {
             Some(send) => {
+                // Without an address of its own, the response would have one parsed for it.
+                let url = request.url().clone();
                 send(request).await;
-                Ok(http::Response::new(Bytes::new()).into())
+                let empty = http::Response::builder().url(url).body(Bytes::new());
+                Ok(empty.unwrap_or_default().into())
             }
             None => self.client().execute(request).await,
         }

@@ -81,6 +81,30 @@ impl Secret {
         matches!(self.forms(), Forms::Alone(_))
     }
 
+    /// Whether the letters and digits of a text without escapes may hold it.
+    pub(super) fn may_be_in(&self, letters: &[u8]) -> bool {
+        match self.forms() {
+            Forms::Alone(_) => true,
+            Forms::Anywhere { number, forms } => {
+                let digits = |number: &Zeroizing<Vec<u8>>| {
+                    let digits = letters.iter().filter(|byte| byte.is_ascii_digit());
+                    digits.count() >= number.len()
+                };
+                number.as_ref().is_some_and(digits)
+                    || forms
+                        .iter()
+                        .any(|form| find(letters, form).next().is_some())
+            }
+            Forms::InPieces { pieces, .. } => {
+                let mut rolling = 0;
+                letters.iter().enumerate().any(|(last, byte)| {
+                    rolling = value(rolling, std::slice::from_ref(byte));
+                    last + 1 >= PIECE && pieces.binary_search(&rolling).is_ok()
+                })
+            }
+        }
+    }
+
     /// The places in the original text that hold it.
     pub(super) fn find_in(&self, text: &Decoded) -> Vec<Range<usize>> {
         match self.forms() {
@@ -156,9 +180,11 @@ fn encoded_forms(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
     forms
 }
 
-fn letters(text: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(super) fn letters(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
     let kept = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    Zeroizing::new(kept.map(u8::to_ascii_lowercase).collect())
+    letters.extend(kept.map(u8::to_ascii_lowercase));
+    letters
 }
 
 fn hex(text: &str) -> Vec<u8> {
