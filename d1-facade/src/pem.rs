@@ -161,6 +161,6 @@ fn no_pem(text: &str) -> &'static str {
     } else if text.starts_with("LS0tLS1CRUdJTi") {
         "is a PEM encoded in base64 once more: decode it once, as with base64 -d"
     } else {
-        "must be a PEM: it has no line such as -----BEGIN CERTIFICATE-----"
+        "must be a PEM: it has no line that begins with -----BEGIN"
     }
 }

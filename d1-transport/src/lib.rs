@@ -16,6 +16,10 @@
 //! A request without a body has nothing that could be withdrawn: where nothing else proves that it was not sent, it
 //! counts as written.
 //!
+//! An alert counts as a refusal of the certificate until something shows that the server has accepted the client: a
+//! session ticket of TLS 1.3, or anything that it sends after the handshake. An HTTP/1.1 server that sends no tickets,
+//! processes a request and then ends the connection with such an alert could not be told from one that refuses.
+//!
 //! An HTTP/2 connection that goes silent is left: it is pinged, and one over which a request timed out without a byte
 //! received takes no further requests.
 

@@ -153,6 +153,9 @@ fn the_kid_of_a_jwk_and_the_one_beside_it_agree_or_fill_the_gap() {
     let without = D1_JWK.replace(r#""kid":"d1-key-1","#, "");
     let filled = EncryptionKey::from_bytes(&without, Some("d1-key-1")).unwrap();
     assert_eq!(filled.kid(), "d1-key-1");
+    let empty = D1_JWK.replace("d1-key-1", "");
+    let filled = EncryptionKey::from_bytes(empty, Some("d1-key-1")).unwrap();
+    assert_eq!(filled.kid(), "d1-key-1");
     for kid in [None, Some("d1-key-1")] {
         assert_eq!(
             EncryptionKey::from_bytes(D1_JWK, kid).unwrap().kid(),
