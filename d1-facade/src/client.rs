@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// A card of another issuer, for whom the client calls as an
-    /// [aggregator](ClientBuilder::aggregator_id). Nothing is sent.
+    /// [aggregator](crate::ClientBuilder::aggregator_id). Nothing is sent.
     #[must_use]
     pub fn card_of(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.core.clone(), issuer, card)

@@ -16,9 +16,8 @@ use crate::text::{CardId, IssuerId, OperationId, Reason};
 /// A change of a card that may have been carried out: what [`Client::reconcile`](crate::Client::reconcile)
 /// needs to find out.
 ///
-/// It is had before the change is sent ([`Change::pending`](crate::Change::pending),
-/// [`Renew::pending`](crate::Renew::pending)) or from the error of one whose outcome is unknown
-/// ([`Error::pending_change`](crate::Error::pending_change)). It can be serialized, so that a service can
+/// It comes from a change before it is sent ([`Change::pending`](crate::Change::pending)), or from the error of one
+/// whose outcome is unknown ([`Error::pending_change`](crate::Error::pending_change)). It can be serialized, so that a service can
 /// write it down before the call and ask after a crash, in another process and on another machine. It holds
 /// ids, reason, reason code and times by the wall clock, and no card data.
 ///
