@@ -57,7 +57,7 @@ impl Exit {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return self;
         }
-        crate::say(&format!("cannot write: {}", error.kind()));
+        crate::text::say(&format!("cannot write: {}", error.kind()));
         match self {
             Self::Done => Self::Other,
             other => other,

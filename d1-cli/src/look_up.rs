@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::exit::Exit;
+use crate::output::Fields;
 use crate::output::Output;
-use crate::report::{Fields, fields};
+use crate::report::fields;
 use crate::text::{printable, shown_id};
 
 /// How long a look-up waits before it looks again.

@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What can be said on the command line? | [`arguments`], [`hyphens`], [`reason_codes`], [`usage`] |
+//! | What can be said on the command line? | [`arguments`], [`flags`], [`hyphens`], [`reason_codes`], [`usage`] |
 //! | Which settings hold, and who said so? | [`config`] |
 //! | How is D1 reached? | [`connect`] |
 //! | What is printed, and how? | [`output`], [`report`], [`text`] |
@@ -21,6 +21,7 @@ mod credentials;
 mod dry_run;
 mod exit;
 mod failure;
+mod flags;
 mod hyphens;
 mod interrupt;
 mod look_up;
@@ -31,7 +32,6 @@ mod report;
 mod text;
 mod usage;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
@@ -40,6 +40,7 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::text::say;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -61,7 +62,7 @@ async fn run(arguments: Arguments) -> Exit {
     if global.verbose {
         output::listen_to_logs();
     }
-    match Box::pin(commands::run(command, &global, &output)).await {
+    match Box::pin(commands::run(command, &global, &output, arguments::command)).await {
         Ok(exit) => exit,
         Err(Failure::Input(line)) => {
             say(&line);
@@ -73,9 +74,4 @@ async fn run(arguments: Arguments) -> Exit {
             Exit::Other
         }
     }
-}
-
-/// One line on standard error. With that gone as well, the exit code has to do.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "d1: {line}");
 }

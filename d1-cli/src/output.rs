@@ -3,27 +3,17 @@
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::arguments::Global;
 use crate::config::Target;
-use crate::report::Fields;
-use crate::text::printable;
+use crate::flags::{Format, Global};
+use crate::text::{printable, say};
 
-/// In which form results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Table,
-    /// One JSON document
-    Json,
-    /// One JSON document a line
-    Ndjson,
-}
+/// The fields of a result.
+pub(crate) type Fields = Map<String, Value>;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +75,7 @@ impl Output {
     /// The exit code of the command is to be that of what happened.
     pub(crate) fn outcome(&self, fields: &Fields) {
         if let Err(error) = self.record(fields) {
-            crate::say(&format!(
+            say(&format!(
                 "cannot write to standard output: {}",
                 error.kind()
             ));

@@ -4,7 +4,7 @@ use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Fields, Output};
 use crate::text::{printable, shown_id};
 
 /// What is said of a call that was given up before its answer came.
@@ -12,7 +12,6 @@ pub(crate) const INTERRUPTED: &str =
     "interrupted: it is not known whether D1 got the request, or carried it out";
 
 /// The fields of a result.
-pub(crate) type Fields = Map<String, Value>;
 
 /// The fields of a change that D1 accepted.
 pub(crate) fn done(command: &str, card: &CardId, receipt: &Receipt) -> Fields {
@@ -78,7 +77,7 @@ pub(crate) fn interrupted(
 
 /// Says that a call failed: the result where results are for programs, and lines for people.
 pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> Exit {
-    crate::say(&printable(&error.to_string()));
+    crate::text::say(&printable(&error.to_string()));
     if output.is_table() {
         match error.causes() {
             // The line above has said it all but this.

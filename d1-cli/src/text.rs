@@ -1,6 +1,13 @@
 //! Makes text fit for a terminal: no long numbers, no control characters.
 
+use std::io::Write as _;
+
 use d1_facade::CorrelationId;
+
+/// Writes a line to standard error. With that gone as well, the exit code has to do.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "d1: {line}");
+}
 
 /// How many digits may stand together, blanks and hyphens between them or not.
 const LONGEST_NUMBER: usize = 11;

@@ -10,13 +10,13 @@ use d1_facade::{
 };
 use serde_json::Value;
 
-use crate::arguments::{CallFlags, Whole};
 use crate::config::Config;
 use crate::connect;
 use crate::credentials::{CredentialsFrom, Luhn};
 use crate::dry_run::{self, Catcher};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::flags::{CallFlags, Whole};
 use crate::interrupt::Interrupts;
 use crate::look_up;
 use crate::output::Output;
@@ -229,7 +229,7 @@ impl ChangeArguments {
 
     /// Says what is known of a call that was given up: nothing.
     fn interrupted(&self, name: &str, output: &Output) -> Result<Exit, Failure> {
-        crate::say(report::INTERRUPTED);
+        crate::text::say(report::INTERRUPTED);
         let advice = look_up::advice(&self.card_id, name.trim_start_matches("card "));
         if output.is_table() {
             output.note(&advice);

@@ -2,10 +2,9 @@
 
 use std::io::{self, Write as _};
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -16,10 +15,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, mut command: clap::Command) -> Result<Exit, Failure> {
         // Written to memory first: the generator panics where it cannot write.
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "d1", &mut text);
+        clap_complete::generate(self.shell, &mut command, "d1", &mut text);
         let mut out = io::stdout().lock();
         out.write_all(&text)?;
         out.flush()?;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::config::{Config, Name, Setting, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Format, Output};
+use crate::flags::Format;
+use crate::output::Output;
 use crate::text::printable;
 
 /// What can be asked about the settings.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Format, Output};
+use crate::flags::Format;
+use crate::output::Output;
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {

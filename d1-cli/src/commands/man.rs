@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 
-use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -16,10 +15,10 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self, output: &Output) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, command: clap::Command, output: &Output) -> Result<Exit, Failure> {
         let place = self.directory.display();
         std::fs::create_dir_all(&self.directory)
-            .and_then(|()| clap_mangen::generate_to(Arguments::command(), &self.directory))
+            .and_then(|()| clap_mangen::generate_to(command, &self.directory))
             .map_err(|error| {
                 Failure::input(
                     format!("DIRECTORY {place}"),

@@ -13,10 +13,10 @@ mod token;
 
 use clap::Subcommand;
 
-use crate::arguments::Global;
 use crate::config::Config;
 use crate::exit::{EXIT_CODES, Exit};
 use crate::failure::Failure;
+use crate::flags::Global;
 use crate::output::Output;
 
 /// What can be done.
@@ -50,11 +50,12 @@ pub(crate) enum Command {
     Man(man::Man),
 }
 
-/// Does it.
+/// Runs the command. `command_line` describes them all.
 pub(crate) async fn run(
     command: Command,
     global: &Global,
     output: &Output,
+    command_line: fn() -> clap::Command,
 ) -> Result<Exit, Failure> {
     let load = || {
         let config = Config::load(&global.settings)?;
@@ -83,7 +84,7 @@ pub(crate) async fn run(
         // It says itself what is wrong with the settings.
         Command::Doctor(command) => command.run(&global.settings, output).await,
         Command::Sandbox(command) => command.run(output).await,
-        Command::Completions(command) => command.run(),
-        Command::Man(command) => command.run(output),
+        Command::Completions(command) => command.run(command_line()),
+        Command::Man(command) => command.run(command_line(), output),
     }
 }

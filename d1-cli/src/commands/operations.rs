@@ -5,13 +5,14 @@ use d1_facade::{CardId, Client, Error, GetOperation, ListOperations, Operation, 
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 
-use crate::arguments::{CallFlags, Whole};
 use crate::config::Config;
 use crate::connect;
 use crate::dry_run::{self, Catcher};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Format, Output, cell};
+use crate::flags::Format;
+use crate::flags::{CallFlags, Whole};
+use crate::output::{Output, cell};
 use crate::report;
 use crate::text::printable;
 

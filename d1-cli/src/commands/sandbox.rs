@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use d1_sandbox::{Builder, Mode, Sandbox};
 
-use crate::arguments::Whole;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::flags::Whole;
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 

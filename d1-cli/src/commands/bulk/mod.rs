@@ -37,15 +37,16 @@ use d1_facade::{Client, Error};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
 
-use crate::arguments::{Whole, rate};
 use crate::config::Config;
 use crate::connect;
 use crate::dry_run::{self, Catcher};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::flags::Format;
+use crate::flags::{Whole, rate};
 use crate::interrupt::Interrupts;
 use crate::look_up;
-use crate::output::{Format, Output};
+use crate::output::Output;
 use crate::prompt;
 use entry::{Ended, Ending, Entry};
 use input::Input;

@@ -321,7 +321,7 @@ impl Shared<'_> {
         };
         // Without anybody to read the results there is no point in going on; what has happened is told.
         if let Err(error) = told {
-            crate::say(&format!("cannot be printed: {}", ended.printed()));
+            crate::text::say(&format!("cannot be printed: {}", ended.printed()));
             self.fail(Failure::Output(error));
         }
     }

@@ -127,7 +127,7 @@ impl Survey {
     /// Names the lines that are bad, and refuses the input unless they are to be skipped.
     pub(super) fn judge_bad_lines(&self, input: &str, skips: bool) -> Result<(), Failure> {
         for line in &self.bad {
-            crate::say(&format!("{input}, {line}"));
+            crate::text::say(&format!("{input}, {line}"));
         }
         let count = match self.bad_lines {
             0 => return Ok(()),

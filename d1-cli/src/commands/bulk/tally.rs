@@ -12,7 +12,8 @@ use super::line::Facts;
 use super::past::{Known, Past};
 use super::progress::Progress;
 use crate::exit::Exit;
-use crate::output::{Format, Output, cell};
+use crate::flags::Format;
+use crate::output::{Output, cell};
 use crate::report::fields;
 use crate::text::printable;
 

@@ -9,11 +9,12 @@ use clap::Args;
 use d1_facade::CardId;
 use serde_json::{Value, json};
 
-use crate::arguments::SettingFlags;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Format, Mood, Output};
+use crate::flags::Format;
+use crate::flags::SettingFlags;
+use crate::output::{Mood, Output};
 use crate::text::printable;
 use stage::{Finding, Report, Stage};
 
