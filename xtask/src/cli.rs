@@ -192,6 +192,6 @@ fn linted(path: Option<PathBuf>) -> Result<serde_json::Value, Error> {
     let findings = lint::check_text(&text, &name.display().to_string())?;
     match findings.is_empty() {
         true => Ok(spec),
-        false => Err(Error::Lint(findings)),
+        false => Err(lint::error(&findings)),
     }
 }

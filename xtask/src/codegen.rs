@@ -13,7 +13,7 @@ use crate::{client, error_table, facts, lint, normalize, output};
 pub fn generate(spec: &Value) -> Result<Vec<GeneratedFile>, Error> {
     let findings = lint::check(spec);
     if !findings.is_empty() {
-        return Err(Error::Lint(findings));
+        return Err(lint::error(&findings));
     }
     let normalized = normalize::normalize(spec);
     let files = [

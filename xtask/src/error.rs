@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// An error of a maintainer command; its text says what to mend.
+/// An error of a maintainer command; its text says what to fix.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
@@ -17,8 +17,13 @@ pub enum Error {
     #[error("the spec cannot be read: {0}")]
     Parse(String),
     /// The spec breaks rules of `spec-lint`.
-    #[error("the spec breaks {} rule(s):\n{}", .0.len(), crate::lint::render(.0))]
-    Lint(Vec<crate::lint::Finding>),
+    #[error("the spec breaks {count} rule(s):\n{findings}")]
+    Lint {
+        /// How many.
+        count: usize,
+        /// Each with its place and its fix.
+        findings: String,
+    },
     /// The spec lacks something that the tables are made from.
     #[error("{location}: {problem}")]
     Spec {

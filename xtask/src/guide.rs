@@ -18,7 +18,7 @@ const FOLDER: &str = "docs/src/generated";
 pub fn generate(spec: &Value) -> Result<Vec<GeneratedFile>, Error> {
     let findings = lint::check(spec);
     if !findings.is_empty() {
-        return Err(Error::Lint(findings));
+        return Err(lint::error(&findings));
     }
     operations(spec)
         .iter()

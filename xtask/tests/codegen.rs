@@ -249,11 +249,14 @@ fn parameters_of_the_path_reach_the_facts_too() {
 #[test]
 fn a_spec_that_breaks_a_rule_gives_its_findings_and_no_file() {
     let spec = edited(|s| schema(s, "Reason")["anyOf"] = json!([{"type": "string"}]));
-    let Err(Error::Lint(findings)) = generate(&spec) else {
+    let Err(Error::Lint { findings, .. }) = generate(&spec) else {
         panic!("it is generated from");
     };
-    assert_eq!(findings[0].rule, "closed-keys");
-    assert_eq!(findings[0].location, "components.schemas.Reason.anyOf");
+    assert!(
+        findings.contains("  components.schemas.Reason.anyOf: "),
+        "{findings}"
+    );
+    assert!(findings.contains("fix [closed-keys]: "), "{findings}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_row_without_its_advice_is_refused_before_anything_is_made() {
     let rows = &mut response(&mut spec, "renew", "403")["x-d1-errors"];
     rows[0].as_object_mut().unwrap().remove("advice");
     let error = generate(&spec).unwrap_err();
-    assert!(matches!(error, Error::Lint(_)), "{error}");
+    assert!(matches!(error, Error::Lint { .. }), "{error}");
     assert!(
         error.to_string().contains("renewCard responses.403"),
         "{error}"

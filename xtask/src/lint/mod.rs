@@ -289,7 +289,15 @@ fn place(spec: &Value, pointer: &str) -> String {
         .to_owned()
 }
 
-/// The findings as text, two lines each.
+/// Returns the error of a spec with these findings.
+pub(crate) fn error(findings: &[Finding]) -> Error {
+    Error::Lint {
+        count: findings.len(),
+        findings: render(findings),
+    }
+}
+
+/// Returns the findings as text, two lines each.
 #[must_use]
 pub fn render(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|f| {
