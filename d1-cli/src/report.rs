@@ -11,8 +11,6 @@ use crate::text::{printable, shown_id};
 pub(crate) const INTERRUPTED: &str =
     "interrupted: it is not known whether D1 got the request, or carried it out";
 
-/// The fields of a result.
-
 /// The fields of a change that D1 accepted.
 pub(crate) fn done(command: &str, card: &CardId, receipt: &Receipt) -> Fields {
     fields(json!({
