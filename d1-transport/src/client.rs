@@ -152,6 +152,12 @@ impl HttpClient {
         let mut request = Request::from_parts(parts, body);
         let began_at = std::time::Instant::now();
         let connection = capture_connection(&mut request);
+        let _waiting = Waiting {
+            client: self,
+            connection: &connection,
+            claim,
+            began_at,
+        };
         let sending = silent_at_most(limits.read_timeout, self.http.request(request));
         let failed = match timeout_at(limits.deadline, sending).await {
             Ok(Ok(Ok(response))) => {
@@ -211,6 +217,27 @@ impl HttpClient {
         {
             connected.poison();
             self.slots.close(facts.id);
+        }
+    }
+}
+
+/// How long a server must have been silent for its connection to be left when a caller stops waiting.
+const LEAST_SILENCE: Duration = Duration::from_secs(1);
+
+/// A request that waits for its response. Where its future is dropped, as by a caller whose own time ran out, a
+/// connection that has been silent for long is left all the same.
+struct Waiting<'a> {
+    client: &'a HttpClient,
+    connection: &'a CaptureConnection,
+    claim: &'a Claim,
+    began_at: std::time::Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let written_at = self.claim.read_at().unwrap_or(self.began_at);
+        if written_at.elapsed() >= LEAST_SILENCE {
+            self.client.leave_if_silent(self.connection, written_at);
         }
     }
 }
