@@ -140,7 +140,11 @@ impl HttpClient {
     ) -> Result<HttpResponse, Failure> {
         let last_start = limits.deadline.checked_sub(limits.floor);
         let last_start = last_start.unwrap_or(limits.deadline);
-        let Ok(_slot) = timeout_at(last_start, self.slots.acquire()).await else {
+        let slot = match self.slots.take_free() {
+            Some(slot) => Ok(slot),
+            None => timeout_at(last_start, self.slots.acquire()).await,
+        };
+        let Ok(_slot) = slot else {
             claim.withdraw();
             return Err(Failure::new(Written::No, Cause::NoStream));
         };

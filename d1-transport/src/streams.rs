@@ -63,6 +63,15 @@ impl StreamSlots {
         }))
     }
 
+    /// Takes a slot that is free.
+    pub(crate) fn take_free(&self) -> Option<Slot<'_>> {
+        let mut current = self.lock();
+        current.free.try_acquire().ok()?.forget();
+        current.in_use += 1;
+        let set = current.set;
+        Some(Slot { slots: self, set })
+    }
+
     /// Waits for a slot.
     pub(crate) async fn acquire(&self) -> Slot<'_> {
         loop {

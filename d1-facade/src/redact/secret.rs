@@ -180,7 +180,7 @@ fn encoded_forms(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
     forms
 }
 
-pub(super) fn letters(text: &[u8]) -> Zeroizing<Vec<u8>> {
+fn letters(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
     let kept = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
     letters.extend(kept.map(u8::to_ascii_lowercase));
