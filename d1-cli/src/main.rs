@@ -34,7 +34,7 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::FromArgMatches as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> Exit {
     if global.verbose {
         output::listen_to_logs();
     }
-    match Box::pin(commands::run(command, &global, &output, arguments::command)).await {
+    match Box::pin(commands::run(command, &global, &output, Arguments::command)).await {
         Ok(exit) => exit,
         Err(Failure::Input(line)) => {
             say(&line);
