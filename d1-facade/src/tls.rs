@@ -213,7 +213,7 @@ pub(crate) fn options(
     })
 }
 
-/// A configuration that trusts nobody.
+/// Returns a configuration that trusts no authority.
 pub(crate) fn no_trust() -> Result<ClientConfig, InvalidInput> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()));
     let builder = builder.with_safe_default_protocol_versions();

@@ -3,8 +3,11 @@
 //! Some names of D1 are not documented. Each of them has an `x-d1-rust-name` in the document, which stays when
 //! the name on the wire is corrected; the sandbox goes by that, so that such a correction is one edit.
 
-use serde_json::Value;
 use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::shape::{own_name, resolve};
 
 /// The names on the wire that differ from those of the sandbox.
 #[derive(Debug, Default)]
@@ -22,7 +25,7 @@ impl Names {
 
     /// `depth` ends a schema that is a part of itself.
     fn read(&mut self, document: &Value, schema: &Value, depth: u8) {
-        let schema = crate::shape::resolve(document, schema);
+        let schema = resolve(document, schema);
         let properties = schema.get("properties").and_then(Value::as_object);
         for (wire, property) in properties.into_iter().flatten() {
             let own = own_name(wire, property);
@@ -53,21 +56,5 @@ impl Names {
                 (self.on_wire(&own).to_owned(), value)
             })
             .collect();
-    }
-}
-
-/// What the sandbox calls a property or a parameter: `digitalCardDetails` where `x-d1-rust-name` is
-/// `digital_card_details`.
-pub(crate) fn own_name(wire: &str, node: &Value) -> String {
-    match node.get("x-d1-rust-name").and_then(Value::as_str) {
-        None => wire.to_owned(),
-        Some(rust) => rust
-            .split('_')
-            .enumerate()
-            .map(|(i, word)| match word.split_at_checked(1) {
-                Some((first, rest)) if i > 0 => first.to_ascii_uppercase() + rest,
-                _ => word.to_owned(),
-            })
-            .collect(),
     }
 }

@@ -1,6 +1,5 @@
 //! What the OpenAPI document says about the values of requests and answers.
 
-use crate::names::own_name;
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
@@ -118,6 +117,22 @@ impl Parameter {
             Ok(()) => Ok(value),
             Err(error) => Err(format!("violates `{}`", error.kind().keyword())),
         }
+    }
+}
+
+/// What the sandbox calls a property or a parameter: `digitalCardDetails` where `x-d1-rust-name` is
+/// `digital_card_details`.
+pub(crate) fn own_name(wire: &str, node: &Value) -> String {
+    match node.get("x-d1-rust-name").and_then(Value::as_str) {
+        None => wire.to_owned(),
+        Some(rust) => rust
+            .split('_')
+            .enumerate()
+            .map(|(i, word)| match word.split_at_checked(1) {
+                Some((first, rest)) if i > 0 => first.to_ascii_uppercase() + rest,
+                _ => word.to_owned(),
+            })
+            .collect(),
     }
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::{Notify, Semaphore};
 /// Enough for a call that is answered, on a machine that is busy.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Suspends so many cards at once.
+/// Suspends this many cards at once.
 async fn suspend(client: &Client, cards: usize) -> Vec<Result<Receipt, Error>> {
     let one = |n: usize| {
         let card = client.card(format!("Card{n}").parse().unwrap());

@@ -1,4 +1,4 @@
-//! Changes against servers that break wherever a request can break, by random plans: what is told of each change is
+//! Changes against servers that break wherever a request can break, by random plans: what is reported about each change is
 //! compared with what really happened to it.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // The test harness shows it where the test fails.
 
@@ -24,7 +24,7 @@ const SCHEDULES: &str = "D1_TEST_SCHEDULES";
 /// More than any schedule takes: each of its calls has less than a second.
 const HANGS: Duration = Duration::from_secs(120);
 
-/// What the caller is told of one change.
+/// What is reported to the caller about one change.
 #[derive(Debug)]
 struct Told {
     /// `None` for a success.

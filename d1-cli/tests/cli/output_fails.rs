@@ -82,7 +82,7 @@ fn a_bulk_tells_its_sum_on_standard_error() {
 #[test]
 fn a_line_of_a_bulk_that_cannot_be_printed_is_told_and_the_exit_code_is_that_of_the_job() {
     for output in [full, closed] {
-        for (card, code, outcome) in [("Bulk1", 0, "done"), ("Nobody", 3, "refused")] {
+        for (card, code, outcome) in [("Bulk1", 0, "done"), ("NoSuchCard", 3, "refused")] {
             let world = World::with_cards(1);
             let line = format!("{{\"operation\":\"suspend\",\"cardId\":\"{card}\"}}\n");
             world.file("in.ndjson", &line);

@@ -1,4 +1,4 @@
-//! Does work that takes the processor long where it holds up nobody's I/O.
+//! Does work that takes the processor long where it blocks no I/O.
 //!
 //! One job on the runtime's blocking threads does all that waits, some pieces at a time, and delivers their
 //! results together: a job for each piece would spend more on waking threads than on the work.

@@ -77,7 +77,7 @@ impl Pace {
         self.reached(Stage::Stopping).await;
     }
 
-    /// Runs `work` where it holds up nobody's I/O. `None` where the runtime is shut down.
+    /// Runs `work` where it blocks no I/O. `None` where the runtime is shut down.
     pub(super) async fn off_the_reactor<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -191,7 +191,7 @@ fn is_status(name: &str) -> bool {
     name.eq_ignore_ascii_case("status")
 }
 
-/// Whether a member tells what became of a change, or of the card: `operationStatus`, `result`.
+/// Whether a member tells the result of a change, or the state of the card: `operationStatus`, `result`.
 fn tells_outcome(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     OUTCOMES.iter().any(|word| name.ends_with(word))

@@ -164,37 +164,37 @@ impl Change {
         let operation = self.operation();
         let invalid = |e| Error::invalid_input_of(operation, e);
         check_body(operation, &self.options.body).map_err(invalid)?;
+        let change = self.encrypted()?;
         let plain = || types::CardOperationRequest {
-            reason: self.reason.as_ref().map(|r| r.raw().clone()),
+            reason: change.reason.as_ref().map(|r| r.raw().clone()),
             reason_code: None, // Set by `submit`.
-            extra: self.options.body.clone(),
+            extra: change.options.body.clone(),
         };
         let mut facts = RequestFacts::default();
         let mut secrets = Redactor::default();
-        let body = match &self.kind {
+        let body = match &change.kind {
             Kind::Suspend => Body::Suspend(plain()),
             Kind::Resume => Body::Resume(plain()),
             Kind::Delete => Body::Delete(plain()),
             Kind::Renew(renewal) => {
-                let renewal = renewal.clone().encrypt(&self.card)?;
-                facts = renewal.facts(&self.card);
+                facts = renewal.facts(&change.card);
                 secrets = renewal.secrets();
                 Body::Renew(types::RenewRequest {
-                    reason: self.reason.as_ref().map(|r| r.raw().clone()),
-                    extra: self.options.body.clone(),
-                    ..renewal.request(&self.card)
+                    reason: change.reason.as_ref().map(|r| r.raw().clone()),
+                    extra: change.options.body.clone(),
+                    ..renewal.request(&change.card)
                 })
             }
         };
         let call = ChangeCall {
-            card: &self.card,
+            card: &change.card,
             body,
             facts,
-            reason: self.reason.clone(),
-            new_card: self.new_card().cloned(),
+            reason: change.reason.clone(),
+            new_card: change.new_card().cloned(),
             secrets,
         };
-        submit(call, self.reason_code, self.fallback, &self.options).await
+        submit(call, change.reason_code, change.fallback, &change.options).await
     }
 }
 
