@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::auth::{
     AssertionPolicy, Exchange, SigningKey, TokenCache, TokenOptions, TokenSource, unique_kids,
 };
@@ -242,7 +244,7 @@ impl ClientBuilder {
     /// Calls through this proxy (`http://user:password@host:port`), the token's call included. The
     /// environment's proxy variables are not read.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.proxy = Some(url.into());
+        self.http.proxy = Some(Zeroizing::new(url.into()));
         self
     }
 

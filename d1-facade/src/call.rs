@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::limiter::Limiter;
 use crate::options::{CallOptions, check_query, extra_headers};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, mask_id};
 use crate::retry::{self, Attempt};
 use crate::telemetry;
 use crate::text::{CardId, CorrelationId};
@@ -133,7 +133,7 @@ impl Drop for Progress {
         let outcome = self.give_up();
         tracing::warn!(
             d1.operation = operation.operation_id(),
-            d1.card = ?card,
+            d1.card = %mask_id(card.as_str()),
             d1.correlation_id = self.correlation_id.as_str(),
             %outcome,
             "the future of a change was dropped before it ended",

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use d1_transport::{Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, Proxy, Written};
 use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
+use zeroize::Zeroizing;
 
 use crate::error::{ConnectionFault, InvalidInput, refuse_beside};
 use crate::own_http_client;
@@ -36,7 +37,7 @@ pub(crate) struct HttpOptions {
     pub(crate) read_timeout: Option<Duration>,
     pub(crate) pool_idle_timeout: Option<Duration>,
     pub(crate) user_agent: Option<String>,
-    pub(crate) proxy: Option<String>,
+    pub(crate) proxy: Option<Zeroizing<String>>,
 }
 
 impl HttpOptions {
@@ -84,12 +85,19 @@ impl HttpOptions {
         if is_tls {
             tls::check_server_name(base_url)?;
         }
-        let proxy = self.proxy.as_deref().map(Proxy::parse).transpose();
+        let proxy = self.proxy.as_deref().map(|url| Proxy::parse(url));
+        let proxy = proxy
+            .transpose()
+            .map_err(|rule| InvalidInput::new("proxy", rule))?;
+        if !is_tls && proxy.is_some() {
+            let rule = "must not be given for an http address: it is used for https alone";
+            return Err(InvalidInput::new("proxy", rule));
+        }
         let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let connect_timeout = connect_timeout.min(timeout / 2);
         let client = d1_transport::HttpClient::new(ClientOptions {
             tls: Some(tls),
-            proxy: proxy.map_err(|rule| InvalidInput::new("proxy", rule))?,
+            proxy,
             connect_timeout,
             // One host: all idle connections are worth keeping. A limit of their number would close and open some
             // all the time under many calls.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::api_operation::ApiOperation;
 use crate::error::Error;
 
-/// Decides when a call may be sent, is told how it went, and may cancel it.
+/// Decides when a call may be sent, receives its result, and may cancel it.
 pub(crate) trait Limiter: Send + Sync {
     /// Waits until one more request may be sent.
     fn acquire(&self) -> BoxFuture<'_, ()>;

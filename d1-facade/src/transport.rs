@@ -1,4 +1,4 @@
-//! Sends one request once, and says what became of it.
+//! Sends one request once, and reports its result.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -223,7 +223,7 @@ fn read_response<C: ApiCall>(
     let operation = call.operation();
     let http = &response.http;
     if response.redirected {
-        // What became of the request where it was sent to first is not known.
+        // The outcome at the address that it was sent to first is not known.
         return Err(
             ErrorBuilder::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
                 .status(http.status)

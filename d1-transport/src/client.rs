@@ -194,7 +194,9 @@ impl HttpClient {
 
     /// Why a request ended in an error, and whether that alone proves that it was not processed.
     fn ended(&self, error: &HyperError, connection: &CaptureConnection) -> (Cause, bool) {
-        let facts = facts_of(connection).or_else(|| self.connector.newest());
+        // The newest connection is the one that failed only where one was made.
+        let newest = || (!error.is_connect()).then(|| self.connector.newest());
+        let facts = facts_of(connection).or_else(|| newest().flatten());
         if let Some(alert) = facts.and_then(|facts| facts.refusal()) {
             return (Cause::Alert(alert), true);
         }
@@ -220,7 +222,7 @@ impl HttpClient {
             && let Some(connected) = connection.connection_metadata().as_ref()
         {
             connected.poison();
-            self.slots.close(facts.id);
+            facts.leave(&self.slots);
         }
     }
 }

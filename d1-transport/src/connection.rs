@@ -2,13 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use rustls::{AlertDescription, ProtocolVersion};
+use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -22,6 +22,8 @@ pub(crate) struct ConnectionFacts {
     pub(crate) id: u64,
     pub(crate) is_http2: bool,
     made_at: Instant,
+    /// Whether it takes no further requests.
+    is_left: AtomicBool,
     /// The alert by which the server refused the handshake.
     refusal: OnceLock<AlertDescription>,
     /// When the server last showed that it reads what it is sent.
@@ -35,6 +37,7 @@ impl ConnectionFacts {
             id: MADE.fetch_add(1, Ordering::Relaxed),
             is_http2,
             made_at: Instant::now(),
+            is_left: AtomicBool::new(false),
             refusal: OnceLock::new(),
             read_at: Mutex::new(None),
         }
@@ -44,6 +47,12 @@ impl ConnectionFacts {
     /// its own part and may have written a request, which such a server does not read.
     pub(crate) fn refusal(&self) -> Option<AlertDescription> {
         self.refusal.get().copied()
+    }
+
+    /// Takes no further requests over it.
+    pub(crate) fn leave(&self, slots: &StreamSlots) {
+        self.is_left.store(true, Ordering::Relaxed);
+        slots.close(self.id);
     }
 
     /// Whether the server has shown no sign of reading since `moment`.
@@ -92,9 +101,11 @@ impl Stream for TcpStream {
 impl Stream for TlsStream<Box<dyn Stream>> {
     fn is_established(&self) -> bool {
         let (_, tls) = self.get_ref();
-        // TLS 1.2 ends with the server's part. With TLS 1.3, a server that asks for a certificate sends tickets after
-        // it has verified it (RFC 8446, section 4.6.1).
-        tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) || tls.tls13_tickets_received() > 0
+        // TLS 1.2 ends with the server's part, and a resumed session asks for no certificate. With TLS 1.3, a server
+        // that asks for one sends tickets after it has verified it (RFC 8446, section 4.6.1).
+        tls.protocol_version() != Some(ProtocolVersion::TLSv1_3)
+            || tls.handshake_kind() == Some(HandshakeKind::Resumed)
+            || tls.tls13_tickets_received() > 0
     }
 }
 
@@ -132,8 +143,9 @@ impl TrackedStream {
         };
         while let Some(frame) = frames.next(&mut bytes) {
             match frame {
+                Frame::Settings(_) if self.facts.is_left.load(Ordering::Relaxed) => {}
                 Frame::Settings(limit) => self.slots.open_http2(self.facts.id, limit),
-                Frame::GoAway => self.slots.close(self.facts.id),
+                Frame::GoAway => self.facts.leave(&self.slots),
                 Frame::Answer => *self.facts.read_at() = Some(Instant::now()),
                 // The server has read what the client said first, and maybe nothing after it.
                 Frame::SettingsAck => {
@@ -187,7 +199,7 @@ impl TrackedStream {
 impl Drop for TrackedStream {
     fn drop(&mut self) {
         if self.facts.is_http2 {
-            self.slots.close(self.facts.id);
+            self.facts.leave(&self.slots);
         }
     }
 }
@@ -275,7 +287,7 @@ struct FrameReader {
 }
 
 impl FrameReader {
-    /// Takes one frame from the front of `bytes`, or all of them where the frame goes on beyond.
+    /// Takes one frame from the front of `bytes`, or all of them where the frame is longer.
     fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
         const HEADER: usize = 9;
         const SETTINGS: u8 = 0x4;
@@ -333,6 +345,8 @@ fn max_concurrent_streams(settings: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const SETTINGS: [u8; 21] = [
@@ -351,6 +365,24 @@ mod tests {
             }
         }
         seen
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_left_opens_no_streams() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for is_left in [false, true] {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            let slots = Arc::new(StreamSlots::new());
+            let facts = Arc::new(ConnectionFacts::new(true));
+            let mut stream = TrackedStream::new(Box::new(tcp), facts.clone(), slots.clone());
+            if is_left {
+                facts.leave(&slots);
+            }
+            stream.note_received(&SETTINGS);
+            let _first = slots.take_free().unwrap();
+            assert_eq!(slots.take_free().is_none(), is_left);
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::body::Written;
 
 /// A request that got no response.
 ///
-/// It holds nothing that came from the other side: no text, no header.
+/// It holds no text and no header that came from the other side, but for what [`Cause::Tls`] says of the server's
+/// certificate, such as the names that it is for.
 #[derive(Debug, Clone)]
 pub struct Failure {
     written: Written,

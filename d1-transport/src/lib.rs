@@ -20,8 +20,8 @@
 //! session ticket of TLS 1.3, or anything that it sends after the handshake. An HTTP/1.1 server that sends no tickets,
 //! processes a request and then ends the connection with such an alert could not be told from one that refuses.
 //!
-//! An HTTP/2 connection that goes silent is left: it is pinged, and one over which a request timed out without a byte
-//! received takes no further requests.
+//! An HTTP/2 connection that goes silent is left: it is pinged, and one over which a request timed out takes no further
+//! requests if, since that was written, no response, no frame of a stream and no answer to a ping has come.
 
 mod body;
 mod client;

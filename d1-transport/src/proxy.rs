@@ -71,14 +71,23 @@ impl Proxy {
         stream: &mut Box<dyn Stream>,
         authority: &str,
     ) -> Result<(), Cause> {
-        let closed = |error: io::Error| Cause::Closed(error.kind());
-        let mut request = Zeroizing::new(format!(
-            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
+        let closed = |error: io::Error| Cause::Proxy(Box::new(Cause::Connect(error.kind())));
+        let password = self.authorization.as_ref().map_or("", |text| text.as_str());
+        // At its full size from the start: a text that outgrows its memory leaves a copy behind.
+        let mut request = Zeroizing::new(String::with_capacity(
+            2 * authority.len() + password.len() + 64,
         ));
-        if let Some(authorization) = &self.authorization {
-            request.push_str("Proxy-Authorization: ");
-            request.push_str(authorization);
-            request.push_str("\r\n");
+        let head = [
+            "CONNECT ",
+            authority,
+            " HTTP/1.1\r\nHost: ",
+            authority,
+            "\r\n",
+        ];
+        head.into_iter().for_each(|part| request.push_str(part));
+        if !password.is_empty() {
+            let header = ["Proxy-Authorization: ", password, "\r\n"];
+            header.into_iter().for_each(|part| request.push_str(part));
         }
         request.push_str("\r\n");
         stream.write_all(request.as_bytes()).await.map_err(closed)?;
@@ -116,7 +125,8 @@ fn basic(user: &str, password: &str) -> Result<Zeroizing<String>, &'static str> 
         return Err("must have a user without a colon");
     }
     let pair = Zeroizing::new([&user[..], b":", &password[..]].concat());
-    Ok(Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair))))
+    let encoded = Zeroizing::new(STANDARD.encode(&*pair));
+    Ok(Zeroizing::new(["Basic ", encoded.as_str()].concat()))
 }
 
 #[cfg(test)]

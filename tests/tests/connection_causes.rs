@@ -67,6 +67,18 @@ async fn a_proxy_that_fails_is_named() {
     let unknown = line(through(format!("http://{NO_SUCH_HOST}:3128"))).await;
     assert_names(&unknown, "the name of the proxy cannot be resolved (DNS)");
 
+    let closing = FaultServer::start(|_, _| Act::ResetAfterRequest).await;
+    assert_names(
+        &line(through(closing.url())).await,
+        "the proxy does not answer as a proxy does",
+    );
+    let other = TlsServer::with(certificate("localhost", 1));
+    let port = other.port;
+    assert_names(
+        &line(through(format!("https://localhost:{port}"))).await,
+        "TLS to the proxy failed",
+    );
+
     for (answer, words) in [
         (403, "the proxy refuses to connect to the host"),
         (502, "the proxy refuses to connect to the host"),

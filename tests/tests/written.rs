@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use d1_facade::retry::{Backoff, NoRetry};
-use d1_facade::{Card, Client, ClientBuilder, Environment, ErrorKind, Outcome};
+use d1_facade::{Card, CardId, Client, ClientBuilder, Environment, ErrorKind, Outcome};
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
 use d1_tests::http2_server::{Http2Act, Http2Server};
-use d1_tests::{CARD, FixedToken, ISSUER, foreign_identity, refused, sandbox_client};
+use d1_tests::{CARD, FixedToken, ISSUER, PAN, foreign_identity, refused, sandbox_client};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::{Layer, Registry};
@@ -51,7 +52,7 @@ async fn what_a_server_says_it_did_not_process_is_sent_once_and_not_sent() {
 #[tokio::test]
 async fn the_policy_decides_whether_it_is_sent_again_and_the_error_counts() {
     let server = Http2Server::start(Http2Act::Reset(REFUSED_STREAM)).await;
-    let policy = Backoff::default().first_pause(std::time::Duration::from_millis(1));
+    let policy = Backoff::default().first_pause(Duration::from_millis(1));
     let card = card_of(builder_at(&server).retry(policy));
     let error = card.suspend().await.unwrap_err();
     assert_eq!((error.attempts(), server.requests()), (3, 3));
@@ -104,7 +105,7 @@ async fn a_proxy_that_asks_for_a_password_is_asked_once() {
     });
     let proxy = proxy.await;
     let server = Http2Server::start(Http2Act::Reset(REFUSED_STREAM)).await;
-    let policy = Backoff::default().first_pause(std::time::Duration::from_millis(1));
+    let policy = Backoff::default().first_pause(Duration::from_millis(1));
     let card = card_of(builder_at(&server).proxy(proxy.url()).retry(policy));
     let error = card.suspend().await.unwrap_err();
     assert!(error.to_string().contains("the proxy asks for a user"));
@@ -125,6 +126,14 @@ async fn a_proxy_that_cannot_be_used_is_refused_before_anything_is_sent() {
     ] {
         refused(builder_at(&server).proxy(proxy).build(), "proxy", rule);
     }
+    let plain = d1_tests::bare_builder_for("http://127.0.0.1:1")
+        .root_certificate(d1_tests::any_root())
+        .without_system_roots();
+    refused(
+        plain.proxy("http://127.0.0.1:3128").build(),
+        "proxy",
+        "https",
+    );
 }
 
 /// Keeps what is logged as a warning.
@@ -199,8 +208,16 @@ async fn a_change_that_is_dropped_leaves_a_warning_with_its_outcome() {
     );
     drop(server);
 
-    // One that ends is its caller's to report.
+    // An id that looks like a card number is masked.
     let sandbox = Sandbox::start().await.unwrap();
+    let card = sandbox_client(&sandbox).card(CardId::without_pan_check(PAN).unwrap());
+    let mut begun = card.suspend().into_future();
+    assert!(begun.as_mut().poll(&mut context).is_pending());
+    drop(begun);
+    let lines = std::mem::take(&mut *warnings.0.lock().unwrap());
+    assert!(lines.len() == 1 && !lines[0].contains(PAN), "{lines:?}");
+
+    // One that ends is its caller's to report.
     let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
     card.suspend().await.unwrap();
     assert!(warnings.0.lock().unwrap().is_empty());
@@ -213,11 +230,15 @@ async fn a_spawned_change_ends_although_its_handle_is_dropped() {
     drop(card.suspend().spawn());
     let resumed = card.resume().spawn();
     drop(resumed);
-    let requests = || sandbox.requests().len();
     // The token exchange and both changes.
-    while requests() < 3 {
-        tokio::task::yield_now().await;
-    }
+    let both = async {
+        while sandbox.requests().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .unwrap();
     let receipt = card.delete().spawn().await.unwrap();
     assert_eq!(receipt.http_status(), 200);
 }

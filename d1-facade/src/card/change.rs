@@ -95,7 +95,7 @@ impl Change {
     /// Runs the change to its end on a task of its own, on the runtime of the caller, and returns a
     /// handle to await its result.
     ///
-    /// The change goes on where the handle is dropped. So a handler of a web framework that is dropped
+    /// The change continues where the handle is dropped. So a handler of a web framework that is dropped
     /// when the browser leaves does not leave a change with an outcome that is not known to anyone.
     ///
     /// # Panics

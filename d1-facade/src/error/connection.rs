@@ -21,6 +21,7 @@ pub(crate) enum ConnectionFault {
     ProxyRefuses,
     ProxyWantsPassword,
     ProxyFails,
+    ProxyTls,
     NotTls,
     TlsVersion,
     TlsSettings,
@@ -100,10 +101,16 @@ impl ConnectionFault {
             Cause::Dns => Self::NameNotResolved(peer),
             Cause::Connect(kind) => Self::of_connect(*kind, peer)?,
             Cause::ConnectTimedOut => Self::TimedOut(peer),
+            Cause::Tls(_) | Cause::NotAsked | Cause::Alert(_) if peer == Peer::Proxy => {
+                Self::ProxyTls
+            }
             Cause::Tls(error) => Self::of_tls(error),
             Cause::NotAsked => Self::NotAsked,
             Cause::Alert(alert) => Self::of_alert(*alert),
-            Cause::Proxy(cause) => Self::of_peer(cause, Peer::Proxy)?,
+            Cause::Proxy(cause) => match Self::of_peer(cause, Peer::Proxy)? {
+                Self::Closed => Self::ProxyFails,
+                fault => fault,
+            },
             Cause::ProxyRefused(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
                 Self::ProxyWantsPassword
             }
@@ -168,6 +175,7 @@ impl ConnectionFault {
             Self::ProxyRefuses => "Ask the proxy's operator to allow the host of D1.",
             Self::ProxyWantsPassword => "Put the user and the password into the URL of the proxy.",
             Self::ProxyFails => "Check that the proxy is an HTTP proxy and takes CONNECT.",
+            Self::ProxyTls => "Check the URL of the proxy, and the trusted roots.",
             Self::NotTls | Self::NotHttp => "Check the host and the port.",
             Self::TlsVersion | Self::TlsSettings | Self::TlsFails => {
                 "Check the host, and what stands between this machine and it; D1 speaks TLS 1.2 and 1.3."
@@ -271,6 +279,7 @@ impl fmt::Display for ConnectionFault {
             Self::ProxyRefuses => "the proxy refuses to connect to the host",
             Self::ProxyWantsPassword => "the proxy asks for a user and a password",
             Self::ProxyFails => "the proxy does not answer as a proxy does",
+            Self::ProxyTls => "TLS to the proxy failed",
             Self::NotTls => "the server does not speak TLS on this port",
             Self::TlsVersion => "the server speaks no version of TLS that this client allows",
             Self::TlsSettings => "the server and this client have no TLS settings in common",

@@ -111,8 +111,8 @@ pub(crate) fn invalid_response(
     let kind = ErrorKind::InvalidResponse;
     let mut builder = ErrorBuilder::new(operation, kind, Outcome::Unknown).status(answer.status);
     // Of a change, the fault itself says what came: it may be a text of D1.
-    let is_nobodys = !operation.changes_card() && is_nobodys(bytes_of(answer));
-    builder.0.fault = is_nobodys.then_some(Fault::NotD1s);
+    let is_not_d1s = !operation.changes_card() && is_not_d1s(bytes_of(answer));
+    builder.0.fault = is_not_d1s.then_some(Fault::NotD1s);
     let Said { body, code, .. } = Said::by(answer);
     with_body(builder, body, code).source(fault).build()
 }
@@ -147,7 +147,7 @@ impl Said {
             Ok(fields) => fields,
             Err(JsonFault::Contradictory) => return Self::nothing(Some(Fault::Contradictory)),
             Err(JsonFault::Malformed | JsonFault::NoObject) => {
-                return Self::nothing(is_nobodys(bytes).then_some(Fault::NotD1s));
+                return Self::nothing(is_not_d1s(bytes).then_some(Fault::NotD1s));
             }
         };
         let code = code::find(&fields);
@@ -179,7 +179,7 @@ fn bytes_of(answer: &HttpResponse) -> &[u8] {
 }
 
 /// Whether a body is neither missing nor an object, whole or cut: D1 sends nothing else.
-fn is_nobodys(body: &[u8]) -> bool {
+fn is_not_d1s(body: &[u8]) -> bool {
     !matches!(body.first(), None | Some(b'{'))
 }
 

@@ -180,9 +180,9 @@ async fn a_request_without_a_stream_is_not_sent() {
         arrived.load(Ordering::SeqCst),
         "unknown is what arrived"
     );
-    assert_eq!(maybe, 4);
+    assert!(maybe <= 4, "{maybe}");
     let waiting = failures.iter().filter(|f| f.cause() == &Cause::NoStream);
-    assert_eq!(waiting.count(), 56);
+    assert_eq!(waiting.count(), 60 - maybe);
 }
 
 #[tokio::test]
@@ -253,7 +253,8 @@ async fn a_slow_server_with_few_streams_makes_few_unknown_outcomes() {
     };
     let done = results.iter().filter(|r| r.is_ok()).count();
     let unknown = results.iter().filter(unknown).count();
-    assert_eq!(done + unknown, arrived.load(Ordering::SeqCst));
+    // One that HTTP/2 has read in the last moment may be reset before the server has seen it.
+    assert!(arrived.load(Ordering::SeqCst) <= done + unknown);
     assert!(unknown <= 40, "{unknown} unknown, {done} done");
 }
 

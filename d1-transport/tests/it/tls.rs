@@ -1,14 +1,15 @@
 //! TLS and proxies.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use d1_transport::{Cause, Proxy, Written};
+use d1_transport::{Cause, Claim, Proxy, Written};
 use rustls::AlertDescription;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::http1::request;
-use crate::server::{Authority, Server};
+use crate::server::{Authority, SHORT, Server, post};
 
 #[tokio::test]
 async fn a_refused_client_certificate_is_named_every_time() {
@@ -23,6 +24,20 @@ async fn a_refused_client_certificate_is_named_every_time() {
         }
         assert!(server.refused_handshakes() > 0);
     }
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_the_cause_of_what_fails_after_it() {
+    let server = Server::start("http/1.1", |_, _| async {}).await;
+    let foreign = server.client_of(&Authority::new(), None);
+    let refused = server.post(&foreign).await.unwrap_err();
+    assert!(matches!(refused.cause(), Cause::Alert(_)), "{refused:?}");
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let uri = format!("https://127.0.0.1:{}/", closed.local_addr().unwrap().port());
+    let failure = post(&foreign, &uri, &Claim::new(), SHORT).await;
+    let expected = Cause::Connect(ErrorKind::ConnectionRefused);
+    assert_eq!(failure.unwrap_err().cause(), &expected);
 }
 
 #[tokio::test]
