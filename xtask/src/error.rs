@@ -77,7 +77,7 @@ pub enum Error {
         end: &'static str,
     },
     /// The fault table does not say what it should.
-    #[error("the fault table failed; `cargo test -p d1-tests --test fault_matrix` says why")]
+    #[error("the fault table failed; `cargo test -p d1-tests --test it fault_matrix` says why")]
     FaultReport,
 }
 

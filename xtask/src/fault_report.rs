@@ -18,7 +18,11 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Error> {
     let report = tempfile::NamedTempFile::new().map_err(io)?;
     let status = cargo()
         .args(["test", "--quiet", "--package", "d1-tests"])
-        .args(["--test", "fault_matrix", "every_fault_of_every_operation"])
+        .args([
+            "--test",
+            "it",
+            "fault_matrix::every_fault_of_every_operation",
+        ])
         .env("D1_FAULT_REPORT", report.path())
         // The table is told through a file, what goes wrong on standard error.
         .stdout(Stdio::null())

@@ -29,8 +29,8 @@ pub(super) fn run(tools: &Tools) -> Result<Vec<Row>, Error> {
     }
     let mut tests = cargo();
     tests
-        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
-        .args(["--test=end_to_end", "--test=end_to_end_errors", "--"])
+        .args(["test", "--locked", "--package=d1-tests"])
+        .args(["--test=it", "--", "end_to_end"])
         .args(NOT_THROUGH_PRISM.map(|test| format!("--skip={test}")))
         .env("D1_TESTS_PRISM", &prism)
         .env("D1_TESTS_PRISM_LOG", &log);

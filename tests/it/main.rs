@@ -1,0 +1,43 @@
+//! The tests across the workspace, a module a subject: drift guards, wire snapshots, end to end.
+//!
+//! `cargo test` runs all of them in one process and in parallel: a test changes nothing that the process has
+//! once, such as the environment, the panic hook or the subscriber that is the default of all threads.
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod bad_config;
+mod bad_input;
+mod bad_keys;
+mod broken_streams;
+mod bulk;
+mod client_certificates;
+mod clock;
+mod connection_causes;
+mod connections;
+mod documented_rules;
+mod drift;
+mod end_to_end;
+mod end_to_end_errors;
+mod errors;
+mod fault_matrix;
+mod handshake_alerts;
+mod hostile;
+mod hostile_schedules;
+mod key_files;
+mod lenient;
+mod listening;
+mod open_questions;
+mod outcomes;
+mod paging;
+mod properties;
+mod public_api;
+mod reconcile;
+mod redaction;
+mod release;
+mod resending;
+mod shared_token;
+mod telemetry;
+mod true_advice;
+mod wire;
+mod workspace;
+mod written;
