@@ -1,10 +1,8 @@
 //! Makes the facade's client out of the settings, and says which setting is at fault.
 
 use std::fs;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
 use d1_facade::{
     Client, ClientBuilder, EncryptionKey, Environment, InvalidInput, IssuerId, SigningKey, probe,
 };
@@ -16,53 +14,53 @@ use crate::text::{masked, printable};
 
 /// The client that the settings describe.
 pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
+    finish(config, builder(config)?)
+}
+
+/// The builder of the client that the settings describe.
+pub(crate) fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
     config.check_production()?;
-    finish(
-        config,
-        with_identity(config, with_keys(config, builder(config)?)?)?,
-    )
-}
-
-/// The client, and the exchange that it gets its tokens from.
-pub(crate) fn client_and_exchange(config: &Config) -> Result<(Client, SharedExchange), Failure> {
-    config.check_production()?;
-    let (builder, slot) =
-        share_exchange(with_identity(config, with_keys(config, builder(config)?)?)?);
-    let client = finish(config, builder)?;
-    Ok((client, taken(&slot)?))
-}
-
-/// An exchange that is shared with whoever wants to ask for a token alone.
-#[derive(Debug, Clone)]
-pub(crate) struct SharedExchange(Arc<Exchange>);
-
-impl TokenSource for SharedExchange {
-    fn fetch(&self) -> TokenFuture<'_> {
-        self.0.fetch()
+    let mut builder = to_host(config)?;
+    if let Some(setting) = config.get(Name::EncryptionJwk) {
+        builder = builder.encryption_key(encryption_key(config, setting)?);
     }
+    with_identity(config, builder.signing_key(signing_key(config)?))
+}
 
-    fn refused(&self, token: &AccessToken) {
-        self.0.refused(token);
+/// The settings of the way to D1 alone: all but the keys.
+pub(crate) fn without_keys(config: &Config) -> Result<ClientBuilder, Failure> {
+    with_identity(config, to_host(config)?)
+}
+
+/// Adds the client certificate and the proxy.
+fn with_identity(config: &Config, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+    let certificate = read(config.need(Name::ClientCert)?)?;
+    let key = read(config.need(Name::ClientKey)?)?;
+    let builder = builder.client_identity(&*certificate, &*key);
+    Ok(match config.get(Name::Proxy) {
+        Some(setting) => builder.proxy(&setting.text),
+        None => builder,
+    })
+}
+
+/// The address, the authorities that are trusted for it, and the times.
+fn to_host(config: &Config) -> Result<ClientBuilder, Failure> {
+    let environment = Environment::Custom(base_url(config)?.to_owned());
+    let mut builder = Client::builder(environment, issuer(config)?)
+        .timeout(timeout(config)?)
+        .user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION")));
+    if let Some(setting) = config.get(Name::IdleTimeout) {
+        builder = builder.pool_idle_timeout(seconds(setting)?);
     }
-}
-
-type Slot = Arc<OnceLock<SharedExchange>>;
-
-/// Lets the exchange of the client that is built be had by others as well.
-pub(crate) fn share_exchange(builder: ClientBuilder) -> (ClientBuilder, Slot) {
-    let slot = Slot::default();
-    let filled = slot.clone();
-    let builder = builder.token_source_with(move |exchange| {
-        let shared = SharedExchange(Arc::new(exchange));
-        filled.get_or_init(|| shared).clone()
-    });
-    (builder, slot)
-}
-
-/// The exchange of a client that was built.
-pub(crate) fn taken(slot: &Slot) -> Result<SharedExchange, Failure> {
-    let missing = || Failure::input("token", "cannot be asked for with these settings");
-    slot.get().cloned().ok_or_else(missing)
+    if let Some(setting) = config.get(Name::AggregatorId) {
+        builder = builder.aggregator_id(&setting.text);
+    }
+    if let Some(setting) = config.get(Name::Ca) {
+        builder = builder
+            .root_certificate(&*read(setting)?)
+            .without_system_roots();
+    }
+    Ok(builder)
 }
 
 /// Where D1 is.
@@ -77,34 +75,14 @@ pub(crate) fn issuer(config: &Config) -> Result<IssuerId, Failure> {
     issuer.map_err(|error: InvalidInput| Failure::input(&setting.source, error))
 }
 
-fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
-    let environment = Environment::Custom(base_url(config)?.to_owned());
-    common(config, Client::builder(environment, issuer(config)?))
-}
-
-/// What holds for a client whichever host it calls.
-pub(crate) fn common(
-    config: &Config,
-    mut builder: ClientBuilder,
-) -> Result<ClientBuilder, Failure> {
-    builder = builder
-        .timeout(timeout(config)?)
-        .user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION")));
-    if let Some(setting) = config.get(Name::IdleTimeout) {
-        builder = builder.pool_idle_timeout(seconds(setting)?);
-    }
-    if let Some(setting) = config.get(Name::AggregatorId) {
-        builder = builder.aggregator_id(&setting.text);
-    }
-    if let Some(setting) = config.get(Name::EncryptionJwk) {
-        builder = builder.encryption_key(encryption_key(config, setting)?);
-    }
-    Ok(builder)
-}
-
 /// How long a call may take.
 pub(crate) fn timeout(config: &Config) -> Result<Duration, Failure> {
     seconds(config.need(Name::Timeout)?)
+}
+
+/// A life time that was a whole number of seconds a moment ago.
+pub(crate) fn whole_seconds(lifetime: Duration) -> u64 {
+    (lifetime + Duration::from_millis(500)).as_secs()
 }
 
 /// Reads a time.
@@ -154,49 +132,15 @@ fn key_file<K>(
     })
 }
 
-pub(crate) fn with_keys(config: &Config, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
-    Ok(builder.signing_key(signing_key(config)?))
-}
-
-/// The settings of the way to D1 alone: address, client certificate, authorities, proxy.
-pub(crate) fn for_probe(config: &Config) -> Result<ClientBuilder, Failure> {
-    with_identity(config, builder(config)?)
-}
-
 /// The client certificate, in DER.
 pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Failure> {
-    let leaf = probe::client_certificate(for_probe(config)?);
+    let leaf = probe::client_certificate(without_keys(config)?);
     leaf.map_err(|error| of_setting(config, error))
 }
 
 /// Whether the authorities can be used that are trusted instead of the system's, where there are such.
 pub(crate) fn roots(config: &Config) -> Result<(), Failure> {
-    let environment = Environment::Custom(base_url(config)?.to_owned());
-    let builder = with_roots(config, Client::builder(environment, issuer(config)?))?;
-    probe::check_tls(builder).map_err(|error| of_setting(config, error))
-}
-
-/// The client certificate, whom to trust, and the way to D1.
-pub(crate) fn with_identity(
-    config: &Config,
-    mut builder: ClientBuilder,
-) -> Result<ClientBuilder, Failure> {
-    let certificate = read(config.need(Name::ClientCert)?)?;
-    let key = read(config.need(Name::ClientKey)?)?;
-    builder = with_roots(config, builder.client_identity(&*certificate, &*key))?;
-    if let Some(setting) = config.get(Name::Proxy) {
-        builder = builder.proxy(&setting.text);
-    }
-    Ok(builder)
-}
-
-fn with_roots(config: &Config, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
-    if let Some(setting) = config.get(Name::Ca) {
-        builder = builder
-            .root_certificate(&*read(setting)?)
-            .without_system_roots();
-    }
-    Ok(builder)
+    probe::check_tls(to_host(config)?).map_err(|error| of_setting(config, error))
 }
 
 /// Builds it; what is wrong is told of the setting that it came from.

@@ -12,6 +12,7 @@ use crate::auth::{
 use crate::client::Client;
 use crate::config::Environment;
 use crate::core::Core;
+use crate::dry_run::PreparedRequest;
 use crate::error::InvalidInput;
 use crate::http_client::{HttpClient, HttpOptions, LONGEST_TIMEOUT};
 use crate::jwe::EncryptionKey;
@@ -288,6 +289,28 @@ impl ClientBuilder {
     ///   the other address, it looks like a request that was not sent, and is sent again.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http.own = Some(client);
+        self
+    }
+
+    /// Hands every request to `sink` instead of sending it: to show what would be sent, or for a service's tests.
+    ///
+    /// No connection is made. The token's request is handed out before the first call of the client, which then goes
+    /// on with a token that nobody can use; a [`token_source`](Self::token_source) is asked as usual. Each call ends
+    /// as [*not sent*](crate::Outcome::NotSent), with an error of kind
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). The settings are checked as they are for sending.
+    ///
+    /// ```no_run
+    /// # async fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    /// let d1 = builder
+    ///     .dry_run(|request| println!("{} {}", request.method(), request.url()))
+    ///     .build()?;
+    /// let error = d1.card("ReplaceMe01".parse()?).suspend().await.unwrap_err();
+    /// assert_eq!(error.outcome(), d1_facade::Outcome::NotSent);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dry_run(mut self, sink: impl Fn(PreparedRequest) + Send + Sync + 'static) -> Self {
+        self.http.dry_run = Some(Arc::new(sink));
         self
     }
 

@@ -157,6 +157,7 @@ mod client;
 mod config;
 mod core;
 mod credentials;
+mod dry_run;
 mod error;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
@@ -195,6 +196,7 @@ pub use card::{
 pub use client::Client;
 pub use config::Environment;
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};
+pub use dry_run::PreparedRequest;
 pub use error::{
     Cause, DocumentedError, Error, ErrorKind, InvalidInput, Outcome, documented_errors,
 };

@@ -116,6 +116,11 @@ impl Transport {
         &self.host
     }
 
+    /// Returns whether requests are handed out instead of being sent.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.http.is_dry_run()
+    }
+
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -143,6 +148,9 @@ impl Transport {
             Some(Ok(mut response)) => {
                 secrets.clean_response(&mut response.http);
                 read_response(call, &response)
+            }
+            Some(Err(_)) if self.is_dry_run() => {
+                Err(ErrorBuilder::new(operation, ErrorKind::Cancelled, Outcome::NotSent).build())
             }
             Some(Err(failure)) => Err(no_response(operation, &failure)),
             // The generated client could not even make the request.

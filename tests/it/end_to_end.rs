@@ -1,8 +1,11 @@
 //! Each operation and each documented error, over real TLS with a real token and real JWE.
 
+use std::collections::BTreeSet;
+
+use d1_facade::retry::Backoff;
 use d1_facade::{
-    Card, CardCredentials, CardState, EncryptionKey, ErrorKind, OperationStatus, OperationType,
-    Outcome, ReasonCode, Renewal, RequestorType,
+    Card, CardCredentials, CardState, Client, EncryptionKey, ErrorKind, OperationStatus,
+    OperationType, Outcome, ReasonCode, Renewal, RequestorType,
 };
 use d1_sandbox::{IssuerStub, Sandbox, SuccessStyle};
 use d1_tests::{
@@ -248,6 +251,60 @@ async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
     assert!(
         cards.iter().all(|r| r.path.starts_with("/authz/")),
         "no card call was made"
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_hands_out_what_is_sent_otherwise_and_sends_nothing() {
+    let sandbox = strict_sandbox().await;
+    let (sender, handed_out) = std::sync::mpsc::channel();
+    let dry = sandbox_builder(&sandbox)
+        .retry(Backoff::default())
+        .dry_run(move |request| sender.send(request).unwrap())
+        .build()
+        .unwrap();
+    let renew = |client: &Client| {
+        let renewal = to_other().credentials(credentials(NEW_PAN));
+        client.card(CARD.parse().unwrap()).renew(renewal)
+    };
+    let error = renew(&dry).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert_eq!(sandbox.requests(), []);
+
+    let prepared: Vec<_> = handed_out.try_iter().collect();
+    renew(&sandbox_client(&sandbox)).await.unwrap();
+    let sent = sandbox.requests();
+    assert_eq!(
+        prepared.len(),
+        sent.len(),
+        "the token's request and one more"
+    );
+    for (prepared, sent) in prepared.iter().zip(&sent) {
+        assert_eq!(prepared.method(), sent.method);
+        let url = format!("{}{}", sandbox.base_url(), sent.path);
+        assert_eq!(prepared.url(), url);
+        let names = |headers: Vec<&str>| {
+            headers
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>()
+        };
+        let sent_names = sent.headers.iter().map(|(name, _)| name.as_str());
+        // These two are written for the connection.
+        let sent_names = sent_names.filter(|name| !matches!(*name, "host" | "content-length"));
+        let prepared_names = prepared.headers().map(|(name, _)| name);
+        assert_eq!(names(prepared_names.collect()), names(sent_names.collect()));
+        assert!(!prepared.body().is_empty());
+        assert_eq!(
+            format!("{prepared:?}"),
+            "PreparedRequest { method: \"POST\", .. }"
+        );
+    }
+    let headers: Vec<_> = prepared[1].headers().collect();
+    assert!(
+        headers.contains(&("authorization", "Bearer [masked]")),
+        "{headers:?}"
     );
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::connect;
 use crate::credentials::{CredentialsFrom, Luhn};
-use crate::dry_run::{self, Catcher};
+use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::{CallFlags, Whole};
@@ -156,10 +156,8 @@ impl CardCommand {
         };
         let request = |client: &Client| change.request(&verb, client);
         if change.call.dry_run {
-            let mut catcher = Catcher::start(config).await?;
-            let result = request(catcher.client()).await;
-            dry_run::print(output, &catcher.caught(result)?)?;
-            return Ok(Exit::Done);
+            let dry_run = DryRun::new(config)?;
+            return dry_run.print(output, request(&dry_run.client).await);
         }
         let client = connect::client(config)?;
         let mut interrupts = Interrupts::listen()?;

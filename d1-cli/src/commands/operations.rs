@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::connect;
-use crate::dry_run::{self, Catcher};
+use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Format;
@@ -92,10 +92,8 @@ impl ListArguments {
 
     async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         if self.call.dry_run {
-            let mut catcher = Catcher::start(config).await?;
-            let result = self.request(catcher.client()).await;
-            dry_run::print(output, &catcher.caught(result)?)?;
-            return Ok(Exit::Done);
+            let dry_run = DryRun::new(config)?;
+            return dry_run.print(output, self.request(&dry_run.client).await);
         }
         let client = connect::client(config)?;
         if output.format == Format::Ndjson && self.all {
@@ -209,10 +207,8 @@ impl GetArguments {
 
     async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         if self.call.dry_run {
-            let mut catcher = Catcher::start(config).await?;
-            let result = self.request(catcher.client()).await;
-            dry_run::print(output, &catcher.caught(result)?)?;
-            return Ok(Exit::Done);
+            let dry_run = DryRun::new(config)?;
+            return dry_run.print(output, self.request(&dry_run.client).await);
         }
         let client = connect::client(config)?;
         match self.request(&client).await {

@@ -1,12 +1,11 @@
 //! `d1 token`: gets an access token, to see whether and for what D1 gives one.
 
 use clap::Args;
-use d1_facade::auth::TokenSource as _;
 use serde_json::json;
 
 use crate::config::Config;
 use crate::connect;
-use crate::dry_run::{self, Catcher};
+use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -27,13 +26,10 @@ pub(crate) struct Token {
 impl Token {
     pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         if self.dry_run {
-            let mut catcher = Catcher::start(config).await?;
-            let result = catcher.exchange().fetch().await;
-            dry_run::print(output, &catcher.caught(result)?)?;
-            return Ok(Exit::Done);
+            let dry_run = DryRun::new(config)?;
+            return dry_run.print(output, dry_run.client.access_token().await);
         }
-        let (_client, exchange) = connect::client_and_exchange(config)?;
-        let token = match exchange.fetch().await {
+        let token = match connect::client(config)?.access_token().await {
             Ok(token) => token,
             Err(error) => {
                 let result = report::failed("token", None, &error);
@@ -44,7 +40,7 @@ impl Token {
         let mut result = report::fields(json!({
             "command": "token",
             "outcome": "done",
-            "expiresInSeconds": token.lifetime().as_secs(),
+            "expiresInSeconds": connect::whole_seconds(token.lifetime()),
             "scope": scope,
         }));
         if self.reveal && output.is_table() && output.is_quiet() {

@@ -150,8 +150,12 @@ impl Exchange {
             secrets: call.secrets(),
             claim: Claim::new(),
         };
-        let sent = self.transport.send(&call, correlation_id, sending);
-        let (answer, status) = sent.await?;
+        let sent = self.transport.send(&call, correlation_id, sending).await;
+        if self.transport.is_dry_run() {
+            // The calls that need a token are handed out as well.
+            return AccessToken::new("dry-run", LONGEST_LIFETIME).map_err(Error::token_unavailable);
+        }
+        let (answer, status) = sent?;
         access_token(status, answer)
     }
 }

@@ -39,7 +39,7 @@ use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::connect;
-use crate::dry_run::{self, Catcher};
+use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Format;
@@ -318,7 +318,7 @@ impl RunFlags {
 
     /// Shows the requests instead of sending them.
     async fn show(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let mut catcher = Catcher::start(config).await?;
+        let dry_run = DryRun::new(config)?;
         let name = input::name(&self.file);
         let input = Input::open(&self.file)?;
         let may = Permissions {
@@ -332,13 +332,7 @@ impl RunFlags {
             let Ok(line) = item? else {
                 continue;
             };
-            let request = line.request(catcher.client(), None);
-            let requests = stream::iter([((), request)]);
-            let outcomes = catcher.client().bulk().run(requests);
-            let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
-            for outcome in outcomes.collect::<Vec<_>>().await {
-                dry_run::print(output, &catcher.caught(outcome.result)?)?;
-            }
+            dry_run.print(output, line.request(&dry_run.client, None).await)?;
         }
         Ok(match survey.bad_lines {
             0 => Exit::Done,

@@ -1,6 +1,5 @@
 //! The last stages: a token, and a read that does no harm.
 
-use d1_facade::auth::TokenSource as _;
 use d1_facade::{CardId, Error};
 
 use super::stage::{Finding, words};
@@ -10,12 +9,15 @@ use crate::failure::Failure;
 
 /// Whether D1 gives a token.
 pub(super) async fn token(config: &Config) -> Finding {
-    let exchange = match connect::client_and_exchange(config) {
-        Ok((_, exchange)) => exchange,
+    let client = match connect::client(config) {
+        Ok(client) => client,
         Err(failure) => return unusable(&failure),
     };
-    match exchange.fetch().await {
-        Ok(token) => Finding::Passed(format!("lives for {} s", token.lifetime().as_secs())),
+    match client.access_token().await {
+        Ok(token) => {
+            let seconds = connect::whole_seconds(token.lifetime());
+            Finding::Passed(format!("lives for {seconds} s"))
+        }
         Err(error) => failed(&error),
     }
 }

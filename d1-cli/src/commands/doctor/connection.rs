@@ -62,7 +62,7 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> 
     report.add(Stage::Host, name)?;
     let sent_at = SystemTime::now();
     let reached = async {
-        let reached = probe::reach(connect::for_probe(config)?, PATIENCE).await;
+        let reached = probe::reach(connect::without_keys(config)?, PATIENCE).await;
         reached.map_err(|error| connect::of_setting(config, error))
     };
     match reached.await {

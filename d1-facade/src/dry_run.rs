@@ -1,0 +1,59 @@
+//! Hands out requests instead of sending them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+
+/// Takes the requests of a dry run.
+pub(crate) type RequestSink = Arc<dyn Fn(PreparedRequest) + Send + Sync>;
+
+/// A request that a [dry run](crate::ClientBuilder::dry_run) hands out instead of sending it.
+///
+/// It has everything that the client would send, but for the access token. `Debug` shows the method alone.
+pub struct PreparedRequest(http::Request<Bytes>);
+
+impl PreparedRequest {
+    pub(crate) fn new(mut request: http::Request<Bytes>) -> Self {
+        if let Some(value) = request.headers_mut().get_mut(header::AUTHORIZATION) {
+            *value = HeaderValue::from_static("Bearer [masked]");
+        }
+        Self(request)
+    }
+
+    /// Returns the HTTP method, such as `POST`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.0.method().as_str()
+    }
+
+    /// Returns the whole URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.0.uri().to_string()
+    }
+
+    /// Returns the names of the headers, in lower case, with their values. The value of `authorization` is masked.
+    /// A value that is not visible ASCII is empty.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.0.headers().iter();
+        headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
+    }
+
+    /// Returns the body; empty where there is none.
+    ///
+    /// The body of the token request holds a signed assertion, for which D1 gives a token: do not log it.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.0.body()
+    }
+}
+
+impl fmt::Debug for PreparedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedRequest")
+            .field("method", &self.method())
+            .finish_non_exhaustive()
+    }
+}
