@@ -1,6 +1,6 @@
 //! Runs Prism, a validating proxy that others wrote, between a client and a sandbox.
 //!
-//! `cargo xtask conformance prism` installs it and says where it is in [`PRISM`]; without that
+//! `tests/conformance/run.sh prism` installs it and says where it is in [`PRISM`]; without that
 //! variable clients call the sandbox directly. Prism speaks no TLS to either side, so behind it stands a
 //! forwarder that presents the client certificate.
 

@@ -8,10 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::{self, GeneratedFile, Mode};
-use crate::{
-    bench_report, codegen, conformance, console, fault_report, guide, lint, setup, spec, spec_diff,
-    weight,
-};
+use crate::{codegen, console, guide, lint, setup, spec, spec_diff};
 
 #[derive(Parser)]
 #[command(
@@ -25,16 +22,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure what the facade costs beside hand-written code, and compare the verdicts with the committed
-    /// ones. Needs valgrind; takes some minutes, on a machine that does nothing else.
-    BenchReport {
-        /// Renew a million cards in bulk, too.
-        #[arg(long)]
-        full: bool,
-        /// Put the table in the place of the committed one.
-        #[arg(long)]
-        accept: bool,
-    },
     /// Regenerate d1-generated from the spec.
     Codegen {
         /// Write nothing; say which file is fresh or stale, and fail when one is stale.
@@ -44,20 +31,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
     },
-    /// Let tools that others wrote judge the spec and what goes over the wire. Needs Node and Python.
-    Conformance {
-        /// The suites to run; all of them unless one is named.
-        #[arg(value_enum)]
-        suites: Vec<conformance::Suite>,
-    },
     /// Run the example of a card's life, after what it needs was installed or built.
     Demo {
         /// Install what is missing without asking.
         #[arg(long)]
         yes: bool,
     },
-    /// Run every fault against every operation, and print the table of what a caller is told.
-    FaultReport,
     /// Rewrite the parts of the guide that come from the spec.
     Guide {
         /// Write nothing; say which file is fresh or stale, and fail when one is stale.
@@ -86,12 +65,6 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Measure what the facade adds to a service, and write the table into the guide. Each service is built
-    /// from nothing, which takes a quarter of an hour.
-    Weight {
-        /// The services to measure beside `bare`; the guide is written only if none is named.
-        services: Vec<String>,
-    },
 }
 
 /// Parses the arguments, runs the command, prints what went wrong.
@@ -103,19 +76,12 @@ pub fn run() -> ExitCode {
         Err(help) => return print(&help),
     };
     let result = match command {
-        Command::BenchReport { full, accept } => {
-            let options = bench_report::Options { full, accept };
-            bench_report::run(&options, &mut console::stdout())
-        }
         Command::Codegen { check, spec } => run_codegen(check, spec),
-        Command::Conformance { suites } => conformance::run(&suites, &mut console::stdout()),
         Command::Demo { yes } => setup::run(setup::Goal::Demo, yes, &mut console::stdout()),
-        Command::FaultReport => fault_report::run(&mut console::stdout()),
         Command::Guide { check, spec } => run_guide(check, spec),
         Command::SpecDiff { file } => return run_diff(&file),
         Command::SpecLint { spec } => run_lint(spec),
         Command::Test { yes } => setup::run(setup::Goal::Test, yes, &mut console::stdout()),
-        Command::Weight { services } => weight::run(&services, &mut console::stdout()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

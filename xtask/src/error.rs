@@ -52,33 +52,9 @@ pub enum Error {
     /// What the example or the tests need cannot be had.
     #[error("{0}")]
     Setup(String),
-    /// A tool of the conformance suites cannot be installed or run.
+    /// A program cannot be run, or fails.
     #[error("{0}: {1}")]
     Tool(String, String),
-    /// Checks of the conformance suites failed.
-    #[error("{0} check(s) failed")]
-    Conformance(usize),
-    /// Verdicts of the benchmarks are not the committed ones.
-    #[error(
-        "{0} verdict(s) differ from docs/src/performance.md; `--accept` puts these in their place"
-    )]
-    BenchReport(usize),
-    /// There is no such service to weigh.
-    #[error("no service is called {0}; there are: {1}")]
-    Service(String, String),
-    /// A file lacks the markers that a part is written between.
-    #[error("{}: needs the lines {begin} and {end}", path.display())]
-    Markers {
-        /// The file.
-        path: PathBuf,
-        /// The first line.
-        begin: &'static str,
-        /// The last line.
-        end: &'static str,
-    },
-    /// The fault table does not say what it should.
-    #[error("the fault table failed; `cargo test -p d1-tests --test it fault_matrix` says why")]
-    FaultReport,
 }
 
 impl Error {

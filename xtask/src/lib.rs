@@ -10,24 +10,19 @@
 //! | What is taken out of the client that the generator writes? | `lean` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
-//! | What does a call cost beside hand-written code? | `bench_report` |
 //! | How does what Thales publishes differ from the spec? | [`spec_diff`] |
 //! | How are cargo and other programs run? | `build_tools`, [`programs`] |
 //! | Who reads what a command prints? | `console` |
 //! | How do the example and the tests run on a fresh machine? | `setup` |
-//! | What does the facade add to a service? | `weight` |
 
-mod bench_report;
 mod build_tools;
 pub mod cli;
 pub mod client;
 pub mod codegen;
-mod conformance;
 mod console;
 pub mod error;
 pub mod error_table;
 pub mod facts;
-mod fault_report;
 pub mod guide;
 mod lean;
 pub mod lint;
@@ -37,4 +32,3 @@ pub mod programs;
 mod setup;
 pub mod spec;
 pub mod spec_diff;
-mod weight;

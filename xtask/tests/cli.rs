@@ -213,21 +213,3 @@ fn output_that_cannot_be_written_is_an_error() {
         );
     }
 }
-
-#[test]
-fn a_missing_program_is_one_line_that_names_its_package() {
-    let empty = tempfile::tempdir().unwrap();
-    for (args, program, package) in [
-        (&["conformance", "http"][..], "nginx", "nginx-light"),
-        (&["conformance", "tls"], "openssl", "openssl"),
-        (&["conformance", "jose"], "npm", "npm"),
-    ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        let output = command.args(args).env("PATH", empty.path()).output();
-        let output = output.unwrap();
-        let expected =
-            format!("error: the program `{program}` is missing: install the package {package}\n");
-        assert_eq!(stderr(&output), expected, "{args:?}");
-        assert_eq!(output.status.code(), Some(1), "{args:?}");
-    }
-}

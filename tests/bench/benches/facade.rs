@@ -1,5 +1,5 @@
 //! `cargo bench`: how long a call, a JWE, an answer's decoding and a token at hand take, and how many calls a
-//! second go over mutual TLS, each beside its reference. `cargo xtask bench-report` judges the ratios.
+//! second go over mutual TLS, each beside its reference. `report.py` judges the ratios.
 #![allow(clippy::unwrap_used, missing_docs)] // Benchmarks: criterion's macros make what has no docs.
 
 use std::hint::black_box;

@@ -43,13 +43,13 @@ impl Nginx {
         write("client.key", sandbox.client_key_pem().as_bytes());
         let ((first, http1), (second, http2)) = (reserved_port(), reserved_port());
         let upstream = sandbox.base_url().rsplit(':').next().unwrap();
-        let template = include_str!("../../conformance/nginx.conf");
+        let template = include_str!("../../nginx.conf");
         let text = template
             .replace("{folder}", &folder.display().to_string())
             .replace("{http1}", &http1.to_string())
             .replace("{http2}", &http2.to_string())
             .replace("{upstream}", upstream);
-        let upstream = include_str!("../../conformance/nginx-upstream.conf");
+        let upstream = include_str!("../../nginx-upstream.conf");
         let upstream = upstream.replace("{folder}", &folder.display().to_string());
         write("upstream.conf", upstream.as_bytes());
         let configuration = folder.join("nginx.conf");

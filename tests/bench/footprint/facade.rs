@@ -1,4 +1,5 @@
 //! A service with the facade: it renews a card.
+#![allow(clippy::print_stdout)]
 
 use std::env::var;
 use std::error::Error;
@@ -24,7 +25,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let credentials = CardCredentials::new("4111111111111111", "1230")?;
     let renewal = Renewal::to("ReplaceMe02".parse()?).credentials(credentials);
     let card = d1.card("ReplaceMe01".parse()?);
-    let receipt = card.renew(renewal).reason_code(ReasonCode::CardLost).await?;
+    let receipt = card
+        .renew(renewal)
+        .reason_code(ReasonCode::CardLost)
+        .await?;
     println!("{}", receipt.http_status());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! An HTTP client with a client certificate, over rustls and the provider that `cargo xtask weight` names.
+//! An HTTP client with a client certificate, over rustls and the provider that `footprint.py` names.
 
 mod provider;
 
