@@ -16,6 +16,7 @@ use crate::dry_run::PreparedRequest;
 use crate::error::InvalidInput;
 use crate::http_client::{HttpClient, HttpOptions, LONGEST_TIMEOUT};
 use crate::jwe::EncryptionKey;
+use crate::limiter::Limiter;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::text::IssuerId;
@@ -36,6 +37,7 @@ pub struct ClientBuilder {
     http: HttpOptions,
     fallback: ReasonCodeFallback,
     retry: Arc<dyn RetryPolicy>,
+    limiters: Vec<Arc<dyn Limiter>>,
     timeout: Duration,
     body_limit: usize,
     plain_loopback: bool,
@@ -59,6 +61,7 @@ impl ClientBuilder {
             http: HttpOptions::default(),
             fallback: ReasonCodeFallback::Never,
             retry: Arc::new(Backoff::default()),
+            limiters: Vec::new(),
             timeout: TIMEOUT,
             body_limit: BODY_LIMIT,
             plain_loopback: false,
@@ -268,6 +271,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Adds a limiter for all calls of the client: see [`limiter`](crate::limiter), which has examples. None unless
+    /// added.
+    pub fn limiter(mut self, limiter: impl Limiter) -> Self {
+        self.limiters.push(Arc::new(limiter));
+        self
+    }
+
     /// Sends the calls with this HTTP client. Its certificates, roots, cryptography, proxy, user agent and timeouts are its
     /// own, and must not be given beside it. It needs a redirect policy of none, no retries, no decompression, and
     /// timeouts.
@@ -362,6 +372,7 @@ impl ClientBuilder {
             tokens: TokenCache::new(source),
             fallback: self.fallback,
             retry: self.retry,
+            limiters: self.limiters,
             issuer: self.issuer,
             aggregator,
             encryption_keys: self.encryption_keys,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use d1_transport::{Claim, Written};
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
@@ -15,7 +16,7 @@ use crate::api_operation::ApiOperation;
 use crate::core::Core;
 use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, Permit};
 use crate::options::{CallOptions, check_query, extra_headers};
 use crate::redact::{Redactor, mask_id};
 use crate::retry::{self, Attempt};
@@ -161,7 +162,7 @@ pub(crate) async fn make_in<C: ApiCall>(
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
     let result = {
         // Pinned first: a span that is put around the future itself moves all of it once more.
-        let sending = pin!(unless_abandoned(core, call, options, progress));
+        let sending = pin!(until_cancelled(core, call, options, progress));
         sending.instrument(span.clone()).await
     };
     let result = result.map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
@@ -172,29 +173,25 @@ pub(crate) async fn make_in<C: ApiCall>(
     result
 }
 
-/// Makes `call` unless the bulk that it is part of gives it up.
-async fn unless_abandoned<C: ApiCall>(
+/// Makes `call` until the caller's signal cancels it.
+async fn until_cancelled<C: ApiCall>(
     core: &Core,
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
 ) -> Result<(C::Value, CallInfo), Error> {
-    let Some(limiter) = &options.limiter else {
+    let Some(signal) = options.cancel_on.clone() else {
         return attempt(core, call, options, progress).await;
     };
-    {
+    // Where the signal came before the call, nothing is sent.
+    if signal.clone().now_or_never().is_none() {
         let attempt = pin!(attempt(core, call, options, progress));
-        let abandoned = pin!(limiter.cancelled());
-        if let Either::Left((result, _)) = select(attempt, abandoned).await {
+        if let Either::Left((result, _)) = select(attempt, signal).await {
             return result;
         }
     }
-    Err(abandoned(call.operation(), progress.give_up()))
-}
-
-/// The error of a call that the caller has given up.
-pub(crate) fn abandoned(operation: ApiOperation, outcome: Outcome) -> Error {
-    ErrorBuilder::new(operation, ErrorKind::Cancelled, outcome).build()
+    let outcome = progress.give_up();
+    Err(ErrorBuilder::new(call.operation(), ErrorKind::Cancelled, outcome).build())
 }
 
 async fn attempt<C: ApiCall>(
@@ -214,7 +211,7 @@ async fn attempt<C: ApiCall>(
         call,
         headers,
         query: &options.query,
-        limiter: options.limiter.clone(),
+        limiters: &options.limiters,
         redactor: call.secrets(),
         progress,
     };
@@ -259,7 +256,7 @@ struct Sender<'a, C> {
     call: &'a C,
     headers: HeaderMap,
     query: &'a [(String, String)],
-    limiter: Option<Arc<dyn Limiter>>,
+    limiters: &'a [Arc<dyn Limiter>],
     /// What the attempts so far have sent: a refused token is one that a later answer may hold.
     redactor: Redactor,
     progress: &'a mut Progress,
@@ -300,24 +297,27 @@ impl<C: ApiCall> Sender<'_, C> {
         self.progress.remaining().saturating_sub(floor)
     }
 
-    /// Sends the call, and tells the bulk that it is part of how it went.
+    /// Sends the call when its limiters permit it, and reports to them how it went.
     async fn send_once(&mut self) -> Result<(C::Value, CallInfo), Failed> {
-        let Some(limiter) = self.limiter.clone() else {
-            return self.send_with_token().await;
-        };
-        // The first sending had its turn before its time began to run.
-        if self.progress.sent > 0 {
-            timeout_at(self.progress.deadline, limiter.acquire())
-                .await
-                .map_err(|_| self.out_of_time())?;
-        }
-        let began_at = Instant::now();
+        let permits = self.acquire().await?;
         let result = self.send_with_token().await;
-        match &result {
-            Ok(_) => limiter.succeeded(self.call.operation(), began_at),
-            Err(failed) => limiter.failed(began_at, &failed.error),
+        for permit in permits {
+            match &result {
+                Ok(_) => permit.succeeded(self.call.operation()),
+                Err(failed) => permit.failed(&failed.error),
+            }
         }
         result
+    }
+
+    /// Waits for a permit of each limiter: those of the call, then those of the client, which others wait for as well.
+    async fn acquire(&self) -> Result<Vec<Box<dyn Permit>>, Error> {
+        let mut permits = Vec::new();
+        for limiter in self.limiters.iter().chain(&self.core.limiters) {
+            let permit = timeout_at(self.progress.deadline, limiter.acquire()).await;
+            permits.push(permit.map_err(|_| self.out_of_time())?);
+        }
+        Ok(permits)
     }
 
     fn out_of_time(&self) -> Error {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::auth::TokenCache;
 use crate::error::InvalidInput;
 use crate::jwe::EncryptionKey;
+use crate::limiter::Limiter;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::RetryPolicy;
 use crate::text::IssuerId;
@@ -17,6 +18,7 @@ pub(crate) struct Core {
     pub(crate) tokens: TokenCache,
     pub(crate) fallback: ReasonCodeFallback,
     pub(crate) retry: Arc<dyn RetryPolicy>,
+    pub(crate) limiters: Vec<Arc<dyn Limiter>>,
     pub(crate) issuer: IssuerId,
     pub(crate) aggregator: Option<String>,
     pub(crate) encryption_keys: Vec<EncryptionKey>,

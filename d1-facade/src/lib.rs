@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Make one [`Client`] and keep it: it holds the connections and the token, and its clones share
-//! them. It starts no task of its own, but for a [`Bulk`]; any tokio runtime with its time and network drivers will do.
+//! them. It starts no task of its own, but for [`Change::spawn`]; any tokio runtime with its time and network drivers will do.
 //!
 //! # Errors
 //!
@@ -125,12 +125,12 @@
 //! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
 //! | Who am I to D1? | [`auth`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
-//! | How do I change many cards? | [`Bulk`] |
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
 //! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
 //! | What does D1 document about an error? | [`documented_errors`] |
 //! | May it be sent again? | [`retry`] |
+//! | How many requests at once, how many per second? | [`limiter`], and the crate `d1-bulk` for many changes |
 //! | Was it done or not? | [`Client::reconcile`] |
 //!
 //! # TLS and cryptography
@@ -150,7 +150,6 @@ mod readme {}
 mod api_operation;
 pub mod auth;
 mod builder;
-mod bulk;
 mod call;
 mod card;
 mod client;
@@ -166,7 +165,8 @@ mod http_client;
 mod json;
 mod jwe;
 mod keys;
-mod limiter;
+#[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
+pub mod limiter;
 mod open_enum;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod options;
@@ -187,7 +187,6 @@ mod transport;
 pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
 pub use builder::ClientBuilder;
-pub use bulk::{Bulk, BulkOutcome, BulkStop};
 pub use call::CallInfo;
 pub use card::{
     Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,

@@ -1,22 +1,129 @@
-//! What limits calls that are made together.
+//! Limits how many requests are sent, and when.
+//!
+//! A [`Limiter`] limits all calls of a client ([`ClientBuilder::limiter`](crate::ClientBuilder::limiter)) or a
+//! single call (its method `limiter`). It is asked for a [`Permit`] before each request, also before one that is
+//! sent again, and the permit learns how the request ended.
+//!
+//! # A limit on requests at once
+//!
+//! ```
+//! use std::sync::Arc;
+//! use d1_facade::limiter::{Limiter, Permit, PermitFuture};
+//! use tokio::sync::Semaphore;
+//!
+//! struct AtMost(Arc<Semaphore>);
+//!
+//! impl Limiter for AtMost {
+//!     fn acquire(&self) -> PermitFuture<'_> {
+//!         Box::pin(async {
+//!             let permit: Box<dyn Permit> = match self.0.clone().acquire_owned().await {
+//!                 Ok(permit) => Box::new(permit), // given back when the request has ended
+//!                 Err(_closed) => Box::new(()),
+//!             };
+//!             permit
+//!         })
+//!     }
+//! }
+//!
+//! # fn f(builder: d1_facade::ClientBuilder) {
+//! let builder = builder.limiter(AtMost(Arc::new(Semaphore::new(16))));
+//! # }
+//! ```
+//!
+//! # A limit on requests per second
+//!
+//! ```
+//! use std::time::Duration;
+//! use d1_facade::limiter::{Limiter, Permit, PermitFuture};
+//! use tokio::sync::Mutex;
+//! use tokio::time::{Instant, sleep_until};
+//!
+//! /// One request each 20 ms: 50 per second.
+//! struct Paced(Mutex<Instant>);
+//!
+//! impl Limiter for Paced {
+//!     fn acquire(&self) -> PermitFuture<'_> {
+//!         Box::pin(async {
+//!             let mut next = self.0.lock().await; // the others wait here, in order
+//!             sleep_until(*next).await;
+//!             *next = Instant::now() + Duration::from_millis(20);
+//!             let permit: Box<dyn Permit> = Box::new(());
+//!             permit
+//!         })
+//!     }
+//! }
+//! ```
 
-use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+use std::pin::Pin;
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api_operation::ApiOperation;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
-/// Decides when a call may be sent, receives its result, and may cancel it.
-pub(crate) trait Limiter: Send + Sync {
-    /// Waits until one more request may be sent.
-    fn acquire(&self) -> BoxFuture<'_, ()>;
+/// Decides when a request may be sent.
+///
+/// A call that has several limiters waits for each of them, its own first. The wait counts against the timeout of the
+/// call: where the timeout ends first, the request is not sent, and the call fails with
+/// [`Timeout`](ErrorKind::Timeout).
+///
+/// Token exchanges are not limited: one of them serves many calls.
+pub trait Limiter: Send + Sync + 'static {
+    /// Waits until one more request may be sent, and returns the permit for it.
+    ///
+    /// The future is dropped where the call is cancelled or its time runs out.
+    fn acquire(&self) -> PermitFuture<'_>;
+}
 
-    /// A request that was sent at `sent_at` succeeded.
-    fn succeeded(&self, operation: ApiOperation, sent_at: Instant);
+/// What [`Limiter::acquire`] returns.
+pub type PermitFuture<'a> = Pin<Box<dyn Future<Output = Box<dyn Permit>> + Send + 'a>>;
 
-    /// A request that was sent at `sent_at`, or was to be, failed.
-    fn failed(&self, sent_at: Instant, error: &Error);
+/// The permission to send one request. The client keeps it until the request has ended.
+///
+/// The permit of a request that was cancelled is dropped, and neither method is called. `()` is a permit that nothing
+/// depends on, and tokio's semaphore permit is one that is given back.
+pub trait Permit: Send + 'static {
+    /// The request succeeded.
+    fn succeeded(self: Box<Self>, operation: ApiOperation) {
+        let _ = operation;
+    }
 
-    /// Ends when the calls under way are to be cancelled.
-    fn cancelled(&self) -> BoxFuture<'_, ()>;
+    /// The request failed with `error`, or was not sent because there was no token for it.
+    /// [`Error::affects_all_calls`] says whether the next one is likely to fail as well.
+    fn failed(self: Box<Self>, error: &Error) {
+        let _ = error;
+    }
+}
+
+impl Permit for () {}
+
+impl Permit for OwnedSemaphorePermit {}
+
+impl Error {
+    /// Returns whether the next call is likely to fail the same way, whatever it asks for: D1 cannot be reached, limits
+    /// the rate, gives no token, or the gateway before it fails. For limiters and circuit breakers.
+    #[must_use]
+    pub fn affects_all_calls(&self) -> bool {
+        match self.kind() {
+            ErrorKind::RateLimited
+            | ErrorKind::Connect
+            | ErrorKind::Timeout
+            | ErrorKind::Transport
+            | ErrorKind::TokenUnavailable => true,
+            // A 500 may be about the card.
+            ErrorKind::ServerError => matches!(self.status(), Some(502..=504)),
+            ErrorKind::InvalidInput
+            | ErrorKind::Crypto
+            | ErrorKind::TokenRejected
+            | ErrorKind::InvalidRequest
+            | ErrorKind::Forbidden
+            | ErrorKind::NotFound
+            | ErrorKind::UnknownCard
+            | ErrorKind::UnknownOperation
+            | ErrorKind::UnexpectedStatus
+            | ErrorKind::InvalidResponse
+            | ErrorKind::ResponseTooLarge
+            | ErrorKind::Cancelled => self.operation() == ApiOperation::GetToken,
+        }
+    }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use d1_generated::facts;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, select};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 
@@ -25,8 +27,20 @@ pub(crate) struct CallOptions {
     pub(crate) body: Map<String, Value>,
     pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
     pub(crate) repeat_if_unknown: bool,
-    /// What limits the call beside others.
-    pub(crate) limiter: Option<Arc<dyn Limiter>>,
+    pub(crate) limiters: Vec<Arc<dyn Limiter>>,
+    /// Cancels the call.
+    pub(crate) cancel_on: Option<Shared<BoxFuture<'static, ()>>>,
+}
+
+impl CallOptions {
+    /// Adds a signal that cancels the call.
+    pub(crate) fn cancel_on(&mut self, signal: impl Future<Output = ()> + Send + 'static) {
+        let signal = match self.cancel_on.take() {
+            Some(earlier) => select(earlier, signal.boxed()).map(drop).boxed(),
+            None => signal.boxed(),
+        };
+        self.cancel_on = Some(signal.shared());
+    }
 }
 
 impl fmt::Debug for CallOptions {
@@ -121,6 +135,32 @@ macro_rules! call_options {
             /// Decides about making the call again, for this call only.
             pub fn retry(mut self, policy: impl crate::retry::RetryPolicy) -> Self {
                 self.options.retry = Some(std::sync::Arc::new(policy));
+                self
+            }
+
+            /// Adds a limiter for this call, beside those of the client: see [`limiter`](crate::limiter).
+            pub fn limiter(mut self, limiter: impl crate::limiter::Limiter) -> Self {
+                self.options.limiters.push(std::sync::Arc::new(limiter));
+                self
+            }
+
+            /// Cancels the call when `signal` completes. The call fails at once, with the kind
+            /// [`Cancelled`](crate::ErrorKind::Cancelled) and its true outcome: *not sent* where the request has not
+            /// been written, and then it never is. A signal that has completed before sends nothing.
+            ///
+            /// Of several signals the first that completes counts.
+            ///
+            /// ```no_run
+            /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+            /// let (shut_down, signal) = tokio::sync::oneshot::channel::<()>();
+            /// let call = card.suspend().cancel_on(async { drop(signal.await) });
+            /// // When the service shuts down: `shut_down.send(())`.
+            /// call.await?;
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+                self.options.cancel_on(signal);
                 self
             }
 

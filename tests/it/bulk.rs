@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use d1_bulk::Bulk;
 use d1_facade::retry::Backoff;
 use d1_facade::{CardCredentials, Change, Client, ErrorKind, Outcome, ReasonCode, Renewal};
 use d1_sandbox::{Card, Fault, Sandbox};
@@ -49,7 +50,7 @@ async fn each_request_is_made_once_and_told_by_its_key() {
         };
         (n, request)
     });
-    let outcomes: Vec<_> = d1.bulk().run(requests).unwrap().collect().await;
+    let outcomes: Vec<_> = Bulk::new().run(requests).unwrap().collect().await;
 
     let mut keys: Vec<_> = outcomes.iter().map(|item| item.key).collect();
     keys.sort_unstable();
@@ -67,7 +68,7 @@ async fn an_item_that_fails_stops_none_of_the_others() {
     let (_sandbox, d1) = sandbox_with(10).await;
     // Cards 10 to 19 are not known.
     let requests = stream::iter(0..20).map(|n| suspension(&d1, n));
-    let outcomes: Vec<_> = d1.bulk().run(requests).unwrap().collect().await;
+    let outcomes: Vec<_> = Bulk::new().run(requests).unwrap().collect().await;
     assert_eq!(outcomes.len(), 20);
     for item in outcomes {
         match item.result {
@@ -89,7 +90,7 @@ async fn a_rate_limit_of_d1_is_waited_for() {
         .unwrap();
     sandbox.fail_next(Fault::status(429).operation("suspendCard").times(3));
     let requests = stream::iter(0..40).map(|n| suspension(&d1, n));
-    let outcomes: Vec<_> = d1.bulk().run(requests).unwrap().collect().await;
+    let outcomes: Vec<_> = Bulk::new().run(requests).unwrap().collect().await;
     for item in outcomes {
         assert!(item.result.is_ok(), "{}: {:?}", item.key, item.result);
     }
@@ -99,7 +100,7 @@ async fn a_rate_limit_of_d1_is_waited_for() {
 async fn what_was_not_read_of_the_input_stays_with_the_caller() {
     let (_sandbox, d1) = sandbox_with(100).await;
     let mut requests = stream::iter(0..100).map(|n| suspension(&d1, n));
-    let bulk = d1.bulk().concurrency(4);
+    let bulk = Bulk::new().concurrency(4);
     let stop = bulk.stop();
     let mut outcomes = bulk.run(&mut requests).unwrap();
     let mut keys = Vec::new();
@@ -122,7 +123,7 @@ async fn requests_that_are_given_up_are_unknown_and_can_be_confirmed() {
     let (sandbox, d1) = sandbox_with(4).await;
     sandbox.fail_next(Fault::stall().operation("suspendCard").times(4));
     let requests = stream::iter(0..4).map(|n| suspension(&d1, n));
-    let bulk = d1.bulk();
+    let bulk = Bulk::new();
     let stop = bulk.stop();
     let mut outcomes = bulk.run(requests).unwrap();
     let seen = async {
@@ -156,11 +157,11 @@ async fn requests_that_are_given_up_are_unknown_and_can_be_confirmed() {
 async fn nothing_is_sent_where_the_settings_are_wrong() {
     let (_sandbox, d1) = sandbox_with(1).await;
     for (bulk, field) in [
-        (d1.bulk().concurrency(0), "concurrency"),
-        (d1.bulk().rate_limit(0.0), "rate_limit"),
-        (d1.bulk().rate_limit(-1.0), "rate_limit"),
-        (d1.bulk().rate_limit(f64::NAN), "rate_limit"),
-        (d1.bulk().rate_limit(f64::INFINITY), "rate_limit"),
+        (Bulk::new().concurrency(0), "concurrency"),
+        (Bulk::new().rate_limit(0.0), "rate_limit"),
+        (Bulk::new().rate_limit(-1.0), "rate_limit"),
+        (Bulk::new().rate_limit(f64::NAN), "rate_limit"),
+        (Bulk::new().rate_limit(f64::INFINITY), "rate_limit"),
     ] {
         let requests = stream::iter([suspension(&d1, 0)]);
         let error = bulk.run(requests).err().unwrap();

@@ -65,17 +65,24 @@ fn each_crate_uses_only_what_it_may() {
         uses(&metadata, "d1-facade", false),
         ["d1-generated", "d1-transport"]
     );
-    // The command line is on the facade's public API alone.
+    // Both are on the facade's public API alone.
+    assert_eq!(uses(&metadata, "d1-bulk", false), ["d1-facade"]);
     assert_eq!(
         uses(&metadata, "d1-cli", false),
-        ["d1-facade", "d1-sandbox"]
+        ["d1-bulk", "d1-facade", "d1-sandbox"]
     );
     // The sandbox must be able to disagree with the client.
     for development in [false, true] {
         assert!(uses(&metadata, "d1-sandbox", development).is_empty());
         assert!(uses(&metadata, "xtask", development).is_empty());
     }
-    for crate_name in ["d1-generated", "d1-transport", "d1-facade", "d1-sandbox"] {
+    for crate_name in [
+        "d1-generated",
+        "d1-transport",
+        "d1-facade",
+        "d1-bulk",
+        "d1-sandbox",
+    ] {
         for development in [false, true] {
             let used = uses(&metadata, crate_name, development);
             assert!(

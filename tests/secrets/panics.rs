@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use d1_bulk::Bulk;
 use d1_facade::auth::{TokenFuture, TokenSource};
 use d1_facade::retry::{Attempt, RetryPolicy};
 use d1_tests::{CARD, answering, builder_for};
@@ -53,7 +54,7 @@ async fn the_message_of_a_panic_is_in_no_error_of_a_bulk_and_in_no_log() {
     for client in [by_retry, by_token] {
         let suspend = || client.card(CARD.parse().unwrap()).suspend();
         let requests = stream::iter([(1, suspend()), (2, suspend())]);
-        let outcomes = client.bulk().run(requests).unwrap();
+        let outcomes = Bulk::new().run(requests).unwrap();
         for outcome in outcomes.collect::<Vec<_>>().await {
             let text = shown(&outcome.result);
             assert!(text.contains("panicked"), "{text}");

@@ -1,7 +1,6 @@
 //! A change of a card, before it is sent.
 
 use std::future::IntoFuture;
-use std::sync::Arc;
 
 use d1_generated::types;
 use futures_util::future::BoxFuture;
@@ -11,7 +10,6 @@ use super::change_call::{self, Body, ChangeCall, submit};
 use super::{Card, Receipt, Renewal, SpawnedChange};
 use crate::api_operation::ApiOperation;
 use crate::error::{Error, RequestFacts};
-use crate::limiter::Limiter;
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
@@ -118,7 +116,9 @@ impl Change {
         self
     }
 
-    pub(crate) fn operation(&self) -> ApiOperation {
+    /// Returns what is done to the card.
+    #[must_use]
+    pub fn operation(&self) -> ApiOperation {
         match &self.kind {
             Kind::Suspend => ApiOperation::SuspendCard,
             Kind::Resume => ApiOperation::ResumeCard,
@@ -138,22 +138,35 @@ impl Change {
         }
     }
 
-    /// Limits it beside others.
-    pub(crate) fn limited_by(mut self, limiter: Arc<dyn Limiter>) -> Self {
-        self.options.limiter = Some(limiter);
-        self
-    }
-
-    /// Whether sending it begins with an encryption, which takes the processor long.
-    pub(crate) fn is_to_be_encrypted(&self) -> bool {
+    /// Returns whether the change has card credentials that are still to be encrypted, which takes about 0.1 ms of CPU
+    /// time: see [`prepare`](Self::prepare).
+    #[must_use]
+    pub fn needs_encryption(&self) -> bool {
         match &self.kind {
             Kind::Suspend | Kind::Resume | Kind::Delete => false,
-            Kind::Renew(renewal) => renewal.is_to_be_encrypted(),
+            Kind::Renew(renewal) => renewal.needs_encryption(),
         }
     }
 
-    /// Returns the change with its credentials encrypted.
-    pub(crate) fn encrypted(mut self) -> Result<Self, Error> {
+    /// Checks the change and encrypts its credentials now, on this thread. A change that was not prepared does so
+    /// when it is awaited.
+    ///
+    /// For services that make many renewals and keep CPU time away from the threads of their runtime:
+    ///
+    /// ```no_run
+    /// # async fn f(renew: d1_facade::Change) -> Result<(), Box<dyn std::error::Error>> {
+    /// let renew = tokio::task::spawn_blocking(|| renew.prepare()).await??;
+    /// renew.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the change cannot be sent as it is, or the credentials cannot be encrypted.
+    pub fn prepare(mut self) -> Result<Self, Error> {
+        let operation = self.operation();
+        let invalid = |e| Error::invalid_input_of(operation, e);
+        check_body(operation, &self.options.body).map_err(invalid)?;
         if let Kind::Renew(renewal) = self.kind {
             self.kind = Kind::Renew(Box::new(renewal.encrypt(&self.card)?));
         }
@@ -161,10 +174,7 @@ impl Change {
     }
 
     async fn send(self) -> Result<Receipt, Error> {
-        let operation = self.operation();
-        let invalid = |e| Error::invalid_input_of(operation, e);
-        check_body(operation, &self.options.body).map_err(invalid)?;
-        let change = self.encrypted()?;
+        let change = self.prepare()?;
         let plain = || types::CardOperationRequest {
             reason: change.reason.as_ref().map(|r| r.raw().clone()),
             reason_code: None, // Set by `submit`.

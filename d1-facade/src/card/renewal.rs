@@ -147,7 +147,7 @@ impl Renewal {
         }
     }
 
-    pub(super) fn is_to_be_encrypted(&self) -> bool {
+    pub(super) fn needs_encryption(&self) -> bool {
         matches!(self.secret, Secret::Plain(_))
     }
 

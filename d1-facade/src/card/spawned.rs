@@ -32,6 +32,6 @@ impl Future for SpawnedChange {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = ready!(Pin::new(&mut self.task).poll(context));
-        Poll::Ready(result.unwrap_or_else(|e| Err(Error::of_lost_task(self.operation, &e))))
+        Poll::Ready(result.unwrap_or_else(|e| Err(Error::task_lost(self.operation, &e))))
     }
 }

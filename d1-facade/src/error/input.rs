@@ -22,10 +22,8 @@ pub struct InvalidInput {
 }
 
 impl InvalidInput {
-    pub(crate) fn new(
-        field: impl Into<Cow<'static, str>>,
-        rule: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    /// Makes an error that names a field and the rule that its value breaks, for crates that build on this one.
+    pub fn new(field: impl Into<Cow<'static, str>>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),
             rule: rule.into(),

@@ -40,7 +40,7 @@ pub enum ErrorKind {
     InvalidResponse,
     /// The answer is longer than the configured limit.
     ResponseTooLarge,
-    /// The caller gave the call up ([`BulkStop::abandon`](crate::BulkStop::abandon)).
+    /// The caller cancelled the call ([`Change::cancel_on`](crate::Change::cancel_on)), or its task ended.
     Cancelled,
 }
 

@@ -8,8 +8,12 @@ use super::{Error, ErrorBuilder, ErrorKind, Outcome};
 use crate::api_operation::ApiOperation;
 
 impl Error {
-    /// The runtime was shut down, or code of the caller's, such as a retry policy, panicked.
-    pub(crate) fn of_lost_task(operation: ApiOperation, error: &JoinError) -> Self {
+    /// Makes the error of a call that ran on a task which ended without a result: the runtime was shut down, the task
+    /// was aborted, or code of the caller's, such as a retry policy, panicked. The outcome is unknown.
+    ///
+    /// For services that run calls on tasks of their own; [`Change::spawn`](crate::Change::spawn) does it for them.
+    #[must_use]
+    pub fn task_lost(operation: ApiOperation, error: &JoinError) -> Self {
         ErrorBuilder::new(operation, ErrorKind::Cancelled, Outcome::Unknown)
             .source(TaskEnded {
                 panicked: error.is_panic(),

@@ -6,7 +6,8 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use d1_facade::{BulkOutcome, BulkStop, Change, Client, CorrelationId, Error, ErrorKind, Receipt};
+use d1_bulk::{Bulk, BulkOutcome, BulkStop};
+use d1_facade::{Change, Client, CorrelationId, Error, ErrorKind, Receipt};
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -89,7 +90,7 @@ impl Plan<'_> {
         tally: &Mutex<Tally>,
         interrupts: &mut Interrupts,
     ) -> Result<Ran, Failure> {
-        let mut bulk = self.client.bulk().concurrency(self.concurrency);
+        let mut bulk = Bulk::new().concurrency(self.concurrency);
         if let Some(rate) = self.rate {
             bulk = bulk.rate_limit(rate);
         }

@@ -15,6 +15,7 @@ use d1_bench::load;
 use d1_bench::paired::{compare, rate};
 use d1_bench::samples::{CARD, D1_JWK};
 use d1_bench::say;
+use d1_bulk::Bulk;
 use d1_facade::{Change, Client};
 use futures_util::stream::{self, StreamExt as _};
 
@@ -49,7 +50,7 @@ fn renewals(d1: &Client, count: u64) -> impl Iterator<Item = (u64, Change)> + Se
 /// Renews so many cards, at most `concurrency` at once; calls `at` with each number of outcomes.
 async fn bulk(d1: Client, concurrency: usize, count: u64, mut at: impl FnMut(u64)) {
     let requests = stream::iter(renewals(&d1, count));
-    let bulk = d1.bulk().concurrency(concurrency);
+    let bulk = Bulk::new().concurrency(concurrency);
     let mut outcomes = bulk.run(requests).unwrap();
     let mut done = 0;
     while let Some(outcome) = outcomes.next().await {

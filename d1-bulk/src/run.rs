@@ -1,73 +1,93 @@
-//! Runs the requests of a bulk: takes one whenever there is room, and gives outcomes as they come.
+//! Runs the changes of a bulk: takes one whenever there is room, and returns outcomes as they come.
 
 use std::collections::HashMap;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_util::future::{BoxFuture, Either, select};
+use d1_facade::{ApiOperation, Change, Error, Receipt};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use futures_util::{FutureExt as _, Stream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use super::{BulkOutcome, Pace};
-use crate::api_operation::ApiOperation;
-use crate::call::abandoned;
-use crate::card::{Change, Receipt};
-use crate::error::{Error, Outcome};
-use crate::limiter::Limiter as _;
+use crate::cpu_pool::CpuPool;
+use crate::limiter::{BulkLimiter, ChangeLimiter};
+use crate::stop::BulkStop;
+
+/// The outcome of one change of a [`Bulk`](crate::Bulk).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BulkOutcome<K> {
+    /// The key that came with the change.
+    pub key: K,
+    /// The receipt of the change, or an error that says whether it was not sent, was refused, or may have been
+    /// carried out.
+    pub result: Result<Receipt, Error>,
+}
 
 type Finished = Result<(Id, Result<Receipt, Error>), JoinError>;
 
 /// Whether the next request may be sent.
 enum Turn {
-    Unasked,
-    Awaited(BoxFuture<'static, ()>),
-    Come,
+    NotAcquired,
+    Waiting(BoxFuture<'static, ()>),
+    Acquired,
 }
 
 /// A bulk that runs.
-pub(super) struct Run<'a, K> {
+pub(crate) struct Run<'a, K> {
     /// None when it ended, or is not to be read any more.
     input: Option<BoxStream<'a, (K, Change)>>,
-    pace: Arc<Pace>,
+    shared: Arc<Shared>,
     stopped: BoxFuture<'static, ()>,
     turn: Turn,
     tasks: JoinSet<Result<Receipt, Error>>,
     keys: HashMap<Id, (K, ApiOperation)>,
 }
 
+/// What the tasks share.
+struct Shared {
+    limiter: Arc<BulkLimiter>,
+    cpu: CpuPool,
+    stop: BulkStop,
+}
+
 impl<'a, K: Send + 'a> Run<'a, K> {
-    pub(super) fn new<S>(requests: S, pace: Arc<Pace>) -> Self
+    pub(crate) fn new<S>(changes: S, limiter: BulkLimiter, stop: BulkStop) -> Self
     where
         S: Stream<Item = (K, Change)> + Send + 'a,
     {
         Self {
-            input: Some(requests.boxed()),
-            stopped: pace.clone().stopped().boxed(),
-            pace,
-            turn: Turn::Unasked,
+            input: Some(changes.boxed()),
+            stopped: stop.stopped().boxed(),
+            shared: Arc::new(Shared {
+                limiter: Arc::new(limiter),
+                cpu: CpuPool::new(),
+                stop,
+            }),
+            turn: Turn::NotAcquired,
             tasks: JoinSet::new(),
             keys: HashMap::new(),
         }
     }
 
-    fn begin(&mut self, key: K, request: Change) {
-        let operation = request.operation();
-        let task = send(request, self.pace.clone()).in_current_span();
+    fn begin(&mut self, key: K, change: Change) {
+        let operation = change.operation();
+        let task = send(change, self.shared.clone()).in_current_span();
         let id = self.tasks.spawn(task).id();
         self.keys.insert(id, (key, operation));
     }
 
-    /// The outcome of a task; none where it is not one of ours, which cannot be.
+    /// Returns the outcome of a task; none where the task is not one of this bulk, which cannot be.
     fn outcome(&mut self, finished: Finished) -> Option<BulkOutcome<K>> {
         let (id, result) = match finished {
             Ok((id, result)) => (id, Ok(result)),
             Err(error) => (error.id(), Err(error)),
         };
         let (key, operation) = self.keys.remove(&id)?;
-        let result = result.unwrap_or_else(|error| Err(Error::of_lost_task(operation, &error)));
+        let result = result.unwrap_or_else(|error| Err(Error::task_lost(operation, &error)));
         Some(BulkOutcome { key, result })
     }
 
@@ -75,15 +95,15 @@ impl<'a, K: Send + 'a> Run<'a, K> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             self.turn = match &mut self.turn {
-                Turn::Come => return Poll::Ready(()),
-                Turn::Unasked if self.pace.is_free() => Turn::Come,
-                Turn::Unasked => {
-                    let pace = self.pace.clone();
-                    Turn::Awaited(async move { pace.acquire().await }.boxed())
+                Turn::Acquired => return Poll::Ready(()),
+                Turn::NotAcquired if self.shared.limiter.is_free() => Turn::Acquired,
+                Turn::NotAcquired => {
+                    let limiter = self.shared.limiter.clone();
+                    Turn::Waiting(async move { limiter.acquire().await }.boxed())
                 }
-                Turn::Awaited(turn) => {
-                    ready!(turn.poll_unpin(context));
-                    Turn::Come
+                Turn::Waiting(acquired) => {
+                    ready!(acquired.poll_unpin(context));
+                    Turn::Acquired
                 }
             };
         }
@@ -116,8 +136,8 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
                     Poll::Pending
                 };
             }
-            // A request that ends makes room, and wakes this task.
-            if !this.pace.has_room(this.tasks.len()) {
+            // A change that ends makes room, and wakes this task.
+            if !this.shared.limiter.has_room(this.tasks.len()) {
                 return Poll::Pending;
             }
             ready!(this.poll_turn(context));
@@ -125,9 +145,9 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
                 continue;
             };
             match ready!(input.poll_next_unpin(context)) {
-                Some((key, request)) => {
-                    this.turn = Turn::Unasked;
-                    this.begin(key, request);
+                Some((key, change)) => {
+                    this.turn = Turn::NotAcquired;
+                    this.begin(key, change);
                 }
                 None => this.input = None,
             }
@@ -135,17 +155,13 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
     }
 }
 
-/// Sends a request of the bulk. What takes the processor long is done off the reactor.
-async fn send(mut request: Change, pace: Arc<Pace>) -> Result<Receipt, Error> {
-    if request.is_to_be_encrypted() {
-        let operation = request.operation();
-        let encrypted = pin!(pace.off_the_reactor(move || request.encrypted()));
-        request = match select(encrypted, pace.cancelled()).await {
-            Either::Left((Some(encrypted), _)) => encrypted?,
-            Either::Left((None, _)) | Either::Right(_) => {
-                return Err(abandoned(operation, Outcome::NotSent));
-            }
-        };
+/// Sends a change of the bulk. Its credentials are encrypted where that does not hold up the runtime.
+async fn send(mut change: Change, shared: Arc<Shared>) -> Result<Receipt, Error> {
+    if change.needs_encryption() {
+        change = shared.cpu.run(move || change.prepare()).await?;
     }
-    request.limited_by(pace).await
+    change
+        .limiter(ChangeLimiter::new(shared.limiter.clone()))
+        .cancel_on(shared.stop.abandoned())
+        .await
 }
