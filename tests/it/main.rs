@@ -25,6 +25,7 @@ mod hostile;
 mod hostile_schedules;
 mod key_files;
 mod lenient;
+mod limits;
 mod listening;
 mod open_questions;
 mod outcomes;

@@ -1,0 +1,179 @@
+//! What a service limits and cancels: each request has its permits, and a call that is cancelled has its true outcome.
+
+use std::future::{pending, ready};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use d1_facade::limiter::{Limiter, Permit, PermitFuture};
+use d1_facade::retry::Backoff;
+use d1_facade::{ApiOperation, Error, ErrorKind, Outcome};
+use d1_sandbox::{Fault, Sandbox};
+use d1_tests::{CARD, answering, builder_for, sandbox_client};
+use futures_util::TryStreamExt as _;
+use tokio::sync::{Notify, Semaphore, oneshot};
+use wiremock::ResponseTemplate;
+
+/// What happened, in order.
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Permits everything, and notes it.
+struct Noting(&'static str, Log);
+
+struct Noted(&'static str, Log);
+
+impl Limiter for Noting {
+    fn acquire(&self) -> PermitFuture<'_> {
+        Box::pin(async {
+            self.1.lock().unwrap().push(format!("{} permits", self.0));
+            let permit: Box<dyn Permit> = Box::new(Noted(self.0, self.1.clone()));
+            permit
+        })
+    }
+}
+
+impl Permit for Noted {
+    fn succeeded(self: Box<Self>, operation: ApiOperation) {
+        let line = format!("{} sees {operation} succeed", self.0);
+        self.1.lock().unwrap().push(line);
+    }
+
+    fn failed(self: Box<Self>, error: &Error) {
+        let line = format!("{} sees {:?}", self.0, error.status());
+        self.1.lock().unwrap().push(line);
+    }
+}
+
+/// Permits as many requests at once as the semaphore has permits.
+struct AtMost(Arc<Semaphore>);
+
+impl Limiter for AtMost {
+    fn acquire(&self) -> PermitFuture<'_> {
+        Box::pin(async {
+            let permit = self.0.clone().acquire_owned().await.unwrap();
+            let permit: Box<dyn Permit> = Box::new(permit);
+            permit
+        })
+    }
+}
+
+/// Permits nothing, and says when it was asked.
+struct Never(Arc<Notify>);
+
+impl Limiter for Never {
+    fn acquire(&self) -> PermitFuture<'_> {
+        self.0.notify_one();
+        Box::pin(pending())
+    }
+}
+
+#[tokio::test]
+async fn each_request_has_a_permit_of_each_limiter_which_sees_how_it_ended() {
+    let server = answering(ResponseTemplate::new(429)).await;
+    let log = Log::default();
+    let client = builder_for(&server)
+        .retry(Backoff::default().attempts(2).first_pause(Duration::ZERO))
+        .limiter(Noting("client", log.clone()))
+        .build()
+        .unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let call = card.suspend().limiter(Noting("call", log.clone()));
+    call.await.unwrap_err();
+    let one = [
+        "call permits",
+        "client permits",
+        "call sees Some(429)",
+        "client sees Some(429)",
+    ];
+    assert_eq!(*log.lock().unwrap(), [one, one].concat());
+
+    log.lock().unwrap().clear();
+    let sandbox = Sandbox::start().await.unwrap();
+    let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
+    let call = card.suspend().limiter(Noting("call", log.clone()));
+    call.await.unwrap();
+    let expected = ["call permits", "call sees suspendCard succeed"];
+    assert_eq!(*log.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_call_whose_time_ends_before_its_permit_comes_is_not_sent() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let client = builder_for(&server)
+        .limiter(Never(Arc::default()))
+        .build()
+        .unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let error = card.suspend().timeout(Duration::from_millis(1)).await;
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Timeout, Outcome::NotSent)
+    );
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_before_its_permit_comes_is_not_sent() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let asked = Arc::new(Notify::new());
+    let client = builder_for(&server)
+        .limiter(Never(asked.clone()))
+        .build()
+        .unwrap();
+    let call = client.card(CARD.parse().unwrap()).suspend();
+    let call = call.cancel_on(async move { asked.notified().await });
+    // Of several signals the first counts.
+    let error = call.cancel_on(pending()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::Cancelled, Outcome::NotSent, 0)
+    );
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn after_its_signal_a_call_sends_nothing() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let client = builder_for(&server).build().unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let change = card.suspend().cancel_on(ready(())).await.unwrap_err();
+    let listed = card.operations().cancel_on(ready(())).stream();
+    let list = listed.try_collect::<Vec<_>>().await.unwrap_err();
+    for error in [change, list] {
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert_eq!(error.outcome(), Outcome::NotSent);
+        assert!(error.is_retryable());
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_change_that_is_cancelled_while_d1_is_silent_is_unknown_and_gives_its_permit_back() {
+    let sandbox = Sandbox::start().await.unwrap();
+    sandbox.fail_next(Fault::stall().operation("suspendCard"));
+    let client = sandbox_client(&sandbox);
+    let card = client.card(CARD.parse().unwrap());
+    let permits = Arc::new(Semaphore::new(1));
+    let (cancel, signal) = oneshot::channel::<()>();
+    let call = card
+        .suspend()
+        .limiter(AtMost(permits.clone()))
+        .cancel_on(async { drop(signal.await) });
+    let seen = async {
+        // The token's request, and the one that nothing answers.
+        while sandbox.requests().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(permits.available_permits(), 0);
+        cancel.send(()).unwrap();
+    };
+    let (result, ()) = tokio::join!(call, seen);
+    let error = result.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::Cancelled, Outcome::Unknown, 1)
+    );
+    assert!(!error.is_retryable());
+    assert!(error.pending_change().is_some());
+    assert_eq!(permits.available_permits(), 1);
+}
