@@ -95,10 +95,6 @@ pub trait Permit: Send + 'static {
     }
 }
 
-impl Permit for () {}
-
-impl Permit for OwnedSemaphorePermit {}
-
 impl Error {
     /// Returns whether the next call is likely to fail the same way, whatever it asks for: D1 cannot be reached, limits
     /// the rate, gives no token, or the gateway before it fails. For limiters and circuit breakers.
@@ -127,3 +123,7 @@ impl Error {
         }
     }
 }
+
+impl Permit for () {}
+
+impl Permit for OwnedSemaphorePermit {}

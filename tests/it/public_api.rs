@@ -153,8 +153,8 @@ fn no_type_of_the_layers_beneath_is_part_of_it() {
 }
 
 /// The types of other crates that services meet, beside those of the two escape hatches: JSON that D1
-/// may add at any time, a time, and the standard form of a stream.
-const FOREIGN: [&str; 4] = ["Map", "OffsetDateTime", "Stream", "Value"];
+/// may add at any time, a time, the standard form of a stream, and how a task of tokio failed.
+const FOREIGN: [&str; 5] = ["JoinError", "Map", "OffsetDateTime", "Stream", "Value"];
 
 /// The names that a file takes from crates that are neither its own nor the standard library.
 fn imports(text: &str) -> Vec<String> {
