@@ -1,4 +1,4 @@
-//! The public API of the facade, as its sources declare it; a change of it is a change for services.
+//! The public API of the facade and of bulk, as its sources declare it; a change of it is a change for services.
 //!
 //! Read from the text, which rustfmt keeps regular: the compiler's own description of an API is not
 //! stable. That a `pub` item is really reachable is the business of the lint `unreachable_pub`.
@@ -106,8 +106,8 @@ fn sources(folder: &Path, out: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-fn api() -> String {
-    let folder = xtask::spec::workspace_root().join("d1-facade/src");
+fn api_of(crate_name: &str) -> String {
+    let folder = xtask::spec::workspace_root().join(crate_name).join("src");
     let mut files = Vec::new();
     sources(&folder, &mut files);
     files.sort();
@@ -128,13 +128,18 @@ fn api() -> String {
 
 #[test]
 fn what_services_can_name() {
-    insta::assert_snapshot!(api());
+    insta::assert_snapshot!(api_of("d1-facade"));
+}
+
+#[test]
+fn what_users_of_bulk_can_name() {
+    insta::assert_snapshot!(api_of("d1-bulk"));
 }
 
 #[test]
 fn no_type_of_the_layers_beneath_is_part_of_it() {
     let hatches = ["pub fn http_client", "pub fn crypto_provider"];
-    for line in api().lines() {
+    for line in (api_of("d1-facade") + &api_of("d1-bulk")).lines() {
         if hatches.iter().any(|hatch| line.contains(hatch)) {
             continue;
         }
