@@ -54,12 +54,12 @@ proptest! {
         code in "[A-Z][A-Z_]{0,51}[0-9]{0,12}",
     ) {
         // Not as shown: what looks like a token is masked there, and an id may begin as one.
-        prop_assert_eq!(issuer.parse::<IssuerId>().unwrap().as_str(), issuer);
-        prop_assert_eq!(operation.parse::<OperationId>().unwrap().as_str(), operation);
-        prop_assert_eq!(card.parse::<CardId>().unwrap().as_str(), card);
-        prop_assert_eq!(reason.parse::<Reason>().unwrap().as_str(), reason);
-        prop_assert_eq!(correlation.parse::<CorrelationId>().unwrap().as_str(), correlation);
-        prop_assert_eq!(code.parse::<ReasonCode>().unwrap().as_str(), code);
+        prop_assert_eq!(issuer.parse::<IssuerId>().unwrap().as_str().to_owned(), issuer);
+        prop_assert_eq!(operation.parse::<OperationId>().unwrap().as_str().to_owned(), operation);
+        prop_assert_eq!(card.parse::<CardId>().unwrap().as_str().to_owned(), card);
+        prop_assert_eq!(reason.parse::<Reason>().unwrap().as_str().to_owned(), reason);
+        prop_assert_eq!(correlation.parse::<CorrelationId>().unwrap().as_str().to_owned(), correlation);
+        prop_assert_eq!(code.parse::<ReasonCode>().unwrap().as_str().to_owned(), code);
     }
 
     #[test]
