@@ -28,6 +28,7 @@ mod client;
 mod connection;
 mod connector;
 mod failure;
+mod frames;
 mod identity;
 mod proxy;
 mod streams;
