@@ -21,7 +21,7 @@ fn cargo(arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-fn metadata() -> Value {
+pub(crate) fn metadata() -> Value {
     serde_json::from_slice(&cargo(&["metadata", "--format-version", "1"])).unwrap()
 }
 

@@ -9,7 +9,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::{X509, X509NameBuilder};
 
-use crate::world::{Run, World};
+use crate::world::{Run, World, certificate};
 
 const NAMES: [&str; 9] = [
     "config",
@@ -63,25 +63,6 @@ fn stranger(world: &World, days: u32) -> (String, String) {
         write("stranger.pem", certificate.to_pem().unwrap()),
         write("stranger.key", key.private_key_to_pem_pkcs8().unwrap()),
     )
-}
-
-pub(crate) fn certificate(key: &PKey<Private>, days: u32) -> X509 {
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", "stranger").unwrap();
-    let name = name.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::from_unix(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(days).unwrap())
-        .unwrap();
-    builder.sign(key, MessageDigest::sha256()).unwrap();
-    builder.build()
 }
 
 #[test]

@@ -7,9 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
 use d1_sandbox::{Builder, Card, Sandbox};
+use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::{X509, X509NameBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -130,6 +133,26 @@ pub(crate) fn bare(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// A self-signed certificate that is valid for this many days.
+pub(crate) fn certificate(key: &PKey<Private>, days: u32) -> X509 {
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", "stranger").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::from_unix(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(days).unwrap())
+        .unwrap();
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    builder.build()
+}
+
 /// A file with a certificate authority that is not used.
 fn authorities() -> &'static Path {
     static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -137,11 +160,7 @@ fn authorities() -> &'static Path {
         let path = folder.join(format!("authorities-{}.pem", std::process::id()));
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-        fs::write(
-            &path,
-            crate::doctor::certificate(&key, 300).to_pem().unwrap(),
-        )
-        .unwrap();
+        fs::write(&path, certificate(&key, 300).to_pem().unwrap()).unwrap();
         path
     });
     &FILE

@@ -1,0 +1,115 @@
+//! No file and no function is longer than what a reader can keep in mind, tests included.
+
+use std::path::Path;
+
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{Block, ImplItemFn, ItemFn, Signature, TraitItemFn};
+use walkdir::{DirEntry, WalkDir};
+use xtask::spec::workspace_root;
+
+const LINES_OF_A_FILE: usize = 400;
+const LINES_OF_A_FUNCTION: usize = 60;
+
+/// The functions that are to become shorter.
+const LONG: [&str; 26] = [
+    "commands/bulk/mod.rs: run",
+    "cli/bad_input.rs: arguments",
+    "cli/bad_input.rs: settings",
+    "cli/hyphens.rs: ids_are_taken_in_both_forms",
+    "cli/hyphens.rs: a_mistyped_option_is_named",
+    "src/jwe_tests.rs: the_header_of_a_token_is_guarded",
+    "src/app.rs: call",
+    "src/server.rs: start",
+    "tests/requests.rs: bodies_are_validated",
+    "tests/requests.rs: parameters_are_validated",
+    "tests/warnings.rs: steps",
+    "hostile_server/http2.rs: request",
+    "it/answers.rs: what_does_not_prove_a_change_leaves_its_outcome_unknown",
+    "it/errors.rs: what_no_table_knows_still_has_status_correlation_id_and_kind",
+    "it/open_questions.rs: live",
+    "it/end_to_end.rs: a_card_lives_through_everything",
+    "it/wire.rs: what_is_encrypted_is_what_was_given_and_names_its_key",
+    "it/bad_config.rs: a_client_that_cannot_be_built_says_why",
+    "it/written.rs: a_change_that_is_dropped_leaves_a_warning_with_its_outcome",
+    "it/bad_input.rs: requests",
+    "it/bad_keys.rs: signing_keys",
+    "it/fault_matrix.rs: connection_rows",
+    "reconcile/listed.rs: the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer",
+    "tls_peers/facade.rs: check",
+    "tls_peers/sandbox.rs: check",
+    "examples/card_lifecycle.rs: main",
+];
+
+/// The functions of a file that are too long, from `fn` to the closing brace.
+#[derive(Default)]
+struct TooLong(Vec<String>);
+
+impl TooLong {
+    fn measure(&mut self, signature: &Signature, block: &Block) {
+        let lines = block.span().end().line - signature.span().start().line + 1;
+        if lines > LINES_OF_A_FUNCTION {
+            self.0
+                .push(format!("{} has {lines} lines", signature.ident));
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for TooLong {
+    fn visit_item_fn(&mut self, function: &'ast ItemFn) {
+        self.measure(&function.sig, &function.block);
+        visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast ImplItemFn) {
+        self.measure(&function.sig, &function.block);
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast TraitItemFn) {
+        if let Some(block) = &function.default {
+            self.measure(&function.sig, block);
+        }
+        visit::visit_trait_item_fn(self, function);
+    }
+}
+
+fn is_written_here(entry: &DirEntry) -> bool {
+    !["target", ".git", "node_modules"]
+        .iter()
+        .any(|name| entry.file_name() == *name)
+}
+
+/// What is too long in a file. One that is generated may be.
+fn too_long(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    if text.starts_with("// @generated") {
+        return Vec::new();
+    }
+    let mut found = TooLong::default();
+    let lines = text.lines().count();
+    if lines > LINES_OF_A_FILE {
+        found.0.push(format!("{lines} lines"));
+    }
+    found.visit_file(&syn::parse_file(&text).unwrap());
+    found
+        .0
+        .iter()
+        .map(|what| format!("{}: {what}", path.display()))
+        .collect()
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let entries = WalkDir::new(workspace_root())
+        .into_iter()
+        .filter_entry(is_written_here);
+    let files = entries.map(|entry| entry.unwrap().into_path());
+    let files: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .collect();
+    assert!(files.len() > 200);
+    let mut found: Vec<String> = files.iter().flat_map(|path| too_long(path)).collect();
+    found.retain(|what| !LONG.iter().any(|long| what.contains(long)));
+    assert!(found.is_empty(), "{found:#?}");
+}
