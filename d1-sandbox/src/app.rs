@@ -1,23 +1,24 @@
-//! Takes one request through routing, authorization, validation and the rules to an answer.
+//! Takes one request through routing, authorization, validation and the rules to a reply.
 
-use crate::acceptor::ShownCertificate;
-use crate::auth::{Authority, Caller, TokenCall};
-use crate::card::CardState;
+use crate::auth::{Authority, Caller, ShownCertificate, TokenCall};
 use crate::clock::Clock;
-use crate::faults::FaultQueue;
-use crate::issuer::{self, Endpoint};
-use crate::jwe::Decrypter;
-use crate::keys::KeyPair;
-use crate::record::{RecordedRequest, Records};
-use crate::refusal::Refusal;
-use crate::renewal::Renewal;
-use crate::reply::Reply;
-use crate::request::{self, RawRequest, ValidRequest};
-use crate::rules;
-use crate::settings::{Builder, ErrorBodies, IssuerStub, Mode, StartError, SuccessStyle};
-use crate::spec::{Call, Found, Route, Spec};
-use crate::state::{Motive, World};
-use crate::warnings::{self, Warnings};
+use crate::crypto::jwe::Decrypter;
+use crate::crypto::keys::KeyPair;
+use crate::domain::cards::Cards;
+use crate::domain::credentials::Credentials;
+use crate::domain::history::Reason;
+use crate::domain::renewal::Renewal;
+use crate::domain::rules;
+use crate::settings::card::CardState;
+use crate::settings::check::endpoint;
+use crate::settings::{Builder, ErrorBodies, IssuerStub, Mode, Options, StartError, SuccessStyle};
+use crate::wire::fault_queue::FaultQueue;
+use crate::wire::record::{RecordedRequest, Records};
+use crate::wire::refusal::Refusal;
+use crate::wire::reply::Reply;
+use crate::wire::request::{self, RawRequest, ValidRequest};
+use crate::wire::spec::{Call, Found, Route, Spec};
+use crate::wire::warnings::{self, Warnings};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority as UriAuthority;
@@ -25,6 +26,9 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
+
+/// Marks a reply that differs from the OpenAPI document.
+pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
 
 /// The path parameter values that a route found.
 type PathValues<'p> = [(&'p str, Option<String>)];
@@ -37,50 +41,45 @@ pub(crate) struct App {
     pub(crate) faults: FaultQueue,
     pub(crate) records: Records,
     /// By the ids of the issuers.
-    pub(crate) worlds: BTreeMap<String, Mutex<World>>,
-    pub(crate) success_style: SuccessStyle,
-    pub(crate) error_bodies: ErrorBodies,
-    mode: Mode,
-    strict: bool,
-    pub(crate) issuer: Option<Endpoint>,
+    pub(crate) cards: BTreeMap<String, Mutex<Cards>>,
     pub(crate) clock: Arc<Clock>,
+    options: Options,
+    /// The *Get Card Credentials* of the issuer.
+    issuer: Option<UriAuthority>,
 }
 
 impl App {
-    /// A sandbox as it is configured, with its callers and the keys of D1.
+    /// Creates a sandbox with its callers and the keys of D1.
     pub(crate) fn new(
         settings: &Builder,
         spec: Arc<Spec>,
         callers: BTreeMap<String, Caller>,
         encryption_keys: &[KeyPair],
     ) -> Result<Self, StartError> {
-        let clock = Arc::new(Clock::new(settings.seed));
+        let options = settings.options.clone();
+        let clock = Arc::new(Clock::new(options.seed));
         // A part of the time will do where chance need not be the same in every run.
         let random = u64::from(OffsetDateTime::now_utc().nanosecond());
         let issuer = match &settings.issuer_stub {
-            IssuerStub::Endpoint { url } => Endpoint::parse(url),
+            IssuerStub::Endpoint { url } => endpoint(url),
             IssuerStub::KeepsPan { .. } | IssuerStub::Answers { .. } | IssuerStub::Unavailable => {
                 None
             }
         };
-        let worlds = settings.issuers().map(|issuer| {
-            let world = World::new(settings, issuer, Arc::clone(&clock));
-            (issuer.id.clone(), Mutex::new(world))
+        let cards = settings.issuers().map(|issuer| {
+            let cards = Cards::new(settings, issuer, Arc::clone(&clock));
+            (issuer.id.clone(), Mutex::new(cards))
         });
         Ok(Self {
             spec,
-            authority: Authority::new(callers, settings.token_lifetime, Arc::clone(&clock)),
-            decrypter: Decrypter::new(encryption_keys)
-                .map_err(|error| StartError::Keys(error.to_string()))?,
-            faults: FaultQueue::new(settings.seed.unwrap_or(random)),
+            authority: Authority::new(callers, options.token_lifetime, Arc::clone(&clock)),
+            decrypter: Decrypter::new(encryption_keys)?,
+            faults: FaultQueue::new(options.seed.unwrap_or(random)),
             records: Records::default(),
-            worlds: worlds.collect(),
-            success_style: settings.success_style,
-            error_bodies: settings.error_bodies,
-            mode: settings.mode,
-            strict: settings.strict,
-            issuer,
+            cards: cards.collect(),
             clock,
+            options,
+            issuer,
         })
     }
 
@@ -108,31 +107,36 @@ impl App {
                 record.operation_id = Some(route.call.operation_id());
                 record.card_id = path_value(&values, "cardId").map(str::to_owned);
                 record.issuer_id = path_value(&values, "issuerId").map(str::to_owned);
-                self.call(route, &values, &raw, parts, &mut record).await
+                let reply = self.call(route, &values, &raw, parts, &mut record).await;
+                reply.unwrap_or_else(|refusal| self.refuse(Some(route), refusal, &mut record))
             }
-            Found::OtherMethods(methods) => {
-                let refusal = self.refuse(None, &Refusal::wrong_method(), &mut record);
-                let allow = methods;
+            Found::OtherMethods(allow) => {
+                let refusal = self.refuse(None, Refusal::wrong_method(), &mut record);
                 Reply { allow, ..refusal }
             }
             Found::Nothing => {
                 let refusal = Refusal::not_found("The path is unknown");
-                self.refuse(None, &refusal, &mut record)
+                self.refuse(None, refusal, &mut record)
             }
         };
         for warning in &record.warnings {
-            let header = (warnings::HEADER.to_owned(), warning.clone());
-            reply.headers.push(header);
+            reply = reply.with_header(warnings::HEADER, warning);
         }
         record.status = reply.recorded_status();
         self.records.push(record);
         reply
     }
 
-    /// The cards of an issuer, if there is such an issuer.
-    pub(crate) fn world(&self, issuer: &str) -> Option<MutexGuard<'_, World>> {
-        let world = self.worlds.get(issuer)?;
-        Some(world.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Returns the cards of an issuer, if there is such an issuer.
+    pub(crate) fn cards(&self, issuer: &str) -> Option<MutexGuard<'_, Cards>> {
+        let cards = self.cards.get(issuer)?;
+        Some(cards.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the cards of each issuer, with its id.
+    pub(crate) fn all_cards(&self) -> impl Iterator<Item = (&String, MutexGuard<'_, Cards>)> {
+        let issuers = self.cards.keys();
+        issuers.filter_map(|issuer| Some((issuer, self.cards(issuer)?)))
     }
 
     async fn call(
@@ -142,32 +146,23 @@ impl App {
         raw: &RawRequest<'_>,
         parts: &Parts,
         record: &mut RecordedRequest,
-    ) -> Reply {
+    ) -> Result<Reply, Refusal> {
         let is_token_call = route.call == Call::Token;
         let shown = parts.extensions.get::<Option<ShownCertificate>>();
-        let mut caller = String::new();
-        if !is_token_call {
-            match self
-                .authority
-                .authorize(raw.headers, shown.and_then(Option::as_ref))
-            {
-                Ok(found) => caller = found,
-                Err(refusal) => {
-                    return self.checked(route, self.refuse(Some(route), &refusal, record));
-                }
-            }
+        let certificate = shown.and_then(Option::as_ref);
+        let caller = match is_token_call {
+            true => String::new(),
+            false => self.authority.authorize(raw.headers, certificate)?,
+        };
+        let (id, card) = (route.call.operation_id(), path_value(values, "cardId"));
+        let mut armed = self.faults.take(id, card, is_token_call);
+        if let Some(armed) = &armed {
+            record.refusal = Some(format!("a fault, as asked for: {:?}", armed.fault.kind));
         }
-        let card = path_value(values, "cardId");
-        let met = self
-            .faults
-            .take(route.call.operation_id(), card, is_token_call);
-        if let Some(met) = &met {
-            record.refusal = Some(format!("a fault, as asked for: {:?}", met.fault.kind));
+        if let Some(armed) = armed.take_if(|armed| !armed.fault.lets_it_happen()) {
+            return Ok(Reply::answer(500, None).under(armed));
         }
-        if met.as_ref().is_some_and(|met| !met.fault.lets_it_happen()) {
-            return met.map_or_else(|| Reply::answer(500, None), Reply::of);
-        }
-        let mut warnings = Warnings::new(self.strict);
+        let mut warnings = Warnings::new(self.options.strict);
         let request = request::check(route, values, raw);
         warnings::look_over(route, raw, &mut warnings);
         let performed = match request {
@@ -175,7 +170,7 @@ impl App {
             Ok(request) if is_token_call => {
                 let host = called_host(parts);
                 let call = TokenCall {
-                    certificate: shown.and_then(Option::as_ref),
+                    certificate,
                     host: &host,
                     spec: &self.spec,
                     claims: &mut record.claims,
@@ -186,15 +181,14 @@ impl App {
             Ok(request) => self.perform(route, &request, &caller, &mut warnings).await,
         };
         record.warnings = warnings.into_texts();
-        let reply = performed.unwrap_or_else(|refusal| match is_token_call {
-            true => self.refuse(Some(route), &refusal.of_token_call(), record),
-            false => self.refuse(Some(route), &refusal, record),
-        });
-        let reply = self.checked(route, reply);
-        match met {
-            Some(met) => reply.under(met),
+        let reply = match performed {
+            Ok(reply) => checked(route, reply),
+            Err(refusal) => self.refuse(Some(route), refusal, record),
+        };
+        Ok(match armed {
+            Some(armed) => reply.under(armed),
             None => reply,
-        }
+        })
     }
 
     async fn perform(
@@ -208,7 +202,7 @@ impl App {
         let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
         // A migrated tenant refuses such a code itself.
         if let Some(code) = request.body_text("reasonCode")
-            && self.mode == Mode::V1
+            && self.options.mode == Mode::V1
             && !rules::is_documented(call, code)
         {
             warnings.add("body: /reasonCode: not documented for this operation");
@@ -220,56 +214,51 @@ impl App {
             }
         };
         warnings.enforce()?;
-        let mut world = self.world_for(caller, issuer, call)?;
-        world.demand_undamaged(card)?;
+        let mut cards = self.cards_for(caller, issuer, call)?;
+        cards.require_undamaged(card)?;
         let operation = match (call, renewal) {
             (Call::List, _) => {
                 let offset = request.number("offset").unwrap_or(0);
                 let limit = request.number("limit").unwrap_or(usize::MAX);
-                return Ok(Reply::answer(200, Some(world.list(card, offset, limit)?)));
+                return Ok(Reply::answer(200, Some(cards.list(card, offset, limit)?)));
             }
-            (Call::Renew, Some(renewal)) => world.renew(card, renewal)?,
-            (Call::Suspend, _) => world.suspend(card, self.motive(request))?,
-            (Call::Resume, _) => world.resume(card, self.motive(request))?,
-            (Call::Delete, _) => world.delete(card, self.motive(request))?,
+            (Call::Renew, Some(renewal)) => cards.renew(card, renewal)?,
+            (Call::Suspend, _) => cards.suspend(card, self.reason(request))?,
+            (Call::Resume, _) => cards.resume(card, self.reason(request))?,
+            (Call::Delete, _) => cards.delete(card, self.reason(request))?,
             (Call::Get | Call::Renew | Call::Token, _) => {
-                let (id, digital) = (
-                    request.text("operationId"),
-                    request.flag("digitalCardDetails"),
-                );
-                return Ok(Reply::answer(200, Some(world.get(card, id, digital)?)));
+                let id = request.text("operationId");
+                let found = cards.get(card, id, request.flag("digitalCardDetails"))?;
+                return Ok(Reply::answer(200, Some(found)));
             }
         };
-        drop(world);
-        self.records.tell(
-            "change",
-            || json!({ "cardId": card, "operationId": operation }),
-        );
-        let (status, body) = match self.success_style {
-            SuccessStyle::NoContent => (204, None),
-            SuccessStyle::Body => {
-                let body = json!({ "operationId": operation, "status": "SUCCESSFUL" });
-                (200, Some(body))
-            }
-        };
-        let status = route.success_status().unwrap_or(status);
-        Ok(Reply::answer(status, body.filter(|_| status != 204)))
+        drop(cards);
+        let change = || json!({ "cardId": card, "operationId": operation });
+        self.records.publish("change", change);
+        let status = route
+            .success_status()
+            .unwrap_or(match self.options.success_style {
+                SuccessStyle::NoContent => 204,
+                SuccessStyle::Body => 200,
+            });
+        let body = json!({ "operationId": operation, "status": "SUCCESSFUL" });
+        Ok(Reply::answer(status, (status != 204).then_some(body)))
     }
 
-    /// The cards of an issuer that the caller may call for.
-    fn world_for(
+    /// Returns the cards of an issuer that the caller may call for.
+    fn cards_for(
         &self,
         caller: &str,
         issuer: &str,
         call: Call,
-    ) -> Result<MutexGuard<'_, World>, Refusal> {
-        let unknown = || World::unknown_card(call == Call::Delete);
-        let world = self.world(issuer);
-        let world = world.ok_or_else(|| unknown().because("there is no such issuer"))?;
+    ) -> Result<MutexGuard<'_, Cards>, Refusal> {
+        let unknown = |detail| Cards::unknown_card(call).because(detail);
+        let cards = self.cards(issuer);
+        let cards = cards.ok_or_else(|| unknown("there is no such issuer"))?;
         if !self.authority.may_call_for(caller, issuer) {
-            return Err(unknown().because("the access token is that of another issuer"));
+            return Err(unknown("the access token is that of another issuer"));
         }
-        Ok(world)
+        Ok(cards)
     }
 
     async fn renewal(
@@ -285,8 +274,7 @@ impl App {
         };
         let credentials = request.body_text("encryptedData").map(|token| {
             let now = self.clock.now();
-            issuer::look_over(token, &self.decrypter, &self.spec, now, warnings);
-            issuer::open(token, &self.decrypter, &self.spec)
+            Credentials::sent(token, &self.decrypter, &self.spec, now, warnings)
                 .map_err(|rule| Refusal::bad_request(format!("body: /encryptedData: {rule}")))
         });
         let mut renewal = Renewal {
@@ -294,72 +282,71 @@ impl App {
             new_product: request.body_text("newCardProductId").map(str::to_owned),
             state,
             credentials: credentials.transpose()?,
-            motive: self.motive(request),
+            reason: self.reason(request),
         };
         let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
         if let Some(endpoint) = &self.issuer
             && warnings.enforce().is_ok()
             && self
-                .world_for(caller, issuer, Call::Renew)
-                .is_ok_and(|world| world.must_ask_issuer(card, &renewal))
+                .cards_for(caller, issuer, Call::Renew)
+                .is_ok_and(|cards| cards.must_ask_issuer(card, &renewal))
         {
-            let answer = endpoint.credentials(issuer, card, &self.decrypter, &self.spec);
-            renewal.credentials = Some(answer.await.map_err(|rule| {
-                tracing::warn!(rule, "the issuer's Get Card Credentials is of no use");
-                Refusal::internal("Internal error")
-                    .because("the issuer's Get Card Credentials is of no use")
+            let (decrypter, spec) = (&self.decrypter, &self.spec);
+            let asked = Credentials::from_issuer(endpoint, issuer, card, decrypter, spec).await;
+            renewal.credentials = Some(asked.map_err(|rule| {
+                const USELESS: &str = "the issuer's Get Card Credentials is of no use";
+                tracing::warn!(rule, "{USELESS}");
+                Refusal::internal("Internal error").because(USELESS)
             })?);
         }
         Ok(renewal)
     }
 
-    fn motive(&self, request: &ValidRequest<'_>) -> Motive {
+    fn reason(&self, request: &ValidRequest<'_>) -> Reason {
         let code = request.body_text("reasonCode");
-        Motive {
-            reason: request.body_text("reason").map(str::to_owned),
-            reason_code: code.unwrap_or(self.spec.default_reason_code()).to_owned(),
+        Reason {
+            text: request.body_text("reason").map(str::to_owned),
+            code: code.unwrap_or(self.spec.default_reason_code()).to_owned(),
         }
     }
 
     fn refuse(
         &self,
         route: Option<&Route>,
-        refusal: &Refusal,
+        refusal: Refusal,
         record: &mut RecordedRequest,
     ) -> Reply {
+        let is_token_call = route.is_some_and(|route| route.call == Call::Token);
+        let refusal = match is_token_call {
+            true => refusal.of_token_call(),
+            false => refusal,
+        };
         record.refusal = Some(refusal.reason());
         let code = route.and_then(|route| route.error_code(refusal.status, refusal.when));
-        Reply::answer(refusal.status, refusal.body(code, self.error_bodies))
-    }
-
-    /// Holds an answer of ours against the document; one that differs becomes a 500.
-    fn checked(&self, route: &Route, mut reply: Reply) -> Reply {
-        if let Some(body) = &mut reply.body {
-            route.name_answer(reply.status, body);
-        }
-        match route.check_answer(reply.status, reply.body.as_ref()) {
-            Ok(()) => reply,
-            Err(difference) => {
-                tracing::error!(
-                    operation = route.call.operation_id(),
-                    status = reply.status,
-                    difference,
-                    "an answer breaks the document"
-                );
-                let body = Refusal::internal("The sandbox broke its own document");
-                let mut breach = Reply::answer(500, body.body(None, ErrorBodies::WithCode));
-                let mark = (BREACH.to_owned(), "true".to_owned());
-                breach.headers.push(mark);
-                breach
-            }
+        let body = refusal.body(code, self.options.error_bodies);
+        let reply = Reply::answer(refusal.status, body);
+        match route {
+            Some(route) => checked(route, reply),
+            None => reply,
         }
     }
 }
 
-/// Marks an answer of ours that differs from the OpenAPI document.
-pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
+/// Compares a reply with the document; one that differs becomes a 500.
+fn checked(route: &Route, mut reply: Reply) -> Reply {
+    if let Some(body) = &mut reply.body {
+        route.name_answer(reply.status, body);
+    }
+    let Err(difference) = route.check_answer(reply.status, reply.body.as_ref()) else {
+        return reply;
+    };
+    let (operation, status) = (route.call.operation_id(), reply.status);
+    tracing::error!(operation, status, difference, "a reply breaks the document");
+    let body = Refusal::internal("The sandbox broke its own document");
+    Reply::answer(500, body.body(None, ErrorBodies::WithCode)).with_header(BREACH, "true")
+}
 
-/// The host that the client has called, without its port.
+/// Returns the host that the client has called, without its port.
 fn called_host(parts: &Parts) -> String {
     let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = header.and_then(|host| host.parse::<UriAuthority>().ok());
@@ -376,7 +363,7 @@ fn path_value<'v>(values: &'v PathValues<'_>, name: &str) -> Option<&'v str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Sandbox;
+    use crate::sandbox::Sandbox;
     use http::Method;
 
     #[tokio::test]
@@ -389,7 +376,7 @@ mod tests {
         };
         let wrong = json!({ "operations": "none" });
         for (status, body) in [(200, Some(wrong)), (204, None), (418, None)] {
-            let reply = app.checked(route, Reply::answer(status, body));
+            let reply = checked(route, Reply::answer(status, body));
             let marked = reply.headers.iter().any(|(name, _)| name == BREACH);
             assert_eq!((reply.status, marked), (500, true), "{status}");
         }

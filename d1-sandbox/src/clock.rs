@@ -55,6 +55,13 @@ impl Clock {
     }
 }
 
+/// Writes a time in UTC with milliseconds, as the documentation's examples have it.
+pub(crate) fn timestamp(time: OffsetDateTime) -> String {
+    let (date, clock) = (time.to_utc().date(), time.to_utc().time());
+    let (hour, minute, second, millisecond) = clock.as_hms_milli();
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +85,11 @@ mod tests {
         assert_eq!(clock.now(), SEEDED_START);
         assert_eq!(clock.now(), SEEDED_START);
         assert_eq!(clock.tick(), SEEDED_START + Duration::SECOND);
+    }
+
+    #[test]
+    fn times_are_written_as_documented() {
+        let time = OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1_655_360_882_492);
+        assert_eq!(timestamp(time), "2022-06-16T06:28:02.492Z");
     }
 }

@@ -3,15 +3,13 @@
 #![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
 
 use crate::Sandbox;
-use crate::acceptor::ShownCertificate;
 use crate::app::{App, BREACH};
-use crate::auth::access::Access;
-use crate::faults::Fault;
-use crate::fixtures;
-use crate::keys::KeyPair;
-use crate::pki::Pki;
-use crate::reply::Reply;
-use crate::spec::{Call, Spec};
+use crate::auth::{Access, ShownCertificate};
+use crate::crypto::keys::KeyPair;
+use crate::crypto::pki::Pki;
+use crate::wire::fault::Fault;
+use crate::wire::reply::Reply;
+use crate::wire::spec::{Call, Spec};
 use futures_util::FutureExt as _;
 use http::Request;
 use rustls_pki_types::CertificateDer;
@@ -80,7 +78,7 @@ fn is_in_order(reply: &Reply) -> bool {
 
 /// A file of fixtures, or a fault for the control API.
 pub fn control(input: &str) {
-    if let Err(error) = fixtures::read(input) {
+    if let Err(error) = Sandbox::builder().fixtures(input) {
         assert!(!error.to_string().contains('\n'));
     }
     if let Ok(fault) = serde_json::from_str::<Fault>(input)
@@ -89,9 +87,9 @@ pub fn control(input: &str) {
         && let Some((app, _)) = &*APP
     {
         let id = app.faults.push(fault);
-        let met = app.faults.take("suspendCard", Some("A"), false);
-        if let Some(met) = met {
-            let _ = Reply::answer(200, None).under(met);
+        let armed = app.faults.take("suspendCard", Some("A"), false);
+        if let Some(armed) = armed {
+            let _ = Reply::answer(200, None).under(armed);
         }
         app.faults.remove(Some(id));
     }

@@ -78,7 +78,7 @@ async fn the_issuers_credentials_are_taken() {
     let asked = issuer.asked.lock().await.clone();
     assert_eq!(
         asked,
-        ["GET /cms/api/v1/issuers/ISSUER_A-1/cards/Visa/credentials HTTP/1.0"]
+        ["GET /cms/api/v1/issuers/ISSUER_A-1/cards/Visa/credentials HTTP/1.1"]
     );
 }
 

@@ -1,18 +1,18 @@
 //! What a client needs to call for an issuer: a certificate and a signing key.
 
-use super::Caller;
-use crate::keys::KeyPair;
-use crate::onboarding;
-use crate::pki::{ClientCertificate, Pki};
+use super::caller::Caller;
+use crate::crypto::keys::KeyPair;
+use crate::crypto::onboarding;
+use crate::crypto::pki::{ClientCertificate, Pki};
+use crate::secret::Secret;
 use crate::settings::{Issuer, StartError};
-use std::fmt;
-use zeroize::Zeroizing;
 
 /// What a client needs to call a sandbox for an issuer. `Debug` shows no keys.
+#[derive(Debug)]
 pub struct Access {
     issuer: String,
     signing_kid: String,
-    signing_key_pem: Zeroizing<String>,
+    signing_key_pem: Secret,
     client: ClientCertificate,
 }
 
@@ -28,15 +28,14 @@ impl Access {
         for (kid, pem) in &settings.signing_keys {
             keys.push(onboarding::signing_key(kid, pem)?);
         }
-        let mut signing_key_pem = Zeroizing::default();
+        let mut signing_key_pem = Secret::default();
         if keys.is_empty() {
             let own = KeyPair::generate()?;
             signing_key_pem = own.private_pem()?;
             keys.push(own.public()?);
         }
         let issuer = (!aggregated).then(|| settings.id.clone());
-        let caller = Caller::new(&keys, client.der.clone(), issuer)
-            .map_err(|error| StartError::Keys(error.to_string()))?;
+        let caller = Caller::new(&keys, client.der.clone(), issuer).map_err(StartError::keys)?;
         let access = Self {
             issuer: settings.id.clone(),
             signing_kid: keys.swap_remove(0).kid,
@@ -46,45 +45,35 @@ impl Access {
         Ok((access, caller))
     }
 
-    /// The id of the issuer.
+    /// Returns the id of the issuer.
     #[must_use]
     pub fn issuer_id(&self) -> &str {
         &self.issuer
     }
 
-    /// A client certificate that the sandbox accepts for this issuer alone: the one that was asked for, if
-    /// any.
+    /// Returns a client certificate (PEM) that the sandbox accepts for this issuer alone: the one that was
+    /// asked for, if any.
     #[must_use]
     pub fn client_certificate_pem(&self) -> &str {
         &self.client.pem
     }
 
-    /// The private key of the client certificate, PKCS#8, on P-256; empty where the certificate was asked
-    /// for.
+    /// Returns the private key of the client certificate, PKCS#8, on P-256; empty where the certificate was
+    /// asked for.
     #[must_use]
     pub fn client_key_pem(&self) -> &str {
         &self.client.key_pem
     }
 
-    /// The private key for ES256 assertions, PKCS#8; empty where public parts were registered.
+    /// Returns the private key for ES256 assertions, PKCS#8; empty where public parts were registered.
     #[must_use]
     pub fn signing_key_pem(&self) -> &str {
         &self.signing_key_pem
     }
 
-    /// The id of the signing key, the first one of several.
+    /// Returns the id of the signing key, the first one of several.
     #[must_use]
     pub fn signing_kid(&self) -> &str {
         &self.signing_kid
-    }
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Access")
-            .field("issuer", &self.issuer)
-            .field("signing_kid", &self.signing_kid)
-            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,9 @@
 //! The assertion of a token call (RFC 7523): what it says, and which rules it breaks.
 
-use crate::spec::Spec;
-use crate::strict_json;
-use crate::warnings::Warnings;
+use crate::clock::timestamp;
+use crate::wire::spec::Spec;
+use crate::wire::strict_json;
+use crate::wire::warnings::Warnings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::JwsVerifier as _;
@@ -87,7 +88,7 @@ impl<'a> Assertion<'a> {
             return Err("`sub` differs from `iss`".to_owned());
         }
         let by_clock = |rule: &str| {
-            let clock = crate::operations::timestamp(time);
+            let clock = timestamp(time);
             format!("{rule} by the sandbox's clock, which says {clock}")
         };
         let exp = self.seconds("exp")?.ok_or("`exp` is missing")?;
@@ -98,14 +99,11 @@ impl<'a> Assertion<'a> {
             return Err(by_clock("`exp` is more than 15 minutes ahead"));
         }
         for name in ["iat", "nbf"] {
-            let is_after = |seconds: i64, time: i64| seconds > time;
-            let Some(seconds) = self.seconds(name)? else {
-                continue;
-            };
-            if is_after(seconds, now.saturating_add(MAX_ISSUED_AHEAD)) {
+            let seconds = self.seconds(name)?.unwrap_or(now);
+            if seconds > now.saturating_add(MAX_ISSUED_AHEAD) {
                 return Err(by_clock(&format!("`{name}` is in the future")));
             }
-            if is_after(seconds, now) {
+            if seconds > now {
                 warnings.add(format!("assertion: `{name}` is in the future"));
             }
         }

@@ -1,22 +1,22 @@
 //! The token endpoint and the tokens: who may call, and for how long.
 
-pub(crate) mod access;
+mod access;
 mod assertion;
+mod caller;
 
-use crate::acceptor::ShownCertificate;
+pub use access::Access;
+pub(crate) use caller::{Caller, ShownCertificate};
+
 use crate::clock::Clock;
-use crate::keys::{self, PublicKey};
-use crate::refusal::Refusal;
-use crate::request::ValidRequest;
-use crate::spec::Spec;
-use crate::warnings::Warnings;
+use crate::crypto::keys;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::ValidRequest;
+use crate::wire::spec::Spec;
+use crate::wire::warnings::Warnings;
 use assertion::Assertion;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
-use josekit::{JoseError, jws};
 use openssl::sha::sha256;
-use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,38 +26,6 @@ use time::OffsetDateTime;
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const SCOPE: &str = "d1-api:account:full d1-api:consumer:read";
 const WRONG_CERTIFICATE: &str = "The client certificate is that of another issuer";
-
-/// Who may call: an issuer, or an aggregator that calls for issuers.
-pub(crate) struct Caller {
-    /// By their kid.
-    verifiers: BTreeMap<String, EcdsaJwsVerifier>,
-    certificate: CertificateDer<'static>,
-    /// The issuer whose cards it may change; without one, those of all issuers.
-    issuer: Option<String>,
-}
-
-impl Caller {
-    pub(crate) fn new(
-        keys: &[PublicKey],
-        certificate: CertificateDer<'static>,
-        issuer: Option<String>,
-    ) -> Result<Self, JoseError> {
-        let verifiers = keys.iter().map(|key| {
-            let verifier = jws::ES256.verifier_from_der(&key.der)?;
-            Ok((key.kid.clone(), verifier))
-        });
-        Ok(Self {
-            verifiers: verifiers.collect::<Result<_, JoseError>>()?,
-            certificate,
-            issuer,
-        })
-    }
-
-    /// Client certificates are bound to the issuer that they were made for.
-    fn owns(&self, shown: Option<&ShownCertificate>) -> bool {
-        shown.is_some_and(|shown| *shown.0 == self.certificate)
-    }
-}
 
 /// Checks assertions and keeps the access tokens.
 pub(crate) struct Authority {
@@ -105,12 +73,11 @@ impl Authority {
         lifetime: Duration,
         clock: Arc<Clock>,
     ) -> Self {
-        let tokens = Mutex::default();
         Self {
             callers,
             lifetime,
             clock,
-            tokens,
+            tokens: Mutex::default(),
         }
     }
 
@@ -152,11 +119,9 @@ impl Authority {
         let token = keys::random_token(32)
             .map_err(|_| Refusal::oauth("invalid_request", "no random numbers available"))?;
         let lifetime = time::Duration::try_from(self.lifetime).unwrap_or(time::Duration::MAX);
-        let end = now.saturating_add(lifetime);
-        let caller = id.to_owned();
-        tokens
-            .known
-            .insert(fingerprint(&token), Token { end, caller });
+        let (caller, end) = (id.to_owned(), now.saturating_add(lifetime));
+        let known = Token { end, caller };
+        tokens.known.insert(fingerprint(&token), known);
         tokens.handed_out += 1;
         Ok(json!({
             "access_token": token,
@@ -174,10 +139,9 @@ impl Authority {
         warnings: &mut Warnings,
     ) -> Result<(&str, &Caller), String> {
         let kid = assertion.check_header()?;
-        let id = assertion
-            .issuer()
-            .and_then(|id| self.callers.get_key_value(id));
-        let (id, caller) = id.ok_or("`iss` is not the id of an issuer or aggregator")?;
+        let issuer = assertion.issuer();
+        let found = issuer.and_then(|id| self.callers.get_key_value(id));
+        let (id, caller) = found.ok_or("`iss` is not the id of an issuer or aggregator")?;
         let verifier = caller.verifiers.get(kid).ok_or("`kid` is unknown")?;
         assertion.verify(verifier)?;
         assertion.check_claims(now, warnings)?;
@@ -202,26 +166,21 @@ impl Authority {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return refused("The Authorization header is not a bearer token");
         }
-        let caller = match self.lock().known.get(&fingerprint(token)) {
+        let id = match self.lock().known.get(&fingerprint(token)) {
             Some(token) if token.end > self.clock.now() => token.caller.clone(),
             Some(_) => return refused("The access token has expired"),
             None => return refused("The access token is not known"),
         };
-        if self
-            .callers
-            .get(&caller)
-            .is_some_and(|c| c.owns(certificate))
-        {
-            Ok(caller)
-        } else {
-            refused(WRONG_CERTIFICATE)
+        match self.callers.get(&id) {
+            Some(caller) if caller.owns(certificate) => Ok(id),
+            Some(_) | None => refused(WRONG_CERTIFICATE),
         }
     }
 
     /// Whether a caller may change the cards of an issuer.
     pub(crate) fn may_call_for(&self, caller: &str, issuer: &str) -> bool {
         let caller = self.callers.get(caller);
-        caller.is_some_and(|caller| caller.issuer.as_ref().is_none_or(|own| own == issuer))
+        caller.is_some_and(|caller| caller.may_call_for(issuer))
     }
 
     /// Makes every access token invalid.
@@ -233,8 +192,8 @@ impl Authority {
     #[cfg(any(fuzzing, test))]
     pub(crate) fn allow(&self, token: &str, caller: &str, end: OffsetDateTime) {
         let caller = caller.to_owned();
-        let token = (fingerprint(token), Token { end, caller });
-        self.lock().known.extend([token]);
+        let known = Token { end, caller };
+        self.lock().known.insert(fingerprint(token), known);
     }
 
     pub(crate) fn exchanges(&self) -> usize {

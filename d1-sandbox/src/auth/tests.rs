@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::keys::KeyPair;
+use crate::crypto::keys::KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::JwsSigner as _;
+use rustls_pki_types::CertificateDer;
 
 const NOW: i64 = 1_700_000_000;
 const ISSUER: &str = "ISSUER_A-1";

@@ -1,16 +1,81 @@
 //! The rules that settings follow, before anything is started.
 
 use super::{Builder, Issuer, IssuerStub, StartError};
-use crate::issuer::Endpoint;
 use crate::pan;
+use http::uri::Authority;
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 type Checked = Result<(), StartError>;
 
+const CHARACTERS: &str = "characters out of A-Z a-z 0-9 _ -";
+
+impl Builder {
+    pub(crate) fn check(&self) -> Checked {
+        for issuer in self.issuers() {
+            check_issuer(issuer)?;
+        }
+        unique("issuer", self.issuers().map(|issuer| issuer.id.as_str()))?;
+        if let Some(id) = &self.options.aggregator {
+            rule(!id.is_empty(), "aggregator", "not empty")?;
+            let is_issuer = self.issuers().any(|issuer| issuer.id == *id);
+            let other_id = "another id than those of the issuers";
+            rule(!is_issuer, "aggregator", other_id)?;
+        }
+        let kids = self.encryption_keys.iter().map(|(kid, _)| kid.as_str());
+        unique("encryption key", kids)?;
+        match &self.issuer_stub {
+            IssuerStub::KeepsPan { exp } => check_expiry("expiry from the issuer", exp),
+            IssuerStub::Answers { pan, exp } => {
+                check_pan("PAN from the issuer", pan)?;
+                check_expiry("expiry from the issuer", exp)
+            }
+            IssuerStub::Endpoint { url } => {
+                let is_endpoint = endpoint(url).is_some();
+                rule(is_endpoint, "issuer endpoint", "http://host:port")
+            }
+            IssuerStub::Unavailable => Ok(()),
+        }
+    }
+}
+
+/// Returns the host and port of `http://host:port`; nothing else is called, since it is a stand-in for an
+/// issuer.
+pub(crate) fn endpoint(url: &str) -> Option<Authority> {
+    let authority = url.strip_prefix("http://")?.trim_end_matches('/');
+    let authority: Authority = authority.parse().ok()?;
+    let is_plain = authority.port_u16().is_some() && !authority.as_str().contains('@');
+    is_plain.then_some(authority)
+}
+
+fn check_issuer(issuer: &Issuer) -> Checked {
+    let exactly_10 = format!("exactly 10 {CHARACTERS}");
+    rule(is_id(&issuer.id, 10..=10), "issuer", &exactly_10)?;
+    for card in &issuer.cards {
+        let up_to_48 = format!("1 to 48 {CHARACTERS}");
+        rule(is_id(&card.id, 1..=48), "card id", &up_to_48)?;
+        check_pan("card PAN", &card.pan)?;
+        check_expiry("card expiry", &card.exp)?;
+    }
+    unique("card id", issuer.cards.iter().map(|card| card.id.as_str()))?;
+    let kids = issuer.signing_keys.iter().map(|(kid, _)| kid.as_str());
+    unique("signing key", kids)
+}
+
+fn check_pan(setting: &'static str, pan: &str) -> Checked {
+    let is_pan = (10..=19).contains(&pan.len()) && is_digits(pan);
+    rule(is_pan, setting, "10 to 19 digits")
+}
+
+fn check_expiry(setting: &'static str, exp: &str) -> Checked {
+    let is_month = matches!(exp.get(..2), Some(month) if ("01"..="12").contains(&month));
+    let is_expiry = exp.len() == 4 && is_digits(exp) && is_month;
+    rule(is_expiry, setting, "MMYY")
+}
+
 fn rule(kept: bool, setting: &'static str, rule: &str) -> Checked {
-    let rule = rule.to_owned();
-    kept.then_some(())
-        .ok_or(StartError::Setting { setting, rule })
+    let broken = || StartError::setting(setting, rule);
+    kept.then_some(()).ok_or_else(broken)
 }
 
 /// Refuses a name that stands twice, and says which.
@@ -23,87 +88,33 @@ fn unique<'n>(setting: &'static str, names: impl Iterator<Item = &'n str>) -> Ch
     Ok(())
 }
 
-impl Builder {
-    pub(crate) fn check(&self) -> Checked {
-        for issuer in self.issuers() {
-            check_issuer(issuer)?;
+fn is_id(text: &str, length: RangeInclusive<usize>) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    length.contains(&text.len()) && text.bytes().all(is_part)
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_host_and_port_is_an_endpoint() {
+        for url in ["http://127.0.0.1:1", "http://localhost:80/"] {
+            assert!(endpoint(url).is_some(), "{url}");
         }
-        unique("issuer", self.issuers().map(|issuer| issuer.id.as_str()))?;
-        rule(
-            self.aggregator.as_deref() != Some(""),
-            "aggregator",
-            "not empty",
-        )?;
-        let is_issuer = |id: &String| self.issuers().any(|issuer| issuer.id == *id);
-        rule(
-            !self.aggregator.as_ref().is_some_and(is_issuer),
-            "aggregator",
-            "another id than those of the issuers",
-        )?;
-        let kids = self.encryption_keys.iter().map(|(kid, _)| kid.as_str());
-        unique("encryption key", kids)?;
-        self.check_issuer_stub()
+        for url in [
+            "https://127.0.0.1:1",
+            "http://host",
+            "http://a@b:1",
+            "http://b:1/x",
+            "127.0.0.1:1",
+            "",
+        ] {
+            assert!(endpoint(url).is_none(), "{url}");
+        }
     }
-
-    fn check_issuer_stub(&self) -> Checked {
-        let (pan, exp) = match &self.issuer_stub {
-            IssuerStub::KeepsPan { exp } => (None, Some(exp)),
-            IssuerStub::Answers { pan, exp } => (Some(pan), Some(exp)),
-            IssuerStub::Unavailable => (None, None),
-            IssuerStub::Endpoint { url } => {
-                let is_endpoint = Endpoint::parse(url).is_some();
-                rule(is_endpoint, "issuer endpoint", "http://host:port")?;
-                (None, None)
-            }
-        };
-        rule(
-            pan.is_none_or(|pan| is_pan(pan)),
-            "PAN from the issuer",
-            "10 to 19 digits",
-        )?;
-        rule(
-            exp.is_none_or(|exp| is_expiry(exp)),
-            "expiry from the issuer",
-            "MMYY",
-        )
-    }
-}
-
-fn check_issuer(issuer: &Issuer) -> Checked {
-    rule(
-        issuer.id.len() == 10 && is_id(&issuer.id),
-        "issuer",
-        "exactly 10 characters out of A-Z a-z 0-9 _ -",
-    )?;
-    for card in &issuer.cards {
-        rule(
-            is_card_id(&card.id),
-            "card id",
-            "1 to 48 characters out of A-Z a-z 0-9 _ -",
-        )?;
-        rule(is_pan(&card.pan), "card PAN", "10 to 19 digits")?;
-        rule(is_expiry(&card.exp), "card expiry", "MMYY")?;
-    }
-    unique("card id", issuer.cards.iter().map(|card| card.id.as_str()))?;
-    let kids = issuer.signing_keys.iter().map(|(kid, _)| kid.as_str());
-    unique("signing key", kids)
-}
-
-fn is_id(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-}
-
-fn is_card_id(text: &str) -> bool {
-    (1..=48).contains(&text.len()) && is_id(text)
-}
-
-fn is_pan(text: &str) -> bool {
-    (10..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_expiry(text: &str) -> bool {
-    text.len() == 4
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && matches!(text.get(..2), Some(month) if ("01"..="12").contains(&month))
 }

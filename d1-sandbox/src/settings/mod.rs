@@ -1,21 +1,25 @@
 //! How a sandbox is configured: what the documentation leaves open is a switch here.
 
-mod check;
+pub(crate) mod card;
+pub(crate) mod check;
+mod fixtures;
 mod issuer;
+mod options;
 
+pub use fixtures::FixtureError;
 pub use issuer::Issuer;
+pub(crate) use options::Options;
 
-use crate::card::Card;
-use crate::fixtures::{self, FixtureError};
-use crate::onboarding::Pem;
 use crate::pan::MASK;
-use crate::{Sandbox, pki, server};
-use std::net::{IpAddr, Ipv4Addr};
+use crate::secret::Secret;
+use card::Card;
+use std::net::IpAddr;
 use std::time::Duration;
 use std::{fmt, iter};
 
 /// Whether the tenant was migrated to V2, which forbids some requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "options", derive(clap::ValueEnum))]
 pub enum Mode {
     /// A V1 tenant: every reason code is taken.
     #[default]
@@ -26,6 +30,7 @@ pub enum Mode {
 
 /// What a successful change answers; the documentation does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "options", derive(clap::ValueEnum))]
 pub enum SuccessStyle {
     /// 200 with `operationId` and `status`.
     #[default]
@@ -36,6 +41,7 @@ pub enum SuccessStyle {
 
 /// What the body of an error holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "options", derive(clap::ValueEnum))]
 pub enum ErrorBodies {
     /// `error`, and `errorCode` where one is documented.
     #[default]
@@ -106,15 +112,20 @@ pub enum StartError {
     Spec(String),
 }
 
-impl From<pki::PkiError> for StartError {
-    fn from(error: pki::PkiError) -> Self {
+impl StartError {
+    pub(crate) fn setting(setting: &'static str, rule: &str) -> Self {
+        let rule = rule.to_owned();
+        Self::Setting { setting, rule }
+    }
+
+    pub(crate) fn keys(error: impl fmt::Display) -> Self {
         Self::Keys(error.to_string())
     }
 }
 
 impl From<openssl::error::ErrorStack> for StartError {
     fn from(error: openssl::error::ErrorStack) -> Self {
-        Self::Keys(error.to_string())
+        Self::keys(error)
     }
 }
 
@@ -122,51 +133,27 @@ impl From<openssl::error::ErrorStack> for StartError {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
+    pub(crate) options: Options,
     pub(crate) document: Option<String>,
-    pub(crate) mode: Mode,
     pub(crate) issuer: Issuer,
     pub(crate) others: Vec<Issuer>,
-    pub(crate) aggregator: Option<String>,
     /// D1's private keys, each with its kid.
-    pub(crate) encryption_keys: Vec<(String, Pem)>,
-    pub(crate) strict: bool,
-    pub(crate) success_style: SuccessStyle,
-    pub(crate) error_bodies: ErrorBodies,
-    pub(crate) list_count: bool,
+    pub(crate) encryption_keys: Vec<(String, Secret)>,
     pub(crate) issuer_stub: IssuerStub,
-    pub(crate) token_lifetime: Duration,
-    pub(crate) port: u16,
-    pub(crate) bind: IpAddr,
-    pub(crate) control_port: Option<u16>,
-    pub(crate) seed: Option<u64>,
-    pub(crate) null: bool,
-    pub(crate) http1_only: bool,
     pub(crate) read_timeout: Duration,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         Self {
+            options: Options::default(),
             document: None,
-            mode: Mode::default(),
             issuer: Issuer::new("ISSUER_A-1"),
             others: Vec::new(),
-            aggregator: None,
             encryption_keys: Vec::new(),
-            strict: false,
-            success_style: SuccessStyle::default(),
-            error_bodies: ErrorBodies::default(),
-            list_count: true,
             issuer_stub: IssuerStub::KeepsPan {
                 exp: "1233".to_owned(),
             },
-            token_lifetime: Duration::from_secs(900),
-            port: 0,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            control_port: None,
-            seed: None,
-            null: false,
-            http1_only: false,
             read_timeout: Duration::from_secs(30),
         }
     }
@@ -175,7 +162,7 @@ impl Default for Builder {
 impl Builder {
     /// Chooses between a V1 tenant (the default) and a migrated one.
     pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
+        self.options.mode = mode;
         self
     }
 
@@ -208,7 +195,7 @@ impl Builder {
     /// Makes an aggregator call for the issuers: its assertions carry this id, and the keys and the client
     /// certificate of the builder are the aggregator's.
     pub fn aggregator(mut self, id: impl Into<String>) -> Self {
-        self.aggregator = Some(id.into());
+        self.options.aggregator = Some(id.into());
         self
     }
 
@@ -234,13 +221,13 @@ impl Builder {
         private_pem: impl Into<String>,
     ) -> Self {
         self.encryption_keys
-            .push((kid.into(), Pem::new(private_pem)));
+            .push((kid.into(), Secret::new(private_pem)));
         self
     }
 
     /// Refuses with 400 what is otherwise accepted with a warning, because D1 may refuse it.
     pub fn strict(mut self) -> Self {
-        self.strict = true;
+        self.options.strict = true;
         self
     }
 
@@ -275,19 +262,19 @@ impl Builder {
 
     /// Sets what a successful change answers.
     pub fn success_style(mut self, style: SuccessStyle) -> Self {
-        self.success_style = style;
+        self.options.success_style = style;
         self
     }
 
     /// Sets what the body of an error holds.
     pub fn error_code_style(mut self, bodies: ErrorBodies) -> Self {
-        self.error_bodies = bodies;
+        self.options.error_bodies = bodies;
         self
     }
 
     /// Says whether lists carry `remainingOperations`, which they do unless switched off.
     pub fn list_count(mut self, included: bool) -> Self {
-        self.list_count = included;
+        self.options.without_count = !included;
         self
     }
 
@@ -300,46 +287,46 @@ impl Builder {
     /// Sets how long access tokens live, 900 seconds by default. With zero each token has expired
     /// when it is handed out.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.token_lifetime = lifetime;
+        self.options.token_lifetime = lifetime;
         self
     }
 
     /// Sets the port; 0, the default, takes a free one.
     pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
+        self.options.port = port;
         self
     }
 
     /// Sets the address to listen on, 127.0.0.1 by default.
     pub fn bind(mut self, address: IpAddr) -> Self {
-        self.bind = address;
+        self.options.bind = address;
         self
     }
 
     /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one. Without this
     /// there is none.
     pub fn control_port(mut self, port: u16) -> Self {
-        self.control_port = Some(port);
+        self.options.control_port = Some(port);
         self
     }
 
     /// Makes the ids and times of operations, and what chance decides, the same in every run. The times
     /// begin at 2026-01-01T00:00:00Z and are a second apart; tokens and keys stay random.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.options.seed = Some(seed);
         self
     }
 
     /// Answers 204 to every card call without looking at it, and a token to every token call, behind
     /// the same TLS: a reference for measuring the sandbox, and clients.
     pub fn null_server(mut self) -> Self {
-        self.null = true;
+        self.options.null = true;
         self
     }
 
     /// Does not offer HTTP/2, which it does unless told otherwise.
     pub fn http1_only(mut self) -> Self {
-        self.http1_only = true;
+        self.options.http1_only = true;
         self
     }
 
@@ -351,26 +338,8 @@ impl Builder {
         self
     }
 
-    /// Starts the sandbox.
-    ///
-    /// # Errors
-    ///
-    /// If a setting is not valid, or the port cannot be bound.
-    pub async fn start(mut self) -> Result<Sandbox, StartError> {
-        if self.issuer.cards.is_empty() {
-            self.issuer.cards.push(Card::new("ReplaceMe01"));
-        }
-        self.check()?;
-        server::start(self).await
-    }
-
-    /// The issuer of the builder itself, and the others.
+    /// Returns the issuer of the builder itself, and the others.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         iter::once(&self.issuer).chain(&self.others)
-    }
-
-    /// Who calls for the issuer of the builder itself.
-    pub(crate) fn subject(&self) -> &str {
-        self.aggregator.as_ref().unwrap_or(&self.issuer.id)
     }
 }

@@ -1,0 +1,6 @@
+//! Keys, certificates and encrypted card data.
+
+pub(crate) mod jwe;
+pub(crate) mod keys;
+pub(crate) mod onboarding;
+pub(crate) mod pki;

@@ -1,0 +1,190 @@
+//! A throw-away certificate authority for each sandbox, so that mutual TLS is real and no certificate
+//! of one sandbox is of use at another.
+
+use super::keys::KeyPair;
+use super::onboarding;
+use crate::secret::Secret;
+use crate::settings::StartError;
+use openssl::asn1::Asn1Time;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{HasPublic, PKeyRef};
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+    SubjectKeyIdentifier,
+};
+use openssl::x509::{X509, X509Builder, X509Name, X509NameRef, X509Ref};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+const DAY: i64 = 86_400;
+
+/// How long the certificates are valid, in seconds.
+const LIFETIME: i64 = 90 * DAY;
+
+/// A certificate authority.
+pub(crate) struct Pki {
+    key: KeyPair,
+    ca: X509,
+    ca_pem: String,
+}
+
+/// A certificate that a client calls with.
+#[derive(Debug)]
+pub(crate) struct ClientCertificate {
+    pub(crate) pem: String,
+    pub(crate) der: CertificateDer<'static>,
+    /// Empty where the owner of the key asked for the certificate.
+    pub(crate) key_pem: Secret,
+}
+
+impl Pki {
+    /// Makes a new certificate authority.
+    pub(crate) fn generate() -> Result<Self, StartError> {
+        let key = KeyPair::generate()?;
+        // With one name for all, a certificate of another sandbox would look like a forged one of this.
+        let mut id = BigNum::new()?;
+        id.rand(64, MsbOption::MAYBE_ZERO, false)?;
+        let name = name(&format!("D1 sandbox CA {}", id.to_hex_str()?))?;
+        let mut builder = builder(&name, &name, key.private())?;
+        let authority = BasicConstraints::new().critical().ca().pathlen(0).build()?;
+        builder.append_extension(authority)?;
+        let usage = KeyUsage::new()
+            .critical()
+            .key_cert_sign()
+            .crl_sign()
+            .build()?;
+        builder.append_extension(usage)?;
+        let id = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
+        builder.append_extension(id)?;
+        builder.sign(key.private(), MessageDigest::sha256())?;
+        let ca = builder.build();
+        let ca_pem = pem(&ca)?;
+        Ok(Self { key, ca, ca_pem })
+    }
+
+    pub(crate) fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Issues a client certificate: the one that is asked for, or one with a new key.
+    pub(crate) fn client(&self, request: Option<&Secret>) -> Result<ClientCertificate, StartError> {
+        let extend = |builder: &mut X509Builder| {
+            builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)
+        };
+        let (certificate, key_pem) = if let Some(request) = request {
+            let (request, key) = onboarding::client_request(request)?;
+            let certificate = self.sign(request.subject_name(), &key, extend)?;
+            (certificate, Secret::default())
+        } else {
+            let (name, key) = (name("D1 sandbox client")?, KeyPair::generate()?);
+            let certificate = self.sign(&name, key.private(), extend)?;
+            (certificate, key.private_pem()?)
+        };
+        Ok(ClientCertificate {
+            pem: pem(&certificate)?,
+            der: der(&certificate)?,
+            key_pem,
+        })
+    }
+
+    /// The TLS configuration of a server bound to `address`.
+    pub(crate) fn server_config(&self, address: IpAddr) -> Result<ServerConfig, StartError> {
+        let (name, key) = (name("D1 sandbox")?, KeyPair::generate()?);
+        let certificate = self.sign(&name, key.private(), |builder| {
+            builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+            let mut names = SubjectAlternativeName::new();
+            names.dns("localhost").ip("127.0.0.1").ip("::1");
+            if !address.is_loopback() && !address.is_unspecified() {
+                names.ip(&address.to_string());
+            }
+            let names = names.build(&builder.x509v3_context(None, None))?;
+            builder.append_extension(names)
+        })?;
+        let chain = vec![der(&certificate)?, der(&self.ca)?];
+        let key = PrivatePkcs8KeyDer::from(key.private_der()?.to_vec());
+        self.tls(chain, key.into()).map_err(StartError::keys)
+    }
+
+    fn tls(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<ServerConfig, Box<dyn Error>> {
+        // The provider is passed along, never installed: the process may have chosen another one.
+        let provider = Arc::new(rustls_openssl::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(der(&self.ca)?)?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()?;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    /// Signs a certificate for `key`, with the extensions of every leaf and those of `extend`.
+    fn sign(
+        &self,
+        subject: &X509NameRef,
+        key: &PKeyRef<impl HasPublic>,
+        extend: impl FnOnce(&mut X509Builder) -> Result<(), ErrorStack>,
+    ) -> Result<X509, ErrorStack> {
+        let mut builder = builder(subject, self.ca.subject_name(), key)?;
+        builder.append_extension(BasicConstraints::new().critical().build()?)?;
+        builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
+        let context = builder.x509v3_context(Some(&self.ca), None);
+        let issuer = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        builder.append_extension(issuer)?;
+        extend(&mut builder)?;
+        builder.sign(self.key.private(), MessageDigest::sha256())?;
+        Ok(builder.build())
+    }
+}
+
+/// A certificate of X.509 version 3 that is not signed yet.
+fn builder(
+    subject: &X509NameRef,
+    issuer: &X509NameRef,
+    key: &PKeyRef<impl HasPublic>,
+) -> Result<X509Builder, ErrorStack> {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let mut serial = BigNum::new()?;
+    serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
+    let serial = serial.to_asn1_integer()?;
+    let mut builder = X509::builder()?;
+    builder.set_version(2)?;
+    builder.set_serial_number(&serial)?;
+    builder.set_issuer_name(issuer)?;
+    builder.set_subject_name(subject)?;
+    builder.set_pubkey(key)?;
+    let (from, until) = (now - DAY, now + LIFETIME);
+    builder.set_not_before(&*Asn1Time::from_unix(from)?)?;
+    builder.set_not_after(&*Asn1Time::from_unix(until)?)?;
+    Ok(builder)
+}
+
+fn name(common_name: &str) -> Result<X509Name, ErrorStack> {
+    let mut name = X509Name::builder()?;
+    name.append_entry_by_nid(Nid::COMMONNAME, common_name)?;
+    Ok(name.build())
+}
+
+fn der(certificate: &X509Ref) -> Result<CertificateDer<'static>, ErrorStack> {
+    certificate.to_der().map(CertificateDer::from)
+}
+
+fn pem(certificate: &X509Ref) -> Result<String, ErrorStack> {
+    let pem = certificate.to_pem()?;
+    Ok(String::from_utf8_lossy(&pem).into_owned())
+}

@@ -1,0 +1,138 @@
+//! PAN and expiry as they arrive: from a renewal, or from the issuer, whom D1 asks when a renewal brings none.
+
+use super::rules;
+use crate::crypto::jwe::{self, Decrypter};
+use crate::pan;
+use crate::secret::Secret;
+use crate::wire::spec::Spec;
+use crate::wire::warnings::Warnings;
+use axum::body::{Body, to_bytes};
+use http::Request;
+use http::header::{ACCEPT, HOST};
+use http::uri::Authority;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long the issuer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much of the issuer's response is read, in bytes.
+const MAX_RESPONSE: usize = 64 * 1024;
+
+/// PAN and expiry.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    pub(crate) pan: Secret,
+    pub(crate) exp: Secret,
+}
+
+impl Credentials {
+    /// Reads the `encryptedData` of a renewal, and warns of what D1 may refuse in it. The error says which
+    /// rule is broken.
+    pub(crate) fn sent(
+        token: &str,
+        decrypter: &Decrypter,
+        spec: &Spec,
+        now: OffsetDateTime,
+        warnings: &mut Warnings,
+    ) -> Result<Self, String> {
+        let unneeded = jwe::unneeded_members(token);
+        let unneeded = unneeded.iter().map(String::as_str);
+        warnings.add_unknown("body: /encryptedData: header", unneeded);
+        let plaintext = decrypted(token, decrypter)?;
+        look_over(&plaintext, spec, now, warnings);
+        Self::checked(&plaintext, spec)
+    }
+
+    /// Asks an issuer's *Get Card Credentials* for those of a card; the error says what is wrong with the
+    /// response.
+    pub(crate) async fn from_issuer(
+        endpoint: &Authority,
+        issuer: &str,
+        card: &str,
+        decrypter: &Decrypter,
+        spec: &Spec,
+    ) -> Result<Self, String> {
+        let path = format!("/cms/api/v1/issuers/{issuer}/cards/{card}/credentials");
+        let body = timeout(TIMEOUT, get(endpoint, &path))
+            .await
+            .map_err(|_| "it does not answer in time".to_owned())??;
+        let token = body.get("encryptedData").and_then(Value::as_str);
+        let token = token.ok_or("its answer has no encryptedData")?;
+        Self::checked(&decrypted(token, decrypter)?, spec)
+    }
+
+    fn checked(plaintext: &Value, spec: &Spec) -> Result<Self, String> {
+        let is_valid = spec.credentials.check(plaintext);
+        is_valid.map_err(|rule| format!("the plaintext is not valid: {rule}"))?;
+        let text = |name: &str| plaintext.get(name).and_then(Value::as_str);
+        if text("auxiliaryPan").is_some() != text("auxiliaryExp").is_some() {
+            return Err("auxiliaryPan and auxiliaryExp belong together".to_owned());
+        }
+        let (pan, exp) = text("pan")
+            .zip(text("exp"))
+            .ok_or("pan and exp are mandatory")?;
+        if text("psn").is_some() && !rules::is_american_express(pan) {
+            return Err("psn is for American Express alone".to_owned());
+        }
+        let (pan, exp) = (Secret::new(pan), Secret::new(exp));
+        Ok(Self { pan, exp })
+    }
+}
+
+async fn get(endpoint: &Authority, path: &str) -> Result<Value, String> {
+    let failed = |error: &dyn std::error::Error| format!("it cannot be called: {error}");
+    let request = Request::get(path)
+        .header(HOST, endpoint.as_str())
+        .header(ACCEPT, "application/json")
+        .body(Body::empty())
+        .map_err(|error| failed(&error))?;
+    let stream = TcpStream::connect(endpoint.as_str()).await;
+    let stream = TokioIo::new(stream.map_err(|error| failed(&error))?);
+    let (mut sender, connection) = http1::handshake(stream)
+        .await
+        .map_err(|error| failed(&error))?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await;
+    let response = response.map_err(|error| failed(&error))?;
+    if !response.status().is_success() {
+        return Err("its answer is not a success".to_owned());
+    }
+    let body = to_bytes(Body::new(response.into_body()), MAX_RESPONSE).await;
+    let body = body.map_err(|error| failed(&error))?;
+    serde_json::from_slice(&body).map_err(|_| "its answer is not JSON".to_owned())
+}
+
+fn decrypted(token: &str, decrypter: &Decrypter) -> Result<Value, String> {
+    let plaintext = decrypter
+        .decrypt(token)
+        .map_err(|error| error.to_string())?;
+    Ok(plaintext.json().ok_or("the plaintext is not JSON")?)
+}
+
+/// Looks for what a renewal may have in its `encryptedData` and D1 may refuse.
+fn look_over(plaintext: &Value, spec: &Spec, now: OffsetDateTime, warnings: &mut Warnings) {
+    warnings.add_unknown("body: /encryptedData", spec.credentials.unknown(plaintext));
+    let text = |name: &str| plaintext.get(name).and_then(Value::as_str);
+    for (pan, exp) in [("pan", "exp"), ("auxiliaryPan", "auxiliaryExp")] {
+        if text(pan).is_some_and(|pan| !pan::luhn(pan)) {
+            warnings.add(format!("body: /encryptedData/{pan}: fails the Luhn check"));
+        }
+        if text(exp).is_some_and(|exp| has_passed(exp, now)) {
+            warnings.add(format!("body: /encryptedData/{exp}: has passed"));
+        }
+    }
+}
+
+/// Returns whether a card with this expiry, MMYY, has expired.
+fn has_passed(exp: &str, now: OffsetDateTime) -> bool {
+    let number = |digits: Option<&str>| digits.and_then(|digits| digits.parse::<i32>().ok());
+    let (month, year) = (number(exp.get(..2)), number(exp.get(2..)));
+    let end = year.zip(month).map(|(year, month)| (2000 + year, month));
+    end.is_some_and(|end| end < (now.year(), i32::from(u8::from(now.month()))))
+}

@@ -1,0 +1,110 @@
+//! Accepts connections: TCP without delay, then TLS with a client certificate.
+
+use crate::auth::ShownCertificate;
+use axum::Extension;
+use axum::middleware::AddExtension;
+use axum_server::accept::Accept;
+use rustls::ServerConfig;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt as _, copy, sink};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tower_layer::Layer as _;
+
+/// Accepts a connection in two steps. Without `TCP_NODELAY` the last packet of a handshake waits for the
+/// client's delayed acknowledgement, 40 ms on Linux.
+#[derive(Clone)]
+pub(crate) struct TlsAcceptor {
+    acceptor: tokio_rustls::TlsAcceptor,
+    handshake_timeout: Duration,
+}
+
+impl TlsAcceptor {
+    pub(crate) fn new(config: ServerConfig, handshake_timeout: Duration) -> Self {
+        Self {
+            acceptor: Arc::new(config).into(),
+            handshake_timeout,
+        }
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for TlsAcceptor {
+    type Stream = TlsStream<TcpStream>;
+    type Service = AddExtension<S, Option<ShownCertificate>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let Self {
+            acceptor,
+            handshake_timeout,
+        } = self.clone();
+        Box::pin(async move {
+            stream.set_nodelay(true)?;
+            let handshake = acceptor.accept(stream).into_fallible();
+            let stream = match timeout(handshake_timeout, handshake).await? {
+                Ok(stream) => stream,
+                Err((error, stream)) => {
+                    // It has failed already.
+                    let _ = timeout(handshake_timeout, part(stream)).await;
+                    return Err(error);
+                }
+            };
+            let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let shown = chain.first().map(|first| first.clone().into_owned());
+            let shown = shown.map(|certificate| ShownCertificate(Arc::new(certificate)));
+            Ok((stream, Extension(shown).layer(service)))
+        })
+    }
+}
+
+/// Closes a connection once the client has closed it as well. By TLS 1.3 a client sends its request before it is
+/// told that its certificate is refused: closed at once, the connection is reset, and the client is not told.
+async fn part(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    copy(&mut stream, &mut sink()).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::crypto::pki::Pki;
+    use openssl::pkey::PKey;
+    use openssl::ssl::{SslConnector, SslMethod};
+    use openssl::x509::X509;
+    use std::net::Ipv4Addr;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn packets_of_a_connection_are_not_delayed() {
+        let pki = Pki::generate().unwrap();
+        let config = pki.server_config(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let acceptor = TlsAcceptor::new(config, Duration::from_secs(30));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = tokio::task::spawn_blocking(move || {
+            let identity = pki.client(None).unwrap();
+            let pem = |text: &str| X509::from_pem(text.as_bytes()).unwrap();
+            let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+            builder
+                .cert_store_mut()
+                .add_cert(pem(pki.ca_pem()))
+                .unwrap();
+            builder.set_certificate(&pem(&identity.pem)).unwrap();
+            let key = PKey::private_key_from_pem(identity.key_pem.as_bytes()).unwrap();
+            builder.set_private_key(&key).unwrap();
+            let stream = std::net::TcpStream::connect(address).unwrap();
+            builder.build().connect("localhost", stream).unwrap()
+        });
+        let (stream, _) = listener.accept().await.unwrap();
+        assert!(!stream.nodelay().unwrap(), "what the system does by itself");
+        let (stream, _) = acceptor.accept(stream, ()).await.unwrap();
+        assert!(stream.get_ref().0.nodelay().unwrap());
+        drop(client.await.unwrap());
+    }
+}

@@ -1,0 +1,80 @@
+//! The settings that are also options of the command line.
+
+use super::{ErrorBodies, Mode, SuccessStyle};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// What [`Builder`](super::Builder) and the command line set alike.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "options", derive(clap::Args))]
+pub(crate) struct Options {
+    /// The port to listen on; 0 takes a free one
+    #[cfg_attr(feature = "options", arg(long, default_value_t = 0))]
+    pub(crate) port: u16,
+    /// The address to listen on
+    #[cfg_attr(feature = "options", arg(long, default_value_t = LOOPBACK))]
+    pub(crate) bind: IpAddr,
+    /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
+    #[cfg_attr(feature = "options", arg(long, value_name = "PORT"))]
+    pub(crate) control_port: Option<u16>,
+    /// Whether the tenant was migrated to V2
+    #[cfg_attr(feature = "options", arg(long, value_enum, default_value_t))]
+    pub(crate) mode: Mode,
+    /// The id of an aggregator that calls for the issuer
+    #[cfg_attr(feature = "options", arg(long, value_name = "ID"))]
+    pub(crate) aggregator: Option<String>,
+    /// Refuses what is otherwise accepted with a warning, because D1 may refuse it
+    #[cfg_attr(feature = "options", arg(long))]
+    pub(crate) strict: bool,
+    /// Makes ids and times of operations, and what chance decides, the same in every run
+    #[cfg_attr(feature = "options", arg(long))]
+    pub(crate) seed: Option<u64>,
+    /// How long access tokens live, in seconds
+    #[cfg_attr(feature = "options", arg(long, value_name = "SECONDS", default_value = "900", value_parser = seconds))]
+    pub(crate) token_lifetime: Duration,
+    /// What a successful change answers
+    #[cfg_attr(
+        feature = "options",
+        arg(long = "success", value_enum, default_value_t)
+    )]
+    pub(crate) success_style: SuccessStyle,
+    /// What the body of an error holds
+    #[cfg_attr(feature = "options", arg(long, value_enum, default_value_t))]
+    pub(crate) error_bodies: ErrorBodies,
+    /// Leaves remainingOperations out of lists
+    #[cfg_attr(feature = "options", arg(long))]
+    pub(crate) without_count: bool,
+    /// Answers 204 to every card call without looking at it: a reference for measuring
+    #[cfg_attr(feature = "options", arg(long))]
+    pub(crate) null: bool,
+    /// Does not offer HTTP/2
+    #[cfg_attr(feature = "options", arg(long))]
+    pub(crate) http1_only: bool,
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            bind: LOOPBACK,
+            control_port: None,
+            mode: Mode::default(),
+            aggregator: None,
+            strict: false,
+            seed: None,
+            token_lifetime: Duration::from_secs(900),
+            success_style: SuccessStyle::default(),
+            error_bodies: ErrorBodies::default(),
+            without_count: false,
+            null: false,
+            http1_only: false,
+        }
+    }
+}
+
+#[cfg(feature = "options")]
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}

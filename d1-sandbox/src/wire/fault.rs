@@ -1,0 +1,254 @@
+//! Faults on demand: matching calls fail as a test wants them to.
+
+use super::latency::Latency;
+use super::spec::Call;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An answer that D1 would not give by itself, or the lack of one.
+///
+/// By default it applies to the next matching call, once.
+///
+/// ```
+/// use d1_sandbox::Fault;
+/// use std::time::Duration;
+///
+/// let overloaded = Fault::status(503).header("retry-after", "2").operation("suspendCard");
+/// let lost_answer = Fault::disconnect().after_effect();
+/// let flaky = Fault::disconnect().probability(0.1);
+/// let slow = Fault::slow(Duration::from_millis(50), Duration::from_millis(500)).times(100);
+/// # drop((overloaded, lost_answer, flaky, slow));
+/// ```
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fault {
+    pub(crate) kind: FaultKind,
+    /// The status of [`FaultKind::Status`].
+    #[serde(default = "internal_error")]
+    pub(crate) status: u16,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) body: String,
+    /// How long the body of [`FaultKind::Oversize`] is.
+    #[serde(default = "two_mebibytes")]
+    pub(crate) bytes: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) operation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<String>,
+    #[serde(default)]
+    pub(crate) after_effect: bool,
+    /// How many calls meet it; without this one, or with a probability any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) times: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
+    /// How long the answer takes, in milliseconds.
+    #[serde(default)]
+    pub(super) delay_ms: Latency,
+}
+
+/// What happens to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum FaultKind {
+    /// It is another one.
+    Status,
+    /// The connection is closed without one.
+    Disconnect,
+    /// It never comes.
+    Stall,
+    /// It breaks off in the middle of its body.
+    Truncate,
+    /// It is followed by so many blanks.
+    Oversize,
+    /// It has fields and values that the documentation does not know.
+    Alter,
+    /// It comes later.
+    Delay,
+}
+
+const fn internal_error() -> u16 {
+    500
+}
+
+const fn two_mebibytes() -> usize {
+    2 * 1024 * 1024
+}
+
+impl Fault {
+    fn new(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            status: internal_error(),
+            headers: BTreeMap::new(),
+            body: String::new(),
+            bytes: two_mebibytes(),
+            operation: None,
+            card: None,
+            after_effect: false,
+            times: None,
+            probability: None,
+            delay_ms: Latency::default(),
+        }
+    }
+
+    /// Answers with this status and no body. A status outside 200 to 999 becomes 500.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::new(FaultKind::Status)
+        }
+    }
+
+    /// Closes the connection without an answer.
+    #[must_use]
+    pub fn disconnect() -> Self {
+        Self::new(FaultKind::Disconnect)
+    }
+
+    /// Keeps the connection open and never answers.
+    #[must_use]
+    pub fn stall() -> Self {
+        Self::new(FaultKind::Stall)
+    }
+
+    /// Carries the request out and breaks the answer off in the middle of its body.
+    #[must_use]
+    pub fn truncated() -> Self {
+        Self::new(FaultKind::Truncate)
+    }
+
+    /// Carries the request out and answers with so many bytes of blanks behind the body.
+    #[must_use]
+    pub fn oversize(bytes: usize) -> Self {
+        Self {
+            bytes,
+            ..Self::new(FaultKind::Oversize)
+        }
+    }
+
+    /// Carries the request out and answers with fields and enum values that are not documented, as D1
+    /// may begin to do at any time.
+    #[must_use]
+    pub fn altered() -> Self {
+        Self::new(FaultKind::Alter)
+    }
+
+    /// Carries the request out and takes this long to answer, at least and at most.
+    #[must_use]
+    pub fn slow(least: Duration, most: Duration) -> Self {
+        Self::new(FaultKind::Delay).delay(least, most)
+    }
+
+    /// Sets the body of a [`status`](Self::status) and its content type.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<String>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// Adds a header; one that HTTP does not allow is left out.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .insert(name.to_ascii_lowercase(), value.to_owned());
+        self
+    }
+
+    /// Restricts the fault to one operation, by its `operationId` in the OpenAPI document. Without
+    /// this every card call matches, but not the token call (`getToken`).
+    #[must_use]
+    pub fn operation(mut self, operation_id: &str) -> Self {
+        self.operation = Some(operation_id.to_owned());
+        self
+    }
+
+    /// Restricts the fault to calls for one card.
+    #[must_use]
+    pub fn card(mut self, card_id: &str) -> Self {
+        self.card = Some(card_id.to_owned());
+        self
+    }
+
+    /// Carries the request out first, and then answers with the fault: the change takes effect,
+    /// and the caller does not learn so.
+    #[must_use]
+    pub fn after_effect(mut self) -> Self {
+        self.after_effect = true;
+        self
+    }
+
+    /// Lets this many matching calls meet it, instead of one.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Lets each matching call meet it with this probability, 0 to 1; any number of times, unless
+    /// [`times`](Self::times) says how often.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = Some(probability);
+        self
+    }
+
+    /// Answers this long after the request, at least and at most.
+    #[must_use]
+    pub fn delay(self, least: Duration, most: Duration) -> Self {
+        self.delay_by_quantiles(&[least, most])
+    }
+
+    /// Answers this long after the request: equally spaced quantiles, from the least to the most.
+    /// With 20 ms, 25 ms, 40 ms, and 2 s a third of the calls takes more than 40 ms.
+    #[must_use]
+    pub fn delay_by_quantiles(mut self, quantiles: &[Duration]) -> Self {
+        self.delay_ms = Latency::new(quantiles);
+        self
+    }
+
+    /// Whether the call is carried out although it meets the fault.
+    pub(crate) fn lets_it_happen(&self) -> bool {
+        match self.kind {
+            FaultKind::Status | FaultKind::Disconnect | FaultKind::Stall => self.after_effect,
+            FaultKind::Truncate | FaultKind::Oversize | FaultKind::Alter | FaultKind::Delay => true,
+        }
+    }
+
+    /// The rule that a fault from the control API breaks.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        const LONGEST_BODY: usize = 256 * 1024 * 1024;
+        if !(200..=999).contains(&self.status) {
+            return Err("status: 200 to 999");
+        }
+        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err("probability: 0 to 1");
+        }
+        self.delay_ms.check()?;
+        if self.bytes > LONGEST_BODY {
+            return Err("bytes: at most 256 MiB");
+        }
+        let operation = self.operation.as_deref();
+        if operation.is_some_and(|id| Call::from_operation_id(id).is_none()) {
+            return Err("operation: an operationId of the OpenAPI document");
+        }
+        Ok(())
+    }
+
+    pub(super) fn matches(
+        &self,
+        operation_id: &str,
+        card: Option<&str>,
+        is_token_call: bool,
+    ) -> bool {
+        let operation = match &self.operation {
+            Some(operation) => operation == operation_id,
+            None => !is_token_call,
+        };
+        operation && (self.card.is_none() || self.card.as_deref() == card)
+    }
+}

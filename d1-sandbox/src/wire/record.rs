@@ -1,0 +1,188 @@
+//! Keeps the requests for tests to look at, without the secrets that they carried.
+
+use crate::clock::timestamp;
+use crate::pan;
+use http::HeaderValue;
+use http::request::Parts;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use time::OffsetDateTime;
+use tokio::sync::broadcast;
+
+/// How many requests are kept; beyond that the oldest are removed.
+const CAPACITY: usize = 10_000;
+
+/// The headers whose value is a secret, whatever it looks like.
+const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+/// How many events a slow subscriber may be behind.
+const EVENTS: usize = 1_024;
+
+/// A request that arrived, and the status that it was answered with.
+///
+/// It holds neither tokens nor card data: what was secret or looked like a card number is
+/// `[masked]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RecordedRequest {
+    /// The `operationId` in the OpenAPI document, if the path and method belong to one.
+    pub operation_id: Option<&'static str>,
+    /// The method.
+    pub method: String,
+    /// The path as it was sent, with its query.
+    pub path: String,
+    /// The status of the answer; 0 if the connection was closed without one.
+    pub status: u16,
+    /// The card that the path names.
+    pub card_id: Option<String>,
+    /// When it arrived, by the sandbox's clock.
+    #[serde(serialize_with = "as_timestamp")]
+    pub received_at: OffsetDateTime,
+    /// The correlation id.
+    pub correlation_id: Option<String>,
+    /// The issuer that the path names.
+    pub issuer_id: Option<String>,
+    /// The headers in their order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, if it could be read; the form of a token call appears as an object.
+    pub body: Option<Value>,
+    /// The claims of the assertion, of a token call whose assertion could be read.
+    pub claims: Option<Value>,
+    /// Why the request was refused or failed, if it was.
+    pub refusal: Option<String>,
+    /// What was accepted although D1 may refuse it.
+    pub warnings: Vec<String>,
+}
+
+impl RecordedRequest {
+    /// A request as it arrives.
+    pub(crate) fn new(parts: &Parts, received_at: OffsetDateTime) -> Self {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let target = parts.uri.path_and_query();
+        let headers = parts.headers.iter();
+        Self {
+            operation_id: None,
+            method: parts.method.to_string(),
+            path: target.map(ToString::to_string).unwrap_or_default(),
+            status: 0,
+            card_id: None,
+            received_at,
+            correlation_id: parts.headers.get("x-correlation-id").map(text),
+            issuer_id: None,
+            headers: headers.map(|(n, v)| (n.to_string(), text(v))).collect(),
+            body: None,
+            claims: None,
+            refusal: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Masks what is secret or looks like it.
+    fn mask(&mut self) {
+        self.path = pan::masked_target(&self.path);
+        for text in [&mut self.card_id, &mut self.correlation_id] {
+            *text = text.as_deref().map(pan::masked_text);
+        }
+        self.body = self.body.as_ref().map(pan::masked_json);
+        for (name, value) in &mut self.headers {
+            let is_secret = SECRET_HEADERS.contains(&name.as_str());
+            if is_secret || pan::masked_json(&json!(value)) != *value {
+                pan::MASK.clone_into(value);
+            }
+        }
+        if let Some(Value::Object(claims)) = &mut self.claims {
+            // The time at which it ends is no expiry of a card.
+            let exp = claims.get("exp").filter(|exp| exp.is_i64()).cloned();
+            let masked = pan::masked_json(&Value::Object(std::mem::take(claims)));
+            *claims = masked.as_object().cloned().unwrap_or_default();
+            claims.extend(exp.map(|exp| ("exp".to_owned(), exp)));
+        }
+    }
+}
+
+fn as_timestamp<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp(*time))
+}
+
+/// The most recent requests, oldest first; the counts of all; and the events about them.
+#[derive(Debug)]
+pub(crate) struct Records {
+    log: Mutex<Log>,
+    events: broadcast::Sender<Value>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    requests: VecDeque<RecordedRequest>,
+    counts: BTreeMap<(&'static str, u16), u64>,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            log: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+        }
+    }
+}
+
+impl Records {
+    /// Masks and keeps a request.
+    pub(crate) fn push(&self, mut request: RecordedRequest) {
+        request.mask();
+        let operation = request.operation_id.unwrap_or("none");
+        let (status, reason) = (request.status, request.refusal.as_deref());
+        let correlation_id = request.correlation_id.as_deref().unwrap_or_default();
+        let (method, path) = (&request.method, &request.path);
+        tracing::debug!(operation, status, correlation_id, "{method} {path}");
+        if let Some(reason) = reason {
+            let refused = "a request was refused";
+            tracing::info!(operation, status, correlation_id, reason, "{refused}");
+        }
+        for warning in &request.warnings {
+            tracing::warn!(operation, correlation_id, warning, "D1 may refuse this");
+        }
+        self.publish("request", || json!(request));
+        let mut log = self.lock();
+        let key = (operation, status);
+        *log.counts.entry(key).or_default() += 1;
+        if log.requests.len() == CAPACITY {
+            log.requests.pop_front();
+        }
+        log.requests.push_back(request);
+    }
+
+    pub(crate) fn all(&self) -> Vec<RecordedRequest> {
+        self.lock().requests.iter().cloned().collect()
+    }
+
+    /// Removes the requests; the counts stay.
+    pub(crate) fn clear(&self) {
+        self.lock().requests.clear();
+    }
+
+    /// Returns how many requests there were by operation and status, removed ones included.
+    pub(crate) fn counts(&self) -> BTreeMap<(&'static str, u16), u64> {
+        self.lock().counts.clone()
+    }
+
+    /// Sends an event to the subscribers; without any, `data` is not called.
+    pub(crate) fn publish(&self, kind: &str, data: impl FnOnce() -> Value) {
+        if self.events.receiver_count() > 0 {
+            // It fails when the last subscriber has left since.
+            let _ = self.events.send(json!({ "kind": kind, "data": data() }));
+        }
+    }
+
+    /// Returns the events from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Value> {
+        self.events.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,176 @@
+//! What the sandbox accepts although D1 may refuse it: each is a warning, and an error in strict mode.
+
+use super::refusal::Refusal;
+use super::request::{self, RawRequest};
+use super::spec::{Call, Route};
+use crate::pan;
+use http::HeaderMap;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION,
+    CONTENT_TYPE, COOKIE, FORWARDED, HeaderName, PRAGMA, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    USER_AGENT, VIA,
+};
+use serde_json::Value;
+
+/// The header of an answer that has the warnings about its request.
+pub(crate) const HEADER: &str = "x-d1-sandbox-warning";
+
+/// What a token request may have besides what D1 documents (RFC 6749, RFC 7523).
+const OTHER_TOKEN_PARAMETERS: [&str; 2] = ["scope", "client_id"];
+
+/// The headers whose value is a list, which may be split into several.
+const LISTS: [HeaderName; 14] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    CONNECTION,
+    COOKIE,
+    FORWARDED,
+    PRAGMA,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+];
+
+/// The warnings about one request. They name places and rules, and never a value.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    strict: bool,
+    texts: Vec<String>,
+}
+
+impl Warnings {
+    pub(crate) fn new(strict: bool) -> Self {
+        let texts = Vec::new();
+        Self { strict, texts }
+    }
+
+    pub(crate) fn add(&mut self, text: impl Into<String>) {
+        self.texts.push(text.into());
+    }
+
+    /// Warns of members that a part of the document does not have.
+    pub(crate) fn add_unknown<'n>(&mut self, place: &str, names: impl Iterator<Item = &'n str>) {
+        for name in names {
+            self.add(format!("{place}: {} is not documented", shown(name)));
+        }
+    }
+
+    /// Refuses the request in strict mode if there are warnings about it.
+    pub(crate) fn enforce(&self) -> Result<(), Refusal> {
+        if self.strict && !self.texts.is_empty() {
+            return Err(Refusal::bad_request(self.texts.join("; ")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_texts(self) -> Vec<String> {
+        self.texts
+    }
+}
+
+/// A name that somebody else chose: shown if it is an ordinary one.
+fn shown(name: &str) -> &str {
+    let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let is_shown = (1..=64).contains(&name.len())
+        && name.bytes().all(ordinary)
+        && pan::masked_json(&Value::from(name)) == name;
+    if is_shown { name } else { pan::MASK }
+}
+
+/// Looks for what the OpenAPI document does not rule out and a gateway may refuse.
+pub(crate) fn look_over(route: &Route, raw: &RawRequest<'_>, warnings: &mut Warnings) {
+    if raw.path.contains('%') {
+        warnings.add("path: percent-encoded, which no id needs");
+    }
+    let query = request::pairs(raw.query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let is_unknown = |name: &&str| !route.parameters.iter().any(|p| p.name == *name);
+    let names = query.iter().map(|(name, _)| name.as_str());
+    warnings.add_unknown("query", names.filter(is_unknown));
+    look_over_headers(route.call, raw.headers, warnings);
+    match raw.body {
+        Ok(body) if route.takes_body() => look_over_body(route, raw, body, warnings),
+        _ if raw.has_body && !route.takes_body() => warnings.add("body: a GET has none"),
+        _ => {}
+    }
+}
+
+fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
+    let repeated = headers
+        .keys()
+        .filter(|name| headers.get_all(*name).iter().nth(1).is_some() && !LISTS.contains(name));
+    for name in repeated {
+        warnings.add(format!(
+            "header {}: given more than once",
+            shown(name.as_str())
+        ));
+    }
+    let accepted: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|range| range.split(';').next().map(str::trim))
+        .filter(|range| !range.is_empty())
+        .collect();
+    if accepted.is_empty() {
+        warnings.add("header accept: missing");
+    } else if !["application/json", "application/*", "*/*"]
+        .iter()
+        .any(|json| accepted.contains(json))
+    {
+        warnings.add("header accept: does not allow application/json");
+    }
+    if !headers.contains_key(USER_AGENT) {
+        warnings.add("header user-agent: missing");
+    }
+    if call == Call::Token && headers.contains_key(AUTHORIZATION) {
+        warnings.add("header authorization: the token call has none");
+    }
+    let charset = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_ascii_lowercase)
+        .and_then(|value| value.split_once("charset=").map(|(_, set)| set.to_owned()));
+    if charset.is_some_and(|set| set.trim_matches('"') != "utf-8") {
+        warnings.add("header content-type: the charset is not utf-8");
+    }
+}
+
+fn look_over_body(route: &Route, raw: &RawRequest<'_>, body: &Value, warnings: &mut Warnings) {
+    let is_token_call = route.call == Call::Token;
+    let names = route.unknown_members(body);
+    warnings.add_unknown(
+        "body",
+        names.filter(|name| !(is_token_call && OTHER_TOKEN_PARAMETERS.contains(name))),
+    );
+    for name in route.reserved_members(body) {
+        warnings.add(format!("body: {name} is reserved"));
+    }
+    if raw.has_repeated_names {
+        warnings.add("body: a member is given more than once");
+    }
+    if is_token_call && !request::is_form(raw.headers) {
+        warnings.add("body: JSON, where RFC 6749 has a form");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ordinary_names_are_shown() {
+        for name in ["cvv", "x-1", "a_b.c"] {
+            assert_eq!(shown(name), name);
+        }
+        for name in ["", "a b", "4111111111111111", "1234567890123456", "\u{e9}"] {
+            assert_eq!(shown(name), pan::MASK, "{name}");
+        }
+        assert_eq!(shown(&"a".repeat(65)), pan::MASK);
+    }
+}
