@@ -100,6 +100,10 @@ async fn an_issuer_that_is_of_no_use_is_an_internal_error_and_changes_nothing() 
             "{status} {body}"
         );
     }
+    for answer in ["", "HTTP/1.1 200 OK\r\n", "not HTTP\r\n\r\n{}"] {
+        *issuer.says.lock().await = answer.into();
+        assert_eq!(caller.post("Visa", "renew", json!({})).await.0, 500);
+    }
     let wrong = caller.encrypt(r#"{"pan":"12","exp":"0131"}"#);
     issuer
         .say("200 OK", &json!({ "encryptedData": wrong }).to_string())
