@@ -200,7 +200,7 @@ impl Builder {
     }
 
     /// Signs the client certificate that this request (PEM) asks for, as Thales does in onboarding:
-    /// [`client_certificate_pem`](Sandbox::client_certificate_pem) is that certificate then.
+    /// [`client_certificate_pem`](crate::Sandbox::client_certificate_pem) is that certificate then.
     pub fn client_certificate_request(mut self, pem: impl Into<String>) -> Self {
         self.issuer = self.issuer.client_certificate_request(pem);
         self
