@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use d1_facade::{ApiOperation, Change, Error, Receipt};
+use d1_facade::{ApiOperation, Change, Error, Receipt, Response};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use futures_util::{FutureExt as _, Stream};
@@ -24,10 +24,10 @@ pub struct BulkOutcome<K> {
     pub key: K,
     /// The receipt of the change, or an error that says whether it was not sent, was refused, or may have been
     /// carried out.
-    pub result: Result<Receipt, Error>,
+    pub result: Result<Response<Receipt>, Error>,
 }
 
-type Finished = Result<(Id, Result<Receipt, Error>), JoinError>;
+type Finished = Result<(Id, Result<Response<Receipt>, Error>), JoinError>;
 
 /// Whether the next request may be sent.
 enum Turn {
@@ -43,7 +43,7 @@ pub(crate) struct Run<'a, K> {
     shared: Arc<Shared>,
     stopped: BoxFuture<'static, ()>,
     turn: Turn,
-    tasks: JoinSet<Result<Receipt, Error>>,
+    tasks: JoinSet<Result<Response<Receipt>, Error>>,
     keys: HashMap<Id, (K, ApiOperation)>,
 }
 
@@ -156,7 +156,7 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
 }
 
 /// Sends a change of the bulk. Its credentials are encrypted where that does not hold up the runtime.
-async fn send(mut change: Change, shared: Arc<Shared>) -> Result<Receipt, Error> {
+async fn send(mut change: Change, shared: Arc<Shared>) -> Result<Response<Receipt>, Error> {
     if change.needs_encryption() {
         change = shared.cpu.run(move || change.prepare()).await?;
     }

@@ -1,6 +1,6 @@
 //! What became of a call, as fields: the JSON that is stable, and what people read.
 
-use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt};
+use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt, Response};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
@@ -12,7 +12,7 @@ pub(crate) const INTERRUPTED: &str =
     "interrupted: it is not known whether D1 got the request, or carried it out";
 
 /// The fields of a change that D1 accepted.
-pub(crate) fn done(command: &str, card: &CardId, receipt: &Receipt) -> Fields {
+pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) -> Fields {
     fields(json!({
         "command": command,
         "outcome": "done",
@@ -21,7 +21,7 @@ pub(crate) fn done(command: &str, card: &CardId, receipt: &Receipt) -> Fields {
         "reasonCode": receipt.reason_code().as_str(),
         "httpStatus": receipt.http_status(),
         "correlationId": receipt.correlation_id().as_str(),
-        "attempts": receipt.call().attempts(),
+        "attempts": receipt.attempts(),
     }))
 }
 

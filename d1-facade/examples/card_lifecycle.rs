@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use d1_facade::{
     CardCredentials, CardId, CardState, Client, EncryptionKey, Environment, Error, Operation,
-    OperationType, ReasonCode, Receipt, Renewal, SigningKey,
+    OperationType, ReasonCode, Receipt, Renewal, Response, SigningKey,
 };
 use d1_sandbox::Sandbox;
 
@@ -141,7 +141,7 @@ fn step(name: &str) {
     say!("{name}");
 }
 
-fn show_receipt(receipt: &Receipt, took: &str) {
+fn show_receipt(receipt: &Response<Receipt>, took: &str) {
     say!(
         "  accepted         HTTP {} in {took}",
         receipt.http_status()

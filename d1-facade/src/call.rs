@@ -19,6 +19,7 @@ use crate::http_client::LONGEST_TIMEOUT;
 use crate::limiter::{Limiter, Permit};
 use crate::options::{CallOptions, check_query, extra_headers};
 use crate::redact::{Redactor, mask_id};
+use crate::response::Response;
 use crate::retry::{self, Attempt};
 use crate::telemetry;
 use crate::text::{CardId, CorrelationId};
@@ -27,34 +28,6 @@ use crate::transport::{ApiCall, Sending};
 /// How much of a call's time must be left when a change is sent again, or gets a stream of an HTTP/2 connection after
 /// waiting for one: with less, it would most likely end with an unknown outcome. At most a quarter of the whole.
 const SEND_FLOOR: Duration = Duration::from_secs(1);
-
-/// How a call went that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallInfo {
-    correlation_id: CorrelationId,
-    http_status: u16,
-    attempts: u32,
-}
-
-impl CallInfo {
-    /// The correlation id that was sent.
-    #[must_use]
-    pub fn correlation_id(&self) -> &CorrelationId {
-        &self.correlation_id
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub fn http_status(&self) -> u16 {
-        self.http_status
-    }
-
-    /// How often the request was sent.
-    #[must_use]
-    pub fn attempts(&self) -> u32 {
-        self.attempts
-    }
-}
 
 /// What all sendings of one call of the service have in common, even where it becomes two requests.
 pub(crate) struct Progress {
@@ -147,7 +120,7 @@ pub(crate) async fn make<C: ApiCall>(
     core: &Core,
     call: &C,
     options: &CallOptions,
-) -> Result<(C::Value, CallInfo), Error> {
+) -> Result<Response<C::Value>, Error> {
     make_in(core, call, options, &mut Progress::begin(core, options)).await
 }
 
@@ -157,7 +130,7 @@ pub(crate) async fn make_in<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(C::Value, CallInfo), Error> {
+) -> Result<Response<C::Value>, Error> {
     let host = core.transport.host();
     let span = telemetry::span(call.operation(), host, &progress.correlation_id);
     let result = {
@@ -167,7 +140,10 @@ pub(crate) async fn make_in<C: ApiCall>(
     };
     let result = result.map_err(|e| e.with_call(&progress.correlation_id, progress.sent));
     match &result {
-        Ok((_, info)) => telemetry::record(&span, Some(info.http_status), info.attempts, None),
+        Ok(response) => {
+            let status = response.http_status();
+            telemetry::record(&span, Some(status), response.attempts(), None);
+        }
         Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
     }
     result
@@ -179,7 +155,7 @@ async fn until_cancelled<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(C::Value, CallInfo), Error> {
+) -> Result<Response<C::Value>, Error> {
     let Some(signal) = options.cancel_on.clone() else {
         return attempt(core, call, options, progress).await;
     };
@@ -199,7 +175,7 @@ async fn attempt<C: ApiCall>(
     call: &C,
     options: &CallOptions,
     progress: &mut Progress,
-) -> Result<(C::Value, CallInfo), Error> {
+) -> Result<Response<C::Value>, Error> {
     let operation = call.operation();
     let invalid = |e| Error::invalid_input_of(operation, e);
     let headers = extra_headers(&options.headers).map_err(invalid)?;
@@ -298,7 +274,7 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     /// Sends the call when its limiters permit it, and reports to them how it went.
-    async fn send_once(&mut self) -> Result<(C::Value, CallInfo), Failed> {
+    async fn send_once(&mut self) -> Result<Response<C::Value>, Failed> {
         let permits = self.acquire().await?;
         let result = self.send_with_token().await;
         for permit in permits {
@@ -325,7 +301,7 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     /// Waits for a token and sends the call; a token that is refused is forgotten.
-    async fn send_with_token(&mut self) -> Result<(C::Value, CallInfo), Failed> {
+    async fn send_with_token(&mut self) -> Result<Response<C::Value>, Failed> {
         let inner = self.core;
         let token = match inner.tokens.fresh() {
             Some(token) => token,
@@ -355,14 +331,7 @@ impl<C: ApiCall> Sender<'_, C> {
         let id = &self.progress.correlation_id;
         let result = inner.transport.send(self.call, id, sending).await;
         match result {
-            Ok((value, status)) => {
-                let info = CallInfo {
-                    correlation_id: id.clone(),
-                    http_status: status.as_u16(),
-                    attempts: self.progress.sent,
-                };
-                Ok((value, info))
-            }
+            Ok(http) => Ok(Response::new(http, id.clone(), self.progress.sent)),
             Err(error) => Err(Failed {
                 another_token: error.kind() == ErrorKind::TokenRejected
                     && inner.tokens.refused(&token),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::api_operation::ApiOperation;
-use crate::card::{Page, read_operation};
+use crate::card::{OperationPage, read_operation};
 use crate::error::{RequestFacts, refused};
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
@@ -20,7 +20,7 @@ use crate::{
 
 /// A page of operations.
 pub fn page(body: &[u8]) {
-    if let Ok(page) = Page::read(&delivered(&HeaderMap::new(), body)) {
+    if let Ok(page) = OperationPage::read(&delivered(&HeaderMap::new(), body)) {
         for operation in page.into_operations() {
             read(&operation);
         }

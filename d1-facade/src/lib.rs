@@ -125,6 +125,7 @@
 //! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
 //! | Who am I to D1? | [`auth`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
+//! | What does a call return? | [`Response`] of a [`Receipt`], an [`Operation`] or an [`OperationPage`] |
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
 //! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
@@ -177,6 +178,7 @@ pub mod probe;
 mod reason;
 mod reconcile;
 mod redact;
+mod response;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 pub mod retry;
 mod telemetry;
@@ -187,10 +189,9 @@ mod transport;
 pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
 pub use builder::ClientBuilder;
-pub use call::CallInfo;
 pub use card::{
-    Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationDetails,
-    OperationPage, OperationStatus, OperationType, Receipt, Renewal, RequestorType, SpawnedChange,
+    Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationPage,
+    OperationStatus, OperationType, Receipt, Renewal, RequestorType, SpawnedChange,
 };
 pub use client::Client;
 pub use config::Environment;
@@ -202,4 +203,5 @@ pub use error::{
 pub use jwe::EncryptionKey;
 pub use reason::{ReasonCode, ReasonCodeFallback};
 pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};
+pub use response::Response;
 pub use text::{CardId, CorrelationId, EncryptedData, IssuerId, OperationId, Reason};

@@ -131,7 +131,7 @@ impl Transport {
         call: &C,
         correlation_id: &CorrelationId,
         mut sending: Sending,
-    ) -> Result<(C::Value, StatusCode), Error> {
+    ) -> Result<http::Response<C::Value>, Error> {
         let operation = call.operation();
         if let Some(fault) = self.http.fault() {
             let builder = ErrorBuilder::new(operation, ErrorKind::Connect, Outcome::NotSent);
@@ -147,7 +147,7 @@ impl Transport {
         match sent {
             Some(Ok(mut response)) => {
                 secrets.clean_response(&mut response.http);
-                read_response(call, &response)
+                read_response(call, response)
             }
             Some(Err(_)) if self.is_dry_run() => {
                 Err(ErrorBuilder::new(operation, ErrorKind::Cancelled, Outcome::NotSent).build())
@@ -226,10 +226,10 @@ fn broken(builder: ErrorBuilder, cause: &Cause) -> Error {
 
 fn read_response<C: ApiCall>(
     call: &C,
-    response: &RawResponse,
-) -> Result<(C::Value, StatusCode), Error> {
+    response: RawResponse,
+) -> Result<http::Response<C::Value>, Error> {
     let operation = call.operation();
-    let http = &response.http;
+    let http = response.http;
     if response.redirected {
         // The outcome at the address that it was sent to first is not known.
         return Err(
@@ -240,7 +240,7 @@ fn read_response<C: ApiCall>(
         );
     }
     if !http.status.is_success() {
-        return Err(refused(operation, call.facts(), http));
+        return Err(refused(operation, call.facts(), &http));
     }
     let body = match &http.body {
         Ok(body) => body,
@@ -248,8 +248,13 @@ fn read_response<C: ApiCall>(
     };
     let headers = &http.headers;
     match call.read(&Delivered { headers, body }) {
-        Ok(value) => Ok((value, http.status)),
-        Err(fault) => Err(invalid_response(operation, http, fault)),
+        Ok(value) => {
+            let mut read = http::Response::new(value);
+            *read.status_mut() = http.status;
+            *read.headers_mut() = http.headers;
+            Ok(read)
+        }
+        Err(fault) => Err(invalid_response(operation, &http, fault)),
     }
 }
 

@@ -2,7 +2,7 @@
 //! counts as carried out, a list as ended, a token as given.
 #![allow(clippy::expect_used)]
 
-use d1_facade::{Card, Error, ErrorKind, Operation, Outcome, Receipt, Renewal};
+use d1_facade::{Card, Error, ErrorKind, Operation, Outcome, Receipt, Renewal, Response};
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::{CARD, bare_builder_for, card_at};
 use futures_util::TryStreamExt as _;
@@ -207,7 +207,7 @@ async fn a_read_is_not_answered_by_what_is_no_operation() {
 }
 
 /// Every change of a card, answered by this.
-async fn changes(bytes: Vec<u8>) -> Vec<Result<Receipt, Error>> {
+async fn changes(bytes: Vec<u8>) -> Vec<Result<Response<Receipt>, Error>> {
     let (server, card) = raw_card(bytes).await;
     let results = vec![
         card.suspend().await,

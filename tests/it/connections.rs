@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use d1_facade::retry::{Backoff, NoRetry};
-use d1_facade::{Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Receipt};
+use d1_facade::{Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Receipt, Response};
 use d1_sandbox::Sandbox;
 use d1_tests::CARD;
 use d1_tests::fault_server::goaway;
@@ -27,7 +27,7 @@ use tokio::sync::{Notify, Semaphore};
 const LONG: Duration = Duration::from_secs(60);
 
 /// Suspends this many cards at once.
-async fn suspend(client: &Client, cards: usize) -> Vec<Result<Receipt, Error>> {
+async fn suspend(client: &Client, cards: usize) -> Vec<Result<Response<Receipt>, Error>> {
     let one = |n: usize| {
         let card = client.card(format!("Card{n}").parse().unwrap());
         let id = format!("change-{n}").parse().unwrap();

@@ -213,7 +213,7 @@ async fn a_revoked_token_is_replaced_and_the_caller_sees_nothing() {
     card.suspend().await.unwrap();
     sandbox.revoke_tokens();
     let receipt = card.resume().await.unwrap();
-    assert_eq!(receipt.call().attempts(), 2);
+    assert_eq!(receipt.attempts(), 2);
     assert_eq!(sandbox.token_exchanges(), 2);
 }
 

@@ -67,12 +67,12 @@ fn builder(url: &str) -> ClientBuilder {
 async fn call(card: &Card, operation: ApiOperation) -> Result<u32, Error> {
     let id = "op-1".parse().unwrap();
     let attempts = match operation {
-        ApiOperation::SuspendCard => card.suspend().await?.call().attempts(),
-        ApiOperation::ResumeCard => card.resume().await?.call().attempts(),
-        ApiOperation::DeleteCard => card.delete().await?.call().attempts(),
-        ApiOperation::RenewCard => card.renew(Renewal::same_card()).await?.call().attempts(),
-        ApiOperation::ListOperations => card.operations().await?.call().attempts(),
-        _ => card.operation(&id).await?.call().attempts(),
+        ApiOperation::SuspendCard => card.suspend().await?.attempts(),
+        ApiOperation::ResumeCard => card.resume().await?.attempts(),
+        ApiOperation::DeleteCard => card.delete().await?.attempts(),
+        ApiOperation::RenewCard => card.renew(Renewal::same_card()).await?.attempts(),
+        ApiOperation::ListOperations => card.operations().await?.attempts(),
+        _ => card.operation(&id).await?.attempts(),
     };
     Ok(attempts)
 }

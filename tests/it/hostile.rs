@@ -3,7 +3,7 @@
 
 use d1_facade::retry::NoRetry;
 use d1_facade::{
-    Card, Client, Environment, Error, ErrorKind, OperationPage, OperationType, Outcome,
+    Card, Client, Environment, Error, ErrorKind, OperationPage, OperationType, Outcome, Response,
 };
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::{CARD, FixedToken, ISSUER, any_root};
@@ -22,12 +22,12 @@ fn card_at(url: &str) -> Card {
         .card(CARD.parse().unwrap())
 }
 
-async fn list(bytes: Vec<u8>) -> Result<OperationPage, Error> {
+async fn list(bytes: Vec<u8>) -> Result<Response<OperationPage>, Error> {
     let server = FaultServer::start(move |_, _| Act::Say(bytes.clone())).await;
     card_at(&server.url()).operations().await
 }
 
-async fn list_json(body: &str) -> Result<OperationPage, Error> {
+async fn list_json(body: &str) -> Result<Response<OperationPage>, Error> {
     list(answer(200, "application/json", body)).await
 }
 
@@ -131,10 +131,7 @@ async fn one_odd_field_takes_nothing_from_the_others() {
     let server = FaultServer::start(move |_, _| Act::Say(body.clone())).await;
     let operation = card_at(&server.url()).operation(&"op-1".parse().unwrap());
     let operation = operation.await.unwrap();
-    assert_eq!(
-        operation.operation().operation(),
-        Some(OperationType::Renew)
-    );
+    assert_eq!(operation.operation(), Some(OperationType::Renew));
     assert_eq!(operation.to_json()["operationId"], 5);
 }
 

@@ -83,7 +83,7 @@ async fn change(card: Card, id: String, mut rng: fastrand::Rng) -> (String, Told
         _ => String::new(),
     };
     let (outcome, attempts) = match result {
-        Some(Ok(receipt)) => (None, Some(receipt.call().attempts())),
+        Some(Ok(receipt)) => (None, Some(receipt.attempts())),
         Some(Err(error)) => (Some(error.outcome()), Some(error.attempts())),
         None => (Some(outcome_of_dropped(&id)), None),
     };

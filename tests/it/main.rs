@@ -37,6 +37,7 @@ mod reconcile;
 mod redaction;
 mod release;
 mod resending;
+mod responses;
 mod shared_token;
 mod sizes;
 mod telemetry;

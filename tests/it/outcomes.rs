@@ -62,7 +62,7 @@ async fn a_reason_code_falls_back_only_where_nothing_was_done_before() {
     let suspend = falling_back(&server).suspend();
     let receipt = suspend.reason_code(ReasonCode::Fraud).await.unwrap();
     assert_eq!(*receipt.reason_code(), ReasonCode::IssuerDecision);
-    assert_eq!(receipt.call().attempts(), 2, "both requests are one call");
+    assert_eq!(receipt.attempts(), 2, "both requests are one call");
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ async fn what_d1_answers_is_displayed_without_card_numbers_and_tokens() {
         let server = d1_tests::answering(answer).await;
         let card = d1_tests::card_at(&server);
         let details = card.operation(&"op-1".parse().unwrap()).await.unwrap();
-        let operation = details.operation();
+        let operation = details.value();
         let id = operation.id().unwrap();
         for shown in [
             id.to_string(),

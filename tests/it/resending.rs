@@ -160,7 +160,7 @@ async fn a_call_that_succeeds_at_last_says_how_often_it_was_sent() {
         .await;
     let client = builder_for(&server).retry(eager()).build().unwrap();
     let receipt = client.card(CARD.parse().unwrap()).suspend().await.unwrap();
-    assert_eq!(receipt.call().attempts(), 3);
+    assert_eq!(receipt.attempts(), 3);
 }
 
 #[tokio::test]

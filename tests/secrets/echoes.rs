@@ -111,7 +111,7 @@ async fn calls(card: &Card, held: &Held, values: bool) -> String {
     if values {
         let fields = renewed.map(|receipt| receipt.fields().clone());
         let page = page.map(|page| format!("{:?}", page.unknown_fields()));
-        let operation = operation.map(|operation| operation.operation().to_json());
+        let operation = operation.map(|operation| operation.to_json());
         out += &format!("{fields:?} {page:?} {operation:?}");
     }
     out
@@ -322,7 +322,7 @@ async fn an_operation_as_json_has_no_card_number_of_anyone_and_no_token() {
         );
         echo.answer(200, &operation);
         let details = card.operation(&"op-1".parse().unwrap()).await.unwrap();
-        let one = details.operation();
+        let one = details.value();
         // What a program asks for by name is as D1 sent it.
         assert_eq!(one.reason(), Some(said.as_str()));
         let page = format!(r#"{{"operations":[{operation}],"remainingOperations":0}}"#);
@@ -382,7 +382,7 @@ async fn what_helps_to_find_a_fault_stays() {
     let operation = r#"{"operationId":"1234567890123456789","status":"SUCCESSFUL","startTime":"2026-11-26T08:06:27.123Z","requestorId":"ISSUER_A-1"}"#;
     echo.answer(200, operation);
     let details = card.operation(&"op-1".parse().unwrap()).await.unwrap();
-    let json = serde_json::Value::Object(details.operation().to_json());
+    let json = serde_json::Value::Object(details.to_json());
     assert_eq!(
         json,
         serde_json::from_str::<serde_json::Value>(operation).unwrap()

@@ -117,7 +117,7 @@ impl ListArguments {
         Ok(Listed {
             remaining: page.remaining_operations(),
             correlation_id: Some(page.correlation_id().to_string()),
-            operations: page.into_operations(),
+            operations: page.into_value().into_operations(),
         })
     }
 
@@ -212,10 +212,10 @@ impl GetArguments {
         }
         let client = connect::client(config)?;
         match self.request(&client).await {
-            Ok(details) => {
+            Ok(operation) => {
                 if output.is_table() {
                     // What was asked for is shown, however quiet.
-                    for (name, value) in details.operation().to_json() {
+                    for (name, value) in operation.to_json() {
                         output.line(&format!("{:20}  {}", printable(&name), cell(&value)))?;
                     }
                     output.origin()?;
@@ -223,8 +223,8 @@ impl GetArguments {
                     output.json(&json!({
                         "command": "operations get",
                         "cardId": self.card_id.as_str(),
-                        "operation": details.operation().to_json(),
-                        "correlationId": details.correlation_id().as_str(),
+                        "operation": operation.to_json(),
+                        "correlationId": operation.correlation_id().as_str(),
                     }))?;
                 }
                 Ok(Exit::Done)

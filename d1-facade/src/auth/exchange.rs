@@ -155,8 +155,8 @@ impl Exchange {
             // The calls that need a token are handed out as well.
             return AccessToken::new("dry-run", LONGEST_LIFETIME).map_err(Error::token_unavailable);
         }
-        let (answer, status) = sent?;
-        access_token(status, answer)
+        let response = sent?;
+        access_token(response.status(), response.into_body())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
 use crate::redact::Redactor;
+use crate::response::Response;
 use crate::text::{CardId, Reason};
 
 /// A suspend, resume, delete or renew that is about to be sent: await it.
@@ -173,7 +174,7 @@ impl Change {
         Ok(self)
     }
 
-    async fn send(self) -> Result<Receipt, Error> {
+    async fn send(self) -> Result<Response<Receipt>, Error> {
         let change = self.prepare()?;
         let plain = || types::CardOperationRequest {
             reason: change.reason.as_ref().map(|r| r.raw().clone()),
@@ -211,7 +212,7 @@ impl Change {
 call_options!(Change);
 
 impl IntoFuture for Change {
-    type Output = Result<Receipt, Error>;
+    type Output = Result<Response<Receipt>, Error>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {

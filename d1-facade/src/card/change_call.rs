@@ -15,6 +15,7 @@ use crate::options::CallOptions;
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
 use crate::redact::Redactor;
+use crate::response::Response;
 use crate::text::{CardId, CorrelationId, Reason};
 use crate::transport::{ApiCall, Delivered};
 
@@ -133,7 +134,7 @@ pub(super) async fn submit(
     reason_code: ReasonCode,
     fallback: Option<ReasonCodeFallback>,
     options: &CallOptions,
-) -> Result<Receipt, Error> {
+) -> Result<Response<Receipt>, Error> {
     let core = call.card.core();
     let fallback = fallback.unwrap_or(core.fallback);
     // One correlation id, one time limit for both requests: they are one use case.
@@ -156,7 +157,7 @@ pub(super) async fn submit(
             .map_err(|e| e.with_refused_before(refused));
     }
     progress.end();
-    let (fields, info) = result.map_err(|error| {
+    let response = result.map_err(|error| {
         error.with_pending(|error| {
             let fault = error.response_fault();
             let named = fault.and_then(ResponseFault::operation_id);
@@ -174,7 +175,7 @@ pub(super) async fn submit(
             pending.named(named)
         })
     })?;
-    Ok(Receipt::new(call.operation(), info, sent, fields))
+    Ok(response.map(|fields| Receipt::new(call.operation(), sent, fields)))
 }
 
 /// Whether D1 may have refused the reason code (403), and nothing is known to have been done before: an

@@ -7,10 +7,11 @@ use futures_util::future::BoxFuture;
 
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, CallInfo};
+use crate::call;
 use crate::error::{Error, RequestFacts, ResponseFault};
 use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
+use crate::response::Response;
 use crate::text::{CorrelationId, OperationId};
 use crate::transport::{ApiCall, Delivered};
 
@@ -26,47 +27,6 @@ pub struct GetOperation {
     id: OperationId,
     digital_card: bool,
     options: CallOptions,
-}
-
-/// An operation, and how the call for it went.
-#[derive(Debug, Clone)]
-pub struct OperationDetails {
-    operation: Operation,
-    call: CallInfo,
-}
-
-impl OperationDetails {
-    /// The operation.
-    #[must_use]
-    pub fn operation(&self) -> &Operation {
-        &self.operation
-    }
-
-    /// The operation, for good.
-    #[must_use]
-    pub fn into_operation(self) -> Operation {
-        self.operation
-    }
-
-    /// The correlation id that was sent.
-    #[must_use]
-    pub fn correlation_id(&self) -> &CorrelationId {
-        self.call.correlation_id()
-    }
-
-    /// How the call went.
-    #[must_use]
-    pub fn call(&self) -> &CallInfo {
-        &self.call
-    }
-}
-
-impl std::ops::Deref for OperationDetails {
-    type Target = Operation;
-
-    fn deref(&self) -> &Operation {
-        &self.operation
-    }
 }
 
 impl GetOperation {
@@ -85,7 +45,7 @@ impl GetOperation {
         self
     }
 
-    async fn send(self) -> Result<OperationDetails, Error> {
+    async fn send(self) -> Result<Response<Operation>, Error> {
         let operation = ApiOperation::GetOperation;
         let id = self.id.to_raw();
         let call = Call {
@@ -93,15 +53,14 @@ impl GetOperation {
             id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
             digital_card: self.digital_card.then_some(true),
         };
-        let (operation, call) = call::make(self.card.core(), &call, &self.options).await?;
-        Ok(OperationDetails { operation, call })
+        call::make(self.card.core(), &call, &self.options).await
     }
 }
 
 call_options!(GetOperation);
 
 impl IntoFuture for GetOperation {
-    type Output = Result<OperationDetails, Error>;
+    type Output = Result<Response<Operation>, Error>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {

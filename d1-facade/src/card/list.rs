@@ -10,8 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
-use super::page::{OperationPage, Page};
-use super::{Card, Operation};
+use super::{Card, Operation, OperationPage};
 use crate::api_operation::ApiOperation;
 use crate::call;
 use crate::error::{
@@ -19,6 +18,7 @@ use crate::error::{
 };
 use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
+use crate::response::Response;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Delivered};
 
@@ -110,7 +110,7 @@ impl ListOperations {
         .boxed()
     }
 
-    async fn send(self) -> Result<OperationPage, Error> {
+    async fn send(self) -> Result<Response<OperationPage>, Error> {
         let operation = ApiOperation::ListOperations;
         let invalid = |e| Error::invalid_input_of(operation, e);
         let call = Call {
@@ -118,8 +118,7 @@ impl ListOperations {
             offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
-        let (page, info) = call::make(self.card.core(), &call, &self.options).await?;
-        Ok(OperationPage::new(page, info))
+        call::make(self.card.core(), &call, &self.options).await
     }
 
     /// The pages from the offset on.
@@ -137,7 +136,7 @@ impl ListOperations {
 call_options!(ListOperations);
 
 impl IntoFuture for ListOperations {
-    type Output = Result<OperationPage, Error>;
+    type Output = Result<Response<OperationPage>, Error>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -199,7 +198,6 @@ impl Pages {
         let page = self.request.clone().offset(self.offset).await?;
         let length = page.operations().len() as u64;
         let remaining = page.remaining_operations();
-        let call = page.call().clone();
         let (server_time, may_hide_operations) = (page.server_time(), page.may_hide_operations());
         if let Some(remaining) = remaining {
             let total = self.given.saturating_add(length).saturating_add(remaining);
@@ -208,7 +206,8 @@ impl Pages {
         self.offset = self.offset.saturating_add(length);
         // Without a count only an empty page is certain to be the last.
         self.done = length == 0 || remaining == Some(0);
-        let fresh = self.take_new(page.into_operations());
+        let (correlation_id, attempts) = (page.correlation_id().clone(), page.attempts());
+        let fresh = self.take_new(page.into_value().into_operations());
         self.count_progress(fresh.is_empty(), remaining);
         match self.fault() {
             None => Ok(Some(ListedPage {
@@ -222,8 +221,8 @@ impl Pages {
                 Outcome::Unknown,
             )
             .source(fault)
-            .correlation_id(call.correlation_id())
-            .attempts(call.attempts())
+            .correlation_id(&correlation_id)
+            .attempts(attempts)
             .build()),
         }
     }
@@ -304,7 +303,7 @@ struct Call<'a> {
 }
 
 impl ApiCall for Call<'_> {
-    type Value = Page;
+    type Value = OperationPage;
 
     fn operation(&self) -> ApiOperation {
         ApiOperation::ListOperations
@@ -335,7 +334,7 @@ impl ApiCall for Call<'_> {
             .map(drop)
     }
 
-    fn read(&self, response: &Delivered<'_>) -> Result<Page, ResponseFault> {
-        Page::read(response)
+    fn read(&self, response: &Delivered<'_>) -> Result<OperationPage, ResponseFault> {
+        OperationPage::read(response)
     }
 }

@@ -13,15 +13,13 @@ mod renewal;
 mod spawned;
 
 pub use change::Change;
+pub use get::GetOperation;
 #[cfg(any(fuzzing, test))]
 pub(crate) use get::read_operation;
-pub use get::{GetOperation, OperationDetails};
 pub use list::ListOperations;
 pub(crate) use list::ListedPage;
 pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
 pub use page::OperationPage;
-#[cfg(any(fuzzing, test))]
-pub(crate) use page::Page;
 pub use receipt::Receipt;
 pub use renewal::{CardScheme, CardState, Renewal};
 pub use spawned::SpawnedChange;

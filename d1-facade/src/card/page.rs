@@ -1,114 +1,69 @@
 //! A page of the operations of a card, and what can be one.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use d1_generated::types;
 use serde_json::{Map, Value, json};
 
 use super::{Operation, answer};
-use crate::call::CallInfo;
-use crate::error::{ResponseFault, server_time};
+use crate::error::ResponseFault;
 use crate::json;
 use crate::redact::mask;
-use crate::text::CorrelationId;
 use crate::transport::Delivered;
 
 /// A page of operations, the most recent first.
 #[derive(Clone)]
 pub struct OperationPage {
-    page: Page,
-    call: CallInfo,
+    operations: Vec<Operation>,
+    remaining: Remaining,
+    unknown_fields: Map<String, Value>,
 }
 
 impl fmt::Debug for OperationPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.page.unknown_fields.keys().map(|n| mask(n)).collect();
+        let names: Vec<_> = self.unknown_fields.keys().map(|n| mask(n)).collect();
         f.debug_struct("OperationPage")
-            .field("operations", &self.page.operations)
-            .field("remaining", &self.page.remaining)
+            .field("operations", &self.operations)
+            .field("remaining", &self.remaining)
             .field("unknown_fields", &names)
-            .field("call", &self.call)
             .finish()
     }
 }
 
 impl OperationPage {
-    pub(super) fn new(page: Page, call: CallInfo) -> Self {
-        Self { page, call }
-    }
-
-    /// The operations.
+    /// Returns the operations.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
-        &self.page.operations
+        &self.operations
     }
 
     /// Consumes the page and returns its operations.
     #[must_use]
     pub fn into_operations(self) -> Vec<Operation> {
-        self.page.operations
+        self.operations
     }
 
-    /// How many older operations there are, where D1 says so (D1: `remainingOperations`).
+    /// Returns how many older operations there are, where D1 says so (D1: `remainingOperations`).
     #[must_use]
     pub fn remaining_operations(&self) -> Option<u64> {
-        match self.page.remaining {
+        match self.remaining {
             Remaining::Known(number) => Some(number),
             Remaining::Missing | Remaining::Unreadable => None,
         }
     }
 
-    /// Whether D1 may have put operations where this version does not look: the page has none, and has
-    /// fields that are not documented.
-    pub(crate) fn may_hide_operations(&self) -> bool {
-        self.page.operations.is_empty() && !self.page.unknown_fields.is_empty()
-    }
-
-    /// When D1 gave the answer, by its own clock.
-    pub(crate) fn server_time(&self) -> Option<SystemTime> {
-        self.page.server_time
-    }
-
-    /// The fields of the answer that this version has no method for.
+    /// Returns the fields of the response that this version has no method for.
     #[must_use]
     pub fn unknown_fields(&self) -> &Map<String, Value> {
-        &self.page.unknown_fields
+        &self.unknown_fields
     }
 
-    /// The correlation id that was sent.
-    #[must_use]
-    pub fn correlation_id(&self) -> &CorrelationId {
-        self.call.correlation_id()
+    /// Returns whether D1 may have put operations where this version does not look: the page has none, and has
+    /// fields that are not documented.
+    pub(crate) fn may_hide_operations(&self) -> bool {
+        self.operations.is_empty() && !self.unknown_fields.is_empty()
     }
 
-    /// How the call went.
-    #[must_use]
-    pub fn call(&self) -> &CallInfo {
-        &self.call
-    }
-}
-
-/// How many older operations there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Remaining {
-    /// D1 does not say.
-    Missing,
-    Known(u64),
-    /// What D1 says is no such number.
-    Unreadable,
-}
-
-/// What the body of a response says of a page.
-#[derive(Clone)]
-pub(crate) struct Page {
-    operations: Vec<Operation>,
-    remaining: Remaining,
-    unknown_fields: Map<String, Value>,
-    server_time: Option<SystemTime>,
-}
-
-impl Page {
     /// Reads a response as a page.
     pub(crate) fn read(response: &Delivered<'_>) -> Result<Self, ResponseFault> {
         let unreadable = |text| move || ResponseFault::new(text);
@@ -142,15 +97,18 @@ impl Page {
                 .ok_or_else(unreadable("an operation cannot be read"))?,
             remaining,
             unknown_fields,
-            server_time: server_time(response.headers),
         })
     }
+}
 
-    /// The operations, for the fuzz targets.
-    #[cfg(any(fuzzing, test))]
-    pub(crate) fn into_operations(self) -> Vec<Operation> {
-        self.operations
-    }
+/// How many older operations there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remaining {
+    /// D1 does not say.
+    Missing,
+    Known(u64),
+    /// What D1 says is no such number.
+    Unreadable,
 }
 
 /// The name of the member that has the operations. It is not documented: it is the one that the generated

@@ -6,10 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{OperationStatus, answer};
 use crate::api_operation::ApiOperation;
-use crate::call::CallInfo;
 use crate::reason::ReasonCode;
 use crate::redact::mask;
-use crate::text::{CorrelationId, OperationId};
+use crate::text::OperationId;
 
 /// D1 carried out a change of a card.
 ///
@@ -25,7 +24,6 @@ use crate::text::{CorrelationId, OperationId};
 #[derive(Clone)]
 pub struct Receipt {
     operation: ApiOperation,
-    call: CallInfo,
     reason_code: ReasonCode,
     fields: Map<String, Value>,
 }
@@ -35,7 +33,6 @@ impl fmt::Debug for Receipt {
         // What was answered may be anything: names only.
         f.debug_struct("Receipt")
             .field("operation", &self.operation)
-            .field("call", &self.call)
             .field("reason_code", &self.reason_code)
             .field(
                 "fields",
@@ -48,13 +45,11 @@ impl fmt::Debug for Receipt {
 impl Receipt {
     pub(super) fn new(
         operation: ApiOperation,
-        call: CallInfo,
         reason_code: ReasonCode,
         fields: Map<String, Value>,
     ) -> Self {
         Self {
             operation,
-            call,
             reason_code,
             fields,
         }
@@ -64,24 +59,6 @@ impl Receipt {
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         self.operation
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub fn http_status(&self) -> u16 {
-        self.call.http_status()
-    }
-
-    /// The correlation id that was sent.
-    #[must_use]
-    pub fn correlation_id(&self) -> &CorrelationId {
-        self.call.correlation_id()
-    }
-
-    /// How the call went.
-    #[must_use]
-    pub fn call(&self) -> &CallInfo {
-        &self.call
     }
 
     /// The reason code that was sent in the request which D1 accepted.

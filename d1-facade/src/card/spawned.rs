@@ -9,18 +9,19 @@ use tracing::Instrument as _;
 use super::Receipt;
 use crate::api_operation::ApiOperation;
 use crate::error::Error;
+use crate::response::Response;
 
 /// A change that runs to its end whether it is awaited or not: what [`Change::spawn`](crate::Change::spawn) returns.
 #[derive(Debug)]
 pub struct SpawnedChange {
     operation: ApiOperation,
-    task: JoinHandle<Result<Receipt, Error>>,
+    task: JoinHandle<Result<Response<Receipt>, Error>>,
 }
 
 impl SpawnedChange {
     pub(super) fn new(
         operation: ApiOperation,
-        change: impl Future<Output = Result<Receipt, Error>> + Send + 'static,
+        change: impl Future<Output = Result<Response<Receipt>, Error>> + Send + 'static,
     ) -> Self {
         let task = tokio::spawn(change.in_current_span());
         Self { operation, task }
@@ -28,7 +29,7 @@ impl SpawnedChange {
 }
 
 impl Future for SpawnedChange {
-    type Output = Result<Receipt, Error>;
+    type Output = Result<Response<Receipt>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = ready!(Pin::new(&mut self.task).poll(context));

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use d1_facade::{CardId, CorrelationId, Error, ErrorKind, Outcome, Receipt};
+use d1_facade::{CardId, CorrelationId, Error, ErrorKind, Outcome, Receipt, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -133,7 +133,7 @@ impl Entry {
 
 impl Ended {
     /// What an answer, or its absence, says.
-    pub(super) fn of(facts: &Facts, result: &Result<Receipt, Error>) -> Self {
+    pub(super) fn of(facts: &Facts, result: &Result<Response<Receipt>, Error>) -> Self {
         match result {
             Ok(receipt) => Self {
                 http_status: Some(receipt.http_status()),

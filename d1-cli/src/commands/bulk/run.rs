@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use d1_bulk::{Bulk, BulkOutcome, BulkStop};
-use d1_facade::{Change, Client, CorrelationId, Error, ErrorKind, Receipt};
+use d1_facade::{Change, Client, CorrelationId, Error, ErrorKind, Receipt, Response};
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -328,7 +328,7 @@ impl Shared<'_> {
     }
 
     /// Ends early where going on is of no use.
-    fn watch(&self, result: &Result<Receipt, Error>, unsent: &mut Unsent) {
+    fn watch(&self, result: &Result<Response<Receipt>, Error>, unsent: &mut Unsent) {
         unsent.count(result);
         let why = match result.as_ref().map_err(Error::kind) {
             Err(ErrorKind::TokenUnavailable) => "D1 gives no token",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use d1_facade::{Error, Receipt};
+use d1_facade::{Error, Receipt, Response};
 use tokio::time::Instant;
 
 /// After how many lines in a row that could not be sent, and how long, the rest is left alone.
@@ -17,7 +17,7 @@ pub(super) struct Unsent {
 
 impl Unsent {
     /// Counts one more result.
-    pub(super) fn count(&mut self, result: &Result<Receipt, Error>) {
+    pub(super) fn count(&mut self, result: &Result<Response<Receipt>, Error>) {
         match result {
             Err(error) if !error.was_sent() => {
                 self.lines += 1;

@@ -1,0 +1,123 @@
+//! What every call returns: a value, and how the call went.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::SystemTime;
+
+use crate::error::server_time;
+use crate::text::CorrelationId;
+
+/// The response of D1 to a call: the value that it carries, and how the call went.
+///
+/// It dereferences to the value:
+///
+/// ```no_run
+/// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+/// let page = card.operations().limit(20).await?;
+/// println!("{} operations, correlation id {}", page.operations().len(), page.correlation_id());
+/// let operations = page.into_value().into_operations();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Response<T> {
+    http: http::Response<T>,
+    correlation_id: CorrelationId,
+    attempts: u32,
+}
+
+impl<T> Response<T> {
+    pub(crate) fn new(
+        http: http::Response<T>,
+        correlation_id: CorrelationId,
+        attempts: u32,
+    ) -> Self {
+        Self {
+            http,
+            correlation_id,
+            attempts,
+        }
+    }
+
+    /// Returns the value; the response dereferences to it as well.
+    #[must_use]
+    pub fn value(&self) -> &T {
+        self.http.body()
+    }
+
+    /// Consumes the response and returns the value.
+    #[must_use]
+    pub fn into_value(self) -> T {
+        self.http.into_body()
+    }
+
+    /// Returns the correlation id that was sent (D1: `x-correlation-id`).
+    #[must_use]
+    pub fn correlation_id(&self) -> &CorrelationId {
+        &self.correlation_id
+    }
+
+    /// Returns the HTTP status, from 200 to 299.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        self.http.status().as_u16()
+    }
+
+    /// Returns how many requests were sent for this call: 1, unless it was retried.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Returns the value of a header of the response; the first one where the header occurs more than once.
+    ///
+    /// The name is compared without regard to case. A token or card data of this call that D1 repeats in a header
+    /// is replaced by `[redacted]`; anything else is returned as received, so check it before you log it. `None`
+    /// where the header is missing, or has bytes other than visible ASCII, space and tab.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+    /// let response = card.suspend().await?;
+    /// println!("answered at {:?}", response.header("date"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.http.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns when D1 responded, by its own clock.
+    pub(crate) fn server_time(&self) -> Option<SystemTime> {
+        server_time(self.http.headers())
+    }
+
+    /// Returns the response with another value.
+    pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Response<U> {
+        Response {
+            http: self.http.map(to),
+            correlation_id: self.correlation_id,
+            attempts: self.attempts,
+        }
+    }
+}
+
+impl<T> Deref for Response<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Response<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the headers: a server may repeat anything in them.
+        f.debug_struct("Response")
+            .field("value", self.value())
+            .field("correlation_id", &self.correlation_id)
+            .field("http_status", &self.http_status())
+            .field("attempts", &self.attempts)
+            .finish()
+    }
+}
