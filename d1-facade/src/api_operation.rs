@@ -104,16 +104,17 @@ impl fmt::Display for ApiOperation {
     }
 }
 
-/// An endpoint that the spec gains must get a name here.
-#[allow(dead_code)]
-fn every_endpoint_has_a_name(raw: Raw) -> ApiOperation {
-    match raw {
-        Raw::SuspendCard => ApiOperation::SuspendCard,
-        Raw::ResumeCard => ApiOperation::ResumeCard,
-        Raw::DeleteCard => ApiOperation::DeleteCard,
-        Raw::RenewCard => ApiOperation::RenewCard,
-        Raw::ListOperations => ApiOperation::ListOperations,
-        Raw::GetOperation => ApiOperation::GetOperation,
-        Raw::GetToken => ApiOperation::GetToken,
+impl ApiOperation {
+    /// Returns the name of an endpoint of the spec.
+    pub(crate) fn of(raw: Raw) -> Self {
+        match raw {
+            Raw::SuspendCard => ApiOperation::SuspendCard,
+            Raw::ResumeCard => ApiOperation::ResumeCard,
+            Raw::DeleteCard => ApiOperation::DeleteCard,
+            Raw::RenewCard => ApiOperation::RenewCard,
+            Raw::ListOperations => ApiOperation::ListOperations,
+            Raw::GetOperation => ApiOperation::GetOperation,
+            Raw::GetToken => ApiOperation::GetToken,
+        }
     }
 }

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use crate::api_operation::ApiOperation;
 use crate::core::Core;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::limiter::{Limiter, Permit};
 use crate::options::{CallOptions, check_query, extra_headers};
@@ -167,7 +167,7 @@ async fn until_cancelled<C: ApiCall>(
         }
     }
     let outcome = progress.give_up();
-    Err(ErrorBuilder::new(call.operation(), ErrorKind::Cancelled, outcome).build())
+    Err(Error::new(call.operation(), ErrorKind::Cancelled, outcome))
 }
 
 async fn attempt<C: ApiCall>(
@@ -297,7 +297,7 @@ impl<C: ApiCall> Sender<'_, C> {
     }
 
     fn out_of_time(&self) -> Error {
-        ErrorBuilder::new(self.call.operation(), ErrorKind::Timeout, Outcome::NotSent).build()
+        Error::new(self.call.operation(), ErrorKind::Timeout, Outcome::NotSent)
     }
 
     /// Waits for a token and sends the call; a token that is refused is forgotten.
@@ -334,7 +334,7 @@ impl<C: ApiCall> Sender<'_, C> {
             Ok(http) => Ok(Response::new(http, id.clone(), self.progress.sent)),
             Err(error) => Err(Failed {
                 another_token: error.kind() == ErrorKind::TokenRejected
-                    && inner.tokens.refused(&token),
+                    && inner.tokens.invalidate(&token),
                 error,
             }),
         }

@@ -1,4 +1,4 @@
-//! A client, and what can be reached from it.
+//! The client, and what can be reached from it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,14 @@ use crate::api_operation::ApiOperation;
 use crate::auth::AccessToken;
 use crate::card::Card;
 use crate::core::Core;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::text::{CardId, IssuerId};
 
-/// A client for one issuer's cards. Make one and keep it: clones share its connections and its
-/// token.
+/// A client for the cards of one issuer.
+///
+/// Make one and keep it for the lifetime of the service: clones are cheap and share its connections and its token. It
+/// can be used from any task of a tokio runtime with the time and network drivers.
 ///
 /// ```no_run
 /// use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
@@ -34,26 +36,34 @@ pub struct Client {
 }
 
 impl Client {
-    /// A card of this client's issuer. Nothing is sent.
+    /// Returns a handle of a card of this client's issuer (D1: `cardId`). Nothing is sent.
     #[must_use]
     pub fn card(&self, card: CardId) -> Card {
         Card::new(self.core.clone(), self.core.issuer.clone(), card)
     }
 
-    /// A card of another issuer, for whom the client calls as an
+    /// Returns a handle of a card of another issuer, for whom the client calls as an
     /// [aggregator](crate::ClientBuilder::aggregator_id). Nothing is sent.
     #[must_use]
-    pub fn card_of(&self, issuer: IssuerId, card: CardId) -> Card {
+    pub fn card_for_issuer(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.core.clone(), issuer, card)
     }
 
-    /// The access token that this client uses, for calls to D1 that it has no method for. Its life time is
-    /// what is left of it.
+    /// Returns the access token that this client uses, for calls to D1 that it has no method for.
     ///
-    /// It is the client's own to renew: ask for it again for each call.
+    /// Its lifetime is the time that is left. The client refreshes it: ask for it again for each call.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client) -> Result<(), d1_facade::Error> {
+    /// let token = d1.access_token().await?;
+    /// let header = format!("Bearer {}", token.expose_secret());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// Those of the [token source](crate::auth::TokenSource), or when it takes longer than a call may.
+    /// Those of the [token source](crate::auth::TokenSource), or of kind [`Timeout`](ErrorKind::Timeout) when it takes
+    /// longer than the [`timeout`](crate::ClientBuilder::timeout).
     pub async fn access_token(&self) -> Result<AccessToken, Error> {
         let tokens = &self.core.tokens;
         if let Some(token) = tokens.fresh() {
@@ -61,9 +71,8 @@ impl Client {
         }
         let timeout = self.core.transport.timeout().min(LONGEST_TIMEOUT);
         let token = tokio::time::timeout(timeout, tokens.get(timeout)).await;
-        let late =
-            |_| ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
-        Ok(token.map_err(|e| late(e).build())??.remaining())
+        let late = |_| Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
+        Ok(token.map_err(late)??.remaining())
     }
 
     pub(crate) fn new(core: Core) -> Self {

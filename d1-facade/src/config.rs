@@ -1,11 +1,11 @@
-//! Where D1 is, and what is checked about the address before a client is built.
+//! The addresses of D1, and the checks of an address before a client is built.
 
 use d1_generated::facts;
 use reqwest::Url;
 
 use crate::error::InvalidInput;
 
-/// Which D1 is called.
+/// The environment of D1 that is called.
 ///
 /// ```
 /// use d1_facade::Environment;
@@ -16,16 +16,20 @@ use crate::error::InvalidInput;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
-    /// `https://api.d1.thalescloud.io`.
+    /// Production: `https://api.d1.thalescloud.io`.
     Production,
-    /// `https://api.d1-stg.thalescloud.io` (PreProd).
+    /// Staging (D1: PreProd): `https://api.d1-stg.thalescloud.io`.
     Staging,
-    /// Another host, such as a `d1-sandbox`: scheme, host and port, no path.
+    /// Another host, such as a `d1-sandbox` or a gateway: scheme, host and port, without a path.
+    ///
+    /// It must be https, unless
+    /// [`allow_plain_loopback`](crate::ClientBuilder::allow_plain_loopback) allows http to this machine;
+    /// [`ClientBuilder::build`](crate::ClientBuilder::build) checks it.
     Custom(String),
 }
 
 impl Environment {
-    /// The address of the host.
+    /// Returns the address of the host.
     #[must_use]
     pub fn url(&self) -> &str {
         match self {
@@ -35,7 +39,7 @@ impl Environment {
         }
     }
 
-    /// The address without a slash at its end, checked.
+    /// Returns the address without a slash at its end, if it is allowed.
     pub(crate) fn checked(&self, plain_loopback: bool) -> Result<String, InvalidInput> {
         let bad = |rule: &'static str| InvalidInput::new("environment", rule);
         let url =

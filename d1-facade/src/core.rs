@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::auth::TokenCache;
+use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
-use crate::jwe::EncryptionKey;
 use crate::limiter::Limiter;
 use crate::reason::ReasonCodeFallback;
 use crate::retry::RetryPolicy;

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::api_operation::ApiOperation;
 use crate::card::{OperationPage, read_operation};
-use crate::error::{RequestFacts, refused};
+use crate::error::{RequestContext, refused};
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
 use crate::transport::Delivered;
 use crate::{
     AuxiliaryPan, CardCredentials, CardId, CorrelationId, EncryptedData, EncryptionKey,
-    Environment, Expiry, IssuerId, OperationId, Pan, Psn, Reason, ReasonCode, SigningKey, auth,
+    Environment, Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, SigningKey, auth,
 };
 
 /// A page of operations.
@@ -80,7 +80,7 @@ pub fn error(input: &[u8]) {
         headers,
         body: Ok(Bytes::copy_from_slice(parts.next().unwrap_or_default())),
     };
-    let error = refused(operation, RequestFacts::default(), &answer);
+    let error = refused(operation, RequestContext::default(), &answer);
     assert_eq!(error.status(), Some(answer.status.as_u16()));
     let line = error.to_string();
     assert!(!line.contains('\n'));
@@ -153,7 +153,9 @@ pub fn text(input: &str) {
         input.parse::<Pan>().map(|v| format!("{v:?}")),
         input.parse::<AuxiliaryPan>().map(|v| format!("{v:?}")),
         input.parse::<Expiry>().map(|v| format!("{v:?}")),
-        input.parse::<Psn>().map(|v| format!("{v:?}")),
+        CardCredentials::new("378282246310005", "1230")
+            .and_then(|credentials| credentials.with_psn(input))
+            .map(|v| format!("{v:?}")),
         CardCredentials::new(input, "1230").map(|v| format!("{v:?}")),
     ];
     for shown in shown {
@@ -176,8 +178,8 @@ pub fn keys(input: &str) {
         EncryptionKey::from_pem(input, "kid").map(|k| format!("{k:?}")),
         EncryptionKey::from_jwk(input).map(|k| format!("{k:?}")),
     ];
-    let _ = crate::tls::Identity::from_pem(input.as_bytes(), input.as_bytes());
-    crate::tls::Roots::default().add_pem(input.as_bytes());
+    let _ = crate::crypto::Identity::from_pem(input.as_bytes(), input.as_bytes());
+    let _ = crate::crypto::certificates("root_certificate", input.as_bytes());
     for shown in shown {
         let shown = shown.unwrap_or_else(|refused| refused.to_string());
         assert!(!is_telling(input) || !shown.contains(input));

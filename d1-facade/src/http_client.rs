@@ -1,6 +1,6 @@
-//! The HTTP client: makes it of the builder's settings, and sends a request with it.
+//! Builds the HTTP client from the builder's settings, and sends requests with it.
 //!
-//! It is `d1-transport`'s, which knows what was written, or a `reqwest::Client` of the caller's own, which does not.
+//! It is `d1-transport`'s, which knows what was written, or the caller's `reqwest::Client`, which does not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,13 @@ use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
+use crate::crypto::{Identity, Validity};
 use crate::dry_run::{PreparedRequest, RequestSink};
-use crate::error::{ConnectionFault, InvalidInput, refuse_beside};
+use crate::error::{Fault, InvalidInput, refuse_beside};
 use crate::own_http_client;
-use crate::tls::{self, Identity, Roots, Validity};
+use crate::tls::{self, Roots};
 
-/// Longer than any call is waited for, and short enough to be added to a clock.
+/// The longest time for a call; short enough to be added to a clock.
 pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("d1-facade/", env!("CARGO_PKG_VERSION"));
 
-/// What the HTTP client is made of.
+/// The settings of the HTTP client.
 #[derive(Default)]
 pub(crate) struct HttpOptions {
     pub(crate) own: Option<reqwest::Client>,
@@ -43,7 +44,7 @@ pub(crate) struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Builds the client for calls to a server whose address was checked, that take no longer than `timeout`.
+    /// Builds the client of calls to a server whose address was checked, that take no longer than `timeout`.
     pub(crate) fn build(
         self,
         base_url: &str,
@@ -52,8 +53,8 @@ impl HttpOptions {
         if let Some(client) = self.own {
             let beside = [
                 ("client_identity", self.identity.is_some()),
-                ("root_certificate", self.roots.has_own()),
-                ("without_system_roots", self.roots.is_without_system()),
+                ("root_certificate", !self.roots.files.is_empty()),
+                ("without_system_roots", self.roots.without_system),
                 ("crypto_provider", self.crypto_provider.is_some()),
                 ("proxy", self.proxy.is_some()),
                 ("user_agent", self.user_agent.is_some()),
@@ -86,7 +87,7 @@ impl HttpOptions {
         let connects = is_tls && self.dry_run.is_none();
         let validity = identity.as_ref().filter(|_| connects);
         let validity = validity.and_then(Identity::validity);
-        let tls = tls::options(self.crypto_provider, self.roots, identity)?;
+        let tls = tls::options(self.crypto_provider, &self.roots, identity)?;
         if is_tls {
             tls::check_server_name(base_url)?;
         }
@@ -104,13 +105,13 @@ impl HttpOptions {
             tls: Some(tls),
             proxy,
             connect_timeout,
-            // One host: all idle connections are worth keeping. A limit of their number would close and open some
-            // all the time under many calls.
+            // There is one host, so every idle connection is useful. A limit on their number would close and open
+            // connections continuously under load.
             pool_idle_timeout: self.pool_idle_timeout.unwrap_or(POOL_IDLE_TIMEOUT),
             ping_interval: PING_INTERVAL,
             ping_timeout: PING_TIMEOUT,
         });
-        // The silence is counted from before the connection is made: it must not end first.
+        // It is counted from before the connection is made, so it must not end first.
         let read_timeout = self
             .read_timeout
             .map(|silence| silence.max(connect_timeout).min(LONGEST_TIMEOUT));
@@ -146,10 +147,10 @@ enum Kind {
     Own(reqwest::Client),
 }
 
-/// A response as it came.
+/// A response before it is decoded.
 pub(crate) struct RawResponse {
     pub(crate) http: HttpResponse,
-    /// Whether it came from another address than the one that was asked: a redirect was followed.
+    /// Whether it came from another address than that of the request: a redirect was followed.
     pub(crate) redirected: bool,
 }
 
@@ -158,9 +159,9 @@ impl HttpClient {
         Self(Arc::new(kind))
     }
 
-    /// Returns why nothing must be sent now: the client certificate is out of its dates. It can expire while the
-    /// process runs.
-    pub(crate) fn fault(&self) -> Option<ConnectionFault> {
+    /// Returns why nothing must be sent now: the client certificate is not valid yet, or no longer. It can expire while
+    /// the process runs.
+    pub(crate) fn fault(&self) -> Option<Fault> {
         match &*self.0 {
             Kind::Transport { validity, .. } => validity.and_then(Validity::fault),
             Kind::Own(_) => None,
@@ -248,7 +249,7 @@ impl WithoutTls for reqwest::ClientBuilder {
     }
 }
 
-/// The request without reqwest's types.
+/// Returns the request without reqwest's types.
 fn plain(
     request: reqwest::Request,
     user_agent: &HeaderValue,

@@ -1,8 +1,8 @@
 //! The card operations of Thales D1 for a bank's backend.
 //!
-//! Suspend, resume, delete and renew a card, and read its operations back. The client signs the
-//! assertion, trades it for a token and keeps that, presents the client certificate, encrypts card
-//! numbers, gives a reason code that D1 accepts, and says what an error means.
+//! Suspends, resumes, deletes and renews cards, and reads their operations. The client signs the assertion, exchanges
+//! it for an access token and keeps the token, presents the client certificate, encrypts card numbers, sends a reason
+//! code that D1 accepts, and says what an error means.
 //!
 //! # Quick start
 //!
@@ -35,14 +35,14 @@
 //! # }
 //! ```
 //!
-//! Make one [`Client`] and keep it: it holds the connections and the token, and its clones share
-//! them. It starts no task of its own, but for [`Change::spawn`]; any tokio runtime with its time and network drivers will do.
+//! Make one [`Client`] and keep it: it holds the connections and the token, and its clones share them. It starts no
+//! task of its own, except for [`Change::spawn`], and needs a tokio runtime with the time and network drivers.
 //!
 //! # Errors
 //!
-//! What a caller gives is checked when it is given: an [`InvalidInput`] names field and rule. What
-//! happens to a call is an [`Error`], which tells whether the call was sent, whether D1 refused it,
-//! whether it may be made again, and what the documentation advises:
+//! Input is checked when it is given: an [`InvalidInput`] names the field and the rule. A call that fails returns an
+//! [`Error`], which says whether the call was sent, whether D1 refused it, whether it can be made again, and what the
+//! documentation advises:
 //!
 //! ```no_run
 //! # async fn errors(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
@@ -58,7 +58,7 @@
 //!         match error.outcome() {
 //!             Outcome::NotSent => eprintln!("nothing left this machine"),
 //!             Outcome::Refused => eprintln!("nothing was changed"),
-//!             _ => eprintln!("look the card's operations up before asking again"),
+//!             _ => eprintln!("reconcile it before it is made again"),
 //!         }
 //!     }
 //! }
@@ -69,7 +69,7 @@
 //! A 403 carries no code. [`Error::causes`] lists the documented causes that can apply to the very
 //! request that was sent, the most specific first; none of several is certain.
 //!
-//! # What is sent again
+//! # Retries
 //!
 //! A read is sent again, after a pause, when the connection fails or D1 answers 429, 500, 502, 503 or
 //! 504. A call that changes a card is sent again only when D1 cannot have carried it out: it was not
@@ -108,9 +108,9 @@
 //! # Card data
 //!
 //! A [`Pan`], an [`Expiry`], [`CardCredentials`], keys and tokens are never in `Debug`, in an error or
-//! in a log, and their memory is wiped when they are dropped. What OpenSSL and the HTTP stack copy on
-//! the way is beyond this crate's reach. So is what the crate `h2` writes to the log at DEBUG of an HTTP/2
-//! GOAWAY frame: whatever the server chose to say in it.
+//! in a log, and their memory is wiped when they are dropped. This crate cannot wipe what OpenSSL and the HTTP stack
+//! copy. Nor can it filter what the crate `h2` logs at the level DEBUG: the text that a server puts into an HTTP/2
+//! GOAWAY frame.
 //!
 //! # Telemetry
 //!
@@ -123,16 +123,16 @@
 //! | question | module |
 //! |---|---|
 //! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
-//! | Who am I to D1? | [`auth`] |
+//! | How does the client identify itself? | [`auth`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
 //! | What does a call return? | [`Response`] of a [`Receipt`], an [`Operation`] or an [`OperationPage`] |
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
-//! | What went wrong, what now? | [`Error`], [`InvalidInput`] |
-//! | What does D1 document about an error? | [`documented_errors`] |
+//! | What went wrong, and what can I do? | [`Error`], [`InvalidInput`] |
+//! | What does D1 document about an error? | [`Cause::all`] |
 //! | May it be sent again? | [`retry`] |
 //! | How many requests at once, how many per second? | [`limiter`], and the crate `d1-bulk` for many changes |
-//! | Was it done or not? | [`Client::reconcile`] |
+//! | Was a change carried out? | [`Client::reconcile`] |
 //!
 //! # TLS and cryptography
 //!
@@ -156,7 +156,7 @@ mod card;
 mod client;
 mod config;
 mod core;
-mod credentials;
+mod crypto;
 mod dry_run;
 mod error;
 #[cfg(any(fuzzing, test))]
@@ -164,15 +164,12 @@ mod error;
 pub mod fuzzing;
 mod http_client;
 mod json;
-mod jwe;
-mod keys;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 pub mod limiter;
 mod open_enum;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod options;
 mod own_http_client;
-mod pem;
 #[doc(hidden)]
 pub mod probe;
 mod reason;
@@ -195,12 +192,9 @@ pub use card::{
 };
 pub use client::Client;
 pub use config::Environment;
-pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan, Psn};
+pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Pan};
 pub use dry_run::PreparedRequest;
-pub use error::{
-    Cause, DocumentedError, Error, ErrorKind, InvalidInput, Outcome, documented_errors,
-};
-pub use jwe::EncryptionKey;
+pub use error::{Cause, Error, ErrorKind, InvalidInput, Outcome};
 pub use reason::{ReasonCode, ReasonCodeFallback};
 pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};
 pub use response::Response;

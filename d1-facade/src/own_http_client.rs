@@ -1,6 +1,6 @@
-//! Sends a request with a `reqwest::Client` of the caller's own.
+//! Sends a request with the caller's `reqwest::Client`.
 //!
-//! It hides what was written: only a connection that could not be made proves that a request was not sent.
+//! It does not report what was written: only a connection that could not be made proves that a request was not sent.
 
 use d1_transport::{Cause, Claim, Failure, HttpResponse, Limits, Written, read_body};
 use http_body_util::BodyExt as _;

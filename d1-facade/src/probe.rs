@@ -1,4 +1,4 @@
-//! For `d1 doctor` alone: what a call would find on its way to D1, and nothing else.
+//! Tries the connection to D1 as a call would make it, without a call. For `d1 doctor` only.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,21 +6,21 @@ use d1_transport::{Cause, Claim, Limits};
 use tokio::time::Instant;
 
 use crate::builder::ClientBuilder;
-use crate::error::{ConnectionFault, InvalidInput, server_time};
+use crate::error::{Fault, InvalidInput, is_about_client_certificate, server_time};
 
 /// Why D1 was not reached.
 #[derive(Debug, Clone)]
 pub struct Obstacle {
-    /// In words of the client, without a server's.
+    /// What happened, without any text of a server.
     pub words: String,
-    /// Where it is on the way.
+    /// What failed.
     pub place: Place,
 }
 
-/// A part of the way to D1.
+/// A stage of a connection to D1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The name of the host, or the proxy.
+    /// Resolving the name of the host, or the proxy.
     Name,
     /// The TCP connection.
     Connection,
@@ -28,55 +28,52 @@ pub enum Place {
     Tls,
     /// The client certificate.
     ClientCertificate,
-    /// The connection was made, and no response came over it.
+    /// The connection was made, but no response was received.
     Response,
 }
 
 impl Obstacle {
-    fn of(fault: Option<ConnectionFault>, cause: Option<&Cause>) -> Self {
-        let words = fault.map(|fault| fault.to_string());
-        let words = words.or_else(|| cause.map(ToString::to_string));
+    fn of(cause: &Cause) -> Self {
+        let fault = Fault::of_connection(cause);
         Self {
-            words: words.unwrap_or_default(),
-            place: place(fault, cause),
+            words: fault.map_or_else(|| cause.to_string(), |fault| fault.to_string()),
+            place: place(cause),
         }
     }
 }
 
-fn place(fault: Option<ConnectionFault>, cause: Option<&Cause>) -> Place {
+fn place(cause: &Cause) -> Place {
     match cause {
-        Some(Cause::Dns | Cause::Proxy(_) | Cause::ProxyRefused(_) | Cause::ProxyUnreadable) => {
+        Cause::Dns | Cause::Proxy(_) | Cause::ProxyRefused(_) | Cause::ProxyUnreadable => {
             Place::Name
         }
-        Some(Cause::Connect(_) | Cause::ConnectTimedOut) => Place::Connection,
-        Some(Cause::Tls(_) | Cause::BadRequest) => Place::Tls,
-        Some(Cause::NotAsked) | None => Place::ClientCertificate,
-        Some(Cause::Alert(_)) => match fault {
-            Some(ConnectionFault::ClientCertificateRefused(_)) => Place::ClientCertificate,
-            _ => Place::Tls,
-        },
-        Some(
-            Cause::NoStream
-            | Cause::Unprocessed
-            | Cause::Closed(_)
-            | Cause::Protocol
-            | Cause::TimedOut
-            | Cause::Silent,
-        ) => Place::Response,
+        Cause::Connect(_) | Cause::ConnectTimedOut => Place::Connection,
+        Cause::Alert(alert) if is_about_client_certificate(*alert) => Place::ClientCertificate,
+        Cause::NotAsked => Place::ClientCertificate,
+        Cause::Tls(_) | Cause::Alert(_) | Cause::BadRequest => Place::Tls,
+        Cause::NoStream
+        | Cause::Unprocessed
+        | Cause::Closed(_)
+        | Cause::Protocol
+        | Cause::TimedOut
+        | Cause::Silent => Place::Response,
     }
 }
 
-/// Sends `HEAD /` as a call would be sent, without a token, and returns the server's time where its response says it.
+/// Sends `HEAD /` as a call would be sent, without a token, and returns the server's time where its response has one.
 ///
 /// # Errors
-/// Why no response came.
+/// Why no response was received.
 pub async fn reach(
     builder: ClientBuilder,
     patience: Duration,
 ) -> Result<Result<Option<SystemTime>, Obstacle>, InvalidInput> {
     let (client, base_url) = builder.http_client_of(patience)?;
     if let Some(fault) = client.fault() {
-        return Ok(Err(Obstacle::of(Some(fault), None)));
+        return Ok(Err(Obstacle {
+            words: fault.to_string(),
+            place: Place::ClientCertificate,
+        }));
     }
     let url = reqwest::Url::parse(&base_url)
         .map_err(|_| InvalidInput::new("environment", "must be a URL such as https://host:port"))?;
@@ -89,10 +86,7 @@ pub async fn reach(
     };
     Ok(match client.send(request, &Claim::new(), limits).await {
         Ok(response) => Ok(server_time(&response.http.headers)),
-        Err(failure) => {
-            let cause = failure.cause();
-            Err(Obstacle::of(ConnectionFault::of(cause), Some(cause)))
-        }
+        Err(failure) => Err(Obstacle::of(failure.cause())),
     })
 }
 

@@ -96,7 +96,7 @@ impl ReasonCode {
 /// which is why it is not done unasked. The receipt says which code was sent in the end.
 ///
 /// It is done only where the documentation says that such a refusal may be about the reason code: not
-/// where D1 gives a code that is not documented, nor where the answer is not D1's.
+/// where D1 gives a code that is not documented, nor where the response is not from D1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ReasonCodeFallback {

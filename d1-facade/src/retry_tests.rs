@@ -5,20 +5,18 @@ use http::StatusCode;
 
 use super::*;
 use crate::api_operation::ApiOperation;
-use crate::error::ErrorBuilder;
 
 fn error(kind: ErrorKind) -> Error {
-    ErrorBuilder::new(ApiOperation::ListOperations, kind, Outcome::Unknown).build()
+    Error::new(ApiOperation::ListOperations, kind, Outcome::Unknown)
 }
 
 fn answered(status: u16) -> Error {
-    ErrorBuilder::new(
+    Error::new(
         ApiOperation::ListOperations,
         ErrorKind::ServerError,
         Outcome::Unknown,
     )
-    .status(StatusCode::from_u16(status).unwrap())
-    .build()
+    .with_status(StatusCode::from_u16(status).unwrap())
 }
 
 fn ms(milliseconds: u64) -> Duration {
@@ -131,14 +129,12 @@ fn only_what_may_pass_is_asked_again() {
 
 #[test]
 fn a_change_that_was_refused_with_its_token_waits_for_another_token() {
-    let failed = ErrorBuilder::new(
+    let failed = Error::new(
         ApiOperation::GetToken,
         ErrorKind::ServerError,
         Outcome::NotSent,
     );
-    let error = failed
-        .build()
-        .after(ApiOperation::SuspendCard, Outcome::Refused);
+    let error = failed.after(ApiOperation::SuspendCard, Outcome::Refused);
     assert_eq!(error.operation(), ApiOperation::GetToken);
     assert!(is_harmless(&error, true, false), "{error}");
     let error = error.after(ApiOperation::SuspendCard, Outcome::Unknown);
@@ -149,7 +145,7 @@ fn a_change_that_was_refused_with_its_token_waits_for_another_token() {
 #[test]
 fn what_is_harmless_is_decided_by_what_became_of_it() {
     use ErrorKind::{Forbidden, RateLimited, ServerError};
-    let of = |kind, outcome| ErrorBuilder::new(ApiOperation::SuspendCard, kind, outcome).build();
+    let of = |kind, outcome| Error::new(ApiOperation::SuspendCard, kind, outcome);
     for (kind, outcome, changes, repeat, harmless) in [
         (ServerError, Outcome::NotSent, true, false, true),
         (RateLimited, Outcome::Refused, true, false, true),

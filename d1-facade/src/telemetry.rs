@@ -1,4 +1,4 @@
-//! What a request tells a `tracing` subscriber: OpenTelemetry's names for HTTP clients, the URL template
+//! What a `tracing` subscriber receives of a request: OpenTelemetry's names for HTTP clients, the URL template
 //! instead of the URL, and nothing of a body or a header.
 //!
 //! Numbers are `i64`, the only integer that OpenTelemetry has: others would arrive there as text.
@@ -10,7 +10,7 @@ use crate::api_operation::ApiOperation;
 use crate::error::Error;
 use crate::text::CorrelationId;
 
-/// The span of a call, from waiting for a token to the last answer.
+/// Returns the span of a call, from waiting for a token to the last response.
 pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &CorrelationId) -> Span {
     tracing::info_span!(
         "d1.call",

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::api_operation::ApiOperation;
 use crate::error::{
-    ConnectionFault, Error, ErrorBuilder, ErrorKind, Fault, InvalidInput, Outcome, RequestFacts,
-    ResponseFault, invalid_response, refused,
+    Error, ErrorKind, Fault, InvalidInput, Outcome, RequestContext, ResponseFault,
+    invalid_response, refused,
 };
 use crate::http_client::{HttpClient, RawResponse};
 use crate::json;
@@ -30,7 +30,7 @@ pub(crate) trait ApiCall: Sync {
     fn operation(&self) -> ApiOperation;
 
     /// What the error table wants to know of the request.
-    fn facts(&self) -> RequestFacts;
+    fn request_context(&self) -> RequestContext;
 
     /// The secrets that the request holds beside its token: a server must not get them into what is kept
     /// of its answer.
@@ -134,8 +134,8 @@ impl Transport {
     ) -> Result<http::Response<C::Value>, Error> {
         let operation = call.operation();
         if let Some(fault) = self.http.fault() {
-            let builder = ErrorBuilder::new(operation, ErrorKind::Connect, Outcome::NotSent);
-            return Err(builder.fault(Fault::Connection(fault)).build());
+            let error = Error::new(operation, ErrorKind::Connect, Outcome::NotSent);
+            return Err(error.with_fault(fault));
         }
         let secrets = std::mem::take(&mut sending.secrets);
         let (context, sent) = self.context(sending);
@@ -149,14 +149,18 @@ impl Transport {
                 secrets.clean_response(&mut response.http);
                 read_response(call, response)
             }
-            Some(Err(_)) if self.is_dry_run() => {
-                Err(ErrorBuilder::new(operation, ErrorKind::Cancelled, Outcome::NotSent).build())
-            }
+            Some(Err(_)) if self.is_dry_run() => Err(Error::new(
+                operation,
+                ErrorKind::Cancelled,
+                Outcome::NotSent,
+            )),
             Some(Err(failure)) => Err(no_response(operation, &failure)),
             // The generated client could not even make the request.
-            None => {
-                Err(ErrorBuilder::new(operation, ErrorKind::InvalidInput, Outcome::NotSent).build())
-            }
+            None => Err(Error::new(
+                operation,
+                ErrorKind::InvalidInput,
+                Outcome::NotSent,
+            )),
         }
     }
 
@@ -193,8 +197,8 @@ fn no_response(operation: ApiOperation, failure: &Failure) -> Error {
         Written::No => Outcome::NotSent,
         Written::Maybe => Outcome::Unknown,
     };
-    let builder = ErrorBuilder::new(operation, kind(failure.cause()), outcome);
-    broken(builder, failure.cause())
+    let error = Error::new(operation, kind(failure.cause()), outcome);
+    broken(error, failure.cause())
 }
 
 /// The kind of error of a connection that was not made, or broke.
@@ -217,10 +221,10 @@ fn kind(cause: &Cause) -> ErrorKind {
 }
 
 /// The error with what is known of its connection.
-fn broken(builder: ErrorBuilder, cause: &Cause) -> Error {
-    match ConnectionFault::of(cause) {
-        Some(fault) => builder.fault(Fault::Connection(fault)).build(),
-        None => builder.build(),
+fn broken(error: Error, cause: &Cause) -> Error {
+    match Fault::of_connection(cause) {
+        Some(fault) => error.with_fault(fault),
+        None => error,
     }
 }
 
@@ -233,14 +237,13 @@ fn read_response<C: ApiCall>(
     if response.redirected {
         // The outcome at the address that it was sent to first is not known.
         return Err(
-            ErrorBuilder::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
-                .status(http.status)
-                .fault(Fault::RedirectFollowed)
-                .build(),
+            Error::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
+                .with_status(http.status)
+                .with_fault(Fault::REDIRECT_FOLLOWED),
         );
     }
     if !http.status.is_success() {
-        return Err(refused(operation, call.facts(), &http));
+        return Err(refused(operation, call.request_context(), &http));
     }
     let body = match &http.body {
         Ok(body) => body,
@@ -261,15 +264,15 @@ fn read_response<C: ApiCall>(
 /// The error of a response whose body did not arrive whole. Its status alone is no proof of anything: what
 /// the body would have said is not known.
 fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyError) -> Error {
-    let builder = |kind| ErrorBuilder::new(operation, kind, Outcome::Unknown).status(status);
+    let error = |kind| Error::new(operation, kind, Outcome::Unknown).with_status(status);
     match fault {
-        BodyError::TooLarge => builder(ErrorKind::ResponseTooLarge).build(),
+        BodyError::TooLarge => error(ErrorKind::ResponseTooLarge),
         BodyError::Broken(cause) => {
             let kind = match kind(cause) {
                 ErrorKind::Timeout => ErrorKind::Timeout,
                 _ => ErrorKind::Transport,
             };
-            broken(builder(kind), cause)
+            broken(error(kind), cause)
         }
     }
 }

@@ -231,12 +231,12 @@ impl Sandbox {
     /// Returns the current state of a card.
     #[must_use]
     pub fn card(&self, card_id: &str) -> Option<CardSnapshot> {
-        self.card_of(self.issuer_id(), card_id)
+        self.card_for_issuer(self.issuer_id(), card_id)
     }
 
     /// Returns the current state of a card of one of the issuers.
     #[must_use]
-    pub fn card_of(&self, issuer_id: &str, card_id: &str) -> Option<CardSnapshot> {
+    pub fn card_for_issuer(&self, issuer_id: &str, card_id: &str) -> Option<CardSnapshot> {
         self.app.cards(issuer_id)?.snapshot(card_id)
     }
 

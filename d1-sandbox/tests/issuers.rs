@@ -61,7 +61,12 @@ async fn each_issuer_has_its_own_cards_keys_and_certificate() {
     let reason = sandbox.requests().last().unwrap().refusal.clone().unwrap();
     assert!(reason.contains("another issuer"), "{reason}");
     assert_eq!(suspend(&two).send().await.unwrap().status(), 200);
-    let operations = |issuer| sandbox.card_of(issuer, "ReplaceMe01").unwrap().operations;
+    let operations = |issuer| {
+        sandbox
+            .card_for_issuer(issuer, "ReplaceMe01")
+            .unwrap()
+            .operations
+    };
     assert_eq!((operations("ISSUER_A-1"), operations("ISSUER_B-2")), (2, 3));
 
     // A token and an assertion are good with the certificate of their issuer alone.

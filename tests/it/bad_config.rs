@@ -51,15 +51,11 @@ async fn a_client_that_cannot_be_built_says_why() {
         "user_agent",
         "ASCII",
     );
-    refused(
-        plain().timeout(Duration::ZERO).build(),
-        "timeout",
-        "nothing",
-    );
+    refused(plain().timeout(Duration::ZERO).build(), "timeout", "zero");
     refused(
         plain().connect_timeout(Duration::ZERO).build(),
         "connect_timeout",
-        "nothing",
+        "zero",
     );
     refused_beside_an_own_client(&server.uri());
     refused_beside_a_token_source(&server.uri(), key);
@@ -147,8 +143,8 @@ fn refused_beside_a_token_source(url: &str, key: impl Fn() -> SigningKey) {
         (with_tokens().assertion_policy(policy), "assertion_policy"),
         (with_tokens().token_header("x", "y"), "token_header"),
         (
-            with_tokens().token_source_with(|exchange| exchange),
-            "token_source_with",
+            with_tokens().wrap_token_source(|exchange| exchange),
+            "wrap_token_source",
         ),
     ] {
         refused(builder.build(), field, "beside token_source");

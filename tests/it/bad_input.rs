@@ -5,7 +5,7 @@ use std::time::Duration;
 use d1_facade::auth::AccessToken;
 use d1_facade::{
     AuxiliaryPan, CardCredentials, CardId, CardScheme, Client, CorrelationId, EncryptedData,
-    Environment, Expiry, IssuerId, OperationId, Pan, Psn, Reason, ReasonCode, Renewal,
+    Environment, Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, Renewal,
 };
 use d1_tests::{EXPIRY, FixedToken, ISSUER, PAN, WRONG, answering, card_at, refused};
 use wiremock::ResponseTemplate;
@@ -107,7 +107,6 @@ fn credentials() {
     for text in ["", "0030", "1330", "123", "12/30", "12305", WRONG] {
         refused(text.parse::<Expiry>(), "exp", "");
     }
-    refused("1".parse::<Psn>(), "psn", "2 digits");
     refused("".parse::<AuxiliaryPan>(), "auxiliaryPan", "1 to 19");
     refused(
         AuxiliaryPan::without_luhn_check(WRONG),
@@ -128,6 +127,9 @@ fn credentials() {
         "Luhn",
     );
     let american_express = CardCredentials::new("378282246310005", EXPIRY).unwrap();
+    for text in ["", "1", "123", "1x"] {
+        refused(american_express.clone().with_psn(text), "psn", "2 digits");
+    }
     assert!(american_express.with_psn("00").is_ok());
 }
 

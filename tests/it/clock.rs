@@ -1,7 +1,7 @@
 //! A host whose clock is wrong.
 
 use base64::Engine as _;
-use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
 use d1_facade::{Client, Environment, ErrorKind, SigningKey};
 use d1_tests::{CARD, ISSUER};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ impl Respond for OtherClock {
 }
 
 /// Obtains a token for each call.
-struct EachTime(Exchange);
+struct EachTime(TokenExchange);
 
 impl TokenSource for EachTime {
     fn fetch(&self) -> TokenFuture<'_> {
@@ -74,7 +74,7 @@ async fn client(server: &MockServer) -> Client {
         .unwrap();
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
         .signing_key(SigningKey::from_pem(key, "my-kid").unwrap())
-        .token_source_with(EachTime)
+        .wrap_token_source(EachTime)
         .retry(d1_facade::retry::NoRetry)
         .allow_plain_loopback()
         .build()

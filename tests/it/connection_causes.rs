@@ -69,7 +69,7 @@ async fn a_proxy_that_fails_is_named() {
     let closing = FaultServer::start(|_, _| Act::ResetAfterRequest).await;
     assert_names(
         &line(through(closing.url())).await,
-        "the proxy does not answer as a proxy does",
+        "the proxy does not respond as a proxy",
     );
     let other = TlsServer::with(certificate("localhost", 1));
     let port = other.port;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 const TEXT: &str = "d1-facade/src/text.rs";
-const CREDENTIALS: &str = "d1-facade/src/credentials.rs";
+const CREDENTIALS: &str = "d1-facade/src/crypto/credentials.rs";
 const OPERATIONS: &str = "docs/src/operations.md";
 const ENCRYPTED_DATA: &str = "docs/src/encrypted-data.md";
 

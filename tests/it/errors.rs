@@ -254,7 +254,10 @@ async fn a_read_that_cannot_be_read_says_so() {
     }
     let long = " ".repeat(2048);
     let server = answering(ResponseTemplate::new(200).set_body_raw(long, "application/json")).await;
-    let client = builder_for(&server).answer_limit(1024).build().unwrap();
+    let client = builder_for(&server)
+        .max_response_size(1024)
+        .build()
+        .unwrap();
     let card = client.card("ReplaceMe01".parse().unwrap());
     let error = fail(&card, ApiOperation::ListOperations).await;
     assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);

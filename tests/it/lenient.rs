@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
 use d1_facade::{Client, Environment, Error, ErrorKind, Outcome, SigningKey};
 use d1_tests::{CARD, ISSUER, answering, card_at, p256};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 type Read = Arc<Mutex<Vec<(Duration, Option<String>)>>>;
 
 /// Notes what it hands on.
-struct Noted(Exchange, Read);
+struct Noted(TokenExchange, Read);
 
 impl TokenSource for Noted {
     fn fetch(&self) -> TokenFuture<'_> {
@@ -39,7 +39,7 @@ async fn token(answer: ResponseTemplate) -> Result<(Duration, Option<String>), E
     let key = SigningKey::from_pem(p256().private_key_to_pem().unwrap(), "kid").unwrap();
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
         .signing_key(key)
-        .token_source_with(|exchange| Noted(exchange, noted))
+        .wrap_token_source(|exchange| Noted(exchange, noted))
         .retry(d1_facade::retry::NoRetry)
         .allow_plain_loopback()
         .build()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use d1_facade::auth::AccessToken;
 use d1_facade::{
-    CardCredentials, Client, EncryptionKey, Environment, Expiry, Pan, Psn, Renewal, SigningKey,
+    CardCredentials, Client, EncryptionKey, Environment, Expiry, Pan, Renewal, SigningKey,
 };
 use d1_tests::{D1_JWK, EXPIRY, ISSUER, PAN};
 
@@ -65,7 +65,6 @@ fn debug_shows_no_secret() {
     for (what, shown) in [
         ("Pan", format!("{:?}", PAN.parse::<Pan>().unwrap())),
         ("Expiry", format!("{:?}", EXPIRY.parse::<Expiry>().unwrap())),
-        ("Psn", format!("{:?}", "00".parse::<Psn>().unwrap())),
         ("CardCredentials", format!("{credentials:?}")),
         ("Renewal", format!("{renewal:#?}")),
         ("SigningKey", format!("{key:?}")),

@@ -179,11 +179,11 @@ async fn a_token_that_others_could_have_put_there_is_not_taken() {
 async fn a_refused_token_is_taken_by_nobody_again() {
     let (folder, source, [one, other]) = instances("refused");
     let first = one.fetch().await.unwrap();
-    one.refused(&first);
+    one.invalidate(&first);
     assert!(!folder.join("token").exists());
     assert!(other.fetch().await.unwrap().is("token-2"));
     // The late word of the first one harms the second one in nothing.
-    other.refused(&first);
+    other.invalidate(&first);
     assert!(one.fetch().await.unwrap().is("token-2"));
     // Not even where the file could not be removed.
     store(&folder, "token-1", -100, 800, 0o600);
@@ -266,7 +266,7 @@ async fn clients_of_a_sandbox_share_a_token_around_their_own_exchange() {
     let card = || {
         let folder = folder.clone();
         let host = sandbox.base_url().to_owned();
-        let builder = sandbox_builder(&sandbox).token_source_with(move |exchange| {
+        let builder = sandbox_builder(&sandbox).wrap_token_source(move |exchange| {
             let shown = format!("{exchange:?}");
             assert!(
                 shown.contains(&host) && !shown.contains("PRIVATE"),

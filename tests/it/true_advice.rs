@@ -76,14 +76,14 @@ async fn a_page_of_a_gateway_is_not_taken_for_d1s_refusal() {
         );
         assert!(error.causes().is_empty(), "{error}");
         let line = error.to_string();
-        assert!(line.contains("the answer is not D1's"), "{line}");
+        assert!(line.contains("the response is not from D1"), "{line}");
         assert!(!line.contains("possibly"), "{line}");
         assert!(error.advice().contains("gateway"), "{}", error.advice());
     }
     for status in [400, 401, 404, 429, 500, 502, 503] {
         let error = refusal(page(status)).await;
         assert!(error.causes().is_empty(), "{error}");
-        assert!(error.to_string().contains("is not D1's"), "{error}");
+        assert!(error.to_string().contains("is not from D1"), "{error}");
     }
     // D1's own, and answers of which nothing can be told.
     for answer in [
@@ -94,7 +94,7 @@ async fn a_page_of_a_gateway_is_not_taken_for_d1s_refusal() {
     ] {
         let error = refusal(answer).await;
         assert!(!error.causes().is_empty(), "{error}");
-        assert!(!error.to_string().contains("is not D1's"), "{error}");
+        assert!(!error.to_string().contains("is not from D1"), "{error}");
     }
 }
 
@@ -105,12 +105,12 @@ async fn a_page_with_a_status_of_success_is_not_taken_for_an_answer_of_d1() {
     let card = client.card(CARD.parse().unwrap());
     let error = card.operations().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
-    assert!(error.to_string().contains("is not D1's"), "{error}");
+    assert!(error.to_string().contains("is not from D1"), "{error}");
     assert!(error.advice().contains("gateway"), "{}", error.advice());
     // Of a change it is known before all that it may have been made.
     let error = card.suspend().await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
-    assert!(error.advice().contains("look the card's operations up"));
+    assert!(error.advice().contains("check the card's operations"));
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn an_unknown_outcome_is_always_to_be_looked_up() {
         assert_eq!(error.outcome(), Outcome::Unknown);
         let advice = error.advice();
         assert!(
-            advice.contains("look the card's operations up"),
+            advice.contains("check the card's operations"),
             "{error}: {advice}"
         );
     }

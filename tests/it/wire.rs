@@ -223,7 +223,7 @@ async fn an_aggregator_names_the_issuer_of_the_card_in_the_path() {
         .unwrap();
     let issuer = "ISSUER_B-2".parse().unwrap();
     client
-        .card_of(issuer, "ReplaceMe01".parse().unwrap())
+        .card_for_issuer(issuer, "ReplaceMe01".parse().unwrap())
         .suspend()
         .await
         .unwrap();

@@ -1,7 +1,7 @@
 //! `d1 explain`: what D1 documents about an error, offline.
 
 use clap::Args;
-use d1_facade::{ApiOperation, DocumentedError, documented_errors};
+use d1_facade::{ApiOperation, Cause};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -39,9 +39,7 @@ fn subject(text: &str) -> Result<Subject, String> {
 }
 
 fn codes() -> Vec<&'static str> {
-    let mut codes: Vec<_> = documented_errors()
-        .filter_map(|error| error.code())
-        .collect();
+    let mut codes: Vec<_> = Cause::all().filter_map(|cause| cause.code()).collect();
     codes.sort_unstable();
     codes.dedup();
     codes
@@ -72,7 +70,7 @@ fn short_name(operation: ApiOperation) -> &'static str {
 
 impl Explain {
     pub(crate) fn run(self, output: &Output) -> Result<Exit, Failure> {
-        let wanted = |error: &DocumentedError| {
+        let wanted = |error: &Cause| {
             self.operation
                 .is_none_or(|operation| error.operation() == operation)
                 && match &self.subject {
@@ -80,7 +78,7 @@ impl Explain {
                     Subject::Code(code) => error.code() == Some(code),
                 }
         };
-        let found: Vec<_> = documented_errors().filter(wanted).collect();
+        let found: Vec<_> = Cause::all().filter(wanted).collect();
         let note = self.note(found.is_empty());
         match output.format {
             Format::Table => {
@@ -130,7 +128,7 @@ impl Explain {
     }
 }
 
-fn print(found: &[DocumentedError], output: &Output) -> std::io::Result<()> {
+fn print(found: &[Cause], output: &Output) -> std::io::Result<()> {
     for error in found {
         let code = error
             .code()
@@ -138,28 +136,28 @@ fn print(found: &[DocumentedError], output: &Output) -> std::io::Result<()> {
             .unwrap_or_default();
         let name = short_name(error.operation());
         output.line(&format!("{name}: {}{code}", error.status()))?;
-        output.line(&format!("  {}", error.cause().meaning()))?;
-        output.line(&format!("  {}", error.cause().advice()))?;
+        output.line(&format!("  {}", error.meaning()))?;
+        output.line(&format!("  {}", error.advice()))?;
         let conditions: Vec<_> = error.conditions().collect();
         if !conditions.is_empty() {
             output.line(&format!("  applies where {}", conditions.join(" and ")))?;
         }
-        if error.cause().after_migration() {
+        if error.after_migration() {
             output.line("  only for a tenant that was migrated from V1 to V2")?;
         }
     }
     Ok(())
 }
 
-fn to_json(error: &DocumentedError) -> Value {
+fn to_json(error: &Cause) -> Value {
     json!({
         "operation": error.operation().operation_id(),
         "status": error.status(),
         "code": error.code(),
-        "meaning": error.cause().meaning(),
-        "advice": error.cause().advice(),
+        "meaning": error.meaning(),
+        "advice": error.advice(),
         "retryable": error.retryable(),
-        "afterMigration": error.cause().after_migration(),
+        "afterMigration": error.after_migration(),
         "conditions": error.conditions().collect::<Vec<_>>(),
     })
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use d1_facade::auth::{AccessToken, Exchange, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
 use d1_facade::{Card, Client, ClientBuilder};
 use futures_util::future::try_join_all;
 
@@ -19,7 +19,7 @@ pub(crate) async fn calls(folder: &Path, token_at_hand: bool, at_once: usize) ->
     let mut builder = common::builder(folder)?.without_system_roots();
     if token_at_hand {
         let secret = obtain(common::builder(folder)?.without_system_roots()).await?;
-        builder = builder.token_source_with(|_| Given(secret));
+        builder = builder.wrap_token_source(|_| Given(secret));
     }
     let client = builder.build()?;
     let card = card_of(&client)?;
@@ -76,7 +76,7 @@ async fn obtain(builder: ClientBuilder) -> Result<String> {
     let noted = Arc::new(Mutex::new(String::new()));
     let note = noted.clone();
     let client = builder
-        .token_source_with(|inner| Noting { inner, note })
+        .wrap_token_source(|inner| Noting { inner, note })
         .build()?;
     card_of(&client)?.suspend().await?;
     let secret = noted.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -84,7 +84,7 @@ async fn obtain(builder: ClientBuilder) -> Result<String> {
 }
 
 struct Noting {
-    inner: Exchange,
+    inner: TokenExchange,
     note: Arc<Mutex<String>>,
 }
 

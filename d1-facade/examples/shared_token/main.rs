@@ -99,7 +99,7 @@ async fn worker(shared: bool, folder: &Path) -> Result<()> {
     let mut builder = common::builder(folder)?.without_system_roots();
     if shared {
         let folder = folder.to_owned();
-        builder = builder.token_source_with(|exchange| TokenFile::new(folder, exchange));
+        builder = builder.wrap_token_source(|exchange| TokenFile::new(folder, exchange));
     }
     let card = builder.build()?.card("ReplaceMe01".parse()?);
     for _ in 0..CALLS {

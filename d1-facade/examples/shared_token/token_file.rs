@@ -101,7 +101,7 @@ impl<S: TokenSource> TokenSource for TokenFile<S> {
         Box::pin(self.shared())
     }
 
-    fn refused(&self, token: &AccessToken) {
+    fn invalidate(&self, token: &AccessToken) {
         let secret = Zeroizing::new(token.expose_secret().to_owned());
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
         // Nobody else should take it either. With the lock taken, somebody is replacing it already.
@@ -110,7 +110,7 @@ impl<S: TokenSource> TokenSource for TokenFile<S> {
         {
             let _ = fs::remove_file(token_path(&self.folder));
         }
-        self.inner.refused(token);
+        self.inner.invalidate(token);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The signed assertion (RFC 7523) by which the client says who it is.
+//! The signed assertion (RFC 7523) with which the client identifies itself.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,26 +10,26 @@ use josekit::jwt::{self, JwtPayload};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::error::InvalidInput;
-use crate::keys::{self, KeyField};
+use crate::crypto::keys::{self, KeyField};
+use crate::error::{Fault, InvalidInput};
 
 const FIELD: KeyField = KeyField {
     key: "signing_key",
     kid: "signing_kid",
 };
 
-/// How far a host's clock may be behind D1's for an assertion to look old enough.
+/// How far D1's clock may be behind this machine's without an assertion being issued in the future.
 const CLOCK_MARGIN: Duration = Duration::from_secs(10);
 
-/// The private key that assertions are signed with: P-256, and the `kid` by which D1 finds its
-/// public part.
+/// A private P-256 key that assertions are signed with (ES256), and the `kid` by which D1 finds its public part.
 ///
-/// It is shown nowhere; OpenSSL wipes it when it is dropped.
+/// `Debug` shows the `kid` only; OpenSSL wipes the key when it is dropped.
 ///
 /// ```no_run
 /// use d1_facade::SigningKey;
 ///
 /// let key = SigningKey::from_pem(std::fs::read("signing.key")?, "my-kid")?;
+/// assert_eq!(key.kid(), "my-kid");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -39,17 +39,29 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a PEM (PKCS#8 or SEC1) whose `kid` is given beside it.
+    /// Reads a key from a PEM file (PKCS#8 or SEC1), with the `kid` under which D1 has registered it.
     ///
-    /// An encrypted PEM is refused; nothing asks for a passphrase.
+    /// The line ends may be those of any system or of an environment variable. An encrypted key is refused; nothing
+    /// asks for a passphrase.
     ///
     /// # Errors
-    /// When it holds no P-256 private key, is encrypted, or the `kid` is empty.
+    /// When it holds no P-256 private key or is encrypted (field `signing_key`), or the `kid` is not 1 to 256 visible
+    /// ASCII characters (field `signing_kid`). The error says what the file holds instead.
     pub fn from_pem(pem: impl AsRef<[u8]>, kid: &str) -> Result<Self, InvalidInput> {
         Self::from_bytes(pem, Some(kid))
     }
 
-    /// Reads the JSON of a private JWK: `kty` EC, `crv` P-256, with its `kid`.
+    /// Reads a key from the JSON of a private JWK (RFC 7517): `kty` EC, `crv` P-256, with `d` and `kid`.
+    ///
+    /// ```
+    /// use d1_facade::SigningKey;
+    ///
+    /// let public = r#"{"kty":"EC","crv":"P-256","kid":"my-kid",
+    ///     "x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ",
+    ///     "y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck"}"#;
+    /// let refused = SigningKey::from_jwk(public).unwrap_err();
+    /// assert_eq!(refused.to_string(), "signing_key must be a private JWK: it has no `d`");
+    /// ```
     ///
     /// # Errors
     /// When it is not such a key, its parts do not belong together, or it has no `kid`.
@@ -57,8 +69,9 @@ impl SigningKey {
         Self::from_bytes(keys::only_jwk(FIELD, json)?, None)
     }
 
-    /// Reads what stands in a key file: PEM, DER or a JWK. The `kid` of a JWK may be left out where it is
-    /// given beside it; if both are there, they must be the same.
+    /// Reads a key from a file of any of the forms PEM, DER and JWK.
+    ///
+    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same.
     ///
     /// ```no_run
     /// use d1_facade::SigningKey;
@@ -80,7 +93,7 @@ impl SigningKey {
         })
     }
 
-    /// The id by which D1 knows the key.
+    /// Returns the id by which D1 knows the key (JOSE: `kid`).
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
@@ -95,10 +108,11 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// What an assertion says beyond who it is.
+/// Which claims an assertion has.
 ///
-/// D1 documents `iss`, `sub` and `exp`. Public clients also send `aud` and `iat`, which do no harm;
-/// they can be left out, and a `jti` or any other claim can be added.
+/// D1 documents `iss`, `sub` and `exp`: the issuer id or aggregator id twice, and an end five minutes from now. Public
+/// clients also send `aud` and `iat`, so the default sends them too. They can be left out, and a `jti` or any other
+/// claim can be added.
 ///
 /// ```
 /// use std::time::Duration;
@@ -140,7 +154,7 @@ impl Default for AssertionPolicy {
 }
 
 impl AssertionPolicy {
-    /// Sends this `aud` instead of the host that is called.
+    /// Sends this `aud`; the address of the host that is called by default.
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
@@ -153,27 +167,31 @@ impl AssertionPolicy {
         self.with(Claim::Aud, false)
     }
 
-    /// Whether to send `iat`.
+    /// Sets whether `iat` is sent; true by default. It is 10 seconds before now, so that a clock of D1 that is behind
+    /// does not see the future.
     #[must_use]
     pub fn issued_at(self, send: bool) -> Self {
         self.with(Claim::Iat, send)
     }
 
-    /// Whether to send a random `jti`.
+    /// Sets whether a random `jti` is sent; false by default.
     #[must_use]
     pub fn jwt_id(self, send: bool) -> Self {
         self.with(Claim::Jti, send)
     }
 
-    /// Adds a claim that this version knows nothing of. It cannot be one that the client itself sets:
-    /// that is an error when the client is built.
+    /// Adds a claim that this version has no method for.
+    ///
+    /// # Errors
+    /// [`ClientBuilder::build`](crate::ClientBuilder::build) fails where it is one of `iss`, `sub`, `aud`, `iat`, `exp`
+    /// and `jti`, which the client sets itself (field `assertion_policy`).
     #[must_use]
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
     }
 
-    /// Whether the added claims are none of the client's own.
+    /// Refuses added claims that the client sets itself.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         const OWN: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
         if OWN.iter().any(|name| self.extra.contains_key(*name)) {
@@ -194,7 +212,7 @@ impl AssertionPolicy {
     }
 }
 
-/// Everything that an assertion is made of.
+/// The contents of an assertion, apart from times.
 #[derive(Debug, Clone)]
 pub(crate) struct Assertion {
     /// The issuer id, or the aggregator id.
@@ -204,36 +222,24 @@ pub(crate) struct Assertion {
     pub(crate) policy: AssertionPolicy,
 }
 
-/// The assertion could not be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SigningFailed;
-
-impl fmt::Display for SigningFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the assertion could not be signed")
-    }
-}
-
-impl std::error::Error for SigningFailed {}
-
 impl Assertion {
-    /// Signs an assertion that is made at `now`.
+    /// Signs an assertion that is issued at `now`.
     pub(crate) fn sign(
         &self,
         key: &SigningKey,
         now: SystemTime,
-    ) -> Result<Zeroizing<String>, SigningFailed> {
+    ) -> Result<Zeroizing<String>, Fault> {
         let mut header = JwsHeader::new();
         header.set_token_type("JWT");
         header.set_key_id(&key.kid);
-        let payload = JwtPayload::from_map(self.claims(now)).map_err(|_| SigningFailed)?;
+        let payload = JwtPayload::from_map(self.claims(now)).map_err(|_| Fault::SIGNING_FAILED)?;
         // josekit's errors may quote what they were given; none of it leaves this function.
         jwt::encode_with_signer(&payload, &header, &key.signer)
             .map(Zeroizing::new)
-            .map_err(|_| SigningFailed)
+            .map_err(|_| Fault::SIGNING_FAILED)
     }
 
-    /// The claims, times in whole seconds: josekit's own setters write fractions.
+    /// Returns the claims, with times in whole seconds: josekit's own setters write fractions.
     fn claims(&self, now: SystemTime) -> Map<String, Value> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claim = |claim: &Claim| -> (&str, Value) {

@@ -1,8 +1,8 @@
-//! Keeps one token for all calls, and lets one of them renew it for the others.
+//! Keeps one token for all calls, and lets one of them refresh it for the others.
 //!
-//! Nothing runs in the background: the call that finds no token obtains one, those that come
-//! meanwhile wait for the same exchange, and each of them drives it, so that a caller who gives up
-//! stops nobody. When all give up, the exchange is dropped with them.
+//! Nothing runs in the background. The call that finds no token starts a fetch, and calls that follow wait for the
+//! same fetch. Each of them drives it, so that a caller who stops waiting does not stop the others. When the last
+//! caller stops waiting, the fetch is dropped.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,30 +11,30 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::{Instant, timeout};
 
-use super::renewal::{self, Early};
+use super::refresh::{self, Early};
 use super::token::LONGEST_LIFETIME;
 use super::{AccessToken, TokenSource};
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Outcome};
 
-/// How long an early renewal is waited for while the old token serves; at most a quarter of the time
+/// How long a call waits for an early refresh while the old token serves; at most a quarter of the time
 /// that the call has left.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long the token endpoint is left alone after its first failure; twice as long after each further
-/// one, and never longer than [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the source is not called after its first failure; twice as long after each further one, and never longer
+/// than [`MAX_DELAY`].
+const INITIAL_DELAY: Duration = Duration::from_millis(100);
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
-/// How long a token is left in its place that came for a refused one and is refused as well: what D1
-/// dislikes then is not the token.
-const REPLACEMENT_STANDS: Duration = Duration::from_secs(10);
+/// How long a token that replaced a refused one is kept although it is refused as well: the reason is not the token
+/// then.
+const REPLACEMENT_KEPT: Duration = Duration::from_secs(10);
 
-/// How long the endpoint itself can ask to be left alone (`Retry-After`).
-const LONGEST_ASKED: Duration = Duration::from_secs(60);
+/// The longest pause that the token endpoint can ask for (`Retry-After`).
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How long a source may take: one that never answers must not hold up those who come later.
-const LONGEST_FETCH: Duration = Duration::from_secs(60);
+/// How long a source may take: one that never returns must not delay later calls.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 type Fetch = BoxFuture<'static, Result<Arc<CachedToken>, Error>>;
 
@@ -44,7 +44,7 @@ pub(crate) struct CachedToken {
     token: AccessToken,
     obtained_at: Instant,
     expires_at: Instant,
-    /// Whether it came because D1 had refused another one.
+    /// Whether it replaced one that D1 had refused.
     is_replacement: bool,
 }
 
@@ -53,7 +53,7 @@ impl CachedToken {
         &self.token
     }
 
-    /// The token with what is left of its life time.
+    /// Returns the token with what is left of its lifetime.
     pub(crate) fn remaining(&self) -> AccessToken {
         let left = self.expires_at.saturating_duration_since(Instant::now());
         self.token.living_for(left)
@@ -68,8 +68,8 @@ pub(crate) struct TokenCache {
     early: Early,
 }
 
-/// A token that asks for nothing to be done. It stands beside the state so that calls that come together
-/// do not queue for the state's lock: readers hinder nobody, and a writer comes once in a token's life.
+/// A token that needs no refresh yet. It is kept beside the state so that concurrent calls do not wait for the state's
+/// lock: readers do not exclude each other, and there is one write in a token's lifetime.
 struct Fresh {
     token: Arc<CachedToken>,
     until: Instant,
@@ -82,18 +82,18 @@ struct State {
     was_refused: bool,
     refresh_at: Option<Instant>,
     fetching: Option<WeakShared<Fetch>>,
-    /// The last failure, and until when everybody gets it without asking D1 again.
+    /// The last failure, and until when calls get it without another fetch.
     failure: Option<(Error, Instant)>,
     failures: u32,
 }
 
 impl TokenCache {
     pub(crate) fn new(source: Arc<dyn TokenSource>) -> Self {
-        Self::renewing(source, renewal::spread)
+        Self::refreshing(source, refresh::spread)
     }
 
-    /// A cache that renews so early.
-    pub(super) fn renewing(source: Arc<dyn TokenSource>, early: Early) -> Self {
+    /// Returns a cache that refreshes as early as `early` says.
+    pub(super) fn refreshing(source: Arc<dyn TokenSource>, early: Early) -> Self {
         Self {
             source,
             state: Arc::default(),
@@ -102,14 +102,14 @@ impl TokenCache {
         }
     }
 
-    /// The token, where it needs no renewal yet. None also where it is being replaced this very moment.
+    /// Returns the token where it needs no refresh yet; `None` also while it is being replaced.
     pub(crate) fn fresh(&self) -> Option<Arc<CachedToken>> {
         let fresh = self.fresh.try_read().ok()?;
         let fresh = fresh.as_ref()?;
         (Instant::now() < fresh.until).then(|| fresh.token.clone())
     }
 
-    /// A token that is good now, for a call that has `remaining` time left.
+    /// Returns a token that is valid now, for a call that has `remaining` time left.
     pub(crate) async fn get(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
         let (old, fetch) = {
             let mut state = lock(&self.state);
@@ -121,17 +121,17 @@ impl TokenCache {
                 (Some(token), _, _) if state.refresh_at.is_some_and(|at| now < at) => {
                     return Ok(token);
                 }
-                // Another call renews it; the old one serves meanwhile.
+                // Another call refreshes it; the old one serves until then.
                 (Some(token), Some(_), _) => return Ok(token),
                 (None, Some(fetch), _) => (None, fetch),
-                // The endpoint is left alone for a while; an old token serves, an old failure too.
+                // The source is not called for a while; an old token serves, an old failure too.
                 (Some(token), None, Some(_)) => return Ok(token),
                 (None, None, Some(failure)) => return Err(failure),
                 (old, None, None) => {
                     let fetch = self.fetch();
                     state.fetching = fetch.downgrade();
-                    // Whatever becomes of this renewal, the next one is not the next call's.
-                    state.refresh_at = Some(now + LONGEST_PAUSE);
+                    // Whatever its result, the next call must not start the next refresh.
+                    state.refresh_at = Some(now + MAX_DELAY);
                     (old, fetch)
                 }
             }
@@ -139,20 +139,20 @@ impl TokenCache {
         let Some(old) = old else {
             return fetch.await;
         };
-        // The old token serves: nobody waits long for another one.
-        let renewed = timeout(REFRESH_PATIENCE.min(remaining / 4), fetch.clone()).await;
+        // The old token serves, so this call does not wait long for another one.
+        let refreshed = timeout(REFRESH_PATIENCE.min(remaining / 4), fetch.clone()).await;
         let still_good = Instant::now() < old.expires_at;
-        match renewed {
+        match refreshed {
             Ok(Err(_)) | Err(_) if still_good => Ok(old),
             Ok(result) => result,
             Err(_) => fetch.await,
         }
     }
 
-    /// Forgets a token that D1 refused, and only it: another call may have put a newer one in its
-    /// place. False where asking with another token is not worth it.
-    pub(crate) fn refused(&self, token: &Arc<CachedToken>) -> bool {
-        self.source.refused(token.token());
+    /// Forgets a token that D1 refused, unless another call has already replaced it. Returns whether the call can be made
+    /// again with another token.
+    pub(crate) fn invalidate(&self, token: &Arc<CachedToken>) -> bool {
+        self.source.invalidate(token.token());
         let mut state = lock(&self.state);
         let is_current = state
             .current
@@ -161,7 +161,7 @@ impl TokenCache {
         if !is_current {
             return true;
         }
-        if token.is_replacement && token.obtained_at.elapsed() < REPLACEMENT_STANDS {
+        if token.is_replacement && token.obtained_at.elapsed() < REPLACEMENT_KEPT {
             return false;
         }
         state.current = None;
@@ -170,27 +170,27 @@ impl TokenCache {
         true
     }
 
-    /// A fetch that anybody can wait for.
+    /// Returns a fetch that several calls can wait for.
     fn fetch(&self) -> Shared<Fetch> {
         let (source, state, early) = (self.source.clone(), self.state.clone(), self.early);
         let fresh = self.fresh.clone();
         let fetch: Fetch = Box::pin(async move {
-            // The life time counts from before the request: the answer may have been long on its way.
+            // The lifetime counts from before the request: the response may have taken long.
             let asked_at = Instant::now();
-            let fetched = match timeout(LONGEST_FETCH, source.fetch()).await {
+            let fetched = match timeout(FETCH_TIMEOUT, source.fetch()).await {
                 Ok(fetched) => fetched,
-                Err(_) => Err(never_answered()),
+                Err(_) => Err(fetch_timed_out()),
             };
             let mut state = lock(&state);
-            // From here on it is the result that counts: a waiter that is never polled again must not
-            // keep this fetch in the place of the next one.
+            // The fetch has its result: a waiter that is never polled again must not keep it from being
+            // replaced by the next one.
             state.fetching = None;
             let token = match fetched {
                 Ok(token) => token,
                 Err(error) => return Err(state.fail(error)),
             };
             let lifetime = token.lifetime().min(LONGEST_LIFETIME);
-            // A start, a refusal or a failure that is over: what other instances have just seen as well.
+            // After a start, a refusal or a failure, other instances fetch at the same moment.
             let in_use = state.current.as_ref();
             let in_step = state.failures > 0 || in_use.is_none_or(|t| asked_at >= t.expires_at);
             let cached = Arc::new(CachedToken {
@@ -213,32 +213,32 @@ impl TokenCache {
 }
 
 impl State {
-    /// Remembers a failure for those who ask next, and tells them how long it stands.
+    /// Keeps a failure for the calls that follow, with the time for which it is kept.
     fn fail(&mut self, error: Error) -> Error {
-        let pause = FIRST_PAUSE
+        let pause = INITIAL_DELAY
             .saturating_mul(1 << self.failures.min(16))
-            .min(LONGEST_PAUSE);
-        // The endpoint itself knows better, within reason.
+            .min(MAX_DELAY);
+        // The endpoint itself may ask for more.
         let asked = error.retry_after().unwrap_or_default();
-        let pause = pause.max(asked.min(LONGEST_ASKED));
+        let pause = pause.max(asked.min(MAX_RETRY_AFTER));
         self.failures = self.failures.saturating_add(1);
         let error = error.with_pause(pause);
         self.failure = Some((error.clone(), Instant::now() + pause));
         error
     }
 
-    /// The failure that still stands.
+    /// Returns the failure that is still kept.
     fn failing(&self, now: Instant) -> Option<Error> {
         let (error, until) = self.failure.as_ref()?;
         (now < *until).then(|| error.clone())
     }
 }
 
-fn never_answered() -> Error {
-    ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent).build()
+fn fetch_timed_out() -> Error {
+    Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent)
 }
 
-/// Only while the state is locked: whoever finds nothing fresh sees a state that is as new.
+/// Must be called while the state is locked, so that a call that finds nothing fresh sees a state that is as new.
 fn replace(fresh: &RwLock<Option<Fresh>>, with: Option<Fresh>) {
     *fresh.write().unwrap_or_else(PoisonError::into_inner) = with;
 }
@@ -248,5 +248,5 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 #[cfg(test)]
-#[path = "cache_tests/mod.rs"]
+#[path = "cache_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Trades an assertion for an access token at D1's token endpoint.
+//! Exchanges an assertion for an access token at D1's token endpoint.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,46 +15,50 @@ use tracing::Instrument as _;
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, ErrorBuilder, ErrorKind, Fault, Outcome, RequestFacts, ResponseFault};
+use crate::error::{Error, ErrorKind, Fault, Outcome, RequestContext, ResponseFault};
 use crate::json;
 use crate::redact::{Redactor, Secret, mask};
 use crate::telemetry;
 use crate::text::CorrelationId;
 use crate::transport::{ApiCall, Delivered, Sending, Transport};
 
-/// How far the clocks must be apart from what was assumed for another assertion to be worth it.
+/// By how many seconds D1's clock must differ from what was assumed for a second assertion to be sent.
 const NEW_OFFSET: u64 = 60;
 
-/// The client's own [`TokenSource`]: signs an assertion and trades it for a token, over the client's
-/// own connections. Each [`fetch`](TokenSource::fetch) is one exchange.
+/// The client's own [`TokenSource`]: signs an assertion and exchanges it for a token, over the client's
+/// connections.
 ///
-/// It is handed out by
-/// [`ClientBuilder::token_source_with`](crate::ClientBuilder::token_source_with) alone.
-pub struct Exchange {
+/// Each [`fetch`](TokenSource::fetch) is one exchange (`POST /authz/v1/oauth2/token`). Where D1 refuses an assertion and
+/// its clock differs from this machine's, a second assertion is signed by D1's clock. An exchange takes as long as the
+/// client's [`timeout`](crate::ClientBuilder::timeout) at most.
+///
+/// [`ClientBuilder::wrap_token_source`](crate::ClientBuilder::wrap_token_source) passes it to a source of your own, and
+/// has an example.
+pub struct TokenExchange {
     transport: Arc<Transport>,
     headers: HeaderMap,
     assertion: Assertion,
     key: SigningKey,
-    /// How many seconds this machine's clock is ahead of D1's, once D1 has shown that it is.
+    /// How many seconds this machine's clock is ahead of D1's, as far as D1 has shown.
     clock_offset: AtomicI64,
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for TokenExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
+        f.debug_struct("TokenExchange")
             .field("host", &self.transport.base_url())
             .field("key", &self.key)
             .finish_non_exhaustive()
     }
 }
 
-impl TokenSource for Exchange {
+impl TokenSource for TokenExchange {
     fn fetch(&self) -> TokenFuture<'_> {
         Box::pin(self.exchange())
     }
 }
 
-impl Exchange {
+impl TokenExchange {
     pub(crate) fn new(
         transport: Arc<Transport>,
         headers: HeaderMap,
@@ -92,9 +96,8 @@ impl Exchange {
         result
     }
 
-    /// Sends an assertion; if D1 refuses it and its clock is not what was assumed, once more by D1's
-    /// clock. What was learned of the clock is kept until D1 refuses an assertion again: this machine's
-    /// may be set right meanwhile.
+    /// Sends an assertion; if D1 refuses it and its clock is not what was assumed, sends another by D1's
+    /// clock. The difference is kept until D1 refuses an assertion again: this machine's clock may be corrected.
     async fn send_by_d1s_clock(&self, id: &CorrelationId) -> Result<AccessToken, Error> {
         let of_exchange = |e: Error, sent| e.of_token_exchange(id, sent);
         let error = match self.send(id).await {
@@ -116,7 +119,7 @@ impl Exchange {
         self.send(id).await.map_err(|e| of_exchange(e, 2))
     }
 
-    /// The time, as far as is known by D1's clock.
+    /// Returns the time by D1's clock, as far as it is known.
     fn now(&self) -> SystemTime {
         let offset = self.clock_offset.load(Ordering::Relaxed);
         let distance = Duration::from_secs(offset.unsigned_abs());
@@ -130,11 +133,13 @@ impl Exchange {
     }
 
     async fn send(&self, correlation_id: &CorrelationId) -> Result<AccessToken, Error> {
-        let assertion = self.assertion.sign(&self.key, self.now()).map_err(|e| {
-            ErrorBuilder::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
-                .source(e)
-                .build()
-        })?;
+        let assertion = self
+            .assertion
+            .sign(&self.key, self.now())
+            .map_err(|fault| {
+                Error::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
+                    .with_fault(fault)
+            })?;
         let call = GetToken {
             body: types::TokenRequest {
                 assertion: assertion.to_string(),
@@ -152,7 +157,7 @@ impl Exchange {
         };
         let sent = self.transport.send(&call, correlation_id, sending).await;
         if self.transport.is_dry_run() {
-            // The calls that need a token are handed out as well.
+            // The calls that need a token are prepared as well.
             return AccessToken::new("dry-run", LONGEST_LIFETIME).map_err(Error::token_unavailable);
         }
         let response = sent?;
@@ -160,40 +165,40 @@ impl Exchange {
     }
 }
 
-/// How long a token is used whose answer does not say, or says zero, less, or what is no number. D1
-/// refuses a token that ends earlier (401), and the client obtains another one then.
+/// How long a token is used where the response has no lifetime that is a number above zero. D1 refuses a token that
+/// ends earlier (401), and the client then obtains another one.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(60);
 
-/// Reads the answer of the token endpoint. Only the token itself is essential.
+/// Reads the response of the token endpoint. Only the token itself must be there.
 pub(crate) fn access_token(
     status: StatusCode,
-    answer: Map<String, Value>,
+    response: Map<String, Value>,
 ) -> Result<AccessToken, Error> {
     let kind = ErrorKind::TokenUnavailable;
     let unreadable = || {
-        ErrorBuilder::new(ApiOperation::GetToken, kind, Outcome::NotSent)
-            .status(status)
-            .fault(Fault::NoToken)
+        Error::new(ApiOperation::GetToken, kind, Outcome::NotSent)
+            .with_status(status)
+            .with_fault(Fault::NO_TOKEN)
     };
-    let (answer, misfits) = json::read(answer).ok_or_else(|| unreadable().build())?;
+    let (response, misfits) = json::read(response).ok_or_else(unreadable)?;
     let types::TokenResponse {
         access_token,
         expires_in,
         scope,
         token_type: _, // Bearer, whatever it says.
         extra: _,
-    } = answer;
-    // Not `unwrap_or_default`: an answer without a token must not become an empty token.
-    let secret = access_token.ok_or_else(|| unreadable().build())?;
+    } = response;
+    // Not `unwrap_or_default`: a response without a token must not become an empty token.
+    let secret = access_token.ok_or_else(unreadable)?;
     AccessToken::new(secret, lifetime(expires_in))
         .map(|token| {
-            // A server that says the token in its scope must not get it shown.
+            // A server that repeats the token in its scope must not get it shown.
             let mut redactor = Redactor::default();
             redactor.hold(token.secret());
             let shown = |scope| mask(&redactor.clean_text(scope)).into_owned();
             token.with_scope(scope.or_else(|| scopes(misfits)).map(shown))
         })
-        .map_err(|e| unreadable().source(e).build())
+        .map_err(|e| unreadable().with_source(e))
 }
 
 /// Returns the lifetime of a token that was stated in seconds.
@@ -206,7 +211,7 @@ fn lifetime(expires_in: Option<f64>) -> Duration {
     }
 }
 
-/// Returns the scopes of an answer that has a list of them.
+/// Returns the scopes of a response that has a list of them.
 fn scopes(mut misfits: Map<String, Value>) -> Option<String> {
     let Some(Value::Array(scopes)) = misfits.remove("scope") else {
         return None;
@@ -232,8 +237,8 @@ impl ApiCall for GetToken {
         ApiOperation::GetToken
     }
 
-    fn facts(&self) -> RequestFacts {
-        RequestFacts::default()
+    fn request_context(&self) -> RequestContext {
+        RequestContext::default()
     }
 
     fn secrets(&self) -> Redactor {

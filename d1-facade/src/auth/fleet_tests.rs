@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::cache::TokenCache;
-use super::renewal::{self, Early};
+use super::refresh::{self, Early};
 use super::{AccessToken, TokenFuture, TokenSource};
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ const NEVER: Range<u64> = 0..0;
 const TOGETHER: Early = |_, _| Duration::from_secs(60);
 
 /// As if every token came early: half a minute of spread each time.
-const HALF_A_MINUTE: Early = |lifetime, _| renewal::spread(lifetime, false);
+const HALF_A_MINUTE: Early = |lifetime, _| refresh::spread(lifetime, false);
 
 /// A token endpoint that answers at once, or fails at once.
 #[derive(Default)]
@@ -82,7 +82,7 @@ async fn simulate(
     let fleet: Vec<(Arc<Endpoint>, TokenCache)> = (0..clients)
         .map(|_| {
             let endpoint = Arc::new(Endpoint::default());
-            let cache = TokenCache::renewing(Arc::new(endpoint.clone()), early);
+            let cache = TokenCache::refreshing(Arc::new(endpoint.clone()), early);
             (endpoint, cache)
         })
         .collect();
@@ -121,7 +121,7 @@ async fn two_hours(early: Early) -> Seen {
 async fn a_fleet_that_starts_together_does_not_renew_together() {
     let together = two_hours(TOGETHER).await;
     let half_a_minute = two_hours(HALF_A_MINUTE).await;
-    let spread = two_hours(renewal::spread).await;
+    let spread = two_hours(refresh::spread).await;
     // What the reference is for: without a spread, all of them renew in the same second for ever.
     assert_eq!(together.peak_of_generation(8), Some(CLIENTS));
     assert_eq!(
@@ -149,7 +149,7 @@ async fn a_fleet_that_an_outage_brought_into_step_leaves_it_again() {
     // Nobody's token lasts longer than fifteen minutes.
     let outage = 3600..4800;
     let over = usize::try_from(outage.end).unwrap();
-    let seen = simulate(renewal::spread, CLIENTS, (1, TWO_HOURS), outage).await;
+    let seen = simulate(refresh::spread, CLIENTS, (1, TWO_HOURS), outage).await;
     assert!(seen.peak(over..over + 10) > 100, "they come back together");
     let later = seen.peak(over + 10..7200);
     assert!(later <= 12, "{later}");
@@ -175,7 +175,7 @@ async fn rare_calls_cost_an_exchange_each() {
     ] {
         let hours = if interval == 1 { 8 } else { 24 };
         let time = (interval, DAY / 24 * hours);
-        let seen = simulate(renewal::spread, 100, time, NEVER).await;
+        let seen = simulate(refresh::spread, 100, time, NEVER).await;
         let tenths = (seen.all() * 10).div_ceil(100 * usize::try_from(hours).unwrap());
         if interval >= 900 {
             assert_eq!(tenths, 36_000 / usize::try_from(interval).unwrap());

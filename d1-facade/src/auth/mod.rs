@@ -1,15 +1,25 @@
-//! Who the client is to D1: the signed assertion, and the access token that it is traded for.
+//! Who the client is to D1: the signed assertion, and the access token that it is exchanged for.
+//!
+//! Most services only need a [`SigningKey`]: the client signs an assertion (RFC 7523), exchanges it for an access
+//! token over its own connections, and keeps the token for all calls. One exchange serves every call that waits, and
+//! the next token is fetched before the first one ends.
+//!
+//! | to | use |
+//! |---|---|
+//! | send other claims | [`AssertionPolicy`] |
+//! | share one token among processes, or count exchanges | [`ClientBuilder::wrap_token_source`](crate::ClientBuilder::wrap_token_source) with a [`TokenExchange`] |
+//! | obtain tokens elsewhere | [`ClientBuilder::token_source`](crate::ClientBuilder::token_source) with a [`TokenSource`] |
 
 mod assertion;
 mod cache;
 mod exchange;
 mod options;
-mod renewal;
+mod refresh;
 mod token;
 
 pub use assertion::{AssertionPolicy, SigningKey};
 pub(crate) use cache::TokenCache;
-pub use exchange::Exchange;
+pub use exchange::TokenExchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;
 pub(crate) use options::{TokenOptions, unique_kids};

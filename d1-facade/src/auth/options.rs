@@ -1,14 +1,14 @@
-//! Which settings the tokens of a client depend on, and what is checked of them.
+//! The settings that the tokens of a client depend on, and their checks.
 
 use std::sync::Arc;
 
-use super::{AssertionPolicy, Exchange, SigningKey, TokenSource};
+use super::{AssertionPolicy, SigningKey, TokenExchange, TokenSource};
 use crate::error::{InvalidInput, refuse_beside};
 use crate::options::extra_headers;
 use crate::transport::Transport;
 
-/// Makes a source of tokens out of the client's own exchange.
-pub(crate) type AroundExchange = Box<dyn FnOnce(Exchange) -> Arc<dyn TokenSource> + Send + Sync>;
+/// Makes a token source from the client's own exchange.
+pub(crate) type WrapExchange = Box<dyn FnOnce(TokenExchange) -> Arc<dyn TokenSource> + Send + Sync>;
 
 /// Where the tokens of a client come from.
 #[derive(Default)]
@@ -18,11 +18,11 @@ pub(crate) struct TokenOptions {
     pub(crate) assertion: Option<AssertionPolicy>,
     pub(crate) token_headers: Vec<(String, String)>,
     pub(crate) own: Option<Arc<dyn TokenSource>>,
-    pub(crate) around_exchange: Option<AroundExchange>,
+    pub(crate) wrap_exchange: Option<WrapExchange>,
 }
 
 impl TokenOptions {
-    /// Builds the source of the tokens; the client's own exchange asks for one of `subject`.
+    /// Builds the token source; the client's own exchange sends assertions of `subject`.
     pub(crate) fn build(
         self,
         subject: String,
@@ -34,7 +34,7 @@ impl TokenOptions {
                 ("sign_with", self.sign_with.is_some()),
                 ("assertion_policy", self.assertion.is_some()),
                 ("token_header", !self.token_headers.is_empty()),
-                ("token_source_with", self.around_exchange.is_some()),
+                ("wrap_token_source", self.wrap_exchange.is_some()),
             ];
             refuse_beside("token_source", beside)?;
             return Ok(source);
@@ -44,9 +44,9 @@ impl TokenOptions {
         let headers = extra_headers(&self.token_headers)
             .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
         let key = choose_signing_key(self.signing_keys, self.sign_with.as_deref())?;
-        let exchange = Exchange::new(transport.clone(), headers, subject, policy, key);
-        Ok(match self.around_exchange {
-            Some(around) => around(exchange),
+        let exchange = TokenExchange::new(transport.clone(), headers, subject, policy, key);
+        Ok(match self.wrap_exchange {
+            Some(wrap) => wrap(exchange),
             None => Arc::new(exchange),
         })
     }

@@ -15,8 +15,19 @@ use crate::redact::Secret;
 /// Longer than any token lives, and short enough to be added to a clock.
 pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An access token with its life time. It is shown nowhere, and its memory is wiped when it is
-/// dropped.
+/// An access token with its lifetime.
+///
+/// `Debug` does not show the token, and its memory is wiped when it is dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use d1_facade::auth::AccessToken;
+///
+/// let token = AccessToken::new("an-opaque-token", Duration::from_secs(900))?;
+/// assert_eq!(token.lifetime(), Duration::from_secs(900));
+/// assert!(!format!("{token:?}").contains("opaque"));
+/// # Ok::<(), d1_facade::InvalidInput>(())
+/// ```
 pub struct AccessToken {
     /// The `Authorization` header, whose clones share the memory.
     authorization: HeaderValue,
@@ -27,10 +38,14 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token that lives for `lifetime` from now on.
+    /// Returns a token that is valid for `lifetime`.
+    ///
+    /// The client counts from the moment at which it called [`TokenSource::fetch`], and takes more than one day for one
+    /// day.
     ///
     /// # Errors
-    /// When it is empty, or has characters that a header cannot carry.
+    /// When the token is empty or has other characters than visible ASCII (field `access_token`). The error does not
+    /// repeat it.
     pub fn new(secret: impl Into<String>, lifetime: Duration) -> Result<Self, InvalidInput> {
         let secret = Zeroizing::new(secret.into());
         let bad = || InvalidInput::new("access_token", "must be visible ASCII characters");
@@ -49,16 +64,17 @@ impl AccessToken {
         })
     }
 
-    /// Adds what the token allows.
+    /// Sets the scope (OAuth: `scope`), separated by spaces.
     #[must_use]
     pub fn with_scope(mut self, scope: Option<String>) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The token itself, for a source that shares it with other processes. Whoever has it can call D1
-    /// with the client certificate until the token ends: it belongs into no log, and into no store that
-    /// others can read. Copies are the caller's to wipe.
+    /// Returns the token itself, for a source that shares it with other processes.
+    ///
+    /// It allows calls to D1, together with the client certificate, until it ends. Do not log it, and do not store it
+    /// where other services can read it. The caller must wipe its copies.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         let header = self.authorization.as_bytes();
@@ -67,27 +83,28 @@ impl AccessToken {
         std::str::from_utf8(secret).unwrap_or_default()
     }
 
-    /// Whether it is the token `secret`, for a source that keeps tokens of its own. The time it takes
-    /// does not depend on where they differ.
+    /// Returns whether it is the token `secret`, for a source that keeps tokens of its own.
+    ///
+    /// The comparison takes the same time wherever the two differ.
     #[must_use]
     pub fn is(&self, secret: &str) -> bool {
         let own = self.expose_secret().as_bytes();
         own.len() == secret.len() && openssl::memcmp::eq(own, secret.as_bytes())
     }
 
-    /// How long it lives, from when it was obtained.
+    /// Returns how long the token is valid, from when it was obtained.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// What it allows, separated by blanks, where D1 said so.
+    /// Returns the scope (OAuth: `scope`), separated by spaces, where D1 sent one.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// The same token, whose life time is another. It shares the memory.
+    /// Returns the same token with another lifetime. It shares the memory.
     pub(crate) fn living_for(&self, lifetime: Duration) -> Self {
         Self {
             authorization: self.authorization.clone(),
@@ -97,12 +114,12 @@ impl AccessToken {
         }
     }
 
-    /// The token, for a [`Redactor`](crate::redact::Redactor).
+    /// Returns the token for a [`Redactor`](crate::redact::Redactor).
     pub(crate) fn secret(&self) -> Arc<Secret> {
         self.secret.clone()
     }
 
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     pub(crate) fn authorization(&self) -> HeaderValue {
         self.authorization.clone()
     }
@@ -117,31 +134,47 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Where access tokens come from.
+/// Supplies access tokens.
 ///
-/// The client has its own, the [`Exchange`](super::Exchange), which trades assertions for tokens.
-/// Services that share tokens among many processes put theirs around it with
-/// [`ClientBuilder::token_source_with`](crate::ClientBuilder::token_source_with), as the example
-/// `shared_token` does; those that get tokens elsewhere put theirs in its place with
-/// [`ClientBuilder::token_source`](crate::ClientBuilder::token_source).
+/// The client has its own, the [`TokenExchange`](super::TokenExchange), which exchanges assertions for tokens.
+/// A service that shares tokens among many processes wraps it with
+/// [`ClientBuilder::wrap_token_source`](crate::ClientBuilder::wrap_token_source), as the example
+/// `shared_token` does. One that obtains tokens elsewhere replaces it with
+/// [`ClientBuilder::token_source`](crate::ClientBuilder::token_source), which has an example.
 ///
-/// Either way the client asks once however many calls wait, and keeps what it gets: a token that came
-/// where there was none until some time in the second half of its life, so that instances that start
-/// together do not renew together; any other until 60 to 90 seconds before its end. Of a token that
-/// lives for less than five minutes those are a fifth to three tenths of its life.
+/// # When the client fetches
+///
+/// The client fetches once for all calls that wait, and keeps the token. It fetches the next one
+///
+/// - at a random time in the second half of the lifetime of a token that replaced none, so that instances that start
+///   together do not fetch together;
+/// - 60 to 90 seconds before the end of any other token, or a fifth to three tenths of its lifetime before its end
+///   where it is valid for less than five minutes.
+///
+/// The old token serves until its end where the next one cannot be obtained. After a failure without a token in use the
+/// source is not called for a pause of 100 ms that doubles with each further failure, up to 5 seconds, or for as long
+/// as [`Error::retry_after`](crate::Error::retry_after) says, up to a minute.
 pub trait TokenSource: Send + Sync + 'static {
-    /// Obtains a token.
+    /// Fetches a token.
+    ///
+    /// The client does not call it again while one call of it is under way, and gives up after 60 seconds.
+    ///
+    /// # Errors
+    /// [`Error::token_unavailable`], or an error of a [`TokenExchange`](super::TokenExchange). Every call that waits for
+    /// the token gets a clone of it, and so do calls that follow within its
+    /// [`retry_after`](crate::Error::retry_after).
     fn fetch(&self) -> TokenFuture<'_>;
 
-    /// Hears that D1 refused a token of this source (401), so that a source that keeps tokens does not
-    /// give this one out again. The client asks for another one next, unless the refused one came for
-    /// a refused one only seconds before.
-    fn refused(&self, token: &AccessToken) {
+    /// Invalidates a token of this source that D1 refused (401).
+    ///
+    /// A source that keeps tokens must not return this one again. The client fetches another one next, unless the
+    /// refused token replaced a refused one less than 10 seconds before. Does nothing by default.
+    fn invalidate(&self, token: &AccessToken) {
         let _ = token;
     }
 }
 
-/// What [`TokenSource::fetch`] returns.
+/// The future that [`TokenSource::fetch`] returns.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<AccessToken, Error>> + Send + 'a>>;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::change_call::{self, Body, ChangeCall, submit};
 use super::{Card, Receipt, Renewal, SpawnedChange};
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, RequestFacts};
+use crate::error::{Error, RequestContext};
 use crate::options::{CallOptions, call_options, check_body};
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
@@ -181,14 +181,14 @@ impl Change {
             reason_code: None, // Set by `submit`.
             extra: change.options.body.clone(),
         };
-        let mut facts = RequestFacts::default();
+        let mut facts = RequestContext::default();
         let mut secrets = Redactor::default();
         let body = match &change.kind {
             Kind::Suspend => Body::Suspend(plain()),
             Kind::Resume => Body::Resume(plain()),
             Kind::Delete => Body::Delete(plain()),
             Kind::Renew(renewal) => {
-                facts = renewal.facts(&change.card);
+                facts = renewal.request_context(&change.card);
                 secrets = renewal.secrets();
                 Body::Renew(types::RenewRequest {
                     reason: change.reason.as_ref().map(|r| r.raw().clone()),

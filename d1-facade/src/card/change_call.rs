@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Card, Receipt, answer};
 use crate::api_operation::ApiOperation;
 use crate::call::{self, Progress};
-use crate::error::{Cause, Error, ErrorKind, Outcome, RequestFacts, ResponseFault};
+use crate::error::{Cause, Error, ErrorKind, Outcome, RequestContext, ResponseFault};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::options::CallOptions;
 use crate::reason::{ReasonCode, ReasonCodeFallback};
@@ -48,7 +48,7 @@ pub(super) fn pending(
 pub(super) struct ChangeCall<'a> {
     pub(super) card: &'a Card,
     pub(super) body: Body,
-    pub(super) facts: RequestFacts,
+    pub(super) facts: RequestContext,
     pub(super) reason: Option<Reason>,
     /// The other card that a renewal makes of this one.
     pub(super) new_card: Option<CardId>,
@@ -98,7 +98,7 @@ impl ApiCall for ChangeCall<'_> {
         self.body.operation()
     }
 
-    fn facts(&self) -> RequestFacts {
+    fn request_context(&self) -> RequestContext {
         self.facts
     }
 

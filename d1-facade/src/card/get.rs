@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
 use crate::call;
-use crate::error::{Error, RequestFacts, ResponseFault};
+use crate::error::{Error, RequestContext, ResponseFault};
 use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
 use crate::response::Response;
@@ -81,8 +81,8 @@ impl ApiCall for Call<'_> {
         ApiOperation::GetOperation
     }
 
-    fn facts(&self) -> RequestFacts {
-        RequestFacts::default()
+    fn request_context(&self) -> RequestContext {
+        RequestContext::default()
     }
 
     fn secrets(&self) -> Redactor {

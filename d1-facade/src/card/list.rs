@@ -13,9 +13,7 @@ use serde_json::Value;
 use super::{Card, Operation, OperationPage};
 use crate::api_operation::ApiOperation;
 use crate::call;
-use crate::error::{
-    Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome, RequestFacts, ResponseFault,
-};
+use crate::error::{Error, ErrorKind, InvalidInput, Outcome, RequestContext, ResponseFault};
 use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
 use crate::response::Response;
@@ -215,15 +213,13 @@ impl Pages {
                 server_time,
                 may_hide_operations,
             })),
-            Some(fault) => Err(ErrorBuilder::new(
+            Some(fault) => Err(Error::new(
                 ApiOperation::ListOperations,
                 ErrorKind::InvalidResponse,
                 Outcome::Unknown,
             )
-            .source(fault)
-            .correlation_id(&correlation_id)
-            .attempts(attempts)
-            .build()),
+            .with_source(fault)
+            .with_call(&correlation_id, attempts)),
         }
     }
 
@@ -309,8 +305,8 @@ impl ApiCall for Call<'_> {
         ApiOperation::ListOperations
     }
 
-    fn facts(&self) -> RequestFacts {
-        RequestFacts::default()
+    fn request_context(&self) -> RequestContext {
+        RequestContext::default()
     }
 
     fn secrets(&self) -> Redactor {

@@ -5,8 +5,8 @@ use serde_json::Map;
 
 use super::Card;
 use crate::api_operation::ApiOperation;
-use crate::credentials::CardCredentials;
-use crate::error::{Error, InvalidInput, RequestFacts};
+use crate::crypto::CardCredentials;
+use crate::error::{Error, InvalidInput, RequestContext};
 use crate::open_enum::open_enum;
 use crate::redact::{self, Redactor};
 use crate::text::{CardId, EncryptedData};
@@ -191,8 +191,8 @@ impl Renewal {
         }
     }
 
-    pub(super) fn facts(&self, card: &Card) -> RequestFacts {
-        RequestFacts {
+    pub(super) fn request_context(&self, card: &Card) -> RequestContext {
+        RequestContext {
             new_card_id_differs: self.new_card_id(card).map(|id| id != card.id()),
             inactive: match &self.state {
                 Some(CardState::Inactive) => Some(true),

@@ -3,13 +3,13 @@
 use super::{ErrorKind, Outcome};
 use crate::api_operation::ApiOperation;
 
-/// What to do where neither the documentation nor the failure itself says it.
+/// Returns what to do where neither the documentation nor the fault says it.
 ///
-/// A change whose outcome is unknown is to be looked up, whatever else is known of it. Nothing else
-/// changed a card, so that nothing else is to be looked up.
+/// A change whose outcome is unknown must be checked, whatever else is known of it, and nothing else must: no other
+/// failure can have changed a card.
 pub(super) fn advice(kind: ErrorKind, outcome: Outcome, operation: ApiOperation) -> &'static str {
     if outcome == Outcome::Unknown && operation.changes_card() {
-        return "D1 may have carried the change out: look the card's operations up before you ask again.";
+        return "D1 may have carried out the change: check the card's operations before you send it again.";
     }
     match kind {
         ErrorKind::InvalidInput => "Correct the field that the error names.",
@@ -17,9 +17,11 @@ pub(super) fn advice(kind: ErrorKind, outcome: Outcome, operation: ApiOperation)
         ErrorKind::Connect => {
             "Check the host, the proxy, the client certificate and the trusted roots."
         }
-        ErrorKind::Timeout => "Ask again, with a longer timeout if this happens often.",
-        ErrorKind::Transport => "Ask again; if it stays so, check the network and the proxy.",
-        ErrorKind::Cancelled => "Ask again if it is still wanted.",
+        ErrorKind::Timeout => "Send it again, with a longer timeout if this happens often.",
+        ErrorKind::Transport => {
+            "Send it again; if this happens often, check the network and the proxy."
+        }
+        ErrorKind::Cancelled => "Send it again if it is still needed.",
         ErrorKind::TokenUnavailable => {
             "Check the signing key, its kid, the issuer id and this machine's clock."
         }
@@ -29,17 +31,17 @@ pub(super) fn advice(kind: ErrorKind, outcome: Outcome, operation: ApiOperation)
         ErrorKind::NotFound | ErrorKind::UnknownCard | ErrorKind::UnknownOperation => {
             "Check the ids."
         }
-        ErrorKind::RateLimited => "Wait, then ask again.",
+        ErrorKind::RateLimited => "Wait, then send it again.",
         ErrorKind::ServerError => {
-            "Ask again later; if it stays so, give Thales the correlation id."
+            "Send it again later; if this continues, give Thales the correlation id."
         }
         ErrorKind::UnexpectedStatus => {
             "This status is not documented; give Thales the correlation id."
         }
         ErrorKind::InvalidResponse => {
-            "D1 answered in a form that this version cannot read; give Thales the correlation id."
+            "This version cannot read the response; give Thales the correlation id."
         }
-        ErrorKind::ResponseTooLarge => "Raise the limit on answers, or ask for smaller pages.",
+        ErrorKind::ResponseTooLarge => "Raise max_response_size, or request smaller pages.",
     }
 }
 
@@ -70,15 +72,15 @@ mod tests {
     const OUTCOMES: [Outcome; 3] = [Outcome::NotSent, Outcome::Refused, Outcome::Unknown];
 
     #[test]
-    fn a_change_that_may_have_been_made_is_to_be_looked_up_and_nothing_else_is() {
+    fn a_change_that_may_have_been_made_is_to_be_checked_and_nothing_else_is() {
         for kind in KINDS {
             for outcome in OUTCOMES {
                 for operation in ApiOperation::ALL {
                     let text = advice(kind, outcome, *operation);
                     let unknown = outcome == Outcome::Unknown && operation.changes_card();
-                    let looks_up = text.contains("look the card's operations up");
+                    let says_check = text.contains("check the card's operations");
                     assert_eq!(
-                        looks_up, unknown,
+                        says_check, unknown,
                         "{kind:?} {outcome:?} {operation}: {text}"
                     );
                     assert!(text.ends_with('.') && !text.contains('\n'), "{text}");

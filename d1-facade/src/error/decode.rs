@@ -1,153 +1,100 @@
-//! From an answer to an error: by operation, status and code, through the generated table.
+//! From a response to an error: by operation, status and code, through the generated table.
 
 use std::time::{Duration, SystemTime};
 
-use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
 use d1_generated::types::ErrorBody;
 use d1_transport::HttpResponse;
 use http::{HeaderMap, StatusCode, header};
 
+use super::causes::{self, RequestContext};
 use super::code::{self, reads_like_a_code};
-use super::{Cause, Error, ErrorBuilder, ErrorKind, Fault, Outcome, ResponseFault};
+use super::{Error, ErrorKind, Fault, Outcome, ResponseFault};
 use crate::api_operation::ApiOperation;
 use crate::json::{self, JsonFault};
 use crate::redact::{mask, mask_fields};
 
-/// What the client knows of a request, and the table's conditions ask for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct RequestFacts {
-    /// Whether `newCardId` is another id than the card's; `None` where it was not sent.
-    pub(crate) new_card_id_differs: Option<bool>,
-    /// Whether the card is to be INACTIVE; `None` where no state was sent.
-    pub(crate) inactive: Option<bool>,
-    /// Whether another reason code than the default was sent.
-    pub(crate) other_reason_code: bool,
-}
-
-/// Whether a condition is met by a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Met {
-    Yes,
-    /// The client cannot know.
-    Maybe,
-    No,
-}
-
-impl From<Option<bool>> for Met {
-    fn from(value: Option<bool>) -> Self {
-        match value {
-            Some(true) => Self::Yes,
-            Some(false) => Self::No,
-            None => Self::Maybe,
-        }
-    }
-}
-
-impl RequestFacts {
-    fn meets(self, condition: Condition) -> Met {
-        match condition {
-            Condition::NewCardIdDiffers => self.new_card_id_differs.into(),
-            Condition::NewCardIdSame => self.new_card_id_differs.map(|d| !d).into(),
-            Condition::StateInactive => self.inactive.into(),
-            // The old PAN is D1's knowledge, not ours.
-            Condition::PanChanged | Condition::PanSame => Met::Maybe,
-            // The default one can be refused as well, but the others are likelier to be.
-            Condition::ReasonCodeOtherThanDefault if self.other_reason_code => Met::Yes,
-            Condition::ReasonCodeOtherThanDefault => Met::Maybe,
-        }
-    }
-
-    /// How many conditions of a row are met for certain; `None` where one is certainly not.
-    fn specificity(self, row: &ErrorRow) -> Option<usize> {
-        let mut certain = 0;
-        for condition in row.when {
-            match self.meets(*condition) {
-                Met::Yes => certain += 1,
-                Met::Maybe => {}
-                Met::No => return None,
-            }
-        }
-        Some(certain)
-    }
-}
-
-/// The error of an answer that is not a success.
+/// Returns the error of a response that is not a success.
 pub(crate) fn refused(
     operation: ApiOperation,
-    facts: RequestFacts,
-    answer: &HttpResponse,
+    context: RequestContext,
+    response: &HttpResponse,
 ) -> Error {
-    let Said { body, code, fault } = Said::by(answer);
+    let status = response.status;
+    let ErrorResponse { body, code, fault } = ErrorResponse::read(response);
+    // What is not D1's, or contradicts itself, says nothing of the cause.
+    let known_code = code.as_deref().filter(|_| fault.is_none());
     let causes = match fault {
-        None => causes(operation, answer.status, code.as_deref(), facts),
+        None => causes::applicable(operation, status, known_code, context),
         Some(_) => Vec::new(),
     };
-    let kind = kind(answer.status, code.as_deref().filter(|_| fault.is_none()));
-
-    let mut builder =
-        ErrorBuilder::new(operation, kind, outcome(answer.status)).status(answer.status);
-    let is_undocumented = code.is_some() && causes.is_empty();
-    builder.0.fault = fault.or(is_undocumented.then_some(Fault::UndocumentedCode));
-    builder = with_body(builder, body, code);
-    builder.0.retry_after = retry_after(&answer.headers, SystemTime::now());
-    builder.0.documented_retryable = match causes.as_slice() {
-        [only] => only.row().retryable,
-        _ => None,
-    };
-    builder.0.causes = causes;
-    if operation == ApiOperation::GetToken {
-        builder.0.clock_offset = clock_offset(&answer.headers, SystemTime::now());
-    }
-    builder.build()
+    let undocumented = code.is_some() && causes.is_empty();
+    let kind = ErrorKind::of_status(status, known_code);
+    Error::new(operation, kind, outcome(status))
+        .with_status(status)
+        .with_body(body, code)
+        .edit(|inner| {
+            inner.fault = fault.or(undocumented.then_some(Fault::UNDOCUMENTED_CODE));
+            inner.causes = causes;
+            inner.retry_after = retry_after(&response.headers, SystemTime::now());
+            if operation == ApiOperation::GetToken {
+                inner.clock_offset = clock_offset(&response.headers, SystemTime::now());
+            }
+        })
 }
 
-/// The error of an answer whose status says success, and whose body cannot be used or says otherwise. What
-/// became of a change is not known then.
+/// Returns the error of a response whose status says success, and whose body cannot be used or says that it failed.
+/// Whether a change was carried out is not known then.
 pub(crate) fn invalid_response(
     operation: ApiOperation,
-    answer: &HttpResponse,
+    response: &HttpResponse,
     fault: ResponseFault,
 ) -> Error {
     let kind = ErrorKind::InvalidResponse;
-    let mut builder = ErrorBuilder::new(operation, kind, Outcome::Unknown).status(answer.status);
+    let ErrorResponse { body, code, .. } = ErrorResponse::read(response);
     // Of a change, the fault itself says what came: it may be a text of D1.
-    let is_not_d1s = !operation.changes_card() && is_not_d1s(bytes_of(answer));
-    builder.0.fault = is_not_d1s.then_some(Fault::NotD1s);
-    let Said { body, code, .. } = Said::by(answer);
-    with_body(builder, body, code).source(fault).build()
+    let is_foreign = !operation.changes_card() && is_no_object(bytes_of(response));
+    Error::new(operation, kind, Outcome::Unknown)
+        .with_status(response.status)
+        .with_body(body, code)
+        .with_source(fault)
+        .edit(|inner| inner.fault = is_foreign.then_some(Fault::NOT_FROM_D1))
 }
 
-/// Adds what an error body says: code, text and unknown fields.
-fn with_body(
-    mut builder: ErrorBuilder,
-    body: Option<ErrorBody>,
-    code: Option<String>,
-) -> ErrorBuilder {
-    builder.0.code = code.filter(|c| reads_like_a_code(c));
-    builder.0.text = body.as_ref().and_then(troubleshooting_text);
-    builder.0.unknown_fields = body.map(|b| mask_fields(b.extra)).unwrap_or_default();
-    builder
+impl Error {
+    /// Adds what an error body says: code, text and unknown fields.
+    fn with_body(self, body: Option<ErrorBody>, code: Option<String>) -> Self {
+        self.edit(|inner| {
+            inner.code = code.filter(|code| reads_like_a_code(code));
+            inner.text = body.as_ref().and_then(troubleshooting_text);
+            inner.unknown_fields = body.map(|body| mask_fields(body.extra)).unwrap_or_default();
+        })
+    }
 }
 
 /// What the body of an error says.
-struct Said {
+struct ErrorResponse {
     /// The body as D1 documents it; any other body is none.
     body: Option<ErrorBody>,
     /// The code that it gives, in whatever form.
     code: Option<String>,
-    /// Why it tells nothing of the cause; `None` where D1 may have said it: nothing at all, an object that
+    /// Why it says nothing of the cause; `None` where D1 may have sent it: nothing at all, an object that
     /// was cut off, or one with a member of D1's errors.
     fault: Option<Fault>,
 }
 
-impl Said {
-    fn by(answer: &HttpResponse) -> Self {
-        let bytes = bytes_of(answer);
+impl ErrorResponse {
+    fn read(response: &HttpResponse) -> Self {
+        let nothing = |fault| Self {
+            body: None,
+            code: None,
+            fault,
+        };
+        let bytes = bytes_of(response);
         let fields = match json::object(bytes) {
             Ok(fields) => fields,
-            Err(JsonFault::Contradictory) => return Self::nothing(Some(Fault::Contradictory)),
+            Err(JsonFault::Contradictory) => return nothing(Some(Fault::CONTRADICTORY)),
             Err(JsonFault::Malformed | JsonFault::NoObject) => {
-                return Self::nothing(is_not_d1s(bytes).then_some(Fault::NotD1s));
+                return nothing(is_no_object(bytes).then_some(Fault::NOT_FROM_D1));
             }
         };
         let code = code::find(&fields);
@@ -160,26 +107,18 @@ impl Said {
                 body
             }),
             code,
-            fault: (!is_d1s).then_some(Fault::NotD1s),
-        }
-    }
-
-    fn nothing(fault: Option<Fault>) -> Self {
-        Self {
-            body: None,
-            code: None,
-            fault,
+            fault: (!is_d1s).then_some(Fault::NOT_FROM_D1),
         }
     }
 }
 
-/// The body of an answer, without what may stand before and after it.
-fn bytes_of(answer: &HttpResponse) -> &[u8] {
-    json::without_byte_order_mark(answer.body.as_deref().unwrap_or_default()).trim_ascii()
+/// Returns the body of a response, without what may stand before and after it.
+fn bytes_of(response: &HttpResponse) -> &[u8] {
+    json::without_byte_order_mark(response.body.as_deref().unwrap_or_default()).trim_ascii()
 }
 
-/// Whether a body is neither missing nor an object, whole or cut: D1 sends nothing else.
-fn is_not_d1s(body: &[u8]) -> bool {
+/// Returns whether a body is neither missing nor an object, whole or cut: D1 sends nothing else.
+fn is_no_object(body: &[u8]) -> bool {
     !matches!(body.first(), None | Some(b'{'))
 }
 
@@ -189,58 +128,13 @@ fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
         .flatten()
         .map(String::as_str)
         .collect();
-    // Cut when it is masked: what is left of a secret that is cut no longer looks like one.
+    // Masked before it is cut: what is left of a secret that was cut no longer looks like one.
     let text: String = mask(&parts.join(": ")).chars().take(500).collect();
     (!text.is_empty()).then_some(text)
 }
 
-fn causes(
-    operation: ApiOperation,
-    status: StatusCode,
-    code: Option<&str>,
-    facts: RequestFacts,
-) -> Vec<Cause> {
-    let of = |wanted: &dyn Fn(&ErrorRow) -> bool| -> Vec<Cause> {
-        let mut ranked: Vec<(usize, Cause)> = ERROR_TABLE
-            .iter()
-            .filter(|row| row.status == status.as_u16() && wanted(row))
-            .filter_map(|row| Some((facts.specificity(row)?, Cause::new(row))))
-            .collect();
-        // Stable: rows of the same rank keep the order of the documentation.
-        ranked.sort_by_key(|(certain, _)| std::cmp::Reverse(*certain));
-        ranked.into_iter().map(|(_, cause)| cause).collect()
-    };
-    let is_own = |row: &ErrorRow| row.operation == operation.raw();
-    let exact = of(&|row| is_own(row) && row.code == code);
-    match code {
-        // Where every row has a code and the answer has none, each of them may be meant.
-        None if exact.is_empty() => of(&is_own),
-        // A code means the same for every operation. One that is documented for none takes no row.
-        Some(_) if exact.is_empty() => {
-            let mut same = of(&|row| row.code == code);
-            same.dedup_by_key(|cause| cause.meaning());
-            same
-        }
-        None | Some(_) => exact,
-    }
-}
-
-fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
-    match (status.as_u16(), code) {
-        (404, Some("UNKNOWN_CARD")) => ErrorKind::UnknownCard,
-        (404, Some("UNKNOWN_OPERATION")) => ErrorKind::UnknownOperation,
-        (400, _) => ErrorKind::InvalidRequest,
-        (401, _) => ErrorKind::TokenRejected,
-        (403, _) => ErrorKind::Forbidden,
-        (404, _) => ErrorKind::NotFound,
-        (429, _) => ErrorKind::RateLimited,
-        (500..=599, _) => ErrorKind::ServerError,
-        _ => ErrorKind::UnexpectedStatus,
-    }
-}
-
-/// A client error is a refusal. What a 5xx, a redirect or anything unheard of left behind is not
-/// known; nor what a 408 did, which a gateway may send while D1 is still at work.
+/// Returns the outcome that a status proves. A client error is a refusal. After a 5xx, a redirect or an unknown
+/// status the outcome is unknown; so it is after a 408, which a gateway may send while D1 is still at work.
 fn outcome(status: StatusCode) -> Outcome {
     if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
         Outcome::Refused
@@ -249,23 +143,23 @@ fn outcome(status: StatusCode) -> Outcome {
     }
 }
 
-/// The time of D1's answer, by its own clock.
+/// Returns the time of a response, by the server's own clock.
 pub(crate) fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
     httpdate::parse_http_date(text).ok()
 }
 
-/// How many seconds `now` is ahead of D1's clock.
+/// Returns how many seconds `now` is ahead of the server's clock.
 fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
-    let theirs = server_time(headers)?;
+    let server = server_time(headers)?;
     let seconds = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
-    Some(match now.duration_since(theirs) {
+    Some(match now.duration_since(server) {
         Ok(ahead) => seconds(ahead),
         Err(behind) => -seconds(behind.duration()),
     })
 }
 
-/// `Retry-After` in seconds or as a date, a day at most.
+/// Returns how long `Retry-After` asks to wait, in seconds or until a date; a day at most.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
@@ -317,7 +211,10 @@ mod tests {
             (StatusCode::UNAUTHORIZED, ErrorKind::TokenUnavailable),
             (StatusCode::BAD_GATEWAY, ErrorKind::ServerError),
         ] {
-            assert_eq!(kind(status, None).of_token_exchange(), expected);
+            assert_eq!(
+                ErrorKind::of_status(status, None).of_token_exchange(),
+                expected
+            );
         }
     }
 }

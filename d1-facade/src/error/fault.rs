@@ -1,52 +1,115 @@
-//! What is known of a failure beyond its kind, in words of our own.
+//! What is known of a failure beyond its kind: one line says what happened, one sentence what to do.
 
 use std::fmt;
 
-use super::connection::ConnectionFault;
+use time::OffsetDateTime;
 
-/// What is known of a failure beyond its kind. The words of a server are in none of it.
+/// What is known of a failure beyond its kind, in fixed words.
+///
+/// The errors of the HTTP stack may quote what a server sent, and a server may send back what it was sent. So none
+/// of their texts is passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Connection(ConnectionFault),
-    /// The answer is a page, or JSON without any member of D1's errors.
-    NotD1s,
-    UndocumentedCode,
-    /// The answer has a member twice, with different values.
-    Contradictory,
-    /// The answer of the token endpoint has no token.
-    NoToken,
-    RedirectFollowed,
+pub(crate) struct Fault {
+    text: &'static str,
+    detail: Detail,
+    advice: &'static str,
+}
+
+const CHECK_KEYS: &str = "Check the keys that the client was built with.";
+const LOST_TASK: &str = "Check that the runtime lives as long as its requests.";
+
+/// What ends the line of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    None,
+    Words(&'static str),
+    /// A time in seconds since 1970, of which the day in UTC is shown.
+    Day(i64),
 }
 
 impl Fault {
-    /// What to do about it.
-    pub(super) fn advice(self) -> &'static str {
-        match self {
-            Self::Connection(fault) => fault.advice(),
-            Self::NotD1s => {
-                "Ask who operates the gateway or firewall in front of D1 what this answer means."
-            }
-            Self::Contradictory => "Give Thales the correlation id.",
-            Self::UndocumentedCode => {
-                "Read D1's own words, and give Thales the code and the correlation id."
-            }
-            Self::NoToken => "Give Thales the correlation id of the token exchange.",
-            Self::RedirectFollowed => "Build the HTTP client with a redirect policy of none.",
+    /// The response is a page, or JSON without any member of D1's errors.
+    pub(crate) const NOT_FROM_D1: Self = Self::new(
+        "the response is not from D1",
+        "Ask who operates the gateway or firewall in front of D1 what this response means.",
+    );
+    pub(crate) const UNDOCUMENTED_CODE: Self = Self::new(
+        "the code of the response is not documented",
+        "Read D1's own text, and give Thales the code and the correlation id.",
+    );
+    /// The response has a member twice, with different values.
+    pub(crate) const CONTRADICTORY: Self = Self::new(
+        "the response contradicts itself",
+        "Give Thales the correlation id.",
+    );
+    /// The response of the token endpoint has no token.
+    pub(crate) const NO_TOKEN: Self = Self::new(
+        "the response has no access token that can be read",
+        "Give Thales the correlation id of the token exchange.",
+    );
+    pub(crate) const REDIRECT_FOLLOWED: Self = Self::new(
+        "http_client followed a redirect: give it a redirect policy of none",
+        "Build the HTTP client with a redirect policy of none.",
+    );
+
+    pub(crate) const SIGNING_FAILED: Self =
+        Self::new("the assertion could not be signed", CHECK_KEYS);
+    pub(crate) const ENCRYPTION_FAILED: Self =
+        Self::new("the card credentials could not be encrypted", CHECK_KEYS);
+    pub(crate) const TASK_PANICKED: Self = Self::new("the task of the request panicked", LOST_TASK);
+    pub(crate) const TASK_CANCELLED: Self =
+        Self::new("the task of the request was cancelled", LOST_TASK);
+
+    pub(super) const fn new(text: &'static str, advice: &'static str) -> Self {
+        Self {
+            text,
+            detail: Detail::None,
+            advice,
         }
+    }
+
+    /// Returns a fault whose line ends with `words`.
+    pub(super) const fn with_words(self, words: &'static str) -> Self {
+        Self {
+            detail: Detail::Words(words),
+            ..self
+        }
+    }
+
+    /// Returns the fault of a client certificate that was valid until `seconds` since 1970.
+    pub(crate) const fn certificate_expired(seconds: i64) -> Self {
+        Self {
+            text: "the client certificate has expired: it was valid until",
+            detail: Detail::Day(seconds),
+            advice: "Configure a client certificate that is valid.",
+        }
+    }
+
+    /// Returns the fault of a client certificate that is valid from `seconds` since 1970.
+    pub(crate) const fn certificate_not_yet_valid(seconds: i64) -> Self {
+        Self {
+            text: "the client certificate is not valid yet: it is valid from",
+            detail: Detail::Day(seconds),
+            advice: "Check this machine's clock, or configure a client certificate that is valid.",
+        }
+    }
+
+    /// Returns what to do about it.
+    pub(super) fn advice(self) -> &'static str {
+        self.advice
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connection(fault) => return fault.fmt(f),
-            Self::NotD1s => "the answer is not D1's",
-            Self::UndocumentedCode => "the code of the answer is not documented",
-            Self::Contradictory => "the answer contradicts itself",
-            Self::NoToken => "the answer has no access token that can be read",
-            Self::RedirectFollowed => {
-                "http_client followed a redirect: give it a redirect policy of none"
-            }
-        })
+        f.write_str(self.text)?;
+        match self.detail {
+            Detail::None => Ok(()),
+            Detail::Words(words) => write!(f, " {words}"),
+            Detail::Day(seconds) => match OffsetDateTime::from_unix_timestamp(seconds) {
+                Ok(time) => write!(f, " {} (UTC)", time.date()),
+                Err(_) => f.write_str(" an unknown day"),
+            },
+        }
     }
 }

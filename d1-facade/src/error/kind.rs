@@ -1,51 +1,94 @@
-//! The kinds of errors and of outcomes, and what each of them means for a caller.
+//! What went wrong, as a list of kinds.
 
 use std::fmt;
 
+use http::StatusCode;
+
 /// What went wrong.
+///
+/// The kind says what a service can do about an error in code. Whether a card may have been changed is not said by the
+/// kind but by the [`Outcome`](crate::Outcome).
+///
+/// ```
+/// use d1_facade::{Error, ErrorKind};
+///
+/// /// Returns the status of the response to the caller of a service.
+/// fn status(error: &Error) -> u16 {
+///     match error.kind() {
+///         ErrorKind::InvalidInput | ErrorKind::InvalidRequest => 400,
+///         ErrorKind::NotFound | ErrorKind::UnknownCard | ErrorKind::UnknownOperation => 404,
+///         ErrorKind::Timeout => 504,
+///         _ => 502,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The caller's input was refused before anything was sent.
+    ///
+    /// [`Error::invalid_input`](crate::Error::invalid_input) names the field and the rule.
     InvalidInput,
-    /// The card data could not be encrypted, or the assertion not signed.
+    /// The card credentials could not be encrypted, or the assertion could not be signed.
     Crypto,
-    /// No connection: name resolution, TCP, proxy or TLS.
+    /// No connection could be made: name resolution, TCP, proxy, TLS or the client certificate failed.
+    ///
+    /// The error's `Display` names the cause.
     Connect,
-    /// Time ran out.
+    /// The time for the call, or for a part of it, ran out.
     Timeout,
     /// The connection broke after the request was on its way.
     Transport,
-    /// No access token: D1 refused the assertion, or answered without a token that can be read.
+    /// No access token could be obtained: D1 refused the assertion (400, 401), or its response has no token.
+    ///
+    /// The issuer id, the signing key, its `kid` or this machine's clock is wrong;
+    /// [`Error::clock_offset_seconds`](crate::Error::clock_offset_seconds) says whether it is the clock.
     TokenUnavailable,
-    /// D1 refused the token (401), a fresh one as well.
+    /// D1 refused the access token (401), and a fresh one as well.
     TokenRejected,
-    /// D1 found the request not valid (400).
+    /// D1 found the request not valid (400). The same request fails again.
     InvalidRequest,
-    /// D1 refuses the request (403).
+    /// D1 refused the request (403), for one of the [causes](crate::Error::causes) that it documents.
     Forbidden,
-    /// Something that the path names does not exist (404).
+    /// D1 does not know something that the path names (404), and does not say what.
     NotFound,
-    /// The card is not known (404 `UNKNOWN_CARD`).
+    /// D1 does not know the card (404 `UNKNOWN_CARD`).
     UnknownCard,
-    /// The operation is not known (404 `UNKNOWN_OPERATION`).
+    /// D1 does not know the operation (404 `UNKNOWN_OPERATION`).
     UnknownOperation,
-    /// Too many requests (429).
+    /// D1 received too many requests (429). [`Error::retry_after`](crate::Error::retry_after) says how long to wait,
+    /// where D1 does.
     RateLimited,
-    /// D1, or the gateway before it, failed (5xx).
+    /// D1, or the gateway in front of it, failed (5xx).
     ServerError,
-    /// A status that is not documented.
+    /// The response has a status that D1 does not document for this call.
     UnexpectedStatus,
-    /// D1 answered with success, but its answer cannot be read.
+    /// The status says success, but the body cannot be read, or says that it failed.
     InvalidResponse,
-    /// The answer is longer than the configured limit.
+    /// The response is longer than
+    /// [`ClientBuilder::max_response_size`](crate::ClientBuilder::max_response_size).
     ResponseTooLarge,
     /// The caller cancelled the call ([`Change::cancel_on`](crate::Change::cancel_on)), or its task ended.
     Cancelled,
 }
 
 impl ErrorKind {
-    /// Whether the same call may succeed later.
+    /// Returns the kind of a response with a status of an error, by the code that it gives.
+    pub(super) fn of_status(status: StatusCode, code: Option<&str>) -> Self {
+        match (status.as_u16(), code) {
+            (404, Some("UNKNOWN_CARD")) => Self::UnknownCard,
+            (404, Some("UNKNOWN_OPERATION")) => Self::UnknownOperation,
+            (400, _) => Self::InvalidRequest,
+            (401, _) => Self::TokenRejected,
+            (403, _) => Self::Forbidden,
+            (404, _) => Self::NotFound,
+            (429, _) => Self::RateLimited,
+            (500..=599, _) => Self::ServerError,
+            _ => Self::UnexpectedStatus,
+        }
+    }
+
+    /// Returns whether the same call may succeed later.
     pub(crate) fn is_transient(self) -> bool {
         match self {
             Self::Connect
@@ -69,28 +112,13 @@ impl ErrorKind {
         }
     }
 
-    /// Returns the kind of a call that got no token because its exchange failed so: whatever the token
-    /// endpoint refuses, and whatever it answers that cannot be read, is no access.
+    /// Returns the kind of a call whose token exchange failed with this kind. Everything that the token endpoint
+    /// refuses, and every response of it that cannot be read, means that there is no token.
     pub(crate) fn of_token_exchange(self) -> Self {
-        match self {
-            Self::InvalidInput
-            | Self::Crypto
-            | Self::Connect
-            | Self::Timeout
-            | Self::Transport
-            | Self::RateLimited
-            | Self::ServerError
-            | Self::Cancelled => self,
-            Self::TokenUnavailable
-            | Self::TokenRejected
-            | Self::InvalidRequest
-            | Self::Forbidden
-            | Self::NotFound
-            | Self::UnknownCard
-            | Self::UnknownOperation
-            | Self::UnexpectedStatus
-            | Self::InvalidResponse
-            | Self::ResponseTooLarge => Self::TokenUnavailable,
+        let is_local = matches!(self, Self::InvalidInput | Self::Crypto);
+        match self.is_transient() || is_local {
+            true => self,
+            false => Self::TokenUnavailable,
         }
     }
 }
@@ -116,32 +144,6 @@ impl fmt::Display for ErrorKind {
             Self::InvalidResponse => "invalid response",
             Self::ResponseTooLarge => "response too large",
             Self::Cancelled => "cancelled",
-        })
-    }
-}
-
-/// What became of a request that failed, the least worrying first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// D1 did not receive it. Asking again does nothing twice.
-    NotSent,
-    /// It was received and refused. Nothing was changed.
-    ///
-    /// A status of 4xx says so, except 408. It counts from a gateway as well, which refuses a request
-    /// in place of passing it on. A gateway that replaces answers of D1 by a 4xx of its own breaks this
-    /// rule, and must not stand in front of D1.
-    Refused,
-    /// D1 may have carried it out, or not.
-    Unknown,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotSent => "not sent",
-            Self::Refused => "refused, nothing was changed",
-            Self::Unknown => "the outcome is unknown",
         })
     }
 }

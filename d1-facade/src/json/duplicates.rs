@@ -2,7 +2,7 @@
 //!
 //! JSON leaves open what an object means that has the same member twice (RFC 8259, section 4): some readers
 //! take the first, some the last. Where the copies are equal it does not matter. Where they differ, two
-//! programs that read the same answer disagree about it, so that no answer is taken from it.
+//! programs that read the same response disagree about it, so that it is not used.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::JsonFault;
 
-/// Checks that a text is JSON, and that no member of it stands twice with different values, at any depth.
+/// Checks that a text is JSON, and that no object in it has a member twice with different values.
 ///
 /// It copies nothing, since the text may hold a token.
 pub(super) fn check(body: &[u8]) -> Result<(), JsonFault> {

@@ -177,7 +177,7 @@ impl Reconcile {
         let is_new = self.change.new_card.as_ref() == Some(card);
         let card = self
             .client
-            .card_of(self.change.issuer.clone(), card.clone());
+            .card_for_issuer(self.change.issuer.clone(), card.clone());
         let mut pages = card.operations().with_options(&self.options).pages();
         for _ in 0..MOST_PAGES {
             match pages.next().await {

@@ -1,15 +1,15 @@
-//! Recognizes what looks like a card number, so that none goes where it would be kept in clear.
+//! Recognizes what looks like a card number, so that none is sent or shown in clear.
 
 use std::ops::Range;
 
-/// How many digits a card number has at least.
+/// The fewest digits of a card number.
 const SHORTEST_NUMBER: usize = 13;
 
-/// How many digits a card number has at most.
+/// The most digits of a card number.
 const LONGEST_NUMBER: usize = 19;
 
-/// Whether `text` holds what looks like a card number: digits of a length and a beginning that card
-/// schemes use, which pass the Luhn check, alone or within other text, with anything but letters between
+/// Returns whether `text` holds what looks like a card number: digits of a length and a beginning that card
+/// schemes use, which pass the Luhn check, alone or within other text, with any characters but letters between
 /// them.
 ///
 /// Digits inside a hexadecimal id (a UUID, a trace id) do not count.
@@ -17,7 +17,7 @@ pub(crate) fn looks_like_card_number(text: &str) -> bool {
     !find_card_numbers(text).is_empty()
 }
 
-/// Each part that [looks like](looks_like_card_number) a card number.
+/// Returns each part that [looks like](looks_like_card_number) a card number.
 pub(super) fn find_card_numbers(text: &str) -> Vec<Range<usize>> {
     if text.bytes().filter(u8::is_ascii_digit).count() < SHORTEST_NUMBER {
         return Vec::new();
@@ -43,8 +43,8 @@ pub(super) fn find_card_numbers(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Each number that is long enough to be a part of a card number worth hiding, with no more than two
-/// characters of punctuation between its groups.
+/// Returns each number that is long enough to be a part of a card number, with no more than two characters of
+/// punctuation between its groups.
 pub(super) fn find_long_numbers(text: &str) -> Vec<Range<usize>> {
     const LONGEST_SHOWN: usize = 7;
     runs(text, 2)
@@ -53,7 +53,7 @@ pub(super) fn find_long_numbers(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The runs of a text: groups of digits with at most that many characters between them, none of which is a
+/// Returns the runs of a text: groups of digits with at most `widest_gap` characters between them, none of which is a
 /// letter.
 fn runs(text: &str, widest_gap: usize) -> impl Iterator<Item = Vec<Range<usize>>> + '_ {
     let mut rest = 0;
@@ -82,8 +82,8 @@ fn runs(text: &str, widest_gap: usize) -> impl Iterator<Item = Vec<Range<usize>>
     })
 }
 
-/// The text with as many letters in the place of its UUIDs and trace ids (32, 40 or 64 hexadecimal digits,
-/// a letter among them).
+/// Returns the text with letters instead of its UUIDs and trace ids (32, 40 or 64 hexadecimal digits with at least one
+/// letter).
 fn without_hexadecimal_ids(text: &str) -> String {
     let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
     let has_letter = |part: &str| part.bytes().any(|b| b.is_ascii_alphabetic());
@@ -111,7 +111,7 @@ fn without_hexadecimal_ids(text: &str) -> String {
         .collect()
 }
 
-/// Whether digits are a card number by what schemes give out: the beginning says which lengths.
+/// Returns whether digits are a card number of one of the schemes: the beginning determines the lengths.
 fn is_card_number(digits: &str) -> bool {
     let number = |length: usize| -> u32 {
         digits
@@ -138,7 +138,7 @@ fn is_card_number(digits: &str) -> bool {
     fits && passes_luhn(digits)
 }
 
-/// Whether a string of digits passes the Luhn check (ISO/IEC 7812-1, annex B).
+/// Returns whether a string of digits passes the Luhn check (ISO/IEC 7812-1, annex B).
 pub(crate) fn passes_luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()

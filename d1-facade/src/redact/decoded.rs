@@ -1,10 +1,10 @@
-//! A text as a reader may decode it, with the place in the text of each character.
+//! A text without its escapes, with the place of each character in the original text.
 
 use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-/// How many times a text may be escaped within itself, as a JSON text within a JSON text is.
+/// How many times a text may be escaped, as a JSON text within a JSON text is.
 const DEEPEST: usize = 4;
 
 /// A text without its escapes: all of it, its letters and digits, and its digits.
@@ -16,7 +16,7 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// The text as it came, and without one escape after the other: what is read as an escape need not be
+    /// Returns the text as it is, and without one level of escapes after the other: what looks like an escape need not be
     /// one.
     pub(super) fn levels(text: &[u8]) -> Vec<Self> {
         let outermost = Some(Characters::of(text));
@@ -35,7 +35,7 @@ impl Decoded {
     }
 }
 
-/// Bytes, and what each of them stands for in the original text.
+/// Bytes, and the place in the original text that each of them stands for.
 pub(super) struct Characters {
     bytes: Zeroizing<Vec<u8>>,
     places: Vec<Range<usize>>,
@@ -60,7 +60,7 @@ impl Characters {
         &self.bytes
     }
 
-    /// What these bytes stand for in the original text.
+    /// Returns the place in the original text that these bytes stand for.
     pub(super) fn place(&self, bytes: Range<usize>) -> Range<usize> {
         let places = self.places.get(bytes).unwrap_or_default();
         match (places.first(), places.last()) {
@@ -80,7 +80,7 @@ impl Characters {
         kept
     }
 
-    /// The same without the outermost escapes; `None` where there are none.
+    /// Returns the same without the outermost escapes; `None` where there are none.
     fn unescaped(&self) -> Option<Self> {
         if !self.bytes.iter().any(|b| matches!(b, b'%' | b'\\' | b'&')) {
             return None;
@@ -98,8 +98,8 @@ impl Characters {
     }
 }
 
-/// The escape that a text begins with: what it stands for, and its length. What is not ASCII stands for a
-/// zero, since nothing is searched for in it.
+/// Returns the escape that a text begins with: its character, and its length. A character that is not ASCII becomes zero,
+/// since nothing is searched for in it.
 fn escape(text: &[u8]) -> Option<(u8, usize)> {
     let number = |from: usize, to: usize, radix| {
         let digits = std::str::from_utf8(text.get(from..to)?).ok()?;

@@ -2,10 +2,10 @@
 //!
 //! There are two rules, and one place for each:
 //!
-//! | whose secret | removed how | where |
+//! | secret | removed | from |
 //! |---|---|---|
-//! | what the client holds for this very call: tokens, assertion, card data, JWE | exactly, in whatever form it comes ([`Redactor`]) | the response, before anything reads it |
-//! | anyone's: numbers of cards, JWTs, bearer tokens | by its shape ([`shape`]) | texts of errors, `Debug` of answers, operations as JSON |
+//! | what the client holds for this call: tokens, assertion, card data, JWE | exactly, in every form ([`Redactor`]) | the response, before anything reads it |
+//! | any other: numbers of cards, JWTs, bearer tokens | by its shape ([`shape`]) | texts of errors, `Debug` of responses, operations as JSON |
 
 pub(crate) mod card_number;
 mod decoded;
@@ -27,7 +27,7 @@ pub(crate) use shape::{mask, mask_fields, mask_id, mask_ids};
 /// What stands in the place of a secret that was removed.
 const REDACTED: &str = "[redacted]";
 
-/// The secrets of one call. It removes them from what a server answers.
+/// The secrets of one call, to be removed from its response.
 ///
 /// A secret is found in clear, escaped (percent, JSON, HTML), in base64 and base64url at every
 /// alignment, in hexadecimal, and divided by anything but letters and digits. [`Secret`] says what is
@@ -61,10 +61,10 @@ impl Redactor {
         }
     }
 
-    /// Short secrets are left in headers: the digits of an expiry are those of a date or a length at times.
+    /// Removes long secrets from headers. Short ones stay: the digits of an expiry can be those of a date or a length.
     fn clean_headers(&self, headers: &mut HeaderMap) {
         let holds = |text: &[u8]| clean(text, self.0.iter().filter(|s| !s.is_short())).is_some();
-        // Searched together first: nearly always there is nothing to find, and each search has its price.
+        // Searched together first: nearly always there is nothing to find, and each search takes time.
         let mut all = Vec::with_capacity(1024);
         for (name, value) in headers.iter() {
             all.extend_from_slice(name.as_str().as_bytes());
@@ -90,19 +90,19 @@ impl Redactor {
     }
 }
 
-/// Whether a text may hold a secret: cheaper than to search for it, and never wrong in saying no.
+/// Returns false only where a text holds no secret. Faster than a search.
 fn may_hold<'a>(text: &[u8], mut secrets: impl Iterator<Item = &'a Arc<Secret>>) -> bool {
     if text.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&')) {
         return true;
     }
-    // The headers themselves are not wiped either.
+    // It is not wiped: the headers themselves are not wiped either.
     let mut letters = Vec::with_capacity(text.len());
     let kept = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
     letters.extend(kept.map(u8::to_ascii_lowercase));
     secrets.any(|secret| secret.may_be_in(&letters))
 }
 
-/// The text without the secrets; `None` where it has none.
+/// Returns the text without the secrets; `None` where it has none.
 fn clean<'a>(
     text: &[u8],
     secrets: impl Iterator<Item = &'a Arc<Secret>>,

@@ -1,4 +1,4 @@
-//! A secret that the client holds, and how it is found in a text.
+//! A secret that the client holds, and the search for it in a text.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 
 use super::decoded::{Characters, Decoded};
 
-/// How many letters and digits a secret has at least that is removed wherever it stands. A shorter one can
-/// be a part of something else by chance.
+/// The fewest letters and digits of a secret that is removed from every place. A shorter one can be a part of something
+/// else by chance.
 const SHORTEST_ANYWHERE: usize = 8;
 
-/// How many letters and digits a secret has at least of which parts are removed as well.
+/// The fewest letters and digits of a secret of which parts are removed as well.
 const SHORTEST_IN_PIECES: usize = 2 * PIECE;
 
-/// How long the pieces are into which a long secret is cut: of any text that holds 23 of its letters and
-/// digits in a row, one piece is a part.
+/// The length of the pieces into which a long secret is cut: every text that holds 23 of its letters and digits in a
+/// row holds one of the pieces.
 const PIECE: usize = 12;
 
 /// A secret of a call.
@@ -25,12 +25,12 @@ const PIECE: usize = 12;
 /// | letters and digits | what is removed | such as |
 /// |---|---|---|
 /// | 24 or more | each part of 23 or more, and all of it | a token, an assertion, a JWE |
-/// | 8 to 23 | all of it, wherever it stands | a PAN |
+/// | 8 to 23 | all of it, everywhere | a PAN |
 /// | fewer | all of it, where it stands alone: not beside a letter or digit, nor in a number, date or time | an expiry, a PAN sequence number |
 pub(crate) struct Secret {
     /// In clear; the first is the secret itself, the others are usual spellings of it.
     spellings: Vec<Zeroizing<String>>,
-    /// Made when an answer is searched for the first time: most have nothing to search.
+    /// Made when the first response is searched: most have nothing to search.
     forms: OnceLock<Forms>,
 }
 
@@ -38,13 +38,13 @@ pub(crate) struct Secret {
 enum Forms {
     /// Bytes that stand alone.
     Alone(Vec<Zeroizing<Vec<u8>>>),
-    /// Letters and digits, wherever they stand.
+    /// Letters and digits, everywhere.
     Anywhere {
-        /// Digits, whatever divides them.
+        /// Digits, with any characters between them.
         number: Option<Zeroizing<Vec<u8>>>,
         forms: Vec<Zeroizing<Vec<u8>>>,
     },
-    /// Letters and digits of which a part will do.
+    /// Letters and digits of which a part is removed as well.
     InPieces {
         forms: Vec<Zeroizing<Vec<u8>>>,
         /// Each piece of each form as a number, in order.
@@ -57,7 +57,7 @@ impl Secret {
         Self::spelled(vec![Zeroizing::new(text.into())])
     }
 
-    /// An expiry as MMYY, which cards, forms and messages spell in other ways as well.
+    /// Returns an expiry, given as MMYY, with its other usual spellings.
     pub(crate) fn expiry(text: &str) -> Arc<Self> {
         let (month, year) = text.split_at_checked(2).unwrap_or((text, ""));
         let mut spellings = vec![text.to_owned(), format!("{year}{month}")];
@@ -76,12 +76,12 @@ impl Secret {
         })
     }
 
-    /// Whether it is removed only where it stands alone.
+    /// Returns whether it is removed only where it stands alone.
     pub(super) fn is_short(&self) -> bool {
         matches!(self.forms(), Forms::Alone(_))
     }
 
-    /// Whether the letters and digits of a text without escapes may hold it.
+    /// Returns false only where the letters and digits of a text without escapes do not hold it.
     pub(super) fn may_be_in(&self, letters: &[u8]) -> bool {
         match self.forms() {
             Forms::Alone(_) => true,
@@ -105,7 +105,7 @@ impl Secret {
         }
     }
 
-    /// The places in the original text that hold it.
+    /// Returns the places in the original text that hold it.
     pub(super) fn find_in(&self, text: &Decoded) -> Vec<Range<usize>> {
         match self.forms() {
             Forms::Alone(forms) => {
@@ -162,8 +162,8 @@ impl Secret {
     }
 }
 
-/// The letters and digits of a secret, and of its encodings. Those of base64 and base64url are the same,
-/// but for where the secret stands in what was encoded.
+/// Returns the letters and digits of a secret, and of its encodings. Those of base64 and base64url are the same; they
+/// depend on where in the encoded text the secret begins.
 fn encoded_forms(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut forms = vec![letters(text.as_bytes()), Zeroizing::new(hex(text))];
     for before in 0..3 {
@@ -195,7 +195,7 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Each place of `form` in `text`.
+/// Returns each place of `form` in `text`.
 fn find<'a>(text: &'a [u8], form: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
     let length = form.len().max(1);
     let windows = text.windows(length).enumerate();
@@ -204,7 +204,7 @@ fn find<'a>(text: &'a [u8], form: &'a [u8]) -> impl Iterator<Item = Range<usize>
         .map(move |(at, _)| at..at + length)
 }
 
-/// Whether what was found is not a part of a word, a number, a date or a time.
+/// Returns whether what was found is no part of a word, a number, a date or a time.
 fn stands_alone(text: &[u8], found: &Range<usize>) -> bool {
     let before = text.get(..found.start).unwrap_or_default();
     let after = text.get(found.end..).unwrap_or_default();
@@ -216,7 +216,7 @@ fn stands_alone(text: &[u8], found: &Range<usize>) -> bool {
     !joins(before.last(), before.iter().rev().nth(1)) && !joins(after.first(), after.get(1))
 }
 
-/// Each longest part of one of `forms` in `text` that holds a piece.
+/// Returns each longest part of one of `forms` in `text` that holds a piece.
 fn find_pieces(
     text: &Characters,
     forms: &[Zeroizing<Vec<u8>>],
@@ -246,7 +246,7 @@ fn find_pieces(
     found
 }
 
-/// A piece of `form` in `text` with all that is around it in both.
+/// Returns a piece of `form` in `text`, extended as far as both are the same.
 fn widened(text: &[u8], piece: Range<usize>, form: &[u8]) -> Option<Range<usize>> {
     let in_form = find(form, text.get(piece.clone())?).next()?;
     let same = |(a, b): &(&u8, &u8)| a == b;
@@ -257,8 +257,8 @@ fn widened(text: &[u8], piece: Range<usize>, form: &[u8]) -> Option<Range<usize>
     Some(piece.start - before.take_while(same).count()..piece.end + after.take_while(same).count())
 }
 
-/// The last [`PIECE`] letters and digits of what has `before` as its value and continues with `then`, as one
-/// number.
+/// Returns the last [`PIECE`] letters and digits of a text as one number; `before` is the number of the text before
+/// `then`.
 fn value(before: u64, then: &[u8]) -> u64 {
     // Of base 36; of twelve digits the highest value is less than 2^63.
     const LEADING: u64 = 36_u64.pow(11);

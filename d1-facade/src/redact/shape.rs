@@ -1,4 +1,4 @@
-//! Masks what looks like a secret, whether or not it is the client's.
+//! Masks what looks like a secret, whether or not the client holds it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::card_number::{find_card_numbers, find_long_numbers};
 const DIGITS: &str = "[digits]";
 const TOKEN: &str = "[token]";
 
-/// Fields whose value is a secret, whatever it looks like: the names of OAuth and of card data in D1.
+/// Fields whose value is always a secret: the names of OAuth and of card data in D1.
 const SECRET_FIELDS: [&str; 12] = [
     "access_token",
     "refresh_token",
@@ -39,26 +39,26 @@ static TOKENS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("{jwt}|{name}{bearer}")).ok()
 });
 
-/// The text of a server as it may be shown: without numbers of more than seven digits and without tokens.
+/// Masks a text of a server: numbers of more than seven digits, and tokens.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     let text = mask_id(text);
     let found = find_long_numbers(&text);
     replaced(text, &found, DIGITS)
 }
 
-/// An id of a server as it may be shown: long numbers are left in it unless they look like card numbers.
+/// Masks an id of a server: card numbers and tokens. Other long numbers stay.
 pub(crate) fn mask_id(text: &str) -> Cow<'_, str> {
     let text = replaced(Cow::Borrowed(text), &find_tokens(text), TOKEN);
     let found = find_card_numbers(&text);
     replaced(text, &found, DIGITS)
 }
 
-/// The fields of a server's error as they may be shown.
+/// Masks the fields of a server's error.
 pub(crate) fn mask_fields(fields: Map<String, Value>) -> Map<String, Value> {
     masked_fields(fields, mask)
 }
 
-/// The fields of an operation as they may be shown: their long numbers may be ids.
+/// Masks the fields of an operation, whose long numbers may be ids.
 pub(crate) fn mask_ids(fields: Map<String, Value>) -> Map<String, Value> {
     masked_fields(fields, mask_id)
 }
@@ -102,7 +102,7 @@ fn find_tokens(text: &str) -> Vec<Range<usize>> {
     found.filter_map(range).collect()
 }
 
-/// The text with `mask` in the place of what was found.
+/// Returns the text with `mask` instead of what was found.
 fn replaced<'a>(text: Cow<'a, str>, found: &[Range<usize>], mask: &str) -> Cow<'a, str> {
     if found.is_empty() {
         return text;

@@ -1,4 +1,4 @@
-//! Replaces parts of a text so that JSON stays JSON, and all of it that is not replaced stays as it was.
+//! Replaces parts of a text so that JSON stays JSON, and the rest stays byte for byte the same.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ struct Segment {
     is_number: bool,
 }
 
-/// The text with `mask` in the place of what was found.
+/// Returns the text with `mask` instead of what was found.
 pub(super) fn replace(text: &[u8], mut found: Vec<Range<usize>>, mask: &str) -> Zeroizing<Vec<u8>> {
     found.sort_unstable_by_key(|range| range.start);
     found.dedup_by(|next, last| {
@@ -55,8 +55,8 @@ pub(super) fn replace(text: &[u8], mut found: Vec<Range<usize>>, mask: &str) -> 
     out
 }
 
-/// The escape in whose middle `at` stands, of which no part must be left behind; where it stands in none,
-/// nothing.
+/// Returns the escape in whose middle `at` stands, of which no part must be left behind; an empty range where it stands
+/// in none.
 fn whole_escape(text: &[u8], at: usize) -> Range<usize> {
     const LONGEST: usize = r"\u0000".len();
     for start in at.saturating_sub(LONGEST - 1)..at {
@@ -74,7 +74,7 @@ fn whole_escape(text: &[u8], at: usize) -> Range<usize> {
     at..at
 }
 
-/// The strings, without their quotes, and the numbers of a JSON text; any other text is one segment.
+/// Returns the strings, without their quotes, and the numbers of a JSON text; any other text is one segment.
 fn segments(text: &[u8]) -> Vec<Segment> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if !matches!(first, Some(b'{' | b'[' | b'"')) {
@@ -109,7 +109,7 @@ fn segments(text: &[u8]) -> Vec<Segment> {
     segments
 }
 
-/// How long a string is until its closing quote.
+/// Returns the length of a string up to its closing quote.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 0;
     while let Some(byte) = text.get(at) {

@@ -48,7 +48,7 @@ fn lasting(lifetime: u64) -> (Arc<Lasting>, TokenCache) {
         lifetime: Duration::from_secs(lifetime),
         fetches: AtomicUsize::new(0),
     });
-    let cache = TokenCache::renewing(Arc::new(source.clone()), SETTLED);
+    let cache = TokenCache::refreshing(Arc::new(source.clone()), SETTLED);
     (source, cache)
 }
 
@@ -106,7 +106,7 @@ async fn a_token_does_not_serve_at_the_moment_it_expires() {
         tokio::time::advance(at - Instant::now()).await;
         assert!(cache.get(AMPLE).await.is_ok(), "the old token serves");
         assert_eq!(fetches(&source), renewal);
-        at += LONGEST_PAUSE;
+        at += MAX_DELAY;
     }
     // The life time counts from the request.
     let expiry = begun + Duration::from_secs(900);

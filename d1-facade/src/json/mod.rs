@@ -1,6 +1,6 @@
-//! Reads the JSON objects of D1's answers, whatever shape their members have.
+//! Reads the JSON objects of D1's responses, also where a member has another type than the documented one.
 //!
-//! A member of another type than the documented one must not make the rest of an answer unreadable.
+//! Such a member must not make the rest of a response unreadable.
 //! A number or a boolean in quotes is read, a fraction where an integer is expected is rounded down;
 //! any other member that does not fit is set aside under its name.
 
@@ -72,13 +72,13 @@ pub(crate) fn read<T: DeserializeOwned>(
     Some((typed, misfits))
 }
 
-/// Whether `T` can hold a member of this name and value.
+/// Returns whether `T` can hold a member of this name and value.
 pub(crate) fn fits<T: DeserializeOwned>(name: &str, value: &Value) -> bool {
     let alone = Map::from_iter([(name.to_owned(), value.clone())]);
     T::deserialize(&Value::Object(alone)).is_ok()
 }
 
-/// The value as it is, then what else it can be read as: the most precise reading first.
+/// Returns the value itself, then what else it can be read as, the most precise reading first.
 fn readings(value: &Value) -> impl Iterator<Item = Value> + use<'_> {
     let number = match value {
         Value::Number(number) => Some(number.clone()),
@@ -104,7 +104,7 @@ fn number(text: &str) -> Option<Number> {
     integer.or_else(|| Number::from_f64(text.parse().ok()?))
 }
 
-/// The largest integer that is not above `number`; `None` where 64 bits cannot hold it.
+/// Returns the largest integer that is not above `number`; `None` where 64 bits cannot hold it.
 fn rounded_down(number: &Number) -> Option<Number> {
     // Below 2^53 every integer is exact as a float, and no count or duration is above.
     const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -1,4 +1,4 @@
-//! PAN, expiry and PSN: what they may be, and how they are kept from being seen.
+//! PAN, expiry and PSN: their rules, and how they are kept out of every output.
 
 use std::fmt;
 use std::str::FromStr;
@@ -69,10 +69,11 @@ macro_rules! card_number {
         }
 
         impl $name {
-            /// A number whose check digit is not checked: some test numbers have a wrong one.
+            /// Returns a number whose check digit is not checked: the sample numbers of D1's documentation have a
+            /// wrong one.
             ///
             /// # Errors
-            /// When it has other characters than digits, or too few or too many of them.
+            /// When it has other characters than digits, or too few or too many of them. The error does not repeat it.
             pub fn without_luhn_check(text: &str) -> Result<Self, InvalidInput> {
                 Self::digits(text)
             }
@@ -82,6 +83,8 @@ macro_rules! card_number {
 
 secret_digits! {
     /// A primary account number (D1: `pan`): 10 to 19 digits (`^[0-9]{10,19}$`) that pass the Luhn check.
+    ///
+    /// `Debug` does not show it, and its memory is wiped when it is dropped.
     ///
     /// ```
     /// use d1_facade::Pan;
@@ -107,8 +110,10 @@ secret_digits! {
 card_number!(AuxiliaryPan, "auxiliaryPan");
 
 secret_digits! {
-    /// An expiry (D1: `exp`, `auxiliaryExp`): month and year as four digits, MMYY
+    /// The expiry of a card (D1: `exp`, `auxiliaryExp`): month and year as four digits, MMYY
     /// (`^(0[1-9]|1[0-2])[0-9]{2}$`).
+    ///
+    /// An expiry in the past is accepted: the client does not know D1's rules for it.
     ///
     /// ```
     /// let expiry: d1_facade::Expiry = "1230".parse()?;
@@ -128,37 +133,24 @@ impl FromStr for Expiry {
     }
 }
 
-secret_digits! {
-    /// A PAN sequence number (D1: `psn`): two digits (`^[0-9]{2}$`), American Express only.
-    Psn, "psn", |t| if t.len() == 2 { Ok(()) } else { Err("must have 2 digits") }
-}
-
-impl FromStr for Psn {
-    type Err = InvalidInput;
-
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        Self::digits(text)
-    }
-}
-
 impl Pan {
-    /// The last four digits, which may be shown.
+    /// Returns the last four digits, which may be displayed (PCI DSS 4.0, requirement 3.4.1).
     #[must_use]
     pub fn last_four(&self) -> &str {
         self.0.get(self.0.len().saturating_sub(4)..).unwrap_or("")
     }
 
-    /// Whether it is an American Express number: 15 digits that start with 34 or 37.
+    /// Returns whether it is an American Express number: 15 digits that start with 34 or 37.
     #[must_use]
     pub fn is_american_express(&self) -> bool {
         self.0.len() == 15 && (self.0.starts_with("34") || self.0.starts_with("37"))
     }
 }
 
-/// What a renewed card is to be: the plaintext of `encryptedData`.
+/// The credentials of a renewed card: the plaintext of `encryptedData`.
 ///
-/// It is shown nowhere, leaves the process encrypted only, and its memory is wiped when it is
-/// dropped.
+/// They leave the process encrypted only, `Debug` does not show them, and their memory is wiped when they are dropped.
+/// [`Renewal::credentials`](crate::Renewal::credentials) takes them.
 ///
 /// ```
 /// use d1_facade::CardCredentials;
@@ -175,15 +167,17 @@ impl Pan {
 pub struct CardCredentials {
     pan: Pan,
     expiry: Expiry,
-    psn: Option<Psn>,
+    psn: Option<Zeroizing<String>>,
     auxiliary: Option<(AuxiliaryPan, Expiry)>,
 }
 
 impl CardCredentials {
-    /// Credentials of a card, from text or from a [`Pan`] and an [`Expiry`].
+    /// Returns credentials, from text or from a [`Pan`] and an [`Expiry`].
+    ///
+    /// A `String` that is passed is wiped, whether it is accepted or refused.
     ///
     /// # Errors
-    /// When the PAN or the expiry breaks its rule.
+    /// When the PAN or the expiry breaks its rule (fields `pan` and `exp`). The error does not repeat them.
     pub fn new<P, E>(pan: P, expiry: E) -> Result<Self, InvalidInput>
     where
         P: TryInto<Pan>,
@@ -198,29 +192,27 @@ impl CardCredentials {
         })
     }
 
-    /// Adds the PAN sequence number.
+    /// Adds the PAN sequence number (D1: `psn`): two digits (`^[0-9]{2}$`), for American Express cards only.
     ///
     /// # Errors
-    /// When it breaks its rule, or the PAN is not one of American Express.
-    pub fn with_psn<P>(mut self, psn: P) -> Result<Self, InvalidInput>
-    where
-        P: TryInto<Psn>,
-        InvalidInput: From<P::Error>,
-    {
+    /// When it is not two digits, or the PAN is not one of American Express (field `psn`).
+    pub fn with_psn(mut self, psn: impl AsRef<str>) -> Result<Self, InvalidInput> {
+        let bad = |rule: &'static str| Err(InvalidInput::new("psn", rule));
         if !self.pan.is_american_express() {
-            return Err(InvalidInput::new(
-                "psn",
-                "is for American Express cards only",
-            ));
+            return bad("is for American Express cards only");
         }
-        self.psn = Some(psn.try_into()?);
+        let psn = psn.as_ref();
+        if psn.len() != 2 || !psn.bytes().all(|b| b.is_ascii_digit()) {
+            return bad("must be 2 digits");
+        }
+        self.psn = Some(Zeroizing::new(psn.to_owned()));
         Ok(self)
     }
 
-    /// Adds the number and the expiry of the second scheme of a cobadged card.
+    /// Adds the number and the expiry of the second scheme of a cobadged card (D1: `auxiliaryPan`, `auxiliaryExp`).
     ///
     /// # Errors
-    /// When one of them breaks its rule.
+    /// When one of them breaks its rule (fields `auxiliaryPan` and `auxiliaryExp`).
     pub fn with_auxiliary<P, E>(mut self, pan: P, expiry: E) -> Result<Self, InvalidInput>
     where
         P: TryInto<AuxiliaryPan>,
@@ -235,18 +227,18 @@ impl CardCredentials {
         Ok(self)
     }
 
-    /// The PAN.
+    /// Returns the PAN.
     #[must_use]
     pub fn pan(&self) -> &Pan {
         &self.pan
     }
 
-    /// Adds all that they hold to the secrets of a call.
+    /// Adds everything that they hold to the secrets of a call.
     pub(crate) fn hold_in(&self, redactor: &mut Redactor) {
         redactor.hold(Secret::new(self.pan.0.as_str()));
         redactor.hold(Secret::expiry(&self.expiry.0));
         if let Some(psn) = &self.psn {
-            redactor.hold(Secret::new(psn.0.as_str()));
+            redactor.hold(Secret::new(psn.as_str()));
         }
         if let Some((pan, expiry)) = &self.auxiliary {
             redactor.hold(Secret::new(pan.0.as_str()));
@@ -254,12 +246,12 @@ impl CardCredentials {
         }
     }
 
-    /// The JSON that is encrypted.
+    /// Returns the JSON that is encrypted.
     pub(crate) fn plaintext(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
         let plaintext = Plaintext {
             pan: &self.pan.0,
             exp: &self.expiry.0,
-            psn: self.psn.as_ref().map(|p| p.0.as_str()),
+            psn: self.psn.as_ref().map(|p| p.as_str()),
             auxiliary_pan: self.auxiliary.as_ref().map(|(p, _)| p.0.as_str()),
             auxiliary_exp: self.auxiliary.as_ref().map(|(_, e)| e.0.as_str()),
         };
@@ -304,7 +296,7 @@ struct Plaintext<'a> {
 
 #[cfg(feature = "schemars")]
 impl CardCredentials {
-    /// The JSON schema of the plaintext of `encryptedData`.
+    /// Returns the JSON schema of the plaintext of `encryptedData`.
     #[must_use]
     pub fn json_schema() -> schemars::Schema {
         schemars::schema_for!(Plaintext<'_>)

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcGroupRef, EcKey, EcPoint, EcPointRef, PointConversionForm};
+use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{HasParams, HasPublic, Id, PKey, Private, Public};
@@ -11,12 +11,12 @@ use openssl::x509::X509;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::pem::{self, BARE_DER, Block};
 use crate::error::InvalidInput;
-use crate::pem::{self, BARE_DER, Block};
 
 const P256: Nid = Nid::X9_62_PRIME256V1;
 
-/// What a JWK says that matters here. It is never printed.
+/// The members of a JWK that are read. It is never printed.
 #[derive(Deserialize)]
 struct Jwk {
     kty: Option<String>,
@@ -30,7 +30,7 @@ struct Jwk {
     keys: Option<serde::de::IgnoredAny>,
 }
 
-/// Which of a service's two kinds of key is read: its names in errors.
+/// The names in errors of the key that is read: of a signing key or an encryption key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyField {
     pub(crate) key: &'static str,
@@ -98,7 +98,7 @@ pub(crate) fn private_key(
     bytes: &[u8],
 ) -> Result<PKey<Private>, InvalidInput> {
     let blocks = pem::blocks(field, bytes)?;
-    // Whatever the label says, it is what it is: some programs mix up the old form and PKCS#8.
+    // The label is not relied on for the form: some programs mix up the old one and PKCS#8.
     let parse = |block: &Block| match block.label.as_str() {
         "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => {
             Some(PKey::private_key_from_der(&block.der))
@@ -111,53 +111,37 @@ pub(crate) fn private_key(
         InvalidInput::new(field, rule)
     };
     match blocks.iter().find_map(parse) {
-        Some(key) => key.and_then(named_curve).map_err(damaged),
+        Some(key) => key.and_then(named_private).map_err(damaged),
         None => Err(no_such_key(field, &blocks, "a PRIVATE KEY")),
     }
 }
 
-/// A private key whose curve is given by its name. One that lists the parameters of P-256 is the same key, and
-/// neither JOSE nor TLS takes it in that form.
-fn named_curve(key: PKey<Private>) -> Result<PKey<Private>, ErrorStack> {
-    let Ok(ec) = key.ec_key() else {
+/// Returns a private key whose curve is given by its name. One that lists the parameters of P-256 is the same key,
+/// and neither JOSE nor TLS takes it in that form.
+fn named_private(key: PKey<Private>) -> Result<PKey<Private>, ErrorStack> {
+    let Some((group, ec)) = named_group(&key) else {
         return Ok(key);
     };
-    let Some(curve) = ec.group().curve_name() else {
-        return Ok(key);
-    };
-    let group = EcGroup::from_curve_name(curve)?;
-    let point = named_point(&group, ec.group(), ec.public_key())?;
-    PKey::from_ec_key(EcKey::from_private_components(
-        &group,
-        ec.private_key(),
-        &point,
-    )?)
+    let ec = EcKey::from_private_components(&group, ec.private_key(), ec.public_key())?;
+    PKey::from_ec_key(ec)
 }
 
-/// The same of a public key.
+/// Returns the same of a public key.
 fn named_public(key: PKey<Public>) -> Result<PKey<Public>, ErrorStack> {
-    let Ok(ec) = key.ec_key() else {
+    let Some((group, ec)) = named_group(&key) else {
         return Ok(key);
     };
-    let Some(curve) = ec.group().curve_name() else {
-        return Ok(key);
-    };
-    let group = EcGroup::from_curve_name(curve)?;
-    let point = named_point(&group, ec.group(), ec.public_key())?;
-    PKey::from_ec_key(EcKey::from_public_key(&group, &point)?)
+    PKey::from_ec_key(EcKey::from_public_key(&group, ec.public_key())?)
 }
 
-fn named_point(
-    group: &EcGroupRef,
-    own: &EcGroupRef,
-    point: &EcPointRef,
-) -> Result<EcPoint, ErrorStack> {
-    let mut context = BigNumContext::new()?;
-    let bytes = point.to_bytes(own, PointConversionForm::UNCOMPRESSED, &mut context)?;
-    EcPoint::from_bytes(group, &bytes, &mut context)
+/// Returns the curve of a key by its name, and the key on it; `None` where it is on no curve that has one.
+fn named_group<T: HasParams>(key: &PKey<T>) -> Option<(EcGroup, EcKey<T>)> {
+    let ec = key.ec_key().ok()?;
+    let group = EcGroup::from_curve_name(ec.group().curve_name()?).ok()?;
+    Some((group, ec))
 }
 
-/// A private key as PKCS#8, with its public part even where the file had none.
+/// Returns a private key as PKCS#8, with its public part even where the file had none.
 pub(crate) fn pkcs8(
     field: &'static str,
     key: &PKey<Private>,
@@ -167,7 +151,7 @@ pub(crate) fn pkcs8(
         .map_err(|_| InvalidInput::new(field, "cannot be written as PKCS#8"))
 }
 
-/// Whether a client certificate with this key can be presented.
+/// Returns whether a client certificate with this key can be presented in TLS.
 pub(crate) fn is_for_tls(key: &PKey<Private>) -> bool {
     let curve = |key: EcKey<Private>| key.group().curve_name();
     match key.id() {
@@ -179,7 +163,7 @@ pub(crate) fn is_for_tls(key: &PKey<Private>) -> bool {
     }
 }
 
-/// What kind of key it is, such as `RSA of 1024 bits`.
+/// Returns the kind of a key in words, such as `RSA of 1024 bits`.
 pub(crate) fn kind_of<T: HasPublic>(key: &PKey<T>) -> String {
     let curve = || {
         let curve = key.ec_key().ok()?.group().curve_name()?;
@@ -201,7 +185,7 @@ pub(crate) fn kind_of<T: HasPublic>(key: &PKey<T>) -> String {
     }
 }
 
-/// Settles the `kid` between what a JWK says and what was given beside it.
+/// Adds the `kid`, which a JWK has, or which was given beside the key.
 fn with_kid(
     field: KeyField,
     der: Zeroizing<Vec<u8>>,
@@ -209,7 +193,7 @@ fn with_kid(
     given: Option<&str>,
 ) -> Result<WithKid, InvalidInput> {
     let bad = |rule: &'static str| Err(InvalidInput::new(field.kid, rule));
-    // A program that knows none may write an empty one.
+    // A program that has no kid may write an empty one.
     let own = own.filter(|own| !own.is_empty());
     let kid = match (own, given) {
         (Some(own), Some(given)) if own != given => {
@@ -218,7 +202,7 @@ fn with_kid(
         (Some(kid), _) | (None, Some(kid)) => kid,
         (None, None) => return bad("must be given: the key itself has no kid"),
     };
-    // It names a key in a header that everybody reads.
+    // It stands in the headers of assertions and JWEs, in clear.
     let printable = kid.bytes().all(|b| b.is_ascii_graphic());
     if !printable || !(1..=256).contains(&kid.len()) {
         return bad("must be 1 to 256 printable ASCII characters, without a space");
@@ -229,7 +213,10 @@ fn with_kid(
     })
 }
 
-/// Refuses what is no JSON where only a JWK is meant.
+/// Returns the text of a JWK.
+///
+/// # Errors
+/// When it is not JSON.
 pub(crate) fn only_jwk(field: KeyField, text: &str) -> Result<&str, InvalidInput> {
     match json(text.as_bytes()) {
         Some(_) => Ok(text),
@@ -237,7 +224,7 @@ pub(crate) fn only_jwk(field: KeyField, text: &str) -> Result<&str, InvalidInput
     }
 }
 
-/// The JSON of a JWK, if the file is JSON.
+/// Returns the text of a file that holds JSON; `None` for every other file.
 fn json(bytes: &[u8]) -> Option<Zeroizing<String>> {
     pem::text(bytes).filter(|text| text.trim_start().starts_with(['{', '[']))
 }
@@ -332,7 +319,7 @@ fn found_der(der: &[u8]) -> &'static str {
     }
 }
 
-/// What a file holds in place of the key that it should.
+/// Returns the error of a file without the wanted key, which says what it has instead.
 pub(crate) fn no_such_key(field: &'static str, blocks: &[Block], wanted: &str) -> InvalidInput {
     // What stands last is most often what the file is about: parameters stand before a key.
     let found = blocks

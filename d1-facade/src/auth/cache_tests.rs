@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::auth::TokenFuture;
 
+#[path = "cache_lifetime_tests.rs"]
 mod lifetimes;
 
 /// What a call has left that is in no hurry.
@@ -40,7 +41,7 @@ fn cache() -> (Arc<Source>, TokenCache) {
 }
 
 /// Renews every token as one that came early, the first one included.
-const SETTLED: Early = |lifetime, _| renewal::spread(lifetime, false);
+const SETTLED: Early = |lifetime, _| refresh::spread(lifetime, false);
 
 fn fetches(source: &Source) -> usize {
     source.fetches.load(Ordering::SeqCst)
@@ -62,7 +63,7 @@ async fn a_failure_is_shared_by_those_who_waited_and_not_kept() {
     assert!(results.iter().all(Result::is_err));
     assert_eq!(fetches(&source), 1);
     source.failing.store(false, Ordering::SeqCst);
-    tokio::time::advance(FIRST_PAUSE).await;
+    tokio::time::advance(INITIAL_DELAY).await;
     assert!(cache.get(AMPLE).await.is_ok());
     assert_eq!(fetches(&source), 2);
 }
@@ -118,7 +119,7 @@ async fn a_caller_who_gives_up_stops_nobody_and_leaves_nothing_stuck() {
 #[tokio::test(start_paused = true)]
 async fn a_token_is_kept_until_shortly_before_its_end() {
     let source = Arc::new(Source::default());
-    let cache = TokenCache::renewing(Arc::new(source.clone()), SETTLED);
+    let cache = TokenCache::refreshing(Arc::new(source.clone()), SETTLED);
     cache.get(AMPLE).await.unwrap();
     // A renewal is due 60 to 90 seconds before the end; the fetch took one.
     tokio::time::advance(Duration::from_secs(808)).await;
@@ -182,11 +183,11 @@ async fn an_early_renewal_that_hangs_holds_nobody_up_for_long() {
 async fn only_the_refused_token_is_forgotten() {
     let (source, cache) = cache();
     let first = cache.get(AMPLE).await.unwrap();
-    assert!(cache.refused(&first));
+    assert!(cache.invalidate(&first));
     let second = cache.get(AMPLE).await.unwrap();
     assert_eq!(fetches(&source), 2);
     // A late 401 for the first one.
-    assert!(cache.refused(&first), "the second one may do");
+    assert!(cache.invalidate(&first), "the second one may do");
     assert!(Arc::ptr_eq(&second, &cache.get(AMPLE).await.unwrap()));
     assert_eq!(fetches(&source), 2);
 }
@@ -199,7 +200,7 @@ async fn a_waiter_that_is_never_polled_again_keeps_no_old_token_alive() {
     assert!((&mut leads).now_or_never().is_none());
     assert!((&mut forgotten).now_or_never().is_none());
     let first = leads.await.unwrap();
-    assert!(cache.refused(&first));
+    assert!(cache.invalidate(&first));
     let second = cache.get(AMPLE).await.unwrap();
     assert!(
         !Arc::ptr_eq(&first, &second),
@@ -239,13 +240,16 @@ async fn a_caller_who_leaves_an_early_renewal_leaves_the_token_in_use() {
 async fn a_token_that_replaced_a_refused_one_stays_for_a_while() {
     let (source, cache) = cache();
     let first = cache.get(AMPLE).await.unwrap();
-    assert!(cache.refused(&first));
+    assert!(cache.invalidate(&first));
     let second = cache.get(AMPLE).await.unwrap();
-    assert!(!cache.refused(&second), "what D1 dislikes is not the token");
+    assert!(
+        !cache.invalidate(&second),
+        "what D1 dislikes is not the token"
+    );
     assert!(Arc::ptr_eq(&second, &cache.get(AMPLE).await.unwrap()));
     assert_eq!(fetches(&source), 2);
-    tokio::time::advance(REPLACEMENT_STANDS).await;
-    assert!(cache.refused(&second));
+    tokio::time::advance(REPLACEMENT_KEPT).await;
+    assert!(cache.invalidate(&second));
     cache.get(AMPLE).await.unwrap();
     assert_eq!(fetches(&source), 3);
 }
@@ -259,7 +263,7 @@ impl TokenSource for Arc<Told> {
         Box::pin(async { Ok(AccessToken::new("told", Duration::from_secs(900)).unwrap()) })
     }
 
-    fn refused(&self, token: &AccessToken) {
+    fn invalidate(&self, token: &AccessToken) {
         self.0
             .lock()
             .unwrap()
@@ -272,7 +276,7 @@ async fn a_source_hears_of_the_token_that_was_refused() {
     let source = Arc::new(Told::default());
     let cache = TokenCache::new(Arc::new(source.clone()));
     let token = cache.get(AMPLE).await.unwrap();
-    cache.refused(&token);
+    cache.invalidate(&token);
     assert_eq!(*source.0.lock().unwrap(), [true]);
 }
 
@@ -284,9 +288,9 @@ async fn a_source_that_never_answers_is_given_up_and_asked_anew() {
     let error = cache.get(AMPLE).await.unwrap_err();
     assert_eq!(
         (error.kind(), asked.elapsed()),
-        (ErrorKind::Timeout, LONGEST_FETCH)
+        (ErrorKind::Timeout, FETCH_TIMEOUT)
     );
-    tokio::time::advance(FIRST_PAUSE).await;
+    tokio::time::advance(INITIAL_DELAY).await;
     let _ = cache.get(AMPLE).await;
     assert_eq!(source.0.load(Ordering::SeqCst), 3, "somebody asks again");
 }
@@ -318,7 +322,7 @@ async fn a_renewal_that_failed_is_tried_again_when_its_pause_is_over() {
     assert_eq!(fetches(&source), 2);
     // The failure came a second after the pause had begun.
     let millisecond = Duration::from_millis(1);
-    tokio::time::advance(LONGEST_PAUSE - second - millisecond).await;
+    tokio::time::advance(MAX_DELAY - second - millisecond).await;
     assert!(cache.get(AMPLE).await.is_ok());
     assert_eq!(fetches(&source), 2);
     tokio::time::advance(millisecond).await;
@@ -331,7 +335,7 @@ async fn a_token_that_others_obtained_at_the_same_moment_is_known() {
     /// In step after half its life, else after three quarters.
     const TOLD: Early = |lifetime, in_step| lifetime / if in_step { 2 } else { 4 };
     let source = Arc::new(Source::default());
-    let cache = TokenCache::renewing(Arc::new(source.clone()), TOLD);
+    let cache = TokenCache::refreshing(Arc::new(source.clone()), TOLD);
     // How long the token is kept that comes now, from when it was asked for; asking takes a second.
     let kept = async || {
         let before = fetches(&source);
@@ -345,7 +349,7 @@ async fn a_token_that_others_obtained_at_the_same_moment_is_known() {
     tokio::time::advance(Duration::from_secs(450)).await;
     assert_eq!(kept().await, 675, "one that came early");
     let current = cache.get(AMPLE).await.unwrap();
-    assert!(cache.refused(&current));
+    assert!(cache.invalidate(&current));
     assert_eq!(kept().await, 450, "one for a refused one");
     tokio::time::advance(Duration::from_secs(900)).await;
     assert_eq!(kept().await, 450, "one after the end of the last");
@@ -353,7 +357,7 @@ async fn a_token_that_others_obtained_at_the_same_moment_is_known() {
     tokio::time::advance(Duration::from_secs(450)).await;
     cache.get(AMPLE).await.unwrap();
     source.failing.store(false, Ordering::SeqCst);
-    tokio::time::advance(LONGEST_PAUSE).await;
+    tokio::time::advance(MAX_DELAY).await;
     assert_eq!(kept().await, 450, "one after a failure");
 }
 

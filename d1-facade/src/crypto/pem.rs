@@ -1,4 +1,4 @@
-//! Reads PEM blocks out of a file, whatever program wrote it or carried it.
+//! Reads PEM blocks from a file, however it was written or transported.
 //!
 //! The lines of a block may end in any way: a text that went through an environment variable has `\n` as two
 //! characters, or blanks, where its lines ended. Editors on Windows write UTF-16. Neither OpenSSL, which
@@ -23,7 +23,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const ENCRYPTED: &str =
     "must not be encrypted: decrypt it where it is stored, and give the plain key";
 
-/// The label of a block that stood alone, as DER without a PEM around it.
+/// The label of a file that is DER without a PEM around it.
 pub(crate) const BARE_DER: &str = "";
 
 /// One `-----BEGIN ...-----` block.
@@ -72,7 +72,7 @@ pub(crate) fn blocks(field: &'static str, bytes: &[u8]) -> Result<Vec<Block>, In
     Ok(blocks)
 }
 
-/// The text of a file: UTF-8 or UTF-16, without a byte order mark.
+/// Returns the text of a file in UTF-8 or UTF-16, without a byte order mark.
 pub(crate) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
@@ -89,7 +89,7 @@ pub(crate) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
     }
 }
 
-/// The label of the first block, its body, and what follows it.
+/// Returns the label of the first block, its body, and the text after it.
 fn next_block(text: &str) -> Option<(&str, &str, &str)> {
     let (_, rest) = text.split_once("-----BEGIN ")?;
     let (label, rest) = rest.split_once("-----")?;
@@ -117,7 +117,7 @@ fn block(label: &str, body: &str) -> Result<Block, &'static str> {
     })
 }
 
-/// Whether the bytes are one DER sequence.
+/// Returns whether the bytes are one DER sequence.
 fn is_der(bytes: &[u8]) -> bool {
     let length = match bytes {
         [0x30, short @ 0..=0x7F, ..] => Some(2 + usize::from(*short)),
@@ -128,7 +128,7 @@ fn is_der(bytes: &[u8]) -> bool {
     length == Some(bytes.len())
 }
 
-/// What to do with a file of another format that is often taken for one of ours.
+/// Returns what to do with a file of another format that is often mistaken for PEM.
 fn foreign_file(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(&[0xFE, 0xED, 0xFE, 0xED]) {
         return Some(
@@ -151,7 +151,7 @@ fn foreign_file(bytes: &[u8]) -> Option<&'static str> {
     )
 }
 
-/// What is wrong with a text that has no PEM in it.
+/// Returns what is wrong with a text that has no PEM in it.
 fn no_pem(text: &str) -> &'static str {
     let text = text.trim();
     if text.is_empty() {

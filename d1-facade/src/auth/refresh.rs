@@ -1,17 +1,19 @@
-//! How early a token is renewed, so that the instances of a service do not all do it at once.
+//! How early a token is refreshed, so that the instances of a service do not all do it at once.
 
 use std::time::Duration;
 
-/// How long before its end a token is renewed at the latest; at most a fifth of its life.
+/// How long before its end a token is refreshed at the latest; at most a fifth of its lifetime.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// How long before its end a token that lives so long is to be renewed. `in_step` where other instances
-/// probably obtained theirs at the same moment.
+/// Returns how long before its end a token of a lifetime is refreshed. `in_step` is true where other instances
+/// probably obtained their tokens at the same moment.
 pub(super) type Early = fn(lifetime: Duration, in_step: bool) -> Duration;
 
-/// Instances that start together, or lose their tokens together, obtain the next ones together. Those
-/// tokens are renewed at any time of their second half. That spreads the instances, and they stay
-/// spread: every other token is renewed within half a margin of the latest moment.
+/// Spreads the refreshes of many instances.
+///
+/// Instances that start together, or lose their tokens together, obtain the next ones together. Those tokens are
+/// refreshed at a random time in the second half of their lifetime. That spreads the instances, and they stay spread:
+/// every other token is refreshed within half a margin of the latest moment.
 pub(super) fn spread(lifetime: Duration, in_step: bool) -> Duration {
     let margin = MARGIN.min(lifetime / 5);
     let earliest = if in_step {

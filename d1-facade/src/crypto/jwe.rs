@@ -1,17 +1,20 @@
-//! Encrypts card credentials to D1's key (RFC 7516, RFC 7518 section 4.6).
+//! Encrypts card credentials to D1's public key (JWE, RFC 7516; ECDH-ES, RFC 7518 section 4.6).
 
 use std::fmt;
 
 use josekit::jwe::alg::ecdh_es::{EcdhEsJweAlgorithm, EcdhEsJweEncrypter};
 use josekit::jwe::{self, JweHeader};
 
+use super::CardCredentials;
+use super::keys::{self, KeyField};
 use crate::api_operation::ApiOperation;
-use crate::credentials::CardCredentials;
-use crate::error::{Error, ErrorBuilder, ErrorKind, InvalidInput, Outcome};
-use crate::keys::{self, KeyField};
+use crate::error::{Error, ErrorKind, Fault, InvalidInput, Outcome};
 use crate::text::EncryptedData;
 
-/// A public key of D1, to which card credentials are encrypted: a P-256 key and its `kid`.
+/// A public P-256 key of D1 to which card credentials are encrypted, and its `kid`.
+///
+/// Building one takes about as long as encrypting with it, so build it once:
+/// clones are cheap.
 ///
 /// ```
 /// use d1_facade::EncryptionKey;
@@ -30,42 +33,40 @@ pub struct EncryptionKey {
     kid: String,
 }
 
-/// Why card credentials could not be encrypted. It holds nothing of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct EncryptionFailed;
-
-impl fmt::Display for EncryptionFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the card credentials could not be encrypted")
-    }
-}
-
-impl std::error::Error for EncryptionFailed {}
-
 const FIELD: KeyField = KeyField {
     key: "encryption_key",
     kid: "encryption_kid",
 };
 
 impl EncryptionKey {
-    /// Reads the JSON of a public JWK: `kty` EC, `crv` P-256, with its `kid`.
+    /// Reads a key from the JSON of a public JWK (RFC 7517): `kty` EC, `crv` P-256, with `kid`.
     ///
     /// # Errors
-    /// When it is not such a key, its point is not on the curve, it has a private part, or no `kid`.
+    /// When it is not such a key, its point is not on the curve, it has a private part, or no `kid` (fields
+    /// `encryption_key` and `encryption_kid`).
     pub fn from_jwk(json: &str) -> Result<Self, InvalidInput> {
         Self::from_bytes(keys::only_jwk(FIELD, json)?, None)
     }
 
-    /// Reads a PEM (`PUBLIC KEY` or `CERTIFICATE`) whose `kid` is given beside it.
+    /// Reads a key from a PEM file (`PUBLIC KEY` or `CERTIFICATE`), with the `kid` that D1 has given it.
+    ///
+    /// ```no_run
+    /// use d1_facade::EncryptionKey;
+    ///
+    /// let key = EncryptionKey::from_pem(std::fs::read("d1-public.pem")?, "d1-key-1")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When it is not a P-256 public key, or the `kid` is empty.
+    /// When it is not a public P-256 key (field `encryption_key`), or the `kid` is not 1 to 256 visible ASCII characters
+    /// (field `encryption_kid`). The error says what the file holds instead.
     pub fn from_pem(pem: impl AsRef<[u8]>, kid: &str) -> Result<Self, InvalidInput> {
         Self::from_bytes(pem, Some(kid))
     }
 
-    /// Reads what stands in a key file: PEM, DER, an X.509 certificate or a JWK. The `kid` of a JWK may be
-    /// left out where it is given beside it; if both are there, they must be the same.
+    /// Reads a key from a file of any of the forms PEM, DER, X.509 certificate and JWK.
+    ///
+    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same.
     ///
     /// # Errors
     /// When it is not a P-256 public key (field `encryption_key`), or has no `kid` or another one than the
@@ -80,7 +81,7 @@ impl EncryptionKey {
         })
     }
 
-    /// The id by which D1 knows the key.
+    /// Returns the id by which D1 knows the key (JOSE: `kid`).
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
@@ -89,8 +90,8 @@ impl EncryptionKey {
     /// Encrypts card credentials to a compact JWE (D1: `encryptedData`): `ECDH-ES`, `A256GCM`, this key's
     /// `kid`, and no other header.
     ///
-    /// A [renewal](crate::Renewal::credentials) does it by itself. This is for services that keep PANs in
-    /// one place and call D1 from another, which then never sees one:
+    /// A [renewal](crate::Renewal::credentials) does it by itself. This method is for services that keep PANs in
+    /// one place and call D1 from another, which then never sees a PAN:
     ///
     /// ```
     /// use d1_facade::{CardCredentials, EncryptionKey, Renewal};
@@ -109,24 +110,21 @@ impl EncryptionKey {
     /// ```
     ///
     /// # Errors
-    /// Of kind [`Crypto`](ErrorKind::Crypto), when OpenSSL cannot.
+    /// Of kind [`Crypto`](ErrorKind::Crypto), when OpenSSL fails.
     pub fn encrypt(&self, credentials: &CardCredentials) -> Result<EncryptedData, Error> {
-        let failed =
-            || ErrorBuilder::new(ApiOperation::RenewCard, ErrorKind::Crypto, Outcome::NotSent);
-        let plaintext = credentials.plaintext().map_err(|_| failed().build())?;
-        let jwe = self
-            .seal(&plaintext)
-            .map_err(|e| failed().source(e).build())?;
-        jwe.parse()
-            .map_err(|e| Error::invalid_input_of(ApiOperation::RenewCard, e))
-    }
-
-    fn seal(&self, plaintext: &[u8]) -> Result<String, EncryptionFailed> {
+        let failed = || {
+            Error::new(ApiOperation::RenewCard, ErrorKind::Crypto, Outcome::NotSent)
+                .with_fault(Fault::ENCRYPTION_FAILED)
+        };
+        let plaintext = credentials.plaintext().map_err(|_| failed())?;
         let mut header = JweHeader::new();
         header.set_content_encryption("A256GCM");
         header.set_key_id(&self.kid);
         // josekit's errors may quote what they were given; none of it leaves this function.
-        jwe::serialize_compact(plaintext, &header, &self.encrypter).map_err(|_| EncryptionFailed)
+        let jwe = jwe::serialize_compact(&plaintext, &header, &self.encrypter);
+        jwe.map_err(|_| failed())?
+            .parse()
+            .map_err(|e| Error::invalid_input_of(ApiOperation::RenewCard, e))
     }
 }
 

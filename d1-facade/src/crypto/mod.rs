@@ -1,0 +1,14 @@
+//! Keys, certificates and card data: how they are read from files, checked, and encrypted.
+//!
+//! Everything here refuses what it cannot use with an [`InvalidInput`](crate::InvalidInput) that names the field and
+//! the rule, and shows none of what it holds.
+
+mod credentials;
+mod identity;
+mod jwe;
+pub(crate) mod keys;
+mod pem;
+
+pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan};
+pub(crate) use identity::{Identity, Validity, certificates};
+pub use jwe::EncryptionKey;
