@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 profile=${PROFILE:-dev}
-cargo build --quiet --locked --profile "$profile" -p d1-cli --bin d1 --example sigkill
+cargo build --quiet --locked --profile "$profile" --workspace --bin d1 --example sigkill
 target=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 programs=$target/${profile/#dev/debug}
 exec "$programs/examples/sigkill" "$programs/d1" "$@"

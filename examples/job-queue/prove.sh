@@ -33,7 +33,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 profile=${PROFILE:-dev}
-cargo build --quiet --locked --profile "$profile" -p d1-sandbox -p d1-example-job-queue
+cargo build --quiet --locked --profile "$profile" --workspace --bin d1-sandbox --bin job-queue
 target=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 programs=$target/${profile/#dev/debug}
 

@@ -131,7 +131,7 @@ not_through_prism=(
 suite_prism() {
   export D1_TESTS_PRISM=$npm/prism D1_TESTS_PRISM_LOG=$folder/prism.log
   : >"$D1_TESTS_PRISM_LOG"
-  attempt cargo test --locked --package=d1-tests --test=it -- end_to_end "${not_through_prism[@]}"
+  attempt cargo test --locked --workspace --test=it -- end_to_end "${not_through_prism[@]}"
   local passed forwarded
   passed=$(awk '/^test result: ok\. / { n += $4 } END { print n + 0 }' "$printed")
   forwarded=$(wc -l <"$D1_TESTS_PRISM_LOG")
@@ -167,9 +167,9 @@ suite_http() {
   peer http "$programs/http_peers" "$calls" "$folder/http"
 }
 
-# What a release promises. One build folder for all of it: most of what is compiled is the same.
+# What a release promises. The copy of the workspace shares the build folder: most of what is compiled is the same.
 suite_api() {
-  export CARGO_TARGET_DIR=$folder/released
+  export CARGO_TARGET_DIR=$target
   subcommand cargo-hack 0.6.44
   attempt cargo hack check --each-feature --locked "${released[@]}"
   row api "builds, each feature by itself" "$(grep -c 'info: running' "$said" || true)" "$status"

@@ -32,7 +32,6 @@ mod open_questions;
 mod outcomes;
 mod paging;
 mod properties;
-mod public_api;
 mod reconcile;
 mod redaction;
 mod release;

@@ -1,7 +1,7 @@
 //! The calls of the client as OpenTelemetry spans, written to standard output.
 //!
 //! ```sh
-//! cargo run -p d1-example-open-telemetry
+//! cargo run --bin open-telemetry
 //! ```
 
 use std::error::Error as StdError;
