@@ -161,6 +161,7 @@ mod dry_run;
 mod error;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
+#[path = "../../tests/fuzz/checks/facade.rs"]
 pub mod fuzzing;
 mod http_client;
 mod json;

@@ -28,6 +28,7 @@ mod crypto;
 mod domain;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
+#[path = "../../tests/fuzz/checks/sandbox.rs"]
 pub mod fuzzing;
 mod pan;
 mod random;

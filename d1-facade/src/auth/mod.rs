@@ -26,4 +26,5 @@ pub(crate) use options::{TokenOptions, unique_kids};
 pub use token::{AccessToken, TokenFuture, TokenSource};
 
 #[cfg(test)]
+#[path = "../../../tests/fleet.rs"]
 mod fleet_tests;

@@ -1,6 +1,9 @@
-//! What the fuzz targets in `tests/fuzz` call: each decoder of what D1 answers and each parser of what a
-//! caller gives, with what must hold whatever they are fed.
-#![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
+//! What the fuzz targets call: each decoder of D1's responses and each parser of a caller's text, with what must
+//! hold for every input.
+//!
+//! It is compiled as a module of d1-facade, whose decoders are not public: for the fuzz targets, and for the tests,
+//! which run it on the seeds.
+#![allow(missing_docs)] // Only the fuzz targets see this module.
 
 use bytes::Bytes;
 use d1_transport::HttpResponse;

@@ -1,12 +1,10 @@
 //! What is accepted although D1 may refuse it, why a request was refused, and what is remembered of both.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Caller, JWT_BEARER, read};
 use d1_sandbox::{ErrorBodies, Fault, RecordedRequest, Sandbox};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
+
+use crate::common::{Caller, JWT_BEARER, read};
 
 const LIST: &str = "/banking/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/operations";
 const SUSPEND: &str = "/banking/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/operations:suspend";

@@ -1,16 +1,14 @@
 //! What happens before a request has arrived: certificates of other sandboxes, and clients that send half
 //! of what they should.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{http_client, http_client_with};
 use d1_sandbox::Sandbox;
 use openssl::ssl::{SslConnector, SslMethod, SslStream};
 use openssl::x509::X509;
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
+
+use crate::common::{http_client, http_client_with};
 
 #[tokio::test]
 async fn each_sandbox_has_a_ca_and_a_client_certificate_of_its_own() {

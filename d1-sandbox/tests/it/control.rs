@@ -1,12 +1,10 @@
 //! The control port over the network: what it shows, what it changes, and whom it answers.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Caller, http_client};
 use d1_sandbox::{CardState, ConsumerState, Sandbox};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+
+use crate::common::{Caller, http_client};
 
 /// A sandbox with its control port, and a client for that.
 struct Control {
@@ -208,7 +206,7 @@ async fn cards_tokens_and_the_clock_can_be_changed() {
         control.sandbox.signing_key_pem(),
         control.sandbox.signing_kid(),
     );
-    let by_the_machine = common::assertion_with(key, kid, "ISSUER_A-1");
+    let by_the_machine = crate::common::assertion_with(key, kid, "ISSUER_A-1");
     let refused = caller.exchange(&by_the_machine).await;
     let date = refused.headers()["date"].to_str().unwrap().to_owned();
     assert_eq!(refused.status(), 400, "and so has the assertion");

@@ -1,14 +1,12 @@
 //! A card's life over real HTTP and mutual TLS, and the switches for what is not documented.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Caller, http_client, read};
 use d1_sandbox::{
     Card, CardState, ErrorBodies, IssuerStub, Mode, Sandbox, StartError, SuccessStyle,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
+
+use crate::common::{Caller, http_client, read};
 
 #[tokio::test]
 async fn a_card_is_suspended_resumed_renewed_and_deleted() {

@@ -1,4 +1,7 @@
-//! A thousand instances in virtual time: when they go for tokens, and the page's numbers about it.
+//! Simulates a thousand clients: when they exchange tokens, and the numbers that the guide gives of it.
+//!
+//! It is compiled as a module of d1-facade's tests: it compares the client's way of renewing early with others,
+//! which nothing public can choose.
 //!
 //! `D1_UPDATE_DOCS=1 cargo test -p d1-facade fleet` writes the plot and the tables of
 //! `docs/src/scale.md` anew; without the variable they are compared.

@@ -1,12 +1,10 @@
 //! What is refused before any rule is asked, and what is remembered of it.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Caller, JWT_BEARER, assertion, read};
 use d1_sandbox::{RecordedRequest, Sandbox};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::common::{Caller, JWT_BEARER, assertion, read};
 
 const PAN: &str = "4111111111111111";
 

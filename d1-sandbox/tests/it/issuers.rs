@@ -1,14 +1,12 @@
 //! Several issuers, several keys, and one clock for all of them.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Caller, assertion_with, http_client_with};
 use d1_sandbox::{Access, Builder, Card, Issuer, Sandbox, StartError};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use serde_json::json;
+
+use crate::common::{Caller, assertion_with, http_client_with};
 
 fn key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
@@ -103,7 +101,7 @@ async fn several_signing_keys_are_valid_side_by_side() {
         .signing_key("first", public_pem(&first))
         .signing_key("second", public_pem(&second));
     let sandbox = builder.start().await.unwrap();
-    let http = common::http_client(&sandbox, true, rustls::ALL_VERSIONS);
+    let http = crate::common::http_client(&sandbox, true, rustls::ALL_VERSIONS);
     let token = String::new();
     let sandbox = &sandbox;
     let caller = Caller {

@@ -1,5 +1,4 @@
 //! A small client, written for these tests alone, that does what a D1 client must do.
-#![allow(dead_code, clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,16 +1,14 @@
 //! A renewal without credentials: D1 asks the issuer, and the issuer may be of no use.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::Caller;
 use d1_sandbox::{Card, IssuerStub, Sandbox, StartError};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+
+use crate::common::Caller;
 
 /// An issuer that says the same to everybody, and remembers what it was asked.
 struct Issuer {

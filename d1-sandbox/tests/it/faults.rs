@@ -1,12 +1,10 @@
 //! Faults on demand, over the network.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Caller, read};
 use d1_sandbox::{CardState, Fault, Sandbox};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::common::{Caller, read};
 
 #[tokio::test]
 async fn faults_are_used_in_order_and_once() {

@@ -1,6 +1,4 @@
 //! The binary: what it writes, and that it ends cleanly.
-#![cfg(all(unix, feature = "cli"))]
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,6 +1,9 @@
-//! What the fuzz targets in `tests/fuzz` call: the sandbox without its network, and its control API's
-//! inputs, with what must hold whatever they are fed.
-#![allow(missing_docs)] // Nobody but the fuzz targets sees this module.
+//! What the fuzz targets call: the sandbox without its network, and the inputs of its control API, with what must
+//! hold for every input.
+//!
+//! It is compiled as a module of d1-sandbox, whose inner application is not public: for the fuzz targets, and for
+//! the tests, which run it on the seeds.
+#![allow(missing_docs)] // Only the fuzz targets see this module.
 
 use crate::Sandbox;
 use crate::app::{App, BREACH};

@@ -1,7 +1,4 @@
 //! Onboarding: the sandbox takes what an issuer hands over, and nothing that D1 would not take.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use d1_sandbox::{Builder, Sandbox, StartError};
 use openssl::ec::{EcGroup, EcKey};
@@ -65,8 +62,8 @@ async fn a_request_and_a_public_key_are_all_that_an_issuer_hands_over() {
         let name = certificate.subject_name().entries().next().unwrap();
         assert_eq!(name.data().as_slice(), b"bank.example");
 
-        let mut caller = common::Caller {
-            http: common::http_client_with(
+        let mut caller = crate::common::Caller {
+            http: crate::common::http_client_with(
                 &sandbox,
                 Some((sandbox.client_certificate_pem(), &private_pem(&key))),
                 rustls::ALL_VERSIONS,
@@ -75,7 +72,7 @@ async fn a_request_and_a_public_key_are_all_that_an_issuer_hands_over() {
             token: String::new(),
         };
         let assertion =
-            common::assertion_with(&private_pem(&signing), "my-kid", sandbox.issuer_id());
+            crate::common::assertion_with(&private_pem(&signing), "my-kid", sandbox.issuer_id());
         let answer = caller.exchange(&assertion).await;
         assert_eq!(answer.status(), 200);
         let answer: serde_json::Value = answer.json().await.unwrap();
@@ -86,7 +83,8 @@ async fn a_request_and_a_public_key_are_all_that_an_issuer_hands_over() {
         assert_eq!(status, 200);
 
         // Another key under the same kid is nobody.
-        let forged = common::assertion_with(&private_pem(&p256()), "my-kid", sandbox.issuer_id());
+        let forged =
+            crate::common::assertion_with(&private_pem(&p256()), "my-kid", sandbox.issuer_id());
         assert_eq!(caller.exchange(&forged).await.status(), 400);
     }
 }
