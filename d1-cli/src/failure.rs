@@ -21,6 +21,11 @@ impl Failure {
     pub(crate) fn input(place: impl fmt::Display, rule: impl fmt::Display) -> Self {
         Self::Input(printable(&format!("{place}: {rule}")))
     }
+
+    /// What was given at `place` cannot be read.
+    pub(crate) fn unreadable(place: impl fmt::Display, error: &io::Error) -> Self {
+        Self::input(place, format!("cannot be read: {}", error.kind()))
+    }
 }
 
 impl From<io::Error> for Failure {

@@ -1,12 +1,11 @@
 //! What stands on the command line of many commands, and the rules of its values.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use d1_facade::CorrelationId;
 
-use crate::config::Name;
+use crate::config::Given;
 
 /// In which form results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,80 +31,7 @@ pub(crate) struct Global {
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     #[command(flatten)]
-    pub(crate) settings: SettingFlags,
-}
-
-/// The settings as flags.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Settings")]
-pub(crate) struct SettingFlags {
-    /// The file with the profiles; without it ./d1.toml, then d1/d1.toml of the user's configuration
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// The profile of the file that holds
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// Where D1 is, https://host; that of the profile unless said otherwise
-    #[arg(long, global = true, value_name = "URL")]
-    base_url: Option<String>,
-    /// The id of the issuer, 10 characters
-    #[arg(long, global = true, value_name = "ID")]
-    issuer_id: Option<String>,
-    /// The id of the aggregator that calls for the issuer
-    #[arg(long, global = true, value_name = "ID")]
-    aggregator_id: Option<String>,
-    /// The private key that assertions are signed with: a file, PEM or JWK
-    #[arg(long, global = true, value_name = "FILE")]
-    signing_key: Option<String>,
-    /// The id by which D1 knows the signing key
-    #[arg(long, global = true, value_name = "KID")]
-    signing_kid: Option<String>,
-    /// D1's public key for card credentials: a file, JWK or PEM
-    #[arg(long, global = true, value_name = "FILE")]
-    encryption_jwk: Option<String>,
-    /// The id of D1's public key, where it is a PEM
-    #[arg(long, global = true, value_name = "KID")]
-    encryption_kid: Option<String>,
-    /// The client certificate with its chain: a file, PEM
-    #[arg(long, global = true, value_name = "FILE")]
-    client_cert: Option<String>,
-    /// The private key of the client certificate: a file, PEM
-    #[arg(long, global = true, value_name = "FILE")]
-    client_key: Option<String>,
-    /// The certificate authority to trust instead of the system's: a file, PEM
-    #[arg(long, global = true, value_name = "FILE")]
-    ca: Option<String>,
-    /// The proxy to call through, http://host:port
-    #[arg(long, global = true, value_name = "URL")]
-    proxy: Option<String>,
-    /// How long a call may take, in seconds
-    #[arg(long, global = true, value_name = "SECONDS")]
-    timeout: Option<String>,
-    /// How long an idle connection is kept, in seconds; less than what gateways on the way allow
-    #[arg(long, global = true, value_name = "SECONDS")]
-    idle_timeout: Option<String>,
-}
-
-impl SettingFlags {
-    /// What was given for a setting.
-    pub(crate) fn get(&self, key: Name) -> Option<&str> {
-        match key {
-            Name::BaseUrl => &self.base_url,
-            Name::IssuerId => &self.issuer_id,
-            Name::AggregatorId => &self.aggregator_id,
-            Name::SigningKey => &self.signing_key,
-            Name::SigningKid => &self.signing_kid,
-            Name::EncryptionJwk => &self.encryption_jwk,
-            Name::EncryptionKid => &self.encryption_kid,
-            Name::ClientCert => &self.client_cert,
-            Name::ClientKey => &self.client_key,
-            Name::Ca => &self.ca,
-            Name::Proxy => &self.proxy,
-            Name::Timeout => &self.timeout,
-            Name::IdleTimeout => &self.idle_timeout,
-        }
-        .as_deref()
-    }
+    pub(crate) settings: Given,
 }
 
 /// What every command that calls D1 takes.

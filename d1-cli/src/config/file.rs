@@ -23,35 +23,23 @@ pub(crate) struct ProfileFile {
 }
 
 impl ProfileFile {
-    /// The file that was named by a flag or by `D1_CONFIG`, else the one that is found.
-    pub(crate) fn find(flag: Option<&Path>) -> Result<Option<Self>, Failure> {
-        let variable = env::var_os("D1_CONFIG").filter(|path| !path.is_empty());
-        let (path, who) = match (flag, variable) {
-            (Some(path), _) => (path.to_owned(), "--config"),
-            (None, Some(path)) => (path.into(), "D1_CONFIG"),
-            (None, None) => return Self::find_by_itself(),
+    /// Reads the file that was given, else the first one that is found.
+    pub(super) fn find(given: Option<Setting>) -> Result<Option<Self>, Failure> {
+        let places = match &given {
+            Some(setting) => vec![PathBuf::from(&setting.text)],
+            None => [Some(PathBuf::from(NAME)), users_own()]
+                .into_iter()
+                .flatten()
+                .collect(),
         };
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&path, &text).map(Some),
-            Err(error) => {
-                let place = format!("{who} {}", path.display());
-                let rule = format!("cannot be read: {}", error.kind());
-                Err(Failure::input(place, rule))
-            }
-        }
-    }
-
-    fn find_by_itself() -> Result<Option<Self>, Failure> {
-        for path in [Some(PathBuf::from(NAME)), users_own()]
-            .into_iter()
-            .flatten()
-        {
+        for path in places {
             match fs::read_to_string(&path) {
                 Ok(text) => return Self::parse(&path, &text).map(Some),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && given.is_none() => {}
                 Err(error) => {
-                    let rule = format!("cannot be read: {}", error.kind());
-                    return Err(Failure::input(path.display(), rule));
+                    let source = given.map(|setting| format!("{} ", setting.source));
+                    let place = format!("{}{}", source.unwrap_or_default(), path.display());
+                    return Err(Failure::unreadable(place, &error));
                 }
             }
         }
@@ -106,8 +94,11 @@ impl ProfileFile {
                 let place = printable(&masked(&format!("{place}.{name}")));
                 format!("{}: {place}", self.path.display())
             };
-            let Some(key) = Name::ALL.into_iter().find(|key| key.name() == name) else {
-                let known = Name::ALL.map(Name::name).join(", ");
+            let Some(key) = Name::of_profiles().find(|key| key.name() == name) else {
+                let known = Name::of_profiles()
+                    .map(Name::name)
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 return Err(Failure::input(place(), format!("must be one of {known}")));
             };
             let text = match (key, value) {

@@ -1,11 +1,12 @@
 //! Which settings hold: flags, else the environment, else a profile of `d1.toml`, else a default.
 
 mod file;
+mod given;
 mod name;
 mod target;
 
+use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,9 @@ use d1_facade::Environment;
 use url::Url;
 
 use crate::failure::Failure;
-use crate::flags::SettingFlags;
 use file::ProfileFile;
 
+pub(crate) use given::Given;
 pub(crate) use name::Name;
 pub(crate) use target::{Target, shown};
 
@@ -52,7 +53,7 @@ pub(crate) struct Config {
     pub(crate) profile: Setting,
     /// The file with the profiles, where there is one.
     pub(crate) file: Option<PathBuf>,
-    values: Vec<(Name, Setting)>,
+    values: BTreeMap<Name, Setting>,
 }
 
 /// What profiles are for production are called, alone or with a hyphen and more after it.
@@ -61,18 +62,24 @@ const STAGING: &str = "staging";
 
 impl Config {
     /// Finds out which settings hold.
-    pub(crate) fn load(flags: &SettingFlags) -> Result<Self, Failure> {
-        let file = ProfileFile::find(flags.config.as_deref())?;
-        let profile = profile(flags, file.as_ref())?;
+    pub(crate) fn load(given: &Given) -> Result<Self, Failure> {
+        let file = ProfileFile::find(given.get(Name::Config)?)?;
+        let profile = match given.get(Name::Profile)? {
+            Some(profile) => profile,
+            None => default_profile(file.as_ref()),
+        };
         check_profile(&profile, file.as_ref())?;
-        let mut values = Vec::new();
-        for key in Name::ALL {
-            if let Some(setting) = layered(key, flags, file.as_ref(), &profile.text)? {
-                check_value(key, &setting)?;
-                check_contradiction(key, &setting, file.as_ref(), &profile)?;
-                values.push((key, setting));
+        let mut values = BTreeMap::new();
+        for name in Name::of_profiles() {
+            let described = of_profile(name, file.as_ref(), &profile.text);
+            let given = given.get(name)?;
+            if let Some(setting) = given.as_ref().or(described.as_ref()) {
+                check_value(name, setting)?;
+                check_contradiction(name, setting, described.as_ref(), &profile)?;
+                values.insert(name, setting.clone());
             }
         }
+        values.insert(Name::Profile, profile.clone());
         Ok(Self {
             profile,
             file: file.map(|file| file.path),
@@ -81,9 +88,8 @@ impl Config {
     }
 
     /// What a setting is, where anybody said so.
-    pub(crate) fn get(&self, key: Name) -> Option<&Setting> {
-        let found = self.values.iter().find(|(other, _)| *other == key);
-        found.map(|(_, setting)| setting)
+    pub(crate) fn get(&self, name: Name) -> Option<&Setting> {
+        self.values.get(&name)
     }
 
     /// What a setting is that must be given.
@@ -139,29 +145,18 @@ fn is_production_host(base_url: &str) -> bool {
     host(base_url).is_some_and(|given| Some(given) == host(Environment::Production.url()))
 }
 
-fn profile(flags: &SettingFlags, file: Option<&ProfileFile>) -> Result<Setting, Failure> {
-    if let Some(name) = &flags.profile {
-        return Ok(Setting {
-            text: name.clone(),
-            source: Source::Flag("--profile".to_owned()),
-        });
-    }
-    if let Some(text) = variable("D1_PROFILE")? {
-        return Ok(Setting {
-            text,
-            source: Source::Variable("D1_PROFILE".to_owned()),
-        });
-    }
-    if let Some((file, name)) = file.and_then(|file| Some((file, file.default_profile.as_ref()?))) {
-        return Ok(Setting {
+/// Returns the profile where none is named: that of the file, else staging.
+fn default_profile(file: Option<&ProfileFile>) -> Setting {
+    match file.and_then(|file| Some((file, file.default_profile.as_ref()?))) {
+        Some((file, name)) => Setting {
             text: name.clone(),
             source: file.source("profile"),
-        });
+        },
+        None => Setting {
+            text: STAGING.to_owned(),
+            source: Source::Default,
+        },
     }
-    Ok(Setting {
-        text: STAGING.to_owned(),
-        source: Source::Default,
-    })
 }
 
 /// Refuses a profile that nobody has described; `staging` and `production` need not be.
@@ -176,27 +171,6 @@ fn check_profile(profile: &Setting, file: Option<&ProfileFile>) -> Result<(), Fa
         None => "must be staging or production where there is no d1.toml".to_owned(),
     };
     Err(Failure::input(&profile.source, rule))
-}
-
-fn layered(
-    key: Name,
-    flags: &SettingFlags,
-    file: Option<&ProfileFile>,
-    profile: &str,
-) -> Result<Option<Setting>, Failure> {
-    if let Some(text) = flags.get(key) {
-        return Ok(Some(Setting {
-            text: text.to_owned(),
-            source: Source::Flag(format!("--{}", key.name())),
-        }));
-    }
-    if let Some(text) = variable(&key.variable())? {
-        return Ok(Some(Setting {
-            text,
-            source: Source::Variable(key.variable()),
-        }));
-    }
-    Ok(of_profile(key, file, profile))
 }
 
 /// Returns what the profile says of a setting, or the default that it has with this profile.
@@ -216,7 +190,7 @@ fn of_profile(key: Name, file: Option<&ProfileFile>, profile: &str) -> Option<Se
 fn check_contradiction(
     key: Name,
     setting: &Setting,
-    file: Option<&ProfileFile>,
+    described: Option<&Setting>,
     profile: &Setting,
 ) -> Result<(), Failure> {
     let named = matches!(profile.source, Source::Flag(_) | Source::Variable(_));
@@ -224,7 +198,7 @@ fn check_contradiction(
         return Ok(());
     }
     let name = key.name();
-    match of_profile(key, file, &profile.text) {
+    match described {
         // The default of the timeout is nothing that the profile says.
         Some(other) if key == Name::Timeout && other.source == Source::Default => Ok(()),
         Some(other) if !means_the_same(key, &other.text, &setting.text) => {
@@ -261,13 +235,6 @@ fn default(key: Name, profile: &str) -> Option<String> {
         Name::Timeout => Some("30".to_owned()),
         _ => None,
     }
-}
-
-/// A variable of the environment; an empty one is none.
-fn variable(name: &str) -> Result<Option<String>, Failure> {
-    let value = env::var_os(name).filter(|value| !value.is_empty());
-    let text = value.map(OsString::into_string).transpose();
-    text.map_err(|_| Failure::input(name, "must be UTF-8"))
 }
 
 fn check_value(key: Name, setting: &Setting) -> Result<(), Failure> {

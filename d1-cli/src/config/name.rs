@@ -1,69 +1,94 @@
-//! The settings by name.
+//! The settings by name, and as options of the command line.
 
-/// A setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use clap::{Arg, ValueEnum, value_parser};
+use std::ffi::OsString;
+
+/// A setting. Its comment is the help of its option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Name {
+    /// The file with the profiles; without it ./d1.toml, then d1/d1.toml of the user's configuration
+    Config,
+    /// The profile of the file to use
+    Profile,
+    /// The address of D1, https://host; that of the profile by default
     BaseUrl,
+    /// The id of the issuer, 10 characters
     IssuerId,
+    /// The id of the aggregator that calls for the issuer
     AggregatorId,
+    /// The private key that assertions are signed with: a file, PEM or JWK
     SigningKey,
+    /// The id by which D1 knows the signing key
     SigningKid,
+    /// D1's public key for card credentials: a file, JWK or PEM
     EncryptionJwk,
+    /// The id of D1's public key, where it is a PEM
     EncryptionKid,
+    /// The client certificate with its chain: a file, PEM
     ClientCert,
+    /// The private key of the client certificate: a file, PEM
     ClientKey,
+    /// The certificate authority to trust instead of the system's: a file, PEM
     Ca,
+    /// The proxy to call through, http://host:port
     Proxy,
+    /// How long a call may take, in seconds
     Timeout,
+    /// How long an idle connection is kept, in seconds; less than what gateways on the way allow
     IdleTimeout,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::BaseUrl,
-        Self::IssuerId,
-        Self::AggregatorId,
-        Self::SigningKey,
-        Self::SigningKid,
-        Self::EncryptionJwk,
-        Self::EncryptionKid,
-        Self::ClientCert,
-        Self::ClientKey,
-        Self::Ca,
-        Self::Proxy,
-        Self::Timeout,
-        Self::IdleTimeout,
-    ];
-
-    /// Its name in `d1.toml`; with two hyphens before it, the flag.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::BaseUrl => "base-url",
-            Self::IssuerId => "issuer-id",
-            Self::AggregatorId => "aggregator-id",
-            Self::SigningKey => "signing-key",
-            Self::SigningKid => "signing-kid",
-            Self::EncryptionJwk => "encryption-jwk",
-            Self::EncryptionKid => "encryption-kid",
-            Self::ClientCert => "client-cert",
-            Self::ClientKey => "client-key",
-            Self::Ca => "ca",
-            Self::Proxy => "proxy",
-            Self::Timeout => "timeout",
-            Self::IdleTimeout => "idle-timeout",
-        }
+    /// Returns the settings that a profile can have.
+    pub(crate) fn of_profiles() -> impl Iterator<Item = Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|name| !matches!(name, Self::Config | Self::Profile))
     }
 
-    /// Its name in the environment: what the sandbox writes into `d1.env`.
+    /// Returns its name in `d1.toml`; with two hyphens before it, the option.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Returns its name in the environment, which is the one that the sandbox writes into `d1.env`.
     pub(crate) fn variable(self) -> String {
         format!("D1_{}", self.name().to_ascii_uppercase().replace('-', "_"))
     }
 
-    /// Whether it is the path of a file.
+    /// Returns whether it is the path of a file that a profile names.
     pub(crate) fn is_file(self) -> bool {
         matches!(
             self,
             Self::SigningKey | Self::EncryptionJwk | Self::ClientCert | Self::ClientKey | Self::Ca
         )
+    }
+
+    /// Returns the option, which takes its value from the environment where it is not given.
+    pub(super) fn option(self) -> Arg {
+        let value_name = match self {
+            Self::BaseUrl | Self::Proxy => "URL",
+            Self::IssuerId | Self::AggregatorId => "ID",
+            Self::SigningKid | Self::EncryptionKid => "KID",
+            Self::Timeout | Self::IdleTimeout => "SECONDS",
+            Self::Profile => "NAME",
+            Self::Config
+            | Self::SigningKey
+            | Self::EncryptionJwk
+            | Self::ClientCert
+            | Self::ClientKey
+            | Self::Ca => "FILE",
+        };
+        let help = self.to_possible_value();
+        let help = help.and_then(|value| value.get_help().cloned());
+        Arg::new(self.name())
+            .long(self.name())
+            .env(self.variable())
+            .hide_env_values(true)
+            .global(true)
+            .value_name(value_name)
+            .value_parser(value_parser!(OsString))
+            .help(help.unwrap_or_default())
+            .help_heading("Settings")
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Config, Name, Setting, is_production, is_production_host};
+use super::{Config, Name, is_production, is_production_host};
 use crate::text::{masked, printable};
 
 /// The profile, the host and the issuer of a call, fit to be printed.
@@ -18,9 +18,9 @@ pub(crate) struct Target {
 
 impl Target {
     pub(super) fn of(config: &Config) -> Self {
-        let text = |key: Name| config.get(key).map(|setting| shown(key.name(), setting));
+        let text = |name: Name| config.get(name).map(|setting| shown(name, &setting.text));
         Self {
-            profile: shown("profile", &config.profile),
+            profile: shown(Name::Profile, &config.profile.text),
             host: text(Name::BaseUrl).map(|url| url.trim_end_matches('/').to_owned()),
             issuer: text(Name::IssuerId),
             production: config.is_production(),
@@ -29,11 +29,10 @@ impl Target {
 
     /// Returns where the calls of a journal went.
     pub(crate) fn recorded(profile: &str, base_url: &str, issuer: &str) -> Self {
-        let shown = |text: &str| printable(&masked(text));
         Self {
-            profile: shown(profile),
-            host: Some(shown(&without_password(base_url))),
-            issuer: Some(shown(issuer)),
+            profile: shown(Name::Profile, profile),
+            host: Some(shown(Name::BaseUrl, base_url)),
+            issuer: Some(shown(Name::IssuerId, issuer)),
             production: is_production(profile) || is_production_host(base_url),
         }
     }
@@ -69,12 +68,12 @@ impl fmt::Display for Target {
 
 /// Returns a value that can be shown. Keys are files, and their paths are no secrets; a URL may hold a
 /// password.
-pub(crate) fn shown(name: &str, setting: &Setting) -> String {
+pub(crate) fn shown(name: Name, text: &str) -> String {
     let text = match name {
-        "proxy" | "base-url" => without_password(&setting.text),
-        _ => setting.text.clone(),
+        Name::Proxy | Name::BaseUrl => &without_password(text),
+        _ => text,
     };
-    printable(&masked(&text))
+    printable(&masked(text))
 }
 
 fn without_password(url: &str) -> String {

@@ -9,11 +9,10 @@ use clap::Args;
 use d1_facade::CardId;
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{Config, Given};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Format;
-use crate::flags::SettingFlags;
 use crate::output::{Mood, Output};
 use crate::text::printable;
 use stage::{Finding, Report, Stage};
@@ -41,10 +40,10 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self, flags: &SettingFlags, output: &Output) -> Result<Exit, Failure> {
+    pub(crate) async fn run(self, given: &Given, output: &Output) -> Result<Exit, Failure> {
         let mut report = Report::default();
         let mut output = *output;
-        match Config::load(flags) {
+        match Config::load(given) {
             Ok(config) => {
                 output = output.at(config.target());
                 // Whatever stops it has been reported as the finding of a stage.
