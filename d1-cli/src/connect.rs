@@ -76,7 +76,7 @@ pub(crate) fn issuer(config: &Config) -> Result<IssuerId, Failure> {
 }
 
 /// How long a call may take.
-pub(crate) fn timeout(config: &Config) -> Result<Duration, Failure> {
+fn timeout(config: &Config) -> Result<Duration, Failure> {
     seconds(config.need(Name::Timeout)?)
 }
 
@@ -138,8 +138,8 @@ pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Fai
     leaf.map_err(|error| of_setting(config, error))
 }
 
-/// Whether the authorities can be used that are trusted instead of the system's, where there are such.
-pub(crate) fn roots(config: &Config) -> Result<(), Failure> {
+/// Checks the address of D1, and the authorities that are trusted for it.
+pub(crate) fn check_host(config: &Config) -> Result<(), Failure> {
     probe::check_tls(to_host(config)?).map_err(|error| of_setting(config, error))
 }
 
@@ -185,6 +185,6 @@ pub(crate) fn read(setting: &Setting) -> Result<Zeroizing<Vec<u8>>, Failure> {
         .map(Zeroizing::new)
         .map_err(|error| {
             let place = format!("{} {}", setting.source, printable(&masked(&setting.text)));
-            Failure::input(place, format!("cannot be read: {}", error.kind()))
+            Failure::unreadable(place, &error)
         })
 }

@@ -46,8 +46,7 @@ impl CredentialsFrom {
             // The descriptor is opened anew by its name, so that none is taken over that is another's.
             Self::Descriptor(number) => File::open(format!("/dev/fd/{number}")).and_then(bounded),
         };
-        let bytes = bytes
-            .map_err(|error| Failure::input(FLAG, format!("cannot be read: {}", error.kind())))?;
+        let bytes = bytes.map_err(|error| Failure::unreadable(FLAG, &error))?;
         if bytes.len() as u64 > LONGEST {
             let rule = format!("must be at most {LONGEST} bytes");
             return Err(Failure::input(FLAG, rule));

@@ -28,7 +28,7 @@ pub(crate) struct Output {
 
 /// How something went, for its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum Style {
     Good,
     Bad,
     Doubtful,
@@ -169,24 +169,24 @@ impl Output {
     }
 
     fn coloured(&self, name: &str, text: &str) -> String {
-        let mood = match (name, text) {
-            ("outcome", "done") => Mood::Good,
-            ("outcome", "unknown") => Mood::Doubtful,
-            ("outcome", _) => Mood::Bad,
+        let style = match (name, text) {
+            ("outcome", "done") => Style::Good,
+            ("outcome", "unknown") => Style::Doubtful,
+            ("outcome", _) => Style::Bad,
             _ => return text.to_owned(),
         };
-        self.in_mood(mood, text)
+        self.styled(style, text)
     }
 
-    /// `text` in the colour of `mood`, where colours are wanted.
-    pub(crate) fn in_mood(&self, mood: Mood, text: &str) -> String {
+    /// `text` in the colour of a style, where colours are wanted.
+    pub(crate) fn styled(&self, style: Style, text: &str) -> String {
         if !self.colours {
             return text.to_owned();
         }
-        let colour = match mood {
-            Mood::Good => 32,
-            Mood::Bad => 31,
-            Mood::Doubtful => 33,
+        let colour = match style {
+            Style::Good => 32,
+            Style::Bad => 31,
+            Style::Doubtful => 33,
         };
         format!("\u{1b}[{colour}m{text}\u{1b}[0m")
     }

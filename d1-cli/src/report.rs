@@ -97,12 +97,16 @@ pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> Exi
     if let Some(text) = error.troubleshooting_text() {
         output.detail(&format!("  D1's words: {}", printable(text)));
     }
-    let mut source = std::error::Error::source(error);
-    while let Some(beneath) = source {
-        output.detail(&format!("  because: {}", printable(&beneath.to_string())));
-        source = beneath.source();
+    for beneath in sources(error) {
+        output.detail(&format!("  because: {}", printable(&beneath)));
     }
     Exit::of(error)
+}
+
+/// Returns the texts of the errors beneath an error, the outermost first.
+pub(crate) fn sources(error: &Error) -> impl Iterator<Item = String> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |error| error.source()).map(ToString::to_string)
 }
 
 /// What became of a call, in one word.

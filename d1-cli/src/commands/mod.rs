@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Says what D1 documents about an error code or status; offline
     Explain(explain::Explain),
     /// Checks settings, keys, certificates, clock and the way to D1, one after the other
-    #[command(after_help = doctor::EXIT_CODES)]
+    #[command(after_help = doctor::exit_codes())]
     Doctor(doctor::Doctor),
     /// Runs a D1 on this machine, and prints the exports that point d1 at it
     Sandbox(sandbox::SandboxCommand),

@@ -23,7 +23,7 @@ const NAMES: [&str; 9] = [
     "read",
 ];
 
-/// Asserts that the stage with this code failed, those before it passed, and that a mend is told.
+/// Asserts that the stage with this code failed, those before it passed, and that a fix is given.
 #[track_caller]
 fn failed(run: Run, code: usize) {
     let run = run.expect(code as i32);
@@ -43,7 +43,7 @@ fn failed(run: Run, code: usize) {
         }
     }
     assert_eq!(stages[at]["result"], "failed");
-    assert!(!stages[at]["mend"].as_str().unwrap().is_empty());
+    assert!(!stages[at]["fix"].as_str().unwrap().is_empty());
 }
 
 fn doctor(world: &World, variables: &[(&str, &str)], more: &[&str]) -> Run {

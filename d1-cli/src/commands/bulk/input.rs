@@ -36,10 +36,7 @@ pub(super) type Item = Result<Line, BadLine>;
 impl Input {
     /// Opens a file, or reads a stream to its end.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        Self::opened(path).map_err(|error| {
-            let rule = format!("cannot be read: {}", error.kind());
-            Failure::input(name(path), rule)
-        })
+        Self::opened(path).map_err(|error| Failure::unreadable(name(path), &error))
     }
 
     fn opened(path: &Path) -> io::Result<Self> {

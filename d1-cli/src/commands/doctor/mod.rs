@@ -1,36 +1,23 @@
 //! `d1 doctor`: whether everything is in place to call D1, checked in the order in which it is needed.
 
-mod calls;
 mod connection;
 mod local;
 mod stage;
 
 use clap::Args;
-use d1_facade::CardId;
+use d1_facade::{CardId, Client, Error};
 use serde_json::{Value, json};
 
 use crate::config::{Config, Given};
+use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Format;
-use crate::output::{Mood, Output};
+use crate::output::Output;
+use crate::report;
 use crate::text::printable;
+pub(super) use stage::exit_codes;
 use stage::{Finding, Report, Stage};
-
-/// Printed below the help.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0   everything is in place
-  10  config: the settings are found and complete
-  11  key: the signing key is a P-256 key
-  12  certificate: it matches its key and does not expire within 30 days
-  13  host: its name resolves
-  14  tls: a TLS connection can be made
-  15  client-certificate: D1 asks for it and accepts it
-  16  clock: it is within a minute of D1's
-  17  token: D1 gives one
-  18  read: D1 answers a harmless read
-The code is that of the first stage that failed.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -50,7 +37,7 @@ impl Doctor {
                 let _ = self.examine(&config, &mut report).await;
             }
             Err(failure) => {
-                report.add(Stage::Config, local::bad_settings(&failure));
+                report.add(Stage::Config, Err(failure.into()));
             }
         }
         let exit = match report.failed() {
@@ -66,10 +53,51 @@ impl Doctor {
         report.add(Stage::Config, local::settings(config))?;
         report.add(Stage::Key, local::keys(config))?;
         report.add(Stage::Certificate, local::certificate(config))?;
+        report.add(Stage::Host, connection::resolve(config).await)?;
         connection::examine(config, report).await?;
-        report.add(Stage::Token, calls::token(config).await)?;
-        report.add(Stage::Read, calls::read(config, &self.card).await)
+        let client = match connect::client(config) {
+            Ok(client) => client,
+            Err(failure) => return report.add(Stage::Token, Err(failure.into())),
+        };
+        report.add(Stage::Token, token(&client).await)?;
+        report.add(Stage::Read, read(&client, &self.card).await)
     }
+}
+
+async fn token(client: &Client) -> Result<Finding, Finding> {
+    let token = client
+        .access_token()
+        .await
+        .map_err(|error| failed(&error))?;
+    let seconds = connect::whole_seconds(token.lifetime());
+    Ok(Finding::passed(format!("lives for {seconds} s")))
+}
+
+/// Checks whether D1 answers a read. That it does not know the card is an answer as well.
+async fn read(client: &Client, card: &CardId) -> Result<Finding, Finding> {
+    match client.card(card.clone()).operations().limit(1).await {
+        Ok(_) => Ok(Finding::passed(format!(
+            "D1 lists the operations of {card}"
+        ))),
+        Err(error) if error.status() == Some(404) => Ok(Finding::passed(format!(
+            "D1 answers: it knows no card {card}"
+        ))),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+fn failed(error: &Error) -> Finding {
+    let mut why = error.to_string();
+    if let Some(code) = error.code().filter(|code| !why.contains(code)) {
+        why = format!("{why}; D1's code: {code}");
+    }
+    if let Some(text) = error.troubleshooting_text() {
+        why = format!("{why}; D1's words: {text}");
+    }
+    for beneath in report::sources(error) {
+        why = format!("{why}; {beneath}");
+    }
+    Finding::failed(why, error.advice())
 }
 
 fn print(report: &Report, output: &Output) -> std::io::Result<()> {
@@ -77,16 +105,12 @@ fn print(report: &Report, output: &Output) -> std::io::Result<()> {
     match output.format {
         Format::Table => {
             for (stage, finding) in rows {
-                let (mark, mood) = match finding {
-                    Finding::Passed(_) => ("ok     ", Mood::Good),
-                    Finding::Failed { .. } => ("FAILED ", Mood::Bad),
-                    Finding::Skipped(_) => ("skipped", Mood::Doubtful),
-                };
-                let mark = output.in_mood(mood, mark);
-                let detail = printable(finding.detail());
+                let (mark, style) = finding.mark();
+                let mark = output.styled(style, mark);
+                let detail = printable(&finding.detail);
                 output.line(&format!("{mark}  {:18}  {detail}", stage.name()))?;
-                if let Finding::Failed { mend, .. } = finding {
-                    output.line(&format!("         {:18}  mend: {}", "", printable(mend)))?;
+                if let Some(fix) = finding.fix {
+                    output.line(&format!("         {:18}  fix: {}", "", printable(&fix)))?;
                 }
             }
             Ok(())
@@ -105,17 +129,12 @@ fn print(report: &Report, output: &Output) -> std::io::Result<()> {
     }
 }
 
-fn to_json((stage, finding): (Stage, &Finding)) -> Value {
-    let (result, mend) = match finding {
-        Finding::Passed(_) => ("ok", None),
-        Finding::Failed { mend, .. } => ("failed", Some(mend)),
-        Finding::Skipped(_) => ("skipped", None),
-    };
+fn to_json((stage, finding): (Stage, Finding)) -> Value {
     json!({
         "stage": stage.name(),
         "exitCode": stage.code(),
-        "result": result,
-        "detail": finding.detail(),
-        "mend": mend,
+        "result": finding.result,
+        "detail": finding.detail,
+        "fix": finding.fix,
     })
 }

@@ -1,112 +1,127 @@
 //! The stages of the doctor, and what is found in each.
 
-use crate::failure::Failure;
+use clap::ValueEnum;
 
-/// What is checked, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::failure::Failure;
+use crate::output::Style;
+
+/// What is checked, in this order. The number of a stage is the exit code where it is the first that failed; its
+/// comment stands in the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[repr(u8)]
 pub(super) enum Stage {
-    Config,
+    /// the settings are found and complete
+    Config = 10,
+    /// the signing key is a P-256 key
     Key,
+    /// it matches its key and does not expire within 30 days
     Certificate,
+    /// its name resolves
     Host,
+    /// a TLS connection can be made
     Tls,
+    /// D1 asks for it and accepts it
     ClientCertificate,
+    /// it is within a minute of D1's
     Clock,
+    /// D1 gives one
     Token,
+    /// D1 answers a harmless read
     Read,
 }
 
 impl Stage {
-    const ALL: [Self; 9] = [
-        Self::Config,
-        Self::Key,
-        Self::Certificate,
-        Self::Host,
-        Self::Tls,
-        Self::ClientCertificate,
-        Self::Clock,
-        Self::Token,
-        Self::Read,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Config => "config",
-            Self::Key => "key",
-            Self::Certificate => "certificate",
-            Self::Host => "host",
-            Self::Tls => "tls",
-            Self::ClientCertificate => "client-certificate",
-            Self::Clock => "clock",
-            Self::Token => "token",
-            Self::Read => "read",
-        }
+    pub(super) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// The exit code where it is the first that failed.
     pub(super) fn code(self) -> u8 {
-        match self {
-            Self::Config => 10,
-            Self::Key => 11,
-            Self::Certificate => 12,
-            Self::Host => 13,
-            Self::Tls => 14,
-            Self::ClientCertificate => 15,
-            Self::Clock => 16,
-            Self::Token => 17,
-            Self::Read => 18,
-        }
+        self as u8
     }
+}
+
+/// Returns what is printed below the help.
+pub(crate) fn exit_codes() -> String {
+    let mut text = "Exit codes:\n  0   everything is in place\n".to_owned();
+    for stage in Stage::value_variants() {
+        let help = stage.to_possible_value();
+        let help = help.and_then(|value| Some(value.get_help()?.to_string()));
+        let (code, name) = (stage.code(), stage.name());
+        text += &format!("  {code}  {name}: {}\n", help.unwrap_or_default());
+    }
+    text + "The code is that of the first stage that failed."
 }
 
 /// What was found in a stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Finding {
-    Passed(String),
-    Failed {
-        why: String,
-        mend: String,
-        /// Whether the later stages can pass nevertheless.
-        goes_on: bool,
-    },
-    Skipped(String),
+#[derive(Debug, Clone)]
+pub(super) struct Finding {
+    /// `ok`, `failed` or `skipped`.
+    pub(super) result: &'static str,
+    pub(super) detail: String,
+    /// What to do about a failure.
+    pub(super) fix: Option<String>,
+    /// Whether the later stages cannot pass.
+    stops: bool,
 }
 
 impl Finding {
-    /// A failure that the later stages cannot do without.
-    pub(super) fn failed(why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Failed {
-            why: why.into(),
-            mend: mend.into(),
-            goes_on: false,
+    fn new(result: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            result,
+            detail: detail.into(),
+            fix: None,
+            stops: false,
         }
     }
 
-    /// A failure that the later stages may not feel.
-    pub(super) fn warned(why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Failed {
-            why: why.into(),
-            mend: mend.into(),
-            goes_on: true,
+    pub(super) fn passed(detail: impl Into<String>) -> Self {
+        Self::new("ok", detail)
+    }
+
+    pub(super) fn skipped(why: impl Into<String>) -> Self {
+        Self::new("skipped", why)
+    }
+
+    /// Describes a failure that the later stages cannot do without.
+    pub(super) fn failed(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            stops: true,
+            ..Self::warned(why, fix)
         }
     }
 
-    pub(super) fn detail(&self) -> &str {
-        match self {
-            Self::Passed(text) | Self::Skipped(text) | Self::Failed { why: text, .. } => text,
+    /// Describes a failure that may not affect the later stages.
+    pub(super) fn warned(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            fix: Some(fix.into()),
+            ..Self::new("failed", why)
         }
     }
 
-    fn stops(&self) -> bool {
-        matches!(self, Self::Failed { goes_on: false, .. })
+    /// Describes a failure in the words that another command would print.
+    pub(super) fn of(failure: &Failure, fix: &str) -> Self {
+        let why = match failure {
+            Failure::Input(line) => line.clone(),
+            Failure::Output(error) | Failure::Journal(error) => error.kind().to_string(),
+        };
+        Self::failed(why, fix)
+    }
+
+    /// Returns the mark for people, and its style.
+    pub(super) fn mark(&self) -> (&'static str, Style) {
+        match self.result {
+            "ok" => ("ok     ", Style::Good),
+            "failed" => ("FAILED ", Style::Bad),
+            _ => ("skipped", Style::Doubtful),
+        }
     }
 }
 
-/// What a failure of another command would have said.
-pub(super) fn words(failure: &Failure) -> String {
-    match failure {
-        Failure::Input(line) => line.clone(),
-        Failure::Output(error) | Failure::Journal(error) => error.kind().to_string(),
+impl From<Failure> for Finding {
+    fn from(failure: Failure) -> Self {
+        let fix = "Correct what the line names; d1 config show tells where a setting comes from.";
+        Self::of(&failure, fix)
     }
 }
 
@@ -114,31 +129,29 @@ pub(super) fn words(failure: &Failure) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Report(Vec<(Stage, Finding)>);
 
-/// What is said of a stage that nobody came to.
-static NOT_REACHED: std::sync::LazyLock<Finding> =
-    std::sync::LazyLock::new(|| Finding::Skipped("an earlier stage failed".to_owned()));
-
 impl Report {
     /// Takes a finding down; `None` where going on is of no use.
-    pub(super) fn add(&mut self, stage: Stage, finding: Finding) -> Option<()> {
-        let stops = finding.stops();
+    pub(super) fn add(&mut self, stage: Stage, found: Result<Finding, Finding>) -> Option<()> {
+        let finding = found.unwrap_or_else(|finding| finding);
+        let stops = finding.stops;
         self.0.push((stage, finding));
         (!stops).then_some(())
     }
 
-    /// The first stage that failed.
+    /// Returns the first stage that failed.
     pub(super) fn failed(&self) -> Option<Stage> {
-        let failed = |finding: &Finding| matches!(finding, Finding::Failed { .. });
-        self.rows()
-            .find(|(_, finding)| failed(finding))
-            .map(|(stage, _)| stage)
+        let mut rows = self.0.iter();
+        let failed = rows.find(|(_, finding)| finding.result == "failed");
+        failed.map(|(stage, _)| *stage)
     }
 
-    /// All stages in their order.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (Stage, &Finding)> {
-        Stage::ALL.into_iter().map(|stage| {
-            let found = self.0.iter().find(|(other, _)| *other == stage);
-            (stage, found.map_or(&*NOT_REACHED, |(_, finding)| finding))
+    /// Returns all stages in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Stage, Finding)> {
+        Stage::value_variants().iter().map(|stage| {
+            let found = self.0.iter().find(|(other, _)| other == stage);
+            let finding = found.map(|(_, finding)| finding.clone());
+            let not_reached = || Finding::skipped("an earlier stage failed");
+            (*stage, finding.unwrap_or_else(not_reached))
         })
     }
 }
@@ -149,20 +162,18 @@ mod tests {
 
     #[test]
     fn each_stage_has_a_code_of_its_own_and_the_first_failure_counts() {
-        let codes = Stage::ALL.map(Stage::code);
+        let codes: Vec<_> = Stage::value_variants()
+            .iter()
+            .map(|stage| stage.code())
+            .collect();
         assert_eq!(codes, [10, 11, 12, 13, 14, 15, 16, 17, 18]);
         let mut report = Report::default();
-        assert!(
-            report
-                .add(Stage::Config, Finding::Passed(String::new()))
-                .is_some()
-        );
-        assert!(
-            report
-                .add(Stage::Certificate, Finding::warned("", ""))
-                .is_some()
-        );
-        assert!(report.add(Stage::Token, Finding::failed("", "")).is_none());
+        let passed = Ok(Finding::passed(""));
+        assert!(report.add(Stage::Config, passed).is_some());
+        let warned = Ok(Finding::warned("", ""));
+        assert!(report.add(Stage::Certificate, warned).is_some());
+        let failed = Err(Finding::failed("", ""));
+        assert!(report.add(Stage::Token, failed).is_none());
         assert_eq!(report.failed(), Some(Stage::Certificate));
     }
 }
