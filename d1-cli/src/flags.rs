@@ -47,9 +47,9 @@ pub(crate) struct CallFlags {
 
 /// A whole number from `LEAST` to `MOST`; what is refused is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Whole<const LEAST: u64, const MOST: u64>(pub(crate) u64);
+pub(crate) struct BoundedInt<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 
-impl<const LEAST: u64, const MOST: u64> FromStr for Whole<LEAST, MOST> {
+impl<const LEAST: u64, const MOST: u64> FromStr for BoundedInt<LEAST, MOST> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -10,7 +10,7 @@
 //! | What does a command do? | [`commands`] |
 //! | How is a request shown that is not sent? | [`dry_run`] |
 //! | Where do card credentials come from? | [`credentials`] |
-//! | What is done about an unknown outcome? | [`look_up`] |
+//! | What is done about an unknown outcome? | [`verify`] |
 //! | What does Ctrl-C do? | [`interrupt`] |
 
 mod arguments;
@@ -24,13 +24,13 @@ mod failure;
 mod flags;
 mod hyphens;
 mod interrupt;
-mod look_up;
 mod output;
 mod prompt;
 mod reason_codes;
 mod report;
 mod text;
 mod usage;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -69,7 +69,7 @@ pub(crate) fn interrupted(
         "correlationId": correlation_id.map(CorrelationId::as_str),
         "tokenCorrelationId": null,
         "attempts": null,
-        "lookUp": null,
+        "verification": null,
     }))
 }
 

@@ -13,7 +13,7 @@ use crate::Result;
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     done: u64,
-    looked_up: u64,
+    verified: u64,
     refused: u64,
     held_back: u64,
     unknown: u64,
@@ -86,7 +86,7 @@ impl Audit {
         let (mut done, mut in_doubt, mut all_done) = (0, 0, true);
         for (step, entry) in steps.iter().zip(entries) {
             let line = step.line;
-            self.looked_up += u64::from(entry["lookedUp"] == true);
+            self.verified += u64::from(entry["verified"] == true);
             let outcome = entry["outcome"].as_str().unwrap_or_default();
             let explained = match outcome {
                 _ if unknown.contains(&line) => {
@@ -138,7 +138,7 @@ impl Audit {
 
     pub(crate) fn print(&self) {
         say!("done                {:>8}", self.done);
-        say!("  by a look-up      {:>8}", self.looked_up);
+        say!("  by a verification {:>8}", self.verified);
         say!("refused             {:>8}", self.refused);
         say!("held back           {:>8}", self.held_back);
         say!("unknown, reported   {:>8}", self.unknown);

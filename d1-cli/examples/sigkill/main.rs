@@ -204,7 +204,7 @@ impl Bulk {
             .arg(&self.files.input)
             .arg(if resumed { "--resume" } else { "--journal" })
             .arg(&self.files.journal)
-            .args(["--concurrency", "32", "--settle", "3", "--timeout", "5"])
+            .args(["--concurrency", "32", "--wait", "3", "--timeout", "5"])
             .args(["--quiet", "--output", "json"])
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())

@@ -16,14 +16,14 @@ use crate::credentials::{CredentialsFrom, Luhn};
 use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::{CallFlags, Whole};
+use crate::flags::{BoundedInt, CallFlags};
 use crate::interrupt::Interrupts;
-use crate::look_up;
 use crate::output::Output;
 use crate::prompt;
 use crate::reason_codes::{self, CodeOf};
 use crate::report;
 use crate::text::masked;
+use crate::verify::{self, Verification};
 
 /// What can be done to a card.
 #[derive(Debug, Subcommand)]
@@ -49,7 +49,7 @@ pub(crate) struct ChangeArguments {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    confirm: ConfirmFlags,
+    verify: VerifyFlags,
     #[command(flatten)]
     call: CallFlags,
 }
@@ -101,19 +101,20 @@ pub(crate) struct Why {
 
 /// What is done where the outcome is unknown.
 #[derive(Debug, Args)]
-pub(crate) struct ConfirmFlags {
-    /// Where the outcome is unknown, looks it up until it can be told; without this it is looked up once
+pub(crate) struct VerifyFlags {
+    /// Where the outcome is unknown, verifies it by D1's list of operations until the list tells; without this
+    /// the list is read once
     #[arg(long)]
-    confirm: bool,
+    verify: bool,
     /// How many seconds D1 is given to carry out a change before its absence from the list counts
     #[arg(long, value_name = "SECONDS", default_value = "30")]
-    settle: Whole<1, 3600>,
+    wait: BoundedInt<1, 3600>,
 }
 
-impl ConfirmFlags {
-    fn settle(&self) -> Option<Duration> {
-        let Whole(seconds) = self.settle;
-        self.confirm.then_some(Duration::from_secs(seconds))
+impl VerifyFlags {
+    fn wait(&self) -> Option<Duration> {
+        let BoundedInt(seconds) = self.wait;
+        self.verify.then_some(Duration::from_secs(seconds))
     }
 }
 
@@ -198,7 +199,7 @@ impl ChangeArguments {
         self.why.change(change, self.call.correlation_id.as_ref())
     }
 
-    /// Says what went wrong; where the outcome is unknown, looks it up.
+    /// Says what went wrong; where the outcome is unknown, verifies it.
     async fn failed(
         &self,
         name: &str,
@@ -212,23 +213,24 @@ impl ChangeArguments {
         if exit != Exit::Unknown {
             return Ok(report::say_failed(output, &result, error));
         }
-        if self.confirm.confirm {
-            output.note("the outcome is unknown; looking it up");
+        if self.verify.verify {
+            output.note("the outcome is unknown; verifying it");
         }
-        let found = tokio::select! {
-            found = look_up::look_up(client, error, self.confirm.settle()) => found,
-            () = interrupts.next() => look_up::interrupted(),
+        let verification = tokio::select! {
+            verification = verify::verify(client, error, self.verify.wait()) => verification,
+            () = interrupts.next() => Verification::Interrupted,
         };
-        result.insert("lookUp".to_owned(), Value::Object(found.fields.clone()));
+        let fields = Value::Object(verification.fields());
+        result.insert("verification".to_owned(), fields);
         report::say_failed(output, &result, error);
-        look_up::say(output, &found, &self.card_id, error);
-        Ok(found.exit)
+        verification.print(output, &self.card_id, error);
+        Ok(verification.exit())
     }
 
     /// Says what is known of a call that was given up: nothing.
     fn interrupted(&self, name: &str, output: &Output) -> Result<Exit, Failure> {
         crate::text::say(report::INTERRUPTED);
-        let advice = look_up::advice(&self.card_id, name.trim_start_matches("card "));
+        let advice = verify::advice(&self.card_id, name.trim_start_matches("card "));
         if output.is_table() {
             output.note(&advice);
         } else {

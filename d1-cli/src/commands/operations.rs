@@ -11,7 +11,7 @@ use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Format;
-use crate::flags::{CallFlags, Whole};
+use crate::flags::{BoundedInt, CallFlags};
 use crate::output::{Output, cell};
 use crate::report;
 use crate::text::printable;
@@ -31,10 +31,10 @@ pub(crate) struct ListArguments {
     card_id: CardId,
     /// How many of the most recent operations to leave out
     #[arg(long, value_name = "N")]
-    offset: Option<Whole<0, { i64::MAX as u64 }>>,
+    offset: Option<BoundedInt<0, { i64::MAX as u64 }>>,
     /// How many operations to list, or to ask for at a time
     #[arg(long, value_name = "N")]
-    limit: Option<Whole<1, 50>>,
+    limit: Option<BoundedInt<1, 50>>,
     /// Lists all of them, page by page
     #[arg(long)]
     all: bool,
@@ -78,10 +78,10 @@ impl OperationsCommand {
 impl ListArguments {
     fn request(&self, client: &Client) -> ListOperations {
         let mut request = client.card(self.card_id.clone()).operations();
-        if let Some(Whole(offset)) = self.offset {
+        if let Some(BoundedInt(offset)) = self.offset {
             request = request.offset(offset);
         }
-        if let Some(Whole(limit)) = self.limit {
+        if let Some(BoundedInt(limit)) = self.limit {
             request = request.limit(limit);
         }
         match &self.call.correlation_id {

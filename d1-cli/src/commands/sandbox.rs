@@ -8,11 +8,11 @@ use d1_sandbox::{Builder, Mode, Sandbox};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::Whole;
+use crate::flags::BoundedInt;
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 
-type Port = Whole<0, { u16::MAX as u64 }>;
+type Port = BoundedInt<0, { u16::MAX as u64 }>;
 
 #[derive(Debug, Args)]
 pub(crate) struct SandboxCommand {
@@ -30,7 +30,7 @@ pub(crate) struct SandboxCommand {
     dir: Option<PathBuf>,
     /// Makes ids and times of operations the same in every run
     #[arg(long, value_name = "SEED")]
-    seed: Option<Whole<0, { u64::MAX }>>,
+    seed: Option<BoundedInt<0, { u64::MAX }>>,
     /// Behaves as for a tenant that was migrated from V1 to V2
     #[arg(long)]
     migrated: bool,
@@ -72,7 +72,7 @@ impl SandboxCommand {
         if let Some(control) = self.control_port {
             builder = builder.control_port(port(control));
         }
-        if let Some(Whole(seed)) = self.seed {
+        if let Some(BoundedInt(seed)) = self.seed {
             builder = builder.seed(seed);
         }
         if self.migrated {
@@ -94,7 +94,7 @@ impl SandboxCommand {
     }
 }
 
-fn port(Whole(number): Port) -> u16 {
+fn port(BoundedInt(number): Port) -> u16 {
     // Its type has seen to it that it fits.
     u16::try_from(number).unwrap_or_default()
 }

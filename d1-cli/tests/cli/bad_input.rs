@@ -88,8 +88,8 @@ fn arguments() {
             "--timeout: must be a whole number",
         ),
         (
-            suspend(&["--settle", "0"]),
-            "--settle <SECONDS>: must be a whole number",
+            suspend(&["--wait", "0"]),
+            "--wait <SECONDS>: must be a whole number",
         ),
         (
             suspend(&["-o", "xml"]),

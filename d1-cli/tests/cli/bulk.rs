@@ -46,7 +46,7 @@ fn each_line_is_carried_out_and_told() {
         "troubleshootingText",
         "message",
         "correlationId",
-        "lookedUp",
+        "verified",
         "target",
     ];
     assert_eq!(names, shape);

@@ -61,7 +61,7 @@ fn started(world: &World) -> Child {
 #[track_caller]
 fn assert_goes_on(world: &World) {
     world.sandbox.clear_faults();
-    let resume = ["bulk", "in.ndjson", "--resume", "j.ndjson", "--settle", "1"];
+    let resume = ["bulk", "in.ndjson", "--resume", "j.ndjson", "--wait", "1"];
     world.d1(&resume).expect(0);
     for n in 1..=LINES {
         let card = format!("Bulk{n}");
@@ -158,7 +158,7 @@ fn a_killed_one_goes_on() {
 }
 
 #[test]
-fn an_interrupted_look_up_leaves_the_lines_unknown_and_says_so() {
+fn an_interrupted_verification_leaves_the_lines_unknown_and_says_so() {
     let world = World::with_cards(1);
     world.file(
         "in.ndjson",
@@ -172,7 +172,7 @@ fn an_interrupted_look_up_leaves_the_lines_unknown_and_says_so() {
         "in.ndjson",
         "--resume",
         "j.ndjson",
-        "--settle",
+        "--wait",
         "3600",
         "-o",
         "json",

@@ -20,14 +20,14 @@ const RESUMED: [&str; 8] = [
     "in.ndjson",
     "--resume",
     "j.ndjson",
-    "--settle",
+    "--wait",
     "1",
     "-o",
     "json",
 ];
 
 #[test]
-fn an_unknown_outcome_is_confirmed_at_the_end_when_asked() {
+fn an_unknown_outcome_is_verified_at_the_end_when_asked() {
     let world = World::with_cards(2);
     world.file("in.ndjson", &suspensions(2));
     world
@@ -35,7 +35,7 @@ fn an_unknown_outcome_is_confirmed_at_the_end_when_asked() {
         .fail_next(Fault::disconnect().after_effect().card("Bulk1"));
     world.sandbox.fail_next(Fault::disconnect().card("Bulk2"));
     let run = world
-        .d1(&[&JOURNALED[..], &["--confirm", "--settle", "1"]].concat())
+        .d1(&[&JOURNALED[..], &["--verify", "--wait", "1"]].concat())
         .expect(4);
     let summary = summary_of(&run);
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_journal_says_what_was_begun_and_what_became_of_it_and_no_card_data() {
     );
     world.d1(&JOURNALED).expect(3);
     let lines = journal(&world);
-    assert_eq!(lines[0]["journal"], "d1-bulk/2");
+    assert_eq!(lines[0]["journal"], "d1-bulk/3");
     assert_eq!(lines[0]["baseUrl"], world.sandbox.base_url());
     for line in [1, 2] {
         let begun = lines
@@ -105,7 +105,7 @@ fn rewrite(world: &World, keep: impl Fn(&Value) -> bool) {
 }
 
 #[test]
-fn a_line_without_an_end_is_looked_up_and_not_repeated_if_it_was_carried_out() {
+fn a_line_without_an_end_is_verified_and_not_repeated_if_it_was_carried_out() {
     let world = World::with_cards(3);
     world.file("in.ndjson", &suspensions(3));
     world.d1(&JOURNALED).expect(0);
@@ -116,7 +116,7 @@ fn a_line_without_an_end_is_looked_up_and_not_repeated_if_it_was_carried_out() {
     world.sandbox.assert_requests("suspendCard", "Bulk2", 1);
     let last = journal(&world).pop().unwrap();
     assert_eq!(
-        (&last["outcome"], &last["lookedUp"]),
+        (&last["outcome"], &last["verified"]),
         (&"done".into(), &true.into())
     );
 }
@@ -168,7 +168,7 @@ fn what_cannot_be_told_is_reported_and_not_repeated() {
     world.sandbox.assert_requests("suspendCard", "Bulk2", 1);
 
     let run = world
-        .d1(&[&RESUMED[..], &["--no-look-up"]].concat())
+        .d1(&[&RESUMED[..], &["--no-verify"]].concat())
         .expect(5);
     assert_eq!(summary_of(&run)["unknown"], 2);
 }

@@ -14,7 +14,7 @@ const RESUMED: [&str; 8] = [
     "in.ndjson",
     "--resume",
     "j.ndjson",
-    "--settle",
+    "--wait",
     "1",
     "-o",
     "json",

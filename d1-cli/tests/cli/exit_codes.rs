@@ -114,27 +114,27 @@ fn a_hangup_that_was_ignored_stays_ignored() {
     let sent = || world.sandbox.requests_for("suspendCard", "ReplaceMe01");
     until(&mut child, || !sent().is_empty());
     kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
-    // The time of the call runs out, and the look-up finds the change.
+    // The time of the call runs out, and the verification finds the change.
     let run = crate::world::wait(child).expect(0);
     assert!(!run.err.contains("interrupted"), "{}", run.err);
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_look_up_leaves_the_outcome_unknown() {
+fn an_interrupted_verification_leaves_the_outcome_unknown() {
     use rustix::process::{Pid, Signal, kill_process};
 
     let world = World::start();
     world
         .sandbox
         .fail_next(Fault::disconnect().operation("suspendCard"));
-    let arguments = suspending(&["--confirm", "--settle", "3600", "-o", "json"]);
+    let arguments = suspending(&["--verify", "--wait", "3600", "-o", "json"]);
     let mut child = world.command(&arguments).spawn().unwrap();
-    let looked_up = || world.sandbox.requests_for("listOperations", "ReplaceMe01");
-    until(&mut child, || !looked_up().is_empty());
+    let verified = || world.sandbox.requests_for("listOperations", "ReplaceMe01");
+    until(&mut child, || !verified().is_empty());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let run = crate::world::wait(child).expect(5);
-    assert_eq!(run.json()["lookUp"]["result"], "interrupted");
+    assert_eq!(run.json()["verification"]["result"], "interrupted");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn what_d1_says_of_a_failure_is_told_unasked() {
 }
 
 #[test]
-fn an_unknown_outcome_is_looked_up_once_unasked() {
+fn an_unknown_outcome_is_verified_once_by_default() {
     let world = World::start();
     let before = world.operations("ReplaceMe01");
     world
@@ -243,8 +243,8 @@ fn an_unknown_outcome_is_looked_up_once_unasked() {
     let run = world.d1(&suspending(&["-o", "json"])).expect(0);
     let result = run.json();
     assert_eq!(result["outcome"], "unknown");
-    assert_eq!(result["lookUp"]["result"], "done");
-    assert!(result["lookUp"]["operationId"].is_string());
+    assert_eq!(result["verification"]["result"], "done");
+    assert!(result["verification"]["operationId"].is_string());
     assert_eq!(world.operations("ReplaceMe01"), before + 1);
 }
 
@@ -258,7 +258,7 @@ fn an_outcome_that_stays_unknown_is_5_and_says_what_to_do() {
         "the outcome is unknown",
         "do not repeat it",
         "d1 operations list ReplaceMe01",
-        "--confirm",
+        "--verify",
     ] {
         assert!(run.err.contains(words), "{words}: {}", run.err);
     }
@@ -272,19 +272,19 @@ fn an_outcome_that_stays_unknown_is_5_and_says_what_to_do() {
         .sandbox
         .fail_next(Fault::status(500).operation("listOperations").times(9));
     let run = world.d1(&suspending(&["-o", "json"])).expect(5);
-    assert_eq!(run.json()["lookUp"]["result"], "failed");
+    assert_eq!(run.json()["verification"]["result"], "failed");
 }
 
 #[test]
-fn a_change_that_is_confirmed_not_to_have_been_made_is_4() {
+fn a_change_that_is_verified_not_to_have_been_made_is_4() {
     let world = World::start();
     world
         .sandbox
         .fail_next(Fault::disconnect().operation("suspendCard"));
     let run = world
-        .d1(&suspending(&["--confirm", "--settle", "1", "-o", "json"]))
+        .d1(&suspending(&["--verify", "--wait", "1", "-o", "json"]))
         .expect(4);
-    assert_eq!(run.json()["lookUp"]["result"], "notDone");
+    assert_eq!(run.json()["verification"]["result"], "notDone");
     assert!(run.err.contains("it can be asked for again"), "{}", run.err);
 }
 

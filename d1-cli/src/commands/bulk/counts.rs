@@ -1,77 +1,72 @@
-//! How many lines ended how, and what the exit code is then.
+//! How many lines ended how, and the exit code that follows from it.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::entry::Ending;
+use serde_json::Value;
+
+use super::entry::Outcome;
 use crate::exit::Exit;
 
 /// How many lines ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
-    pub(super) done: u64,
-    pub(super) refused: u64,
-    pub(super) not_sent: u64,
-    pub(super) unknown: u64,
-    pub(super) held_back: u64,
-    pub(super) bad: u64,
+    by_outcome: BTreeMap<Outcome, u64>,
     /// Of the others: lines for which D1 gave no token, or refused it.
-    pub(super) no_access: u64,
+    no_access: u64,
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, outcome: Ending, no_access: bool) {
-        *self.of(outcome) += 1;
+    pub(super) fn add(&mut self, outcome: Outcome, no_access: bool) {
+        *self.by_outcome.entry(outcome).or_default() += 1;
         self.no_access += u64::from(no_access);
     }
 
     /// Takes back what was added.
-    pub(super) fn remove(&mut self, outcome: Ending, no_access: bool) {
-        let count = self.of(outcome);
+    pub(super) fn remove(&mut self, outcome: Outcome, no_access: bool) {
+        let count = self.by_outcome.entry(outcome).or_default();
         *count = count.saturating_sub(1);
         self.no_access = self.no_access.saturating_sub(u64::from(no_access));
     }
 
-    fn of(&mut self, outcome: Ending) -> &mut u64 {
-        match outcome {
-            Ending::Done => &mut self.done,
-            Ending::Refused => &mut self.refused,
-            Ending::NotSent => &mut self.not_sent,
-            Ending::Unknown => &mut self.unknown,
-            Ending::HeldBack => &mut self.held_back,
-            Ending::Bad => &mut self.bad,
-        }
+    /// Sets the number of bad lines.
+    pub(super) fn with_bad(mut self, lines: u64) -> Self {
+        self.by_outcome.insert(Outcome::Bad, lines);
+        self
+    }
+
+    pub(super) fn get(&self, outcome: Outcome) -> u64 {
+        self.by_outcome.get(&outcome).copied().unwrap_or_default()
     }
 
     pub(super) fn errors(&self) -> u64 {
-        self.refused + self.not_sent + self.unknown + self.held_back + self.bad
+        self.all() - self.get(Outcome::Done)
     }
 
     pub(super) fn all(&self) -> u64 {
-        self.done + self.errors()
+        self.by_outcome.values().sum()
     }
 
-    /// Each outcome with its count, by its name in JSON.
+    /// Returns each outcome with its count, by its name in JSON.
     pub(super) fn named(&self) -> Value {
-        json!({
-            "done": self.done,
-            "refused": self.refused,
-            "notSent": self.not_sent,
-            "unknown": self.unknown,
-            "heldBack": self.held_back,
-            "bad": self.bad,
-        })
+        let named = Outcome::ALL.map(|outcome| (outcome.name(), self.get(outcome).into()));
+        Value::Object(named.into_iter().collect())
     }
 
-    /// The exit code of a job with these numbers of lines.
+    /// Returns the exit code of a job with this number of lines.
     pub(super) fn exit(&self, lines: u64) -> Exit {
-        match *self {
-            Self { unknown: 1.., .. } => Exit::Unknown,
-            Self { no_access: 1.., .. } => Exit::Auth,
-            Self { not_sent: 1.., .. } | Self { held_back: 1.., .. } => Exit::NotSent,
-            _ if self.all() < lines => Exit::NotSent,
-            Self { refused: 1.., .. } => Exit::Refused,
-            Self { bad: 1.., .. } => Exit::BadInput,
-            _ => Exit::Done,
+        let any = |outcome| self.get(outcome) > 0;
+        if any(Outcome::Unknown) {
+            Exit::Unknown
+        } else if self.no_access > 0 {
+            Exit::Auth
+        } else if any(Outcome::NotSent) || any(Outcome::HeldBack) || self.all() < lines {
+            Exit::NotSent
+        } else if any(Outcome::Refused) {
+            Exit::Refused
+        } else if any(Outcome::Bad) {
+            Exit::BadInput
+        } else {
+            Exit::Done
         }
     }
 }

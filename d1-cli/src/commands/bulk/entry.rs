@@ -1,21 +1,22 @@
-//! What a journal says, line by line: that a request is about to leave, and what became of it.
+//! The lines of a journal: that a request is about to leave, and its result.
 
 use std::num::NonZero;
 
-use d1_facade::{CardId, CorrelationId, Error, ErrorKind, Outcome, Receipt, Response};
+use d1_facade::{CorrelationId, Error, ErrorKind, Receipt, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 
-use super::line::{BadLine, Facts};
+use super::line::{BadLine, LineSummary};
 use crate::exit::Exit;
-use crate::report;
+use crate::report::{self, fields};
 use crate::text::{printable, shown_id};
+use crate::verify::Verification;
 
 /// What a journal begins with.
-pub(super) const FORMAT: &str = "d1-bulk/2";
+pub(super) const FORMAT: &str = "d1-bulk/3";
 
 /// A line of a journal. None of them holds card data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,20 +50,21 @@ pub(super) enum Entry {
         correlation_id: Option<String>,
         at: String,
     },
-    /// The outcome of a line.
-    Ended(Ended),
+    /// The result of a line.
+    Ended(LineResult),
 }
 
-/// The outcome of a line, with all that is printed of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The result of a line, with all that is printed of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Ended {
+pub(super) struct LineResult {
     /// The line.
-    pub(super) ended: u64,
+    #[serde(rename = "ended")]
+    pub(super) line: u64,
     pub(super) key: Option<String>,
     pub(super) operation: Option<String>,
     pub(super) card_id: Option<String>,
-    pub(super) outcome: Ending,
+    pub(super) outcome: Outcome,
     /// Whether it can be sent again without doing anything twice, and may succeed then.
     pub(super) again: bool,
     /// Whether D1 gave no token, or refused it.
@@ -76,18 +78,19 @@ pub(super) struct Ended {
     pub(super) troubleshooting_text: Option<String>,
     pub(super) message: Option<String>,
     pub(super) correlation_id: Option<String>,
-    /// Whether it was found in D1's list of operations, rather than told by D1's answer.
-    pub(super) looked_up: bool,
+    /// Whether it comes from D1's list of operations, rather than from D1's response.
+    pub(super) verified: bool,
     pub(super) at: String,
 }
 
 /// How a line ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Ending {
+pub(super) enum Outcome {
     Done,
     Refused,
     NotSent,
+    #[default]
     Unknown,
     /// It was not sent, because an earlier line of its card is not known to be done.
     HeldBack,
@@ -95,16 +98,20 @@ pub(super) enum Ending {
     Bad,
 }
 
-impl Ending {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::NotSent => "notSent",
-            Self::Unknown => "unknown",
-            Self::HeldBack => "heldBack",
-            Self::Bad => "bad",
-        }
+impl Outcome {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Refused,
+        Self::NotSent,
+        Self::Unknown,
+        Self::HeldBack,
+        Self::Bad,
+    ];
+
+    /// Returns its name in JSON.
+    pub(super) fn name(self) -> String {
+        let name = serde_json::to_value(self).unwrap_or_default();
+        name.as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -118,168 +125,133 @@ impl Entry {
         }
     }
 
-    pub(super) fn begun(facts: &Facts, correlation_id: Option<&CorrelationId>) -> Self {
+    pub(super) fn begun(line: &LineSummary, correlation_id: Option<&CorrelationId>) -> Self {
         Self::Begun {
-            begun: facts.number,
-            key: facts.key.clone(),
-            digest: format!("{:032x}", facts.digest),
-            operation: facts.kind.name().to_owned(),
-            card_id: CardId::to_string(&facts.card),
+            begun: line.number,
+            key: line.key.clone(),
+            digest: format!("{:032x}", line.digest),
+            operation: line.kind.name(),
+            card_id: line.card.as_str().to_owned(),
             correlation_id: correlation_id.map(ToString::to_string),
             at: now(),
         }
     }
 }
 
-impl Ended {
-    /// What an answer, or its absence, says.
-    pub(super) fn of(facts: &Facts, result: &Result<Response<Receipt>, Error>) -> Self {
-        match result {
-            Ok(receipt) => Self {
-                http_status: Some(receipt.http_status()),
-                operation_id: receipt.operation_id().and_then(|id| shown_id(id.as_str())),
-                correlation_id: Some(receipt.correlation_id().to_string()),
-                ..Self::new(facts, Ending::Done)
-            },
-            Err(error) => {
-                let outcome = match error.outcome() {
-                    Outcome::NotSent => Ending::NotSent,
-                    Outcome::Refused => Ending::Refused,
-                    _ => Ending::Unknown,
+impl LineResult {
+    /// Describes the result of a call.
+    pub(super) fn of(line: &LineSummary, result: &Result<Response<Receipt>, Error>) -> Self {
+        let error = match result {
+            Ok(receipt) => {
+                return Self {
+                    http_status: Some(receipt.http_status()),
+                    operation_id: receipt.operation_id().and_then(|id| shown_id(id.as_str())),
+                    correlation_id: Some(receipt.correlation_id().to_string()),
+                    ..Self::new(line, Outcome::Done)
                 };
-                Self {
-                    again: outcome == Ending::NotSent
-                        || outcome == Ending::Refused
-                            // A refused token says nothing of the line.
-                            && (error.is_retryable() || error.kind() == ErrorKind::TokenRejected),
-                    no_access: Exit::of(error) == Exit::Auth,
-                    http_status: error.status(),
-                    kind: Some(report::kind(error.kind())),
-                    code: error.code().map(ToString::to_string),
-                    troubleshooting_text: error.troubleshooting_text().map(printable),
-                    message: Some(error.to_string()),
-                    correlation_id: error.correlation_id().map(ToString::to_string),
-                    ..Self::new(facts, outcome)
-                }
             }
-        }
-    }
-
-    /// That nothing is known but the outcome.
-    pub(super) fn new(facts: &Facts, outcome: Ending) -> Self {
+            Err(error) => error,
+        };
+        let outcome = match error.outcome() {
+            d1_facade::Outcome::NotSent => Outcome::NotSent,
+            d1_facade::Outcome::Refused => Outcome::Refused,
+            _ => Outcome::Unknown,
+        };
+        // A refused token says nothing of the line.
+        let may_succeed = error.is_retryable() || error.kind() == ErrorKind::TokenRejected;
         Self {
-            key: facts.key.clone(),
-            operation: Some(facts.kind.name().to_owned()),
-            card_id: Some(CardId::to_string(&facts.card)),
-            ..Self::bare(facts.number, outcome)
+            again: outcome == Outcome::NotSent || outcome == Outcome::Refused && may_succeed,
+            no_access: Exit::of(error) == Exit::Auth,
+            http_status: error.status(),
+            kind: Some(report::kind(error.kind())),
+            code: error.code().map(ToString::to_string),
+            troubleshooting_text: error.troubleshooting_text().map(printable),
+            message: Some(error.to_string()),
+            correlation_id: error.correlation_id().map(ToString::to_string),
+            ..Self::new(line, outcome)
         }
     }
 
-    /// That D1's list of operations told.
-    pub(super) fn looked_up(facts: &Facts, outcome: Ending, operation_id: Option<&str>) -> Self {
+    /// Describes a line of which nothing is known but the outcome.
+    pub(super) fn new(line: &LineSummary, outcome: Outcome) -> Self {
         Self {
-            operation_id: operation_id.and_then(shown_id),
-            looked_up: true,
-            ..Self::new(facts, outcome)
+            key: line.key.clone(),
+            operation: Some(line.kind.name()),
+            card_id: Some(line.card.as_str().to_owned()),
+            ..Self::bare(line.number, outcome)
         }
     }
 
-    /// That the line is held back, since an earlier one of its card ended so.
-    pub(super) fn held_back(facts: &Facts, line: u64, outcome: Ending) -> Self {
-        let message = match outcome {
-            Ending::Refused => format!("held back: line {line} of the same card was refused"),
-            Ending::NotSent => format!("held back: line {line} of the same card was not sent"),
-            Ending::Unknown => {
-                format!("held back: the outcome of line {line} of the same card is unknown")
-            }
-            Ending::Bad => format!("held back: line {line} of the same card is bad"),
-            Ending::Done | Ending::HeldBack => {
-                format!("held back: line {line} of the same card is not done")
+    /// Describes a line by its verification; `None` where that does not say whether it was carried out.
+    pub(super) fn verified(line: &LineSummary, verification: &Verification) -> Option<Self> {
+        let (outcome, operation_id) = match verification {
+            Verification::Done(id) => (Outcome::Done, id.clone()),
+            Verification::NotDone => (Outcome::NotSent, None),
+            Verification::Inconclusive(_) | Verification::Failed(_) | Verification::Interrupted => {
+                return None;
             }
         };
-        Self {
-            message: Some(message),
-            ..Self::new(facts, Ending::HeldBack)
-        }
+        Some(Self {
+            operation_id,
+            verified: true,
+            ..Self::new(line, outcome)
+        })
+    }
+
+    /// Describes a line that is held back, since an earlier line of its card ended with `outcome`.
+    pub(super) fn held_back(line: &LineSummary, earlier: u64, outcome: Outcome) -> Self {
+        let message = match outcome {
+            Outcome::Refused => format!("held back: line {earlier} of the same card was refused"),
+            Outcome::NotSent => format!("held back: line {earlier} of the same card was not sent"),
+            Outcome::Unknown => {
+                format!("held back: the outcome of line {earlier} of the same card is unknown")
+            }
+            Outcome::Bad => format!("held back: line {earlier} of the same card is bad"),
+            Outcome::Done | Outcome::HeldBack => {
+                format!("held back: line {earlier} of the same card is not done")
+            }
+        };
+        Self::new(line, Outcome::HeldBack).because(message)
     }
 
     /// Describes a line whose turn came after the bulk had been stopped.
-    pub(super) fn stopped(facts: &Facts) -> Self {
-        let message = "not sent: the bulk was stopped before";
-        Self {
-            message: Some(message.to_owned()),
-            ..Self::new(facts, Ending::NotSent)
-        }
+    pub(super) fn stopped(line: &LineSummary) -> Self {
+        Self::new(line, Outcome::NotSent).because("not sent: the bulk was stopped before")
     }
 
     /// Describes a bad line: why it is bad, and what that means for its card.
     pub(super) fn bad(line: &BadLine) -> Self {
         let unread = "; its cardId cannot be read, so that no later line of its card is held back";
         let more = if line.cards.is_empty() { unread } else { "" };
-        Self {
-            message: Some(format!("{}{more}", line.rule)),
-            ..Self::bare(line.number, Ending::Bad)
-        }
+        Self::bare(line.number, Outcome::Bad).because(format!("{}{more}", line.rule))
     }
 
-    /// What is known of a line that was begun, and whose end was not written down.
-    pub(super) fn in_doubt(
-        line: u64,
-        key: Option<String>,
-        operation: String,
-        card_id: String,
-        correlation_id: Option<String>,
-    ) -> Self {
-        let message = "its outcome was not written down: the run ended before, or has not ended";
+    /// Describes a line of which nothing is known but the number and the outcome.
+    pub(super) fn bare(line: u64, outcome: Outcome) -> Self {
         Self {
-            key,
-            operation: Some(operation),
-            card_id: Some(card_id),
-            correlation_id,
-            message: Some(message.to_owned()),
-            ..Self::bare(line, Ending::Unknown)
-        }
-    }
-
-    /// That nothing is known but the line and its outcome.
-    pub(super) fn bare(line: u64, outcome: Ending) -> Self {
-        Self {
-            ended: line,
-            key: None,
-            operation: None,
-            card_id: None,
+            line,
             outcome,
-            again: outcome == Ending::NotSent,
-            no_access: false,
-            http_status: None,
-            operation_id: None,
-            kind: None,
-            code: None,
-            troubleshooting_text: None,
-            message: None,
-            correlation_id: None,
-            looked_up: false,
+            again: outcome == Outcome::NotSent,
             at: now(),
+            ..Self::default()
         }
     }
 
-    /// What is printed of it.
+    /// Adds why it ended so.
+    pub(super) fn because(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Returns what is printed of it.
     pub(super) fn printed(&self) -> Value {
-        json!({
-            "line": self.ended,
-            "key": self.key,
-            "operation": self.operation,
-            "cardId": self.card_id,
-            "outcome": self.outcome.name(),
-            "httpStatus": self.http_status,
-            "operationId": self.operation_id,
-            "kind": self.kind,
-            "code": self.code,
-            "troubleshootingText": self.troubleshooting_text,
-            "message": self.message,
-            "correlationId": self.correlation_id,
-            "lookedUp": self.looked_up,
-        })
+        let written = fields(serde_json::to_value(self).unwrap_or_default()).into_iter();
+        let printed = written.filter_map(|(name, value)| match name.as_str() {
+            "ended" => Some(("line".to_owned(), value)),
+            "again" | "noAccess" | "at" => None,
+            _ => Some((name, value)),
+        });
+        Value::Object(printed.collect())
     }
 }
 

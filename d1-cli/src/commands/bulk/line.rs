@@ -2,20 +2,21 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use d1_facade::{
     ApiOperation, CardId, CardScheme, CardState, Change, Client, CorrelationId, EncryptedData,
     InvalidInput, Reason, ReasonCode, Renewal,
 };
 use openssl::sha::sha256;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::card::card_state;
 use crate::credentials::{Luhn, PlainCredentials};
 use crate::reason_codes;
 
 /// What is done to a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub(super) enum Kind {
     Suspend,
     Resume,
@@ -24,19 +25,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Suspend, Self::Resume, Self::Delete, Self::Renew];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Delete => "delete",
-            Self::Renew => "renew",
-        }
-    }
-
-    pub(super) fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    pub(super) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// Returns the call that makes the change.
@@ -67,11 +58,11 @@ struct Written {
 }
 
 /// The ids of a line's card: the one that it names, and the one that a renewal gives.
-pub(super) type Ids<'a> = (&'a str, Option<&'a str>);
+pub(super) type CardIds<'a> = (&'a str, Option<&'a str>);
 
 /// What a line asks for, without card data.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct LineSummary {
     pub(super) number: u64,
     /// Of everything that is said here and is no card data: a digest of a PAN could be guessed.
     pub(super) digest: u128,
@@ -83,16 +74,16 @@ pub(super) struct Facts {
     pub(super) new_card: Option<CardId>,
 }
 
-impl Facts {
+impl LineSummary {
     /// The ids of the card.
-    pub(super) fn ids(&self) -> Ids<'_> {
+    pub(super) fn ids(&self) -> CardIds<'_> {
         (
             self.card.as_str(),
             self.new_card.as_ref().map(CardId::as_str),
         )
     }
 
-    /// Returns the change that the line asks for. `renewal` has what the facts have not: state and credentials.
+    /// Returns the change that the line asks for. `renewal` has what is not in the summary: state and credentials.
     pub(super) fn change(&self, client: &Client, renewal: Option<Renewal>) -> Change {
         let card = client.card(self.card.clone());
         let change = match self.kind {
@@ -118,7 +109,7 @@ impl Facts {
 
 /// A line that can be sent.
 pub(super) struct Line {
-    pub(super) facts: Facts,
+    pub(super) summary: LineSummary,
     renewal: Option<Renewal>,
 }
 
@@ -135,33 +126,23 @@ impl BadLine {
     /// Describes a bad line of which only the text is there, however little of it can be read.
     pub(super) fn new(number: u64, rule: String, text: &[u8]) -> Self {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        let named: Result<Named, _> = serde_json::from_slice(text);
-        let given: Result<Given, _> = serde_json::from_slice(text);
-        let ids = [
-            named.map(|line| line.card_id),
-            given.map(|line| line.new_card_id),
-        ];
-        let cards = ids.into_iter().flatten();
+        let ids: Result<Ids, _> = serde_json::from_slice(text);
+        let ids = ids.map(|ids| [ids.card_id, ids.new_card_id]);
+        let ids = ids.into_iter().flatten();
         Self {
             number,
             rule,
-            cards: cards.filter_map(|id| id.parse().ok()).collect(),
+            cards: ids.filter_map(|id| id.as_str()?.parse().ok()).collect(),
         }
     }
 }
 
-/// The card of a line, whatever else the line says.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Named {
-    card_id: String,
-}
-
-/// The card id that a renewal gives, whatever else the line says.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Given {
-    new_card_id: String,
+/// The ids of a line's card, whatever else the line says.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Ids {
+    card_id: Value,
+    new_card_id: Value,
 }
 
 impl fmt::Display for BadLine {
@@ -191,7 +172,7 @@ impl Line {
 
     /// The request that it asks for.
     pub(super) fn request(&self, client: &Client, id: Option<&CorrelationId>) -> Change {
-        let change = self.facts.change(client, self.renewal.clone());
+        let change = self.summary.change(client, self.renewal.clone());
         match id {
             Some(id) => change.correlation_id(id.clone()),
             None => change,
@@ -202,37 +183,37 @@ impl Line {
 impl Written {
     fn checked(self, number: u64) -> Result<Line, String> {
         let rule = |error: InvalidInput| error.to_string();
-        let kind = Kind::by_name(&self.operation)
-            .ok_or("operation must be suspend, resume, delete or renew")?;
-        let parsed = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
-        let new_card: Option<CardId> = parsed(&self.new_card_id)
-            .map_err(|error: InvalidInput| format!("newCardId {}", error.rule()))?;
+        let kind = Kind::from_str(&self.operation, false)
+            .map_err(|_| "operation must be suspend, resume, delete or renew")?;
+        let new_card = self.new_card_id.as_deref().map(str::parse).transpose();
+        let new_card =
+            new_card.map_err(|error: InvalidInput| format!("newCardId {}", error.rule()))?;
+        let reason = self.reason.as_deref().map(str::parse).transpose();
         let state = self.state.as_deref().map(card_state).transpose();
         let state = state.map_err(|rule| format!("state {rule}"))?;
-        let facts = Facts {
+        let summary = LineSummary {
             number,
             digest: self.digest(),
             key: self.key.as_deref().map(key).transpose()?,
             kind,
             card: self.card_id.parse().map_err(rule)?,
-            reason: self
-                .reason
-                .as_deref()
-                .map(str::parse)
-                .transpose()
-                .map_err(rule)?,
+            reason: reason.map_err(rule)?,
             reason_code: match &self.reason_code {
                 Some(code) => reason_codes::parse(code).map_err(rule)?,
                 None => ReasonCode::default(),
             },
             new_card,
         };
-        let renewal = self.renewal(&facts, state)?;
-        Ok(Line { facts, renewal })
+        let renewal = self.renewal(&summary, state)?;
+        Ok(Line { summary, renewal })
     }
 
-    fn renewal(&self, facts: &Facts, state: Option<CardState>) -> Result<Option<Renewal>, String> {
-        if facts.kind != Kind::Renew {
+    fn renewal(
+        &self,
+        line: &LineSummary,
+        state: Option<CardState>,
+    ) -> Result<Option<Renewal>, String> {
+        if line.kind != Kind::Renew {
             let given = [
                 ("newCardId", self.new_card_id.is_some()),
                 ("state", self.state.is_some()),
@@ -245,7 +226,7 @@ impl Written {
                 None => Ok(None),
             };
         }
-        let mut renewal = facts.renewal();
+        let mut renewal = line.renewal();
         if let Some(state) = state {
             renewal = renewal.state(state);
         }
@@ -377,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_digest_tells_lines_apart_and_knows_no_card_data() {
-        let digest = |text: &str| Line::parse(1, text.as_bytes()).unwrap().facts.digest;
+        let digest = |text: &str| Line::parse(1, text.as_bytes()).unwrap().summary.digest;
         let suspend = digest(r#"{"operation":"suspend","cardId":"A"}"#);
         assert_eq!(
             suspend,

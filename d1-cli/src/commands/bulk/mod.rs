@@ -3,63 +3,52 @@
 //! | question | module |
 //! |---|---|
 //! | Where do lines come from, and what may stand in one? | [`input`], [`spool`], [`line`] |
-//! | What is looked at before anything is sent? | [`prepare`], [`survey`] |
+//! | What is checked before anything is sent? | [`prepare`], [`preflight`] |
 //! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
-//! | What does an old journal say? | [`resume`], [`past`], [`report`] |
-//! | Did D1 carry out what nobody saw the end of? | [`look_back`] |
-//! | How are lines sent, and in which order? | [`run`], [`order`] |
-//! | What is printed? | [`tally`], [`counts`], [`progress`] |
+//! | What does an old journal say? | [`resume`], [`previous_run`], [`report`] |
+//! | Did D1 carry out a line of unknown outcome? | [`reconcile`] |
+//! | How are lines sent, and in which order? | [`run`], [`order`], [`unsent`] |
+//! | What is printed? | [`summary`], [`counts`], [`progress`] |
 
 mod counts;
 mod entry;
 mod input;
 mod journal;
 mod line;
-mod look_back;
 mod order;
-mod past;
+mod preflight;
 mod prepare;
+mod previous_run;
 mod progress;
+mod reconcile;
 mod report;
 mod resume;
 mod run;
 mod spool;
-mod survey;
-mod tally;
+mod summary;
 mod unsent;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::Duration;
 
 use clap::Args;
-use d1_facade::{Client, Error};
-use futures_util::{StreamExt as _, stream};
-use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::connect;
 use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::Format;
-use crate::flags::{Whole, rate};
+use crate::flags::{BoundedInt, Format, rate};
 use crate::interrupt::Interrupts;
-use crate::look_up;
 use crate::output::Output;
 use crate::prompt;
-use entry::{Ended, Ending, Entry};
 use input::Input;
-use journal::Journal;
-use line::Facts;
-use look_back::{InDoubt, Verdict, look_back};
-use past::Past;
+use preflight::{Permissions, Preflight};
 use prepare::{Place, Prepared};
+use previous_run::PreviousRun;
 use progress::Progress;
 use report::ReportCommand;
-use run::{Plan, lock, run_id};
-use survey::{Permissions, Survey};
-use tally::{About, Tally};
+use run::Run;
+use summary::{About, Summary};
 
 /// Printed below the help, before the exit codes.
 pub(super) const LINES: &str = r#"A line: {"operation":"suspend","cardId":"ReplaceMe01","reasonCode":"CARD_LOST","reason":"lost","key":"row 1"}
@@ -107,7 +96,7 @@ struct RunFlags {
         default_value = "64",
         hide_default_value = false
     )]
-    concurrency: Whole<1, 1000>,
+    concurrency: BoundedInt<1, 1000>,
     /// How many requests are sent per second at most
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
@@ -117,7 +106,7 @@ struct RunFlags {
     /// Writes no journal: a run that ends early cannot be resumed
     #[arg(long, conflicts_with_all = ["journal", "resume"])]
     no_journal: bool,
-    /// Goes on with the run of this journal: finished lines are not repeated, and those in doubt are looked up
+    /// Goes on with the run of this journal: finished lines are not repeated, and those in doubt are verified
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// Sends the other lines where lines are bad; without it nothing is sent then
@@ -132,15 +121,15 @@ struct RunFlags {
     /// Lets lines delete cards, and does not ask
     #[arg(long, short)]
     yes: bool,
-    /// Looks up, at the end, the lines whose outcome is unknown
+    /// Verifies, at the end, the lines whose outcome is unknown
     #[arg(long)]
-    confirm: bool,
+    verify: bool,
     /// How many seconds D1 is given to carry out a request before its absence from the list counts
     #[arg(long, value_name = "SECONDS", default_value = "30")]
-    settle: Whole<1, 3600>,
-    /// Does not look up the lines in doubt of an earlier run: they stay unknown, and are not repeated
+    wait: BoundedInt<1, 3600>,
+    /// Does not verify the lines in doubt of an earlier run: they stay unknown, and are not repeated
     #[arg(long, requires = "resume")]
-    no_look_up: bool,
+    no_verify: bool,
     /// Prints the requests with secrets masked; sends nothing, and gets no token
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
@@ -176,8 +165,8 @@ impl RunFlags {
         let Prepared {
             input,
             name,
-            survey,
-            past,
+            preflight,
+            previous,
             earlier,
             journal,
             journal_path,
@@ -185,55 +174,40 @@ impl RunFlags {
         let about = About {
             journal: journal_path.as_deref().map(input::name),
             is_report: false,
-            lines: survey.lines,
-            bad_lines: survey.bad_lines,
+            lines: preflight.lines,
+            bad_lines: preflight.bad_lines,
         };
-        let progress = Progress::new(survey.lines, output.is_quiet());
-        let mut tally = Tally::new(*output, progress, about, &past);
-        earlier.iter().for_each(|ended| tally.list(ended));
+        let progress = Progress::new(preflight.lines, output.is_quiet());
+        let mut summary = Summary::new(*output, progress, about, &previous);
+        earlier.iter().for_each(|result| summary.list(result));
         if let (Some(path), None, None) = (&journal_path, &self.journal, &self.resume) {
-            tally.note(&format!("journal: {}", input::name(path)));
+            summary.note(&format!("journal: {}", input::name(path)));
         }
-        let tally = Mutex::new(tally);
+        let mut run = Run::new(&self, &client, name, (journal, previous, summary))?;
         // From here on: until now an interruption has nothing to tidy up.
         let mut interrupts = Interrupts::listen()?;
-        let verdicts = self.look_back(&client, survey.in_doubt.clone(), &tally);
-        let verdicts = tokio::select! {
-            verdicts = verdicts => Some(verdicts),
-            () = interrupts.next() => None,
-        };
-        let interrupted = verdicts.is_none();
-        let verdicts =
-            verdicts.unwrap_or_else(|| all_unknown(survey.in_doubt, "the look-up was interrupted"));
-        let past = clear_doubts(verdicts, &journal, past, &tally).await?;
-        if interrupted {
-            return Ok(finished(tally).finish(true));
+        let reconciled = run.reconcile_in_doubt(preflight.in_doubt, &mut interrupts);
+        if reconciled.await? {
+            let (summary, ..) = run.into_parts();
+            return Ok(summary.finish(true));
         }
-        let plan = Plan {
-            client: &client,
-            journal: &journal,
-            past: &past,
-            input: &name,
-            concurrency: self.concurrency.0 as usize,
-            rate: self.rate,
-            may: self.permissions(),
-            skips_bad_lines: self.skip_bad_lines,
-            run_id: &run_id()?,
-            keep_unknown: self.confirm,
-        };
-        let ran = plan.run(input, &tally, &mut interrupts).await?;
-        let confirming = self.confirm(&client, &journal, ran.unknown, &tally);
+        let unknown = run.send(input, &mut interrupts).await?;
         tokio::select! {
-            confirmed = confirming => confirmed?,
-            // Whoever does not want to wait is left with unknown outcomes.
+            verified = run.verify_unknown(unknown) => verified?,
+            // The outcomes stay unknown.
             () = interrupts.next() => {}
         }
-        let exit = finished(tally).finish(ran.ended_early);
-        match ran.failure {
-            // What happened was told on standard error, and decides.
+        let (summary, ended_early, failure) = run.into_parts();
+        let exit = summary.finish(ended_early);
+        match failure {
+            // What happened was reported on standard error, and decides.
             Some(Failure::Output(_)) | None => Ok(exit),
             Some(failure) => Err(failure),
         }
+    }
+
+    fn concurrency(&self) -> usize {
+        usize::try_from(self.concurrency.0).unwrap_or(usize::MAX)
     }
 
     /// Returns what lines may do. They may delete cards with `--yes`, or where there is a terminal at which a
@@ -245,77 +219,6 @@ impl RunFlags {
         }
     }
 
-    /// Finds out what became of the lines that an earlier run left in doubt.
-    async fn look_back(
-        &self,
-        client: &Client,
-        in_doubt: Vec<InDoubt>,
-        tally: &Mutex<Tally>,
-    ) -> Vec<(InDoubt, Verdict)> {
-        if self.no_look_up {
-            return all_unknown(in_doubt, "it was not looked up");
-        }
-        if in_doubt.is_empty() {
-            return Vec::new();
-        }
-        lock(tally).note(&format!(
-            "{} lines are in doubt; looking them up",
-            in_doubt.len()
-        ));
-        // The process that sent them is gone: it holds the journal no more.
-        let found = look_back(client, in_doubt).await;
-        let (absent, mut told): (Vec<_>, Vec<_>) = found
-            .into_iter()
-            .partition(|(_, verdict)| *verdict == Verdict::Absent);
-        if !absent.is_empty() {
-            let Whole(settle) = self.settle;
-            lock(tally).note(&format!(
-                "{} of them are not listed; giving D1 {settle} s for them",
-                absent.len()
-            ));
-            sleep(Duration::from_secs(settle)).await;
-            let absent = absent.into_iter().map(|(line, _)| line).collect();
-            told.extend(look_back(client, absent).await);
-        }
-        told
-    }
-
-    /// Looks up the lines of this run whose outcome is unknown.
-    async fn confirm(
-        &self,
-        client: &Client,
-        journal: &Journal,
-        unknown: Vec<(Facts, Error)>,
-        tally: &Mutex<Tally>,
-    ) -> Result<(), Failure> {
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        lock(tally).note(&format!(
-            "looking up {} lines of unknown outcome",
-            unknown.len()
-        ));
-        let settle = Some(Duration::from_secs(self.settle.0));
-        let looks = stream::iter(unknown).map(|(facts, error)| async move {
-            let found = look_up::look_up(client, &error, settle).await;
-            (facts, found)
-        });
-        let mut looks = std::pin::pin!(looks.buffer_unordered(8));
-        while let Some((facts, found)) = looks.next().await {
-            let ending = match found.exit {
-                Exit::Done => Ending::Done,
-                Exit::NotSent => Ending::NotSent,
-                _ => continue,
-            };
-            let id = found.fields.get("operationId").and_then(|id| id.as_str());
-            let ended = Ended::looked_up(&facts, ending, id);
-            journal.append(&Entry::Ended(ended.clone())).await?;
-            // Where this cannot be printed, the totals say it on standard error.
-            let _ = lock(tally).resolved(&ended);
-        }
-        Ok(())
-    }
-
     /// Shows the requests instead of sending them.
     async fn show(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
         let dry_run = DryRun::new(config)?;
@@ -325,62 +228,17 @@ impl RunFlags {
             deletes: true,
             ..self.permissions()
         };
-        let survey = Survey::of(&input, &name, &Past::default(), may)?;
-        survey.judge_bad_lines(&name, self.skip_bad_lines)?;
+        let preflight = Preflight::of(&input, &name, &PreviousRun::default(), may)?;
+        preflight.judge_bad_lines(&name, self.skip_bad_lines)?;
         let mut items = input.into_items();
         while let Some(item) = items.recv().await {
-            let Ok(line) = item? else {
-                continue;
-            };
-            dry_run.print(output, line.request(&dry_run.client, None).await)?;
+            if let Ok(line) = item? {
+                dry_run.print(output, line.request(&dry_run.client, None).await)?;
+            }
         }
-        Ok(match survey.bad_lines {
+        Ok(match preflight.bad_lines {
             0 => Exit::Done,
             _ => Exit::BadInput,
         })
     }
-}
-
-/// That for this reason nothing can be told of any line.
-fn all_unknown(lines: Vec<InDoubt>, why: &str) -> Vec<(InDoubt, Verdict)> {
-    let unknown = |line| (line, Verdict::CannotTell(why.to_owned()));
-    lines.into_iter().map(unknown).collect()
-}
-
-/// Takes down what was found out; the lines that D1 is known not to have carried out are to do again.
-async fn clear_doubts(
-    verdicts: Vec<(InDoubt, Verdict)>,
-    journal: &Journal,
-    mut past: Past,
-    tally: &Mutex<Tally>,
-) -> Result<Past, Failure> {
-    for (line, verdict) in verdicts {
-        let facts = &line.facts;
-        let ended = match verdict {
-            Verdict::Done(id) => Ended::looked_up(facts, Ending::Done, id.as_deref()),
-            Verdict::Absent => Ended::looked_up(facts, Ending::NotSent, None),
-            Verdict::CannotTell(why) => {
-                // Where this cannot be printed, the totals say it on standard error.
-                let _ = lock(tally).still_unknown(facts, &why);
-                continue;
-            }
-        };
-        journal.append(&Entry::Ended(ended.clone())).await?;
-        let before = past.known(facts.number);
-        if ended.outcome == Ending::Done {
-            // Where this cannot be printed, the totals say it on standard error.
-            let _ = lock(tally).ended(&ended, before);
-        } else {
-            lock(tally).learned(&ended, before);
-        }
-        past.resolve(&ended);
-    }
-    Ok(past)
-}
-
-/// The tally, once nobody else has it.
-fn finished(tally: Mutex<Tally>) -> Tally {
-    tally
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -10,8 +10,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::entry::Ending;
-use super::line::Ids;
+use super::entry::Outcome;
+use super::line::CardIds;
 
 /// How many lines may wait for others of their card. While that many do, no further lines are read.
 const MOST_WAITING: usize = 4096;
@@ -20,7 +20,7 @@ const MOST_WAITING: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blocker {
     pub(super) line: u64,
-    pub(super) outcome: Ending,
+    pub(super) outcome: Outcome,
 }
 
 /// The lines that wait, each with an item of the caller's.
@@ -68,7 +68,7 @@ impl<T> Order<T> {
     }
 
     /// Adds the next line of the file. Returns the line that holds it back if its card was stopped.
-    pub(super) fn add(&mut self, line: u64, ids: Ids<'_>, item: T) -> Result<(), Blocker> {
+    pub(super) fn add(&mut self, line: u64, ids: CardIds<'_>, item: T) -> Result<(), Blocker> {
         let card = self.link(ids);
         if let Some(blocker) = self.stopped.get(&card) {
             return Err(*blocker);
@@ -92,8 +92,8 @@ impl<T> Order<T> {
     }
 
     /// Takes note of how a line ended. Returns the items that are held back because of it.
-    pub(super) fn end(&mut self, line: u64, ids: Ids<'_>, outcome: Ending) -> Vec<T> {
-        if outcome != Ending::Done {
+    pub(super) fn end(&mut self, line: u64, ids: CardIds<'_>, outcome: Outcome) -> Vec<T> {
+        if outcome != Outcome::Done {
             self.stop(line, ids, outcome);
             return self.take_followers(line);
         }
@@ -117,14 +117,14 @@ impl<T> Order<T> {
     }
 
     /// Gives out no further line of this card.
-    pub(super) fn stop(&mut self, line: u64, ids: Ids<'_>, outcome: Ending) {
+    pub(super) fn stop(&mut self, line: u64, ids: CardIds<'_>, outcome: Outcome) {
         let card = self.link(ids);
         let blocker = Blocker { line, outcome };
         self.stopped.entry(card).or_insert(blocker);
     }
 
     /// Makes the ids of a renewal one card; the key of that card.
-    pub(super) fn link(&mut self, (id, other): Ids<'_>) -> u64 {
+    pub(super) fn link(&mut self, (id, other): CardIds<'_>) -> u64 {
         let card = self.card(id);
         let Some(other) = other.map(|id| self.card(id)).filter(|other| *other != card) else {
             return card;
@@ -188,7 +188,7 @@ mod tests {
 
     type Line = (u64, String, Option<String>);
 
-    fn ids(line: &Line) -> Ids<'_> {
+    fn ids(line: &Line) -> CardIds<'_> {
         (&line.1, line.2.as_deref())
     }
 
@@ -237,7 +237,7 @@ mod tests {
                     let at = number as usize - 1;
                     for earlier in (0..at).filter(|earlier| same_card(&lines, *earlier, at)) {
                         let end = ends.get(&(earlier as u64 + 1));
-                        assert_eq!(end, Some(&Ending::Done), "seed {seed}, line {number}");
+                        assert_eq!(end, Some(&Outcome::Done), "seed {seed}, line {number}");
                     }
                     under_way.push(number);
                 }
@@ -245,20 +245,20 @@ mod tests {
                     && let Some(line) = unread.next()
                 {
                     if order.add(line.0, ids(line), line.0).is_err() {
-                        ends.insert(line.0, Ending::HeldBack);
+                        ends.insert(line.0, Outcome::HeldBack);
                     }
                 } else if !under_way.is_empty() {
                     let number = under_way.swap_remove(random.below(under_way.len()));
                     let failed = random.below(8) == 0;
                     let end = if failed {
-                        Ending::Refused
+                        Outcome::Refused
                     } else {
-                        Ending::Done
+                        Outcome::Done
                     };
                     ends.insert(number, end);
                     let line = &lines[number as usize - 1];
                     for held in order.end(number, ids(line), end) {
-                        ends.insert(held, Ending::HeldBack);
+                        ends.insert(held, Outcome::HeldBack);
                     }
                 } else if unread.len() == 0 {
                     break;
@@ -269,9 +269,9 @@ mod tests {
             for (number, _, _) in &lines {
                 let at = *number as usize - 1;
                 let failed = (0..at).any(|earlier| {
-                    same_card(&lines, earlier, at) && ends[&(earlier as u64 + 1)] != Ending::Done
+                    same_card(&lines, earlier, at) && ends[&(earlier as u64 + 1)] != Outcome::Done
                 });
-                let held = ends[number] == Ending::HeldBack;
+                let held = ends[number] == Outcome::HeldBack;
                 assert_eq!(held, failed, "seed {seed}, line {number}");
             }
         }
@@ -287,12 +287,12 @@ mod tests {
         }
         assert_eq!(read as usize, MOST_WAITING + 1);
         assert_eq!((order.next(), order.next()), (Some(1), None));
-        assert_eq!(order.end(1, ("card", None), Ending::Done).len(), 0);
+        assert_eq!(order.end(1, ("card", None), Outcome::Done).len(), 0);
         assert!(order.has_room());
-        let held = order.end(2, ("card", None), Ending::Unknown);
+        let held = order.end(2, ("card", None), Outcome::Unknown);
         assert_eq!(held.len(), MOST_WAITING - 1);
         let stopped = order.add(read + 1, ("card", None), 0).unwrap_err();
-        assert_eq!((stopped.line, stopped.outcome), (2, Ending::Unknown));
+        assert_eq!((stopped.line, stopped.outcome), (2, Outcome::Unknown));
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
             let id = format!("card {}", line % 10);
             order.add(line, (&id, None), line).unwrap();
             let next = order.next().unwrap();
-            assert_eq!(order.end(next, (&id, None), Ending::Done).len(), 0);
+            assert_eq!(order.end(next, (&id, None), Outcome::Done).len(), 0);
         }
         assert!(order.last.is_empty() && order.followers.is_empty() && order.links.is_empty());
     }

@@ -1,16 +1,16 @@
-//! What happens before anything is sent: the input is looked through, and the journal is begun.
+//! What happens before anything is sent: the input is read, and the journal is begun.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RunFlags;
-use super::entry::{Ended, Entry, now};
+use super::entry::{Entry, LineResult, now};
 use super::input::{self, Input};
 use super::journal::Journal;
-use super::past::Past;
+use super::preflight::Preflight;
+use super::previous_run::PreviousRun;
 use super::resume::{self, Opened};
-use super::survey::Survey;
 use crate::failure::Failure;
 use crate::prompt;
 
@@ -19,10 +19,10 @@ pub(super) struct Prepared {
     pub(super) input: Input,
     /// What the input is called.
     pub(super) name: String,
-    pub(super) survey: Survey,
-    pub(super) past: Past,
+    pub(super) preflight: Preflight,
+    pub(super) previous: PreviousRun,
     /// What is not done by what earlier runs wrote down, where it is to be listed.
-    pub(super) earlier: Vec<Ended>,
+    pub(super) earlier: Vec<LineResult>,
     pub(super) journal: Journal,
     /// Where that is.
     pub(super) journal_path: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub(super) struct Place {
 }
 
 impl Prepared {
-    /// Opens and looks through everything, and refuses what must be.
+    /// Opens and reads everything, and refuses what must not be sent.
     pub(super) fn new(flags: &RunFlags, place: &Place, lists: bool) -> Result<Self, Failure> {
         let name = input::name(&flags.file);
         let input = Input::open(&flags.file)?;
@@ -45,31 +45,31 @@ impl Prepared {
             Some(path) => Some(open(path, place)?),
             None => None,
         };
-        let none = Past::default();
-        let past = opened.as_ref().map_or(&none, |opened| &opened.past);
-        let survey = Survey::of(&input, &name, past, flags.permissions())?;
-        survey.judge_bad_lines(&name, flags.skip_bad_lines)?;
-        if survey.deletes > 0 {
+        let none = PreviousRun::default();
+        let previous = opened.as_ref().map_or(&none, |opened| &opened.previous);
+        let preflight = Preflight::of(&input, &name, previous, flags.permissions())?;
+        preflight.judge_bad_lines(&name, flags.skip_bad_lines)?;
+        if preflight.deletes > 0 {
             let question = format!(
                 "{} lines delete a card at {}. This cannot be undone. Go on?",
-                survey.deletes, place.host
+                preflight.deletes, place.host
             );
             prompt::confirm(flags.yes, &question)?;
         }
         let run = Entry::Run {
             input: name.clone(),
             profile: Some(place.profile.clone()),
-            digest: survey.digest.clone(),
-            lines: survey.lines,
-            bad_lines: survey.bad_lines,
+            digest: preflight.digest.clone(),
+            lines: preflight.lines,
+            bad_lines: preflight.bad_lines,
             at: now(),
         };
-        let (mut past, mut earlier) = (Past::default(), Vec::new());
+        let (mut previous, mut earlier) = (PreviousRun::default(), Vec::new());
         let (journal, journal_path) = if let Some(opened) = opened {
             if lists {
                 earlier = opened.not_done()?;
             }
-            past = opened.past;
+            previous = opened.previous;
             let journal = Journal::go_on(opened.file, opened.length, &[run])?;
             (journal, flags.resume.clone())
         } else if flags.no_journal {
@@ -79,15 +79,15 @@ impl Prepared {
             let beside = input.is_file().then_some(flags.file.as_path());
             let (journal, path) = match &flags.journal {
                 Some(path) => (create(path, &first)?, path.clone()),
-                None => create_of_its_own(beside, &survey.digest, &first)?,
+                None => create_of_its_own(beside, &preflight.digest, &first)?,
             };
             (journal, Some(path))
         };
         Ok(Self {
             input,
             name,
-            survey,
-            past,
+            preflight,
+            previous,
             earlier,
             journal,
             journal_path,

@@ -29,7 +29,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn show(&self, counts: Counts) {
+    pub(super) fn show(&self, counts: &Counts) {
         if let Some(bar) = &self.bar {
             bar.set_position(counts.all());
             bar.set_message(format!("{} errors", counts.errors()));
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// The line that is printed where there is no bar.
-    pub(super) fn line(&self, job: Counts, run: Counts) -> Option<String> {
+    pub(super) fn line(&self, job: &Counts, run: &Counts) -> Option<String> {
         if self.bar.is_some() {
             return None;
         }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::input::name;
 use super::progress::Progress;
 use super::resume;
-use super::tally::{About, Tally};
+use super::summary::{About, Summary};
 use crate::config::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,17 +32,22 @@ impl ReportCommand {
 
 fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let name = name(path);
-    let (past, journal) =
+    let (previous, journal) =
         resume::read_only(path).map_err(|rule| Failure::input(name.clone(), rule))?;
-    let profile = past.input.profile.as_deref().unwrap_or_default();
-    let output = output.at(Target::recorded(profile, &past.base_url, &past.issuer));
+    let input = &previous.input;
+    let profile = input.profile.as_deref().unwrap_or_default();
+    let output = output.at(Target::recorded(
+        profile,
+        &previous.base_url,
+        &previous.issuer,
+    ));
     let about = About {
         journal: Some(name),
         is_report: true,
-        lines: past.input.lines,
-        bad_lines: past.input.bad_lines,
+        lines: input.lines,
+        bad_lines: input.bad_lines,
     };
-    let mut tally = Tally::new(output, Progress::new(about.lines, true), about, &past);
-    resume::each_line(journal, &past, |ended| tally.print(&ended))?;
-    Ok(tally.finish(false))
+    let mut summary = Summary::new(output, Progress::new(about.lines, true), about, &previous);
+    resume::each_line(journal, &previous, |result| summary.print(&result))?;
+    Ok(summary.finish(false))
 }

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use super::MOST_LISTED;
-use super::entry::{Ended, Ending, Entry, FORMAT};
+use super::entry::{Entry, FORMAT, LineResult, Outcome};
 use super::journal::lock;
-use super::past::Past;
+use super::previous_run::PreviousRun;
 use crate::failure::Failure;
 
 /// How a journal begins, whatever it is for: a crash may have left no more of it.
@@ -18,7 +18,7 @@ pub(super) struct Opened {
     pub(super) file: File,
     /// How much of it is whole.
     pub(super) length: u64,
-    pub(super) past: Past,
+    pub(super) previous: PreviousRun,
 }
 
 /// Opens a journal for a run against this host and issuer.
@@ -30,23 +30,27 @@ pub(super) fn open(path: &Path, base_url: &str, issuer: &str) -> Result<Opened, 
         .map_err(unreadable)?;
     // First: what another run still writes must not be read.
     lock(&file)?;
-    let (length, mut past) = read(BufReader::new(&mut file))?;
-    past.check_place(base_url, issuer)?;
-    past.forget_bad_lines();
-    Ok(Opened { file, length, past })
+    let (length, mut previous) = read(BufReader::new(&mut file))?;
+    previous.check_place(base_url, issuer)?;
+    previous.forget_bad_lines();
+    Ok(Opened {
+        file,
+        length,
+        previous,
+    })
 }
 
 impl Opened {
     /// The lines that are not done, and why.
-    pub(super) fn not_done(&self) -> Result<Vec<Ended>, Failure> {
+    pub(super) fn not_done(&self) -> Result<Vec<LineResult>, Failure> {
         let mut lines = Vec::new();
         (&self.file).rewind()?;
         each_line(
             BufReader::new(&self.file).take(self.length),
-            &self.past,
-            |ended| {
-                let room = lines.len() < MOST_LISTED && ended.outcome != Ending::Done;
-                lines.extend(room.then_some(ended));
+            &self.previous,
+            |result| {
+                let room = lines.len() < MOST_LISTED && result.outcome != Outcome::Done;
+                lines.extend(room.then_some(result));
                 Ok(())
             },
         )?;
@@ -60,28 +64,28 @@ fn unreadable(error: io::Error) -> String {
 }
 
 /// Reads a journal, which another process may be writing; and what was read, to be read again.
-pub(super) fn read_only(path: &Path) -> Result<(Past, impl BufRead + use<>), String> {
+pub(super) fn read_only(path: &Path) -> Result<(PreviousRun, impl BufRead + use<>), String> {
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-    let (length, past) = read(&mut reader)?;
+    let (length, previous) = read(&mut reader)?;
     reader.rewind().map_err(unreadable)?;
-    Ok((past, reader.take(length)))
+    Ok((previous, reader.take(length)))
 }
 
 /// Whether a file is the journal of a job with this very input that still has something to do.
 pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
     // What cannot be read as a journal is somebody else's.
-    read_only(path).is_ok_and(|(past, _)| past.is_of(digest) && !past.has_ended())
+    read_only(path).is_ok_and(|(previous, _)| previous.is_unfinished(digest))
 }
 
 /// Returns the outcome of each line by its last entry.
 pub(super) fn each_line(
     journal: impl BufRead,
-    past: &Past,
-    mut give: impl FnMut(Ended) -> io::Result<()>,
+    previous: &PreviousRun,
+    mut give: impl FnMut(LineResult) -> io::Result<()>,
 ) -> Result<(), Failure> {
     let mut failure = None;
     let read = entries(journal, |number, entry| {
-        let ended = match entry {
+        let result = match entry {
             Entry::Header { .. } | Entry::Run { .. } => return Ok(()),
             Entry::Begun {
                 begun,
@@ -90,11 +94,21 @@ pub(super) fn each_line(
                 card_id,
                 correlation_id,
                 ..
-            } => Ended::in_doubt(begun, key, operation, card_id, correlation_id),
-            Entry::Ended(ended) => ended,
+            } => {
+                let message =
+                    "its outcome was not written down: the run ended before, or has not ended";
+                LineResult {
+                    key,
+                    operation: Some(operation),
+                    card_id: Some(card_id),
+                    correlation_id,
+                    ..LineResult::bare(begun, Outcome::Unknown).because(message)
+                }
+            }
+            Entry::Ended(result) => result,
         };
-        if past.is_last(ended.ended, number) {
-            failure = give(ended).err().or(failure.take());
+        if previous.is_last(result.line, number) {
+            failure = give(result).err().or(failure.take());
         }
         Ok(())
     });
@@ -103,9 +117,9 @@ pub(super) fn each_line(
 }
 
 /// Reads a journal, and how many bytes of it are whole.
-fn read(journal: impl BufRead) -> Result<(u64, Past), String> {
-    let mut past: Option<Past> = None;
-    let length = entries(journal, |number, entry| match (entry, &mut past) {
+fn read(journal: impl BufRead) -> Result<(u64, PreviousRun), String> {
+    let mut previous: Option<PreviousRun> = None;
+    let length = entries(journal, |number, entry| match (entry, &mut previous) {
         (
             Entry::Header {
                 journal,
@@ -118,14 +132,14 @@ fn read(journal: impl BufRead) -> Result<(u64, Past), String> {
             if journal != FORMAT {
                 return Err("is of another version of d1 bulk".to_owned());
             }
-            past = Some(Past::of(base_url, issuer_id));
+            previous = Some(PreviousRun::of(base_url, issuer_id));
             Ok(())
         }
         (_, None) => Err("does not begin as a journal of d1 bulk".to_owned()),
-        (entry, Some(past)) => past.add(number, entry),
+        (entry, Some(previous)) => previous.add(number, entry),
     })?;
-    let past = past.ok_or("does not begin as a journal of d1 bulk")?;
-    Ok((length, past))
+    let previous = previous.ok_or("does not begin as a journal of d1 bulk")?;
+    Ok((length, previous))
 }
 
 /// Reads the entries of a journal, and how many bytes of it are whole. A crash may leave a last line that is
@@ -160,7 +174,7 @@ fn entries(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::past::Standing;
+    use super::super::previous_run::LineState;
     use super::*;
 
     const HOST: &str = "https://host";
@@ -173,8 +187,8 @@ mod tests {
         ) + "\n"
     }
 
-    fn ended(line: u64, outcome: Ending) -> String {
-        serde_json::to_string(&Entry::Ended(Ended::bare(line, outcome))).unwrap() + "\n"
+    fn ended(line: u64, outcome: Outcome) -> String {
+        serde_json::to_string(&Entry::Ended(LineResult::bare(line, outcome))).unwrap() + "\n"
     }
 
     fn journal(lines: &[String]) -> String {
@@ -182,9 +196,9 @@ mod tests {
         header + "\n" + &lines.concat()
     }
 
-    fn standings(text: &str) -> Vec<Standing> {
-        let (_, past) = read(text.as_bytes()).unwrap();
-        (1..=5).map(|line| past.standing(line)).collect()
+    fn states(text: &str) -> Vec<LineState> {
+        let (_, previous) = read(text.as_bytes()).unwrap();
+        (1..=5).map(|line| previous.state(line)).collect()
     }
 
     #[test]
@@ -194,18 +208,18 @@ mod tests {
             begun(2),
             begun(3),
             begun(4),
-            ended(1, Ending::Done),
-            ended(2, Ending::NotSent),
-            ended(3, Ending::Unknown),
+            ended(1, Outcome::Done),
+            ended(2, Outcome::NotSent),
+            ended(3, Outcome::Unknown),
         ]);
         assert_eq!(
-            standings(&text),
+            states(&text),
             [
-                Standing::Finished(Ending::Done),
-                Standing::ToDo,
-                Standing::InDoubt,
-                Standing::InDoubt,
-                Standing::ToDo,
+                LineState::Finished(Outcome::Done),
+                LineState::ToDo,
+                LineState::InDoubt,
+                LineState::InDoubt,
+                LineState::ToDo,
             ]
         );
     }
@@ -213,23 +227,23 @@ mod tests {
     #[test]
     fn a_crash_anywhere_in_the_last_line_leaves_a_journal_that_can_be_read() {
         let whole = journal(&[begun(1)]);
-        let text = whole.clone() + &ended(1, Ending::Done);
+        let text = whole.clone() + &ended(1, Outcome::Done);
         for length in whole.len()..text.len() {
             let cut = text.get(..length).unwrap();
-            let (kept, past) = read(cut.as_bytes()).unwrap();
+            let (kept, previous) = read(cut.as_bytes()).unwrap();
             assert_eq!(kept as usize, whole.len());
-            assert_eq!(past.standing(1), Standing::InDoubt);
+            assert_eq!(previous.state(1), LineState::InDoubt);
         }
-        let (kept, past) = read(text.as_bytes()).unwrap();
+        let (kept, previous) = read(text.as_bytes()).unwrap();
         assert_eq!(kept as usize, text.len());
-        assert_eq!(past.standing(1), Standing::Finished(Ending::Done));
+        assert_eq!(previous.state(1), LineState::Finished(Outcome::Done));
     }
 
     #[test]
     fn what_this_program_did_not_write_is_refused() {
         let no_header = begun(1);
         let torn = journal(&["{\"begun\":\n".to_owned(), begun(2)]);
-        let unbegun = journal(&[ended(1, Ending::Done)]);
+        let unbegun = journal(&[ended(1, Outcome::Done)]);
         let twice = journal(&[begun(1), begun(1)]);
         for (text, rule) in [
             ("", "is empty"),
@@ -244,9 +258,9 @@ mod tests {
             assert!(refused.starts_with(rule), "{refused}");
         }
         let text = journal(&[]);
-        let (_, past) = read(text.as_bytes()).unwrap();
-        assert_eq!(past.check_place(HOST, ISSUER), Ok(()));
-        assert!(past.check_place("https://other", ISSUER).is_err());
-        assert!(past.check_place(HOST, "ISSUER_B-1").is_err());
+        let (_, previous) = read(text.as_bytes()).unwrap();
+        assert_eq!(previous.check_place(HOST, ISSUER), Ok(()));
+        assert!(previous.check_place("https://other", ISSUER).is_err());
+        assert!(previous.check_place(HOST, "ISSUER_B-1").is_err());
     }
 }

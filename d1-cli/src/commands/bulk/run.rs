@@ -1,5 +1,5 @@
-//! Sends the lines: each is in the journal before its request can leave, and its outcome after. The lines of a
-//! card follow each other, see [`order`](super::order).
+//! Sends the lines: each is in the journal before its request can leave, and its result after. The lines of a card
+//! follow each other, see [`order`](super::order).
 
 use std::future::ready;
 use std::io;
@@ -12,15 +12,16 @@ use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::entry::{Ended, Ending, Entry};
+use super::RunFlags;
+use super::entry::{Entry, LineResult, Outcome};
 use super::input::{Input, Item};
 use super::journal::Journal;
-use super::line::{BadLine, Facts, Line};
+use super::line::{BadLine, Line, LineSummary};
 use super::order::Order;
-use super::past::{Past, Standing};
+use super::preflight::{Permissions, permitted};
+use super::previous_run::{LineState, PreviousRun};
 use super::progress::EVERY;
-use super::survey::{Permissions, permitted};
-use super::tally::Tally;
+use super::summary::Summary;
 use super::unsent::Unsent;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -29,111 +30,111 @@ use crate::interrupt::Interrupts;
 /// doubt after a crash.
 const AHEAD: usize = 16;
 
-/// How many lines that are not sent are told before the journal has to be on the disk again.
+/// How many lines that are not sent are reported before the journal has to be on the disk again.
 const UNWRITTEN: usize = 256;
-
-/// How the lines are to be sent.
-pub(super) struct Plan<'a> {
-    pub(super) client: &'a Client,
-    pub(super) journal: &'a Journal,
-    pub(super) past: &'a Past,
-    /// What the input is called.
-    pub(super) input: &'a str,
-    pub(super) concurrency: usize,
-    pub(super) rate: Option<f64>,
-    /// Whether lines may delete cards.
-    pub(super) may: Permissions,
-    /// Whether the others are sent where lines are bad.
-    pub(super) skips_bad_lines: bool,
-    /// What the correlation ids of this run begin with.
-    pub(super) run_id: &'a str,
-    /// Whether the errors of unknown outcome are to be looked up at the end.
-    pub(super) keep_unknown: bool,
-}
-
-/// What came of sending.
-pub(super) struct Ran {
-    pub(super) ended_early: bool,
-    /// Lines of unknown outcome, where they were to be kept.
-    pub(super) unknown: Vec<(Facts, Error)>,
-    /// Why it ended early, where that is a failure.
-    pub(super) failure: Option<Failure>,
-}
 
 /// The lines of the input, as they are read.
 type Items = mpsc::Receiver<io::Result<Item>>;
 
-/// What the stream of requests and the loop over outcomes share.
-struct Shared<'a> {
-    plan: &'a Plan<'a>,
-    tally: &'a Mutex<Tally>,
+/// One run over an input.
+pub(super) struct Run<'a> {
+    pub(super) flags: &'a RunFlags,
+    pub(super) client: &'a Client,
+    pub(super) journal: Journal,
+    pub(super) previous: PreviousRun,
+    pub(super) summary: Mutex<Summary>,
+    may: Permissions,
+    /// What the input is called.
+    input: String,
+    /// What the correlation ids of this run begin with.
+    id: String,
     order: Mutex<Order<Line>>,
-    /// Told when a line of the order may have become free.
+    /// Notified when a line of the order may have become free.
     freed: Notify,
-    /// How many lines were told since the journal was last known to be on the disk.
+    /// How many lines were reported since the journal was last known to be on the disk.
     unwritten: AtomicUsize,
     failure: Mutex<Option<Failure>>,
     stopped: watch::Sender<bool>,
-    bulk: BulkStop,
+    bulk: Bulk,
+    bulk_stop: BulkStop,
 }
 
-/// The tally of a mutex: it is whole at any time.
+/// Locks what is whole at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Plan<'_> {
-    /// Sends the lines of `input`.
-    pub(super) async fn run(
-        &self,
-        input: Input,
-        tally: &Mutex<Tally>,
-        interrupts: &mut Interrupts,
-    ) -> Result<Ran, Failure> {
-        let mut bulk = Bulk::new().concurrency(self.concurrency);
-        if let Some(rate) = self.rate {
-            bulk = bulk.rate_limit(rate);
-        }
-        let shared = Shared {
-            plan: self,
-            tally,
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        flags: &'a RunFlags,
+        client: &'a Client,
+        input: String,
+        (journal, previous, summary): (Journal, PreviousRun, Summary),
+    ) -> Result<Self, Failure> {
+        let bulk = Bulk::new().concurrency(flags.concurrency());
+        let bulk = match flags.rate {
+            Some(rate) => bulk.rate_limit(rate),
+            None => bulk,
+        };
+        Ok(Self {
+            flags,
+            client,
+            journal,
+            previous,
+            summary: Mutex::new(summary),
+            may: flags.permissions(),
+            input,
+            id: random_id()?,
             order: Mutex::new(Order::new()),
             freed: Notify::new(),
             unwritten: AtomicUsize::new(0),
             failure: Mutex::new(None),
             stopped: watch::Sender::new(false),
-            bulk: bulk.stop(),
-        };
-        let mut requests = Box::pin(shared.requests(input).fuse());
-        let outcomes = bulk.run(&mut requests);
+            bulk_stop: bulk.stop(),
+            bulk,
+        })
+    }
+
+    /// Sends the lines of `input`. Returns those of unknown outcome, where they are to be verified.
+    pub(super) async fn send(
+        &self,
+        input: Input,
+        interrupts: &mut Interrupts,
+    ) -> Result<Vec<(LineSummary, Error)>, Failure> {
+        let mut requests = Box::pin(self.requests(input).fuse());
+        let outcomes = self.bulk.clone().run(&mut requests);
         let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
-        let unknown = shared.follow(outcomes, interrupts).await;
+        let unknown = self.follow(outcomes, interrupts).await;
         // Begun, and then not handed on: an early end came between.
-        while let Some((facts, _)) = requests.next().await {
-            shared.record(&facts, Ended::stopped(&facts)).await;
+        while let Some((line, _)) = requests.next().await {
+            self.record(&line, LineResult::stopped(&line)).await;
         }
         drop(requests);
         if let Err(error) = self.journal.synced().await {
-            shared.fail(Failure::Journal(error));
+            self.fail(Failure::Journal(error));
         }
-        let ended_early = *shared.stopped.borrow();
-        Ok(Ran {
+        Ok(unknown)
+    }
+
+    /// Returns the summary, whether the run ended early, and why if that is a failure.
+    pub(super) fn into_parts(self) -> (Summary, bool, Option<Failure>) {
+        let ended_early = *self.stopped.borrow();
+        let failure = lock(&self.failure).take();
+        let summary = self.summary.into_inner();
+        (
+            summary.unwrap_or_else(PoisonError::into_inner),
             ended_early,
-            unknown,
-            failure: lock(&shared.failure).take(),
-        })
+            failure,
+        )
     }
 
     /// With a rate, the next lines wait for their turn: few are begun ahead then.
     fn ahead(&self) -> usize {
-        let by_rate = self.rate.map_or(AHEAD, |rate| (rate / 20.0) as usize);
-        by_rate.clamp(1, AHEAD.min(self.concurrency))
+        let by_rate = self.flags.rate.map_or(AHEAD, |rate| (rate / 20.0) as usize);
+        by_rate.clamp(1, AHEAD.min(self.flags.concurrency()))
     }
-}
-
-impl Shared<'_> {
     /// The requests of the lines that are to be sent, each once its beginning is on the disk.
-    fn requests(&self, input: Input) -> impl Stream<Item = (Facts, Change)> + Send {
+    fn requests(&self, input: Input) -> impl Stream<Item = (LineSummary, Change)> + Send {
         let lines = stream::unfold(Some(input.into_items()), |items| self.next_line(items));
         let mut stopped = self.stopped.subscribe();
         let stop = async move {
@@ -143,7 +144,7 @@ impl Shared<'_> {
         lines
             .take_until(Box::pin(stop))
             .map(|line| self.begin(line))
-            .buffered(self.plan.ahead())
+            .buffered(self.ahead())
             .filter_map(ready)
     }
 
@@ -171,16 +172,15 @@ impl Shared<'_> {
 
     /// Puts the line of an item in its place, if it is to be sent.
     async fn sort(&self, item: io::Result<Item>) {
-        let plan = self.plan;
-        let refuse = |rule: String| self.fail(Failure::input(plan.input, rule));
-        let line = match item.map(|item| permitted(item, plan.may)) {
+        let refuse = |rule: String| self.fail(Failure::input(&self.input, rule));
+        let line = match item.map(|item| permitted(item, self.may)) {
             Ok(Ok(line)) => line,
-            Ok(Err(bad)) if plan.skips_bad_lines => return self.skip(&bad).await,
+            Ok(Err(bad)) if self.flags.skip_bad_lines => return self.skip(&bad).await,
             // It was good when the input was looked through.
             Ok(Err(bad)) => return refuse(bad.to_string()),
             Err(error) => return refuse(format!("cannot be read: {}", error.kind())),
         };
-        if let Err(rule) = plan.past.check(&line.facts) {
+        if let Err(rule) = self.previous.check(&line.summary) {
             return refuse(rule);
         }
         if let Some(held) = self.place(line) {
@@ -193,37 +193,37 @@ impl Shared<'_> {
         {
             let mut order = lock(&self.order);
             for card in &bad.cards {
-                order.stop(bad.number, (card.as_str(), None), Ending::Bad);
+                order.stop(bad.number, (card.as_str(), None), Outcome::Bad);
             }
         }
-        self.leave_out(&Ended::bad(bad)).await;
+        self.leave_out(&LineResult::bad(bad)).await;
     }
 
     /// Puts a line behind those of its card; returns its end where it is held back.
-    fn place(&self, line: Line) -> Option<Ended> {
-        let facts = line.facts.clone();
-        let (number, ids) = (facts.number, facts.ids());
+    fn place(&self, line: Line) -> Option<LineResult> {
+        let summary = line.summary.clone();
+        let (number, ids) = (summary.number, summary.ids());
         let mut order = lock(&self.order);
-        match self.plan.past.standing(number) {
-            Standing::ToDo => {
+        match self.previous.state(number) {
+            LineState::ToDo => {
                 let by = order.add(number, ids, line).err()?;
-                return Some(Ended::held_back(&facts, by.line, by.outcome));
+                return Some(LineResult::held_back(&summary, by.line, by.outcome));
             }
-            Standing::Finished(Ending::Done) => {
+            LineState::Finished(Outcome::Done) => {
                 order.link(ids);
             }
-            Standing::Finished(outcome) => order.stop(number, ids, outcome),
+            LineState::Finished(outcome) => order.stop(number, ids, outcome),
             // Reported when the journal was read.
-            Standing::InDoubt => order.stop(number, ids, Ending::Unknown),
+            LineState::InDoubt => order.stop(number, ids, Outcome::Unknown),
         }
         None
     }
 
-    /// Tells of a line that is not sent. Nothing depends on that being on the disk, but it must not be more and
+    /// Reports a line that is not sent. Nothing depends on that being on the disk, but it must not be more and
     /// more that is not.
-    async fn leave_out(&self, ended: &Ended) {
-        let written = self.plan.journal.append(&Entry::Ended(ended.clone()));
-        self.tell(ended);
+    async fn leave_out(&self, result: &LineResult) {
+        let written = self.journal.append(&Entry::Ended(result.clone()));
+        self.report(result);
         let before = self.unwritten.fetch_add(1, Ordering::Relaxed);
         if before.is_multiple_of(UNWRITTEN)
             && let Err(error) = written.await
@@ -233,14 +233,14 @@ impl Shared<'_> {
     }
 
     /// Writes down that a request is about to leave.
-    async fn begin(&self, line: Line) -> Option<(Facts, Change)> {
-        let id = format!("{}-{}", self.plan.run_id, line.facts.number);
+    async fn begin(&self, line: Line) -> Option<(LineSummary, Change)> {
+        let id = format!("{}-{}", self.id, line.summary.number);
         // Where the number makes it look like a card's, the client makes one of its own.
         let id: Option<CorrelationId> = id.parse().ok();
-        let request = line.request(self.plan.client, id.as_ref());
-        let entry = Entry::begun(&line.facts, id.as_ref());
-        match self.plan.journal.append(&entry).await {
-            Ok(()) => Some((line.facts, request)),
+        let request = line.request(self.client, id.as_ref());
+        let entry = Entry::begun(&line.summary, id.as_ref());
+        match self.journal.append(&entry).await {
+            Ok(()) => Some((line.summary, request)),
             Err(error) => {
                 self.fail(Failure::Journal(error));
                 None
@@ -248,12 +248,12 @@ impl Shared<'_> {
         }
     }
 
-    /// Writes down what became of each request, until there are none.
+    /// Writes down the result of each request, until there are none.
     async fn follow(
         &self,
-        mut outcomes: impl Stream<Item = BulkOutcome<Facts>> + Unpin,
+        mut outcomes: impl Stream<Item = BulkOutcome<LineSummary>> + Unpin,
         interrupts: &mut Interrupts,
-    ) -> Vec<(Facts, Error)> {
+    ) -> Vec<(LineSummary, Error)> {
         let mut unknown = Vec::new();
         let mut writing = FuturesUnordered::new();
         let mut ticks = interval(EVERY);
@@ -264,15 +264,15 @@ impl Shared<'_> {
         while !ended || !writing.is_empty() {
             tokio::select! {
                 outcome = outcomes.next(), if !ended => match outcome {
-                    Some(BulkOutcome { key: facts, result, .. }) => {
+                    Some(BulkOutcome { key: line, result, .. }) => {
                         self.watch(&result, &mut unsent);
-                        let end = Ended::of(&facts, &result);
-                        let outcome = end.outcome;
-                        writing.push(self.record(&facts, end));
-                        if outcome == Ending::Unknown && self.plan.keep_unknown
+                        let ended = LineResult::of(&line, &result);
+                        let outcome = ended.outcome;
+                        writing.push(self.record(&line, ended));
+                        if outcome == Outcome::Unknown && self.flags.verify
                             && let Err(error) = result
                         {
-                            unknown.push((facts, error));
+                            unknown.push((line, error));
                         }
                     }
                     None => ended = true,
@@ -282,23 +282,23 @@ impl Shared<'_> {
                     signals += 1;
                     self.interrupted(signals);
                 }
-                _ = ticks.tick() => lock(self.tally).tick(),
+                _ = ticks.tick() => lock(&self.summary).tick(),
             }
         }
         unknown
     }
 
-    /// Writes an outcome down, and lets the next line of the card go or holds back the rest of it. Tells so when it
+    /// Writes a result down, and lets the next line of the card go or holds back the rest of it. Reports it when it
     /// is on the disk.
-    fn record(&self, facts: &Facts, ended: Ended) -> impl Future<Output = ()> + use<'_> {
-        let append = |ended: &Ended| self.plan.journal.append(&Entry::Ended(ended.clone()));
-        let (number, outcome) = (facts.number, ended.outcome);
-        let mut written = append(&ended);
-        let mut all = vec![ended];
-        for held in lock(&self.order).end(number, facts.ids(), outcome) {
-            let ended = Ended::held_back(&held.facts, number, outcome);
-            written = append(&ended);
-            all.push(ended);
+    fn record(&self, line: &LineSummary, result: LineResult) -> impl Future<Output = ()> + use<'_> {
+        let append = |result: &LineResult| self.journal.append(&Entry::Ended(result.clone()));
+        let (number, outcome) = (line.number, result.outcome);
+        let mut written = append(&result);
+        let mut results = vec![result];
+        for held in lock(&self.order).end(number, line.ids(), outcome) {
+            let result = LineResult::held_back(&held.summary, number, outcome);
+            written = append(&result);
+            results.push(result);
         }
         self.freed.notify_one();
         async move {
@@ -307,22 +307,23 @@ impl Shared<'_> {
                 // It is reported here, since nothing else reports it.
                 self.fail(Failure::Journal(error));
             }
-            all.iter().for_each(|ended| self.tell(ended));
+            results.iter().for_each(|result| self.report(result));
         }
     }
 
-    fn tell(&self, ended: &Ended) {
-        let told = match ended.outcome {
-            Ending::Bad => lock(self.tally).bad(ended),
-            Ending::Done
-            | Ending::Refused
-            | Ending::NotSent
-            | Ending::Unknown
-            | Ending::HeldBack => lock(self.tally).ended(ended, self.plan.past.known(ended.ended)),
+    fn report(&self, result: &LineResult) {
+        let mut summary = lock(&self.summary);
+        let reported = match result.outcome {
+            Outcome::Bad => summary.bad(result),
+            Outcome::Done
+            | Outcome::Refused
+            | Outcome::NotSent
+            | Outcome::Unknown
+            | Outcome::HeldBack => summary.ended(result, self.previous.known(result.line)),
         };
-        // Without anybody to read the results there is no point in going on; what has happened is told.
-        if let Err(error) = told {
-            crate::text::say(&format!("cannot be printed: {}", ended.printed()));
+        // Without a reader of the results there is no point in going on; what has happened is reported.
+        if let Err(error) = reported {
+            crate::text::say(&format!("cannot be printed: {}", result.printed()));
             self.fail(Failure::Output(error));
         }
     }
@@ -339,36 +340,36 @@ impl Shared<'_> {
         if *self.stopped.borrow() {
             return;
         }
-        lock(self.tally).note(&format!("{why}: no further lines are sent"));
+        lock(&self.summary).note(&format!("{why}: no further lines are sent"));
         self.stop();
     }
 
     fn interrupted(&self, signals: u32) {
-        let note = |text| lock(self.tally).note(text);
+        let note = |text| lock(&self.summary).note(text);
         if signals == 1 {
             note("ending: what is under way is waited for; Ctrl-C again gives it up");
             self.stop();
         } else {
             note("giving up what is under way");
-            self.bulk.abandon();
+            self.bulk_stop.abandon();
         }
     }
 
     fn stop(&self) {
-        self.bulk.stop();
+        self.bulk_stop.stop();
         self.stopped.send_replace(true);
     }
 
-    /// Ends early because of a failure; the first one is told.
+    /// Ends early because of a failure; the first one is reported.
     fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
         self.stop();
     }
 }
 
-/// What the correlation ids of a run begin with: random, and of letters alone, so that it never looks like
-/// a number.
-pub(super) fn run_id() -> Result<String, Failure> {
+/// Returns what the correlation ids of a run begin with: random, and of letters alone, so that it never looks like a
+/// number.
+fn random_id() -> Result<String, Failure> {
     let mut bytes = [0; 12];
     let random = openssl::rand::rand_bytes(&mut bytes);
     random.map_err(|_| Failure::Output(std::io::Error::other("no random numbers")))?;

@@ -27,7 +27,7 @@ impl Unsent {
         }
     }
 
-    /// Returns whether going on is of no use.
+    /// Returns whether to stop sending.
     pub(super) fn is_hopeless(&self) -> bool {
         let (lines, time) = GIVE_UP_AFTER;
         self.lines >= lines && self.since.is_some_and(|since| since.elapsed() >= time)

@@ -1,21 +1,21 @@
-//! Looks through the input before anything is sent: how much there is, what is wrong with it, and whether it
-//! is that of the journal.
+//! Reads the whole input before anything is sent: how much there is, what is wrong with it, and whether it is that of
+//! the journal.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
-use d1_facade::CardId;
 use openssl::sha::Sha256;
+use time::OffsetDateTime;
 
 use super::input::{Input, Item};
-use super::line::{BadLine, Facts, Kind};
-use super::look_back::InDoubt;
-use super::past::{Past, Standing};
+use super::line::{BadLine, Kind, LineSummary};
+use super::previous_run::{LineState, PreviousRun};
 use crate::failure::Failure;
 use crate::reason_codes;
 
 /// What an input holds.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct Preflight {
     pub(super) lines: u64,
     pub(super) bad_lines: u64,
     pub(super) deletes: u64,
@@ -25,6 +25,15 @@ pub(super) struct Survey {
     bad: Vec<BadLine>,
     /// The lines that an earlier run left in doubt.
     pub(super) in_doubt: Vec<InDoubt>,
+}
+
+/// A line whose request may have been carried out.
+#[derive(Debug)]
+pub(super) struct InDoubt {
+    pub(super) line: LineSummary,
+    pub(super) begun_at: OffsetDateTime,
+    /// Whether another line that was begun asks for the same of the same card.
+    pub(super) has_twin: bool,
 }
 
 /// How many bad lines are named.
@@ -44,63 +53,69 @@ pub(super) struct Permissions {
 
 /// Returns the item, unless it does what it must not.
 pub(super) fn permitted(item: Item, may: Permissions) -> Item {
-    let line = item?;
-    let facts = &line.facts;
-    let code = reason_codes::check(facts.kind.operation(), &facts.reason_code);
+    let item = item?;
+    let line = &item.summary;
+    let code = reason_codes::check(line.kind.operation(), &line.reason_code);
     let rule = match code {
-        _ if facts.kind == Kind::Delete && !may.deletes => DELETE_RULE.to_owned(),
+        _ if line.kind == Kind::Delete && !may.deletes => DELETE_RULE.to_owned(),
         Err(rule) if !may.any_reason_code => format!("reasonCode {rule}"),
-        Ok(()) | Err(_) => return Ok(line),
+        Ok(()) | Err(_) => return Ok(item),
     };
+    let cards = [Some(&line.card), line.new_card.as_ref()];
     Err(BadLine {
-        number: facts.number,
+        number: line.number,
         rule,
-        cards: [Some(&facts.card), facts.new_card.as_ref()]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        cards: cards.into_iter().flatten().cloned().collect(),
     })
 }
 
-impl Survey {
-    /// Looks through it; refuses another input than that of the journal.
+impl Preflight {
+    /// Reads the input; refuses another one than that of the journal.
     pub(super) fn of(
         input: &Input,
         name: &str,
-        past: &Past,
+        previous: &PreviousRun,
         may: Permissions,
     ) -> Result<Self, Failure> {
-        let mut survey = Self::default();
-        let mut journaled: HashSet<u64> = past.begun().collect();
-        let mut doubtful: Vec<Facts> = Vec::new();
+        let mut preflight = Self::default();
+        let mut journaled: HashSet<u64> = previous.begun().collect();
         let mut digest = Sha256::new();
+        // How many lines that were begun ask for the same of the same card, by a hash of both.
+        let (hasher, mut alike) = (RandomState::new(), HashMap::<u64, u32>::new());
+        let asked = |line: &LineSummary| hasher.hash_one((&line.card, line.kind));
         input.look_through(|item| {
-            survey.lines += 1;
-            let facts = match permitted(item, may) {
-                Ok(line) => line.facts,
+            preflight.lines += 1;
+            let line = match permitted(item, may) {
+                Ok(line) => line.summary,
                 // It would be left out, and its outcome lost.
-                Err(bad) if past.begun_at(bad.number).is_some() => {
+                Err(bad) if previous.begun_at(bad.number).is_some() => {
                     let rule =
                         format!("{bad}; the journal has this line: give the same file and flags");
                     return Err(Failure::input(name, rule));
                 }
                 Err(bad) => {
                     digest.update(&bad.number.to_be_bytes());
-                    survey.bad_lines += 1;
-                    if survey.bad.len() < MOST_NAMED {
-                        survey.bad.push(bad);
+                    preflight.bad_lines += 1;
+                    if preflight.bad.len() < MOST_NAMED {
+                        preflight.bad.push(bad);
                     }
                     return Ok(());
                 }
             };
-            digest.update(&facts.digest.to_be_bytes());
-            past.check(&facts)
-                .map_err(|rule| Failure::input(name, rule))?;
-            journaled.remove(&facts.number);
-            survey.deletes += u64::from(facts.kind == Kind::Delete);
-            if past.standing(facts.number) == Standing::InDoubt {
-                doubtful.push(facts);
+            digest.update(&line.digest.to_be_bytes());
+            let checked = previous.check(&line);
+            checked.map_err(|rule| Failure::input(name, rule))?;
+            journaled.remove(&line.number);
+            preflight.deletes += u64::from(line.kind == Kind::Delete);
+            if let Some(begun_at) = previous.begun_at(line.number) {
+                *alike.entry(asked(&line)).or_default() += 1;
+                if previous.state(line.number) == LineState::InDoubt {
+                    preflight.in_doubt.push(InDoubt {
+                        line,
+                        begun_at,
+                        has_twin: false,
+                    });
+                }
             }
             Ok(())
         })?;
@@ -108,20 +123,12 @@ impl Survey {
             let rule = format!("has no line {line}, which the journal has: give the same file");
             return Err(Failure::input(name, rule));
         }
+        for in_doubt in &mut preflight.in_doubt {
+            in_doubt.has_twin = alike.get(&asked(&in_doubt.line)) > Some(&1);
+        }
         let hex = |byte| format!("{byte:02x}");
-        survey.digest = digest.finish().into_iter().map(hex).collect();
-        let twins = twins(input, past, &doubtful)?;
-        survey.in_doubt = doubtful
-            .into_iter()
-            .filter_map(|facts| {
-                Some(InDoubt {
-                    begun_at: past.begun_at(facts.number)?,
-                    has_twin: twins.contains(&(facts.card.clone(), facts.kind)),
-                    facts,
-                })
-            })
-            .collect();
-        Ok(survey)
+        preflight.digest = digest.finish().into_iter().map(hex).collect();
+        Ok(preflight)
     }
 
     /// Names the lines that are bad, and refuses the input unless they are to be skipped.
@@ -141,29 +148,4 @@ impl Survey {
         let rule = format!("{count}: nothing was sent; --skip-bad-lines sends the others");
         Err(Failure::input(input, rule))
     }
-}
-
-/// What several lines that were begun ask for alike, of what is in doubt.
-fn twins(
-    input: &Input,
-    past: &Past,
-    doubtful: &[Facts],
-) -> Result<HashSet<(CardId, Kind)>, Failure> {
-    let mut counts: HashMap<(CardId, Kind), u32> = doubtful
-        .iter()
-        .map(|facts| ((facts.card.clone(), facts.kind), 0))
-        .collect();
-    if !counts.is_empty() {
-        input.look_through(|item| {
-            if let Ok(line) = item
-                && past.begun_at(line.facts.number).is_some()
-                && let Some(count) = counts.get_mut(&(line.facts.card, line.facts.kind))
-            {
-                *count += 1;
-            }
-            Ok(())
-        })?;
-    }
-    let several = counts.into_iter().filter(|(_, count)| *count > 1);
-    Ok(several.map(|(what, _)| what).collect())
 }

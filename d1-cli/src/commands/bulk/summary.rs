@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::MOST_LISTED;
 use super::counts::Counts;
-use super::entry::{Ended, Ending};
-use super::line::Facts;
-use super::past::{Known, Past};
+use super::entry::{LineResult, Outcome};
+use super::line::LineSummary;
+use super::previous_run::{Known, PreviousRun};
 use super::progress::Progress;
 use crate::exit::Exit;
 use crate::flags::Format;
@@ -18,7 +18,7 @@ use crate::report::fields;
 use crate::text::printable;
 
 /// The outcomes of the lines of a job, which may take several runs.
-pub(super) struct Tally {
+pub(super) struct Summary {
     output: Output,
     progress: Progress,
     about: About,
@@ -32,7 +32,7 @@ pub(super) struct Tally {
     unknown_lines: BTreeSet<u64>,
 }
 
-/// What a tally is about.
+/// What a summary is about.
 pub(super) struct About {
     /// What the journal is called.
     pub(super) journal: Option<String>,
@@ -53,114 +53,110 @@ impl About {
     }
 }
 
-impl Tally {
+impl Summary {
     /// Begins with what is known of earlier runs.
-    pub(super) fn new(output: Output, progress: Progress, about: About, past: &Past) -> Self {
+    pub(super) fn new(
+        output: Output,
+        progress: Progress,
+        about: About,
+        previous: &PreviousRun,
+    ) -> Self {
         Self {
             output,
             progress,
-            job: Counts {
-                bad: about.bad_lines,
-                ..past.counts()
-            },
+            job: previous.counts(about.bad_lines),
             run: Counts::default(),
-            finished_before: past.finished(),
+            finished_before: previous.finished(),
             about,
             listed: BTreeMap::new(),
-            unknown_lines: past.in_doubt().collect(),
+            unknown_lines: previous.in_doubt().collect(),
         }
     }
 
-    /// A line that is bad. A person was told before anything was sent.
-    pub(super) fn bad(&mut self, ended: &Ended) -> io::Result<()> {
-        self.run.add(Ending::Bad, false);
+    /// Adds a line that is bad. A person was told before anything was sent.
+    pub(super) fn bad(&mut self, result: &LineResult) -> io::Result<()> {
+        self.run.add(Outcome::Bad, false);
         if self.output.is_table() {
             return Ok(());
         }
-        self.print(ended)
+        self.print(result)
     }
 
-    /// A line ended in this run. `before` is what earlier runs left behind of it.
-    pub(super) fn ended(&mut self, ended: &Ended, before: Option<&Known>) -> io::Result<()> {
-        self.learned(ended, before);
-        self.run.add(ended.outcome, ended.no_access);
-        self.moved();
-        self.print(ended)
+    /// Adds a line that ended in this run. `before` is what earlier runs left behind of it.
+    pub(super) fn ended(&mut self, result: &LineResult, before: Option<&Known>) -> io::Result<()> {
+        self.learned(result, before);
+        self.run.add(result.outcome, result.no_access);
+        self.progress.show(&self.job);
+        self.print(result)
     }
 
-    /// More is known of a line, in place of what earlier runs left behind of it.
-    pub(super) fn learned(&mut self, ended: &Ended, before: Option<&Known>) {
+    /// Replaces what earlier runs left behind of a line.
+    pub(super) fn learned(&mut self, result: &LineResult, before: Option<&Known>) {
         if let Some(before) = before {
-            self.job.remove(before.outcome(), before.no_access());
+            self.job.remove(before.outcome, before.no_access);
         }
-        self.job.add(ended.outcome, ended.no_access);
-        if ended.outcome == Ending::Unknown {
-            self.unknown_lines.insert(ended.ended);
+        self.job.add(result.outcome, result.no_access);
+        if result.outcome == Outcome::Unknown {
+            self.unknown_lines.insert(result.line);
         } else {
-            self.unknown_lines.remove(&ended.ended);
+            self.unknown_lines.remove(&result.line);
         }
     }
 
-    /// A look-up told more of a line whose outcome was unknown in this run.
-    pub(super) fn resolved(&mut self, ended: &Ended) -> io::Result<()> {
-        self.job.remove(Ending::Unknown, false);
-        self.run.remove(Ending::Unknown, false);
-        self.ended(ended, None)
+    /// Replaces the unknown outcome of a line of this run that was verified.
+    pub(super) fn resolved(&mut self, result: &LineResult) -> io::Result<()> {
+        self.job.remove(Outcome::Unknown, false);
+        self.run.remove(Outcome::Unknown, false);
+        self.ended(result, None)
     }
 
-    /// A line in doubt of an earlier run, of which nothing can be told.
-    pub(super) fn still_unknown(&mut self, facts: &Facts, why: &str) -> io::Result<()> {
+    /// Adds a line in doubt of an earlier run, of which nothing can be told.
+    pub(super) fn still_unknown(&mut self, line: &LineSummary, why: &str) -> io::Result<()> {
         let why = printable(why);
         self.note(&format!(
             "line {}: unknown, not repeated: {why}",
-            facts.number
+            line.number
         ));
-        self.run.add(Ending::Unknown, false);
-        self.print(&Ended {
-            message: Some(why),
-            ..Ended::new(facts, Ending::Unknown)
-        })
+        self.run.add(Outcome::Unknown, false);
+        self.print(&LineResult::new(line, Outcome::Unknown).because(why))
     }
 
-    /// Tells a person something.
+    /// Prints a note for people.
     pub(super) fn note(&self, text: &str) {
         self.progress.beside(|| self.output.note(text));
     }
 
-    fn moved(&self) {
-        self.progress.show(self.job);
-    }
-
     /// Says how far it is, where there is no bar that does.
     pub(super) fn tick(&self) {
-        if let Some(line) = self.progress.line(self.job, self.run) {
+        if let Some(line) = self.progress.line(&self.job, &self.run) {
             self.output.note(&line);
         }
     }
 
     /// Takes a line that is not done onto the list that is printed at the end, or a line that is done off it.
-    pub(super) fn list(&mut self, ended: &Ended) {
-        if ended.outcome == Ending::Done {
-            self.listed.remove(&ended.ended);
-        } else if self.listed.len() < MOST_LISTED || self.listed.contains_key(&ended.ended) {
-            self.listed.insert(ended.ended, ended.printed());
+    pub(super) fn list(&mut self, result: &LineResult) {
+        let line = result.line;
+        if result.outcome == Outcome::Done {
+            self.listed.remove(&line);
+        } else if self.listed.len() < MOST_LISTED || self.listed.contains_key(&line) {
+            self.listed.insert(line, result.printed());
         }
     }
 
     /// Prints an outcome.
-    pub(super) fn print(&mut self, ended: &Ended) -> io::Result<()> {
+    pub(super) fn print(&mut self, result: &LineResult) -> io::Result<()> {
         match self.output.format {
             Format::Ndjson => {
-                let printed = ended.printed();
+                let printed = result.printed();
                 self.progress.beside(|| self.output.json(&printed))
             }
             Format::Json => {
-                self.list(ended);
+                self.list(result);
                 Ok(())
             }
-            Format::Table if ended.outcome == Ending::Done => Ok(()),
+            Format::Table if result.outcome == Outcome::Done => Ok(()),
             Format::Table => {
-                let line = ended.printed();
+                let line = result.printed();
                 let cells = ["line", "cardId", "outcome", "message"].map(|name| cell(&line[name]));
                 let cells = cells.into_iter().filter(|cell| !cell.is_empty());
                 let line = format!("line {}", cells.collect::<Vec<_>>().join("  "));
@@ -190,10 +186,10 @@ impl Tally {
             self.output.outcome(&shown);
             Ok(())
         };
-        if self.output.is_table() && self.job.unknown > 0 {
+        if self.output.is_table() && self.job.get(Outcome::Unknown) > 0 {
             self.output.note(
                 "Lines of unknown outcome may have been carried out: do not repeat them. --resume with the journal \
-                 looks them up again.",
+                 verifies them again.",
             );
         }
         written.map_or_else(|error| exit.unwritten(&error), |()| exit)
@@ -224,7 +220,7 @@ impl Tally {
             summary["unknownLines"].take();
         }
         let run = fields(in_this_run).into_iter();
-        for (name, count) in run.filter(|_| self.run != self.job) {
+        for (name, count) in run.filter(|_| self.run.named() != self.job.named()) {
             summary[&name] = format!("{} ({count} in this run)", summary[&name]).into();
         }
         summary
