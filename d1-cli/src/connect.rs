@@ -1,4 +1,4 @@
-//! Makes the facade's client out of the settings, and says which setting is at fault.
+//! Builds the facade's client from the settings, and names the setting that is wrong.
 
 use std::fs;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::config::{Config, Name, Setting};
 use crate::failure::Failure;
 use crate::text::{masked, printable};
 
-/// The client that the settings describe.
+/// Builds the client of the settings.
 pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
     finish(config, builder(config)?)
 }
 
-/// The builder of the client that the settings describe.
+/// Returns the builder of the client of the settings.
 pub(crate) fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
     config.check_production()?;
     let mut builder = to_host(config)?;
@@ -27,7 +27,7 @@ pub(crate) fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
     with_identity(config, builder.signing_key(signing_key(config)?))
 }
 
-/// The settings of the way to D1 alone: all but the keys.
+/// Returns a builder with all settings but the keys.
 pub(crate) fn without_keys(config: &Config) -> Result<ClientBuilder, Failure> {
     with_identity(config, to_host(config)?)
 }
@@ -43,7 +43,7 @@ fn with_identity(config: &Config, builder: ClientBuilder) -> Result<ClientBuilde
     })
 }
 
-/// The address, the authorities that are trusted for it, and the times.
+/// Returns a builder with the address, the authorities to trust for it, and the times.
 fn to_host(config: &Config) -> Result<ClientBuilder, Failure> {
     let environment = Environment::Custom(base_url(config)?.to_owned());
     let mut builder = Client::builder(environment, issuer(config)?)
@@ -63,29 +63,29 @@ fn to_host(config: &Config) -> Result<ClientBuilder, Failure> {
     Ok(builder)
 }
 
-/// Where D1 is.
+/// Returns the address of D1.
 pub(crate) fn base_url(config: &Config) -> Result<&str, Failure> {
     Ok(&config.need(Name::BaseUrl)?.text)
 }
 
-/// Whose cards they are.
+/// Returns the issuer of the cards.
 pub(crate) fn issuer(config: &Config) -> Result<IssuerId, Failure> {
     let setting = config.need(Name::IssuerId)?;
     let issuer = setting.text.parse();
     issuer.map_err(|error: InvalidInput| Failure::input(&setting.source, error))
 }
 
-/// How long a call may take.
+/// Returns how long a call may take.
 fn timeout(config: &Config) -> Result<Duration, Failure> {
     seconds(config.need(Name::Timeout)?)
 }
 
-/// A life time that was a whole number of seconds a moment ago.
+/// Returns a lifetime in whole seconds, rounded: a part of a second has passed since the token was obtained.
 pub(crate) fn whole_seconds(lifetime: Duration) -> u64 {
     (lifetime + Duration::from_millis(500)).as_secs()
 }
 
-/// Reads a time.
+/// Reads a number of seconds.
 fn seconds(setting: &Setting) -> Result<Duration, Failure> {
     match setting.text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
@@ -96,13 +96,13 @@ fn seconds(setting: &Setting) -> Result<Duration, Failure> {
     }
 }
 
-/// The key that assertions are signed with.
+/// Reads the key that assertions are signed with.
 pub(crate) fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
     let setting = config.need(Name::SigningKey)?;
     key_file(config, setting, Name::SigningKid, SigningKey::from_bytes)
 }
 
-/// D1's key for card credentials.
+/// Reads D1's key for card credentials.
 pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<EncryptionKey, Failure> {
     key_file(
         config,
@@ -114,7 +114,7 @@ pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<Encry
 
 type KeyReader<K> = fn(Zeroizing<Vec<u8>>, Option<&str>) -> Result<K, InvalidInput>;
 
-/// Reads a key file, and names the setting at fault: the file, or the kid that goes with it.
+/// Reads a key file. An error names the setting that is wrong: the file, or the kid that belongs to it.
 fn key_file<K>(
     config: &Config,
     setting: &Setting,
@@ -132,7 +132,7 @@ fn key_file<K>(
     })
 }
 
-/// The client certificate, in DER.
+/// Returns the client certificate, in DER.
 pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Failure> {
     let leaf = probe::client_certificate(without_keys(config)?);
     leaf.map_err(|error| of_setting(config, error))
@@ -143,7 +143,7 @@ pub(crate) fn check_host(config: &Config) -> Result<(), Failure> {
     probe::check_tls(to_host(config)?).map_err(|error| of_setting(config, error))
 }
 
-/// Builds it; what is wrong is told of the setting that it came from.
+/// Builds the client. An error names the setting that is wrong.
 pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, Failure> {
     builder.build().map_err(|error| of_setting(config, error))
 }
@@ -179,7 +179,7 @@ fn both(config: &Config) -> String {
     sources.join(" and ")
 }
 
-/// What is in a file; it may be a key, so that it is wiped.
+/// Reads a file. It may be a key, so its content is wiped when it is dropped.
 pub(crate) fn read(setting: &Setting) -> Result<Zeroizing<Vec<u8>>, Failure> {
     fs::read(&setting.text)
         .map(Zeroizing::new)

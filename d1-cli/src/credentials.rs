@@ -39,7 +39,7 @@ impl FromStr for CredentialsFrom {
 const FLAG: &str = "--credentials-from";
 
 impl CredentialsFrom {
-    /// Reads them.
+    /// Reads the credentials.
     pub(crate) fn read(self, luhn: Luhn) -> Result<CardCredentials, Failure> {
         let bytes = match self {
             Self::StandardInput => standard_input().and_then(bounded),
@@ -63,11 +63,11 @@ impl CredentialsFrom {
     }
 }
 
-/// What credentials look like.
+/// The rule for credentials.
 pub(crate) const CREDENTIALS_RULE: &str = "must be a JSON object with the strings pan and exp, and if need \
                                            be psn, auxiliaryPan and auxiliaryExp";
 
-/// Standard input without the standard library's own buffer, which nobody wipes.
+/// Returns standard input without the standard library's buffer, which is not wiped.
 #[cfg(unix)]
 pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
     use std::os::fd::AsFd as _;
@@ -75,7 +75,7 @@ pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
     Ok(Box::new(File::from(descriptor)))
 }
 
-/// Standard input.
+/// Returns standard input.
 #[cfg(not(unix))]
 pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
     Ok(Box::new(io::stdin()))
@@ -96,8 +96,7 @@ pub(crate) enum Luhn {
     Unchecked,
 }
 
-/// Credentials as they are given: the names are the API's. They are wiped when dropped, and have no
-/// `Debug`.
+/// Credentials as they are given, with the names of the API. They are wiped when dropped, and have no `Debug`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlainCredentials {
@@ -109,7 +108,7 @@ pub(crate) struct PlainCredentials {
 }
 
 impl PlainCredentials {
-    /// The same, checked.
+    /// Checks the credentials.
     pub(crate) fn checked(&self, luhn: Luhn) -> Result<CardCredentials, InvalidInput> {
         let pan = match luhn {
             Luhn::Checked => self.pan.parse()?,

@@ -86,7 +86,7 @@ fn print(output: &Output, request: &PreparedRequest) -> io::Result<()> {
     Ok(())
 }
 
-/// A body with its secrets masked: JSON as it is, a form as an object.
+/// Returns a body with its secrets masked; a form as an object.
 fn shown_body(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;

@@ -1,4 +1,4 @@
-//! What the exit code says.
+//! The exit codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -33,11 +33,11 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// What a failed call ends with.
+    /// Returns the exit code of a call that failed.
     pub(crate) fn of(error: &Error) -> Self {
         let unknown = error.outcome() == Outcome::Unknown;
         match error.kind() {
-            // An earlier attempt may have been carried out, whatever the last one met with.
+            // An earlier attempt may have been carried out, however the last one ended.
             _ if unknown && error.operation().changes_card() => Self::Unknown,
             ErrorKind::InvalidInput => Self::BadInput,
             // An answer of the token endpoint that cannot be read, and will not be next time.
@@ -51,8 +51,8 @@ impl Exit {
         }
     }
 
-    /// Returns how the program ends where its output could not be written. A reader that has gone has read
-    /// what it wanted; what failed before keeps its code.
+    /// Returns how the program ends when its output cannot be written. A closed pipe is no error, and an earlier
+    /// failure keeps its code.
     pub(crate) fn unwritten(self, error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return self;

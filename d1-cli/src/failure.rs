@@ -8,21 +8,21 @@ use crate::text::printable;
 /// Why a command ends without its result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What was given cannot be used: the line that names it and the rule.
+    /// Bad input: the line that names the place and the rule.
     Input(String),
-    /// What was to be printed or written down cannot be.
+    /// The output cannot be written.
     Output(io::Error),
     /// The journal of a bulk cannot be written.
     Journal(io::Error),
 }
 
 impl Failure {
-    /// What was given at `place` breaks `rule`. Neither holds the value.
+    /// Describes bad input at `place`, which breaks `rule`. Neither holds the value.
     pub(crate) fn input(place: impl fmt::Display, rule: impl fmt::Display) -> Self {
         Self::Input(printable(&format!("{place}: {rule}")))
     }
 
-    /// What was given at `place` cannot be read.
+    /// Describes input at `place` that cannot be read.
     pub(crate) fn unreadable(place: impl fmt::Display, error: &io::Error) -> Self {
         Self::input(place, format!("cannot be read: {}", error.kind()))
     }

@@ -1,4 +1,4 @@
-//! What stands on the command line of many commands, and the rules of its values.
+//! The options that many commands have, and the rules of their values.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use d1_facade::CorrelationId;
 
 use crate::config::Given;
 
-/// In which form results are printed.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
@@ -18,23 +18,23 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// How results are printed
+    /// The format of the results
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Prints errors and what was asked to be shown, and nothing where a change is done
+    /// Prints errors and what the command is to show, and nothing when a change is done
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Tells on standard error what happens
+    /// Prints what happens on standard error
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) settings: Given,
 }
 
-/// What every command that calls D1 takes.
+/// The options of every command that calls D1.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CallFlags {
     /// Prints the request with secrets masked; sends nothing, and gets no token
@@ -45,7 +45,7 @@ pub(crate) struct CallFlags {
     pub(crate) correlation_id: Option<CorrelationId>,
 }
 
-/// A whole number from `LEAST` to `MOST`; what is refused is not repeated.
+/// A whole number from `LEAST` to `MOST`. The error does not repeat the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BoundedInt<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 

@@ -67,7 +67,7 @@ pub(crate) fn rewritten(
     in_order
 }
 
-/// Whether a word is for the subcommand of a command, rather than a value of it.
+/// Returns whether a word names a subcommand of a command, rather than being a value of it.
 fn leads_on(command: &Command, word: &str, values: &[OsString]) -> bool {
     let is_subcommand = values.is_empty() && command.find_subcommand(word).is_some();
     command.has_subcommands() && (is_subcommand || command.get_positionals().next().is_none())
@@ -115,7 +115,7 @@ fn meaning(command: &Command, word: &str) -> Meaning {
     Meaning::Complete
 }
 
-/// Whether an option takes this text, as in `-ojson`.
+/// Returns whether an option takes this text, as in `-ojson`.
 fn takes(option: &Arg, text: &str) -> bool {
     let text = text.strip_prefix('=').unwrap_or(text);
     let values = option.get_possible_values();
@@ -123,7 +123,7 @@ fn takes(option: &Arg, text: &str) -> bool {
         && (values.is_empty() || values.iter().any(|value| value.matches(text, false)))
 }
 
-/// The long option of the command that a word names.
+/// Returns the long option of the command that a word names.
 fn long<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     let name = word.strip_prefix("--")?.split('=').next();
     command

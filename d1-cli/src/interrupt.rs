@@ -1,12 +1,12 @@
-//! Signals that ask for an end: SIGINT and SIGQUIT from the keyboard, SIGTERM, and SIGHUP, which a lost ssh session
-//! sends. A bulk ends in good order first, a single call is given up.
+//! Signals that end the program: SIGINT and SIGQUIT from the keyboard, SIGTERM, and SIGHUP, which a lost ssh session
+//! sends. A bulk first waits for the calls that were sent; a single call ends at once.
 
 use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that ask for an end.
+/// Signals that end the program.
 pub(crate) struct Interrupts {
     #[cfg(unix)]
     signals: Vec<Signal>,
@@ -27,7 +27,7 @@ impl Interrupts {
         Ok(Self { signals })
     }
 
-    /// Ends with the next of them.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         let signals = self
             .signals
@@ -37,8 +37,8 @@ impl Interrupts {
     }
 }
 
-/// Whether this program was started with SIGHUP ignored, as `nohup` does: then it is to outlive its session.
-/// Linux says so in a file; elsewhere it cannot be asked without unsafe code.
+/// Returns whether this program was started with SIGHUP ignored, as by `nohup`: then it must outlive its session.
+/// Linux has this in a file; elsewhere it cannot be read without unsafe code.
 #[cfg(unix)]
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -54,7 +54,7 @@ impl Interrupts {
         Ok(Self {})
     }
 
-    /// Ends with the next of them.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

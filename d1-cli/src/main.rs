@@ -2,15 +2,15 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What can be said on the command line? | [`arguments`], [`flags`], [`hyphens`], [`reason_codes`], [`usage`] |
-//! | Which settings hold, and who said so? | [`config`] |
+//! | What does the command line accept? | [`arguments`], [`flags`], [`hyphens`], [`reason_codes`], [`usage`] |
+//! | Which settings apply, and where do they come from? | [`config`] |
 //! | How is D1 reached? | [`connect`] |
 //! | What is printed, and how? | [`output`], [`report`], [`text`] |
 //! | What does the exit code mean? | [`exit`], [`failure`] |
 //! | What does a command do? | [`commands`] |
-//! | How is a request shown that is not sent? | [`dry_run`] |
+//! | How is a request shown without sending it? | [`dry_run`] |
 //! | Where do card credentials come from? | [`credentials`] |
-//! | What is done about an unknown outcome? | [`verify`] |
+//! | Was a change of unknown outcome carried out? | [`verify`] |
 //! | What does Ctrl-C do? | [`interrupt`] |
 
 mod arguments;

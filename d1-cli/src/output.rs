@@ -22,11 +22,11 @@ pub(crate) struct Output {
     quiet: bool,
     verbose: bool,
     colours: bool,
-    /// Where calls go, of a command that makes some.
+    /// Where calls go; `None` for a command that makes none.
     target: Option<&'static Target>,
 }
 
-/// How something went, for its colour.
+/// How well something went, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Good,
@@ -45,19 +45,19 @@ impl Output {
         }
     }
 
-    /// Lets every result say where calls go.
+    /// Adds where calls go to every result.
     pub(crate) fn at(mut self, target: Target) -> Self {
         // There is one for the life of the program.
         self.target = Some(Box::leak(Box::new(target)));
         self
     }
 
-    /// Returns where calls go, in words.
+    /// Returns where calls go, as text.
     pub(crate) fn target(&self) -> String {
         self.target.map(ToString::to_string).unwrap_or_default()
     }
 
-    /// Whether results are for people.
+    /// Returns whether results are for people.
     pub(crate) fn is_table(&self) -> bool {
         self.format == Format::Table
     }
@@ -71,8 +71,8 @@ impl Output {
         self.write_record(&mut io::stdout().lock(), fields)
     }
 
-    /// Prints what happened to cards, on standard error where standard output fails: the caller must learn it.
-    /// The exit code of the command is to be that of what happened.
+    /// Prints what happened to cards. When standard output fails, it is printed on standard error, so that the caller
+    /// learns of it; the exit code stays that of what happened.
     pub(crate) fn outcome(&self, fields: &Fields) {
         if let Err(error) = self.record(fields) {
             say(&format!(
@@ -103,7 +103,7 @@ impl Output {
         out.flush()
     }
 
-    /// Prints a table for people, whatever was asked for.
+    /// Prints a table for people, in every output format.
     pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
         let mut table = Table::new();
         table
@@ -121,7 +121,7 @@ impl Output {
         out.flush()
     }
 
-    /// Prints where a result for people comes from.
+    /// Prints where calls go, for people.
     pub(crate) fn origin(&self) -> io::Result<()> {
         if self.quiet {
             return Ok(());
@@ -154,14 +154,14 @@ impl Output {
         out.flush()
     }
 
-    /// Tells a person something beside the result.
+    /// Prints a note on standard error, unless `--quiet` is given.
     pub(crate) fn note(&self, line: &str) {
         if !self.quiet {
             let _ = writeln!(io::stderr(), "{line}");
         }
     }
 
-    /// Tells a person who wants to know more.
+    /// Prints a detail on standard error, when `--verbose` is given.
     pub(crate) fn detail(&self, line: &str) {
         if self.verbose {
             let _ = writeln!(io::stderr(), "{line}");
@@ -178,7 +178,7 @@ impl Output {
         self.styled(style, text)
     }
 
-    /// `text` in the colour of a style, where colours are wanted.
+    /// Returns `text` in the colour of a style, when colours are allowed.
     pub(crate) fn styled(&self, style: Style, text: &str) -> String {
         if !self.colours {
             return text.to_owned();
@@ -192,7 +192,7 @@ impl Output {
     }
 }
 
-/// A value as a person reads it.
+/// Returns a value as text for people.
 pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -206,13 +206,13 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
-/// Whether the environment allows colours: <https://no-color.org>.
+/// Returns whether the environment allows colours: <https://no-color.org>.
 pub(crate) fn wants_colours() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Prints what the facade logs. It logs no secret; the HTTP stack beneath it is not asked.
+/// Prints the log of the facade, which holds no secrets. The log of the HTTP stack is not printed.
 pub(crate) fn listen_to_logs() {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use crate::failure::Failure;
 
-/// Lets a destructive command go on if `yes` was given or the person at the terminal agrees.
+/// Allows a command that cannot be undone if `yes` was given or the person at the terminal agrees.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -22,7 +22,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether there is a terminal to ask at.
+/// Returns whether there is a terminal to ask at.
 pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

@@ -1,5 +1,5 @@
-//! Reason codes as they are given: in any case, and only those that are documented for the operation unless
-//! others are asked for. D1 may take an undocumented one, and a typo is one.
+//! Reason codes on the command line and in the lines of a bulk: in upper or lower case, and by default only those that
+//! are documented for the operation. D1 may accept an undocumented one, so a typo would be sent.
 
 use std::ffi::OsStr;
 

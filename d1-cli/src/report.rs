@@ -1,4 +1,4 @@
-//! What became of a call, as fields: the JSON that is stable, and what people read.
+//! The result of a call, as fields: for the stable JSON, and for people.
 
 use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt, Response};
 use serde_json::{Map, Value, json};
@@ -7,11 +7,11 @@ use crate::exit::Exit;
 use crate::output::{Fields, Output};
 use crate::text::{printable, shown_id};
 
-/// What is said of a call that was given up before its answer came.
+/// The message of a call that was interrupted before its response came.
 pub(crate) const INTERRUPTED: &str =
     "interrupted: it is not known whether D1 got the request, or carried it out";
 
-/// The fields of a change that D1 accepted.
+/// Returns the fields of a change that D1 accepted.
 pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) -> Fields {
     fields(json!({
         "command": command,
@@ -25,7 +25,7 @@ pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) ->
     }))
 }
 
-/// The fields of a call that failed.
+/// Returns the fields of a call that failed.
 pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fields {
     fields(json!({
         "command": command,
@@ -46,7 +46,7 @@ pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fie
     }))
 }
 
-/// The fields of a change that was given up before its answer came.
+/// Returns the fields of a change that was interrupted before its response came.
 pub(crate) fn interrupted(
     command: &str,
     card: &CardId,
@@ -73,7 +73,7 @@ pub(crate) fn interrupted(
     }))
 }
 
-/// Says that a call failed: the result where results are for programs, and lines for people.
+/// Prints that a call failed: as a result for programs, or as lines for people.
 pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> Exit {
     crate::text::say(&printable(&error.to_string()));
     if output.is_table() {
@@ -109,7 +109,7 @@ pub(crate) fn sources(error: &Error) -> impl Iterator<Item = String> {
     std::iter::successors(first, |error| error.source()).map(ToString::to_string)
 }
 
-/// What became of a call, in one word.
+/// Returns the outcome of a call that failed, in one word.
 pub(crate) fn outcome(error: &Error) -> &'static str {
     match error.outcome() {
         Outcome::NotSent => "notSent",
@@ -118,7 +118,7 @@ pub(crate) fn outcome(error: &Error) -> &'static str {
     }
 }
 
-/// A kind of error in camel case.
+/// Returns a kind of error in camel case.
 pub(crate) fn kind(kind: ErrorKind) -> String {
     let name = format!("{kind:?}");
     let mut letters = name.chars();
@@ -134,7 +134,7 @@ fn cause(cause: &Cause) -> Value {
     })
 }
 
-/// The fields of a JSON object.
+/// Returns the fields of a JSON object.
 pub(crate) fn fields(value: Value) -> Fields {
     match value {
         Value::Object(fields) => fields,

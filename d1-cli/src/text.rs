@@ -1,20 +1,21 @@
-//! Makes text fit for a terminal: no long numbers, no control characters.
+//! Makes text safe for a terminal: no long numbers, no control characters.
 
 use std::io::Write as _;
 
+use clap::ValueEnum;
 use d1_facade::CorrelationId;
 
-/// Writes a line to standard error. With that gone as well, the exit code has to do.
+/// Writes a line to standard error. When that fails, only the exit code is left.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "d1: {line}");
 }
 
-/// How many digits may stand together, blanks and hyphens between them or not.
+/// How many digits may stand together, blanks and hyphens between them not counted.
 const LONGEST_NUMBER: usize = 11;
 
-/// `text` with every number masked that is long enough to be a card number.
+/// Masks every number in `text` that is long enough to be a card number.
 ///
-/// What is said on a command line or by a server may hold one; nothing of ours does.
+/// The texts of this program hold none, but an argument or the text of a server may.
 pub(crate) fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -33,7 +34,7 @@ pub(crate) fn masked(text: &str) -> String {
     out + rest
 }
 
-/// How long the run of digits is that `text` begins with, separators within it included.
+/// Returns the length of the run of digits that `text` begins with, separators within it included.
 fn run_length(text: &str) -> usize {
     let mut end = 0;
     for (at, c) in text.char_indices() {
@@ -46,13 +47,19 @@ fn run_length(text: &str) -> usize {
     end
 }
 
-/// An id of D1's, unless it looks like a card number: what a correlation id may not be, is not shown.
+/// Returns the name of a value as it is written on the command line, in `d1.toml` and in JSON.
+pub(crate) fn name_of(value: &impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// Returns an id of D1, unless it looks like a card number, by the rule of correlation ids.
 pub(crate) fn shown_id(id: &str) -> Option<String> {
     let id: CorrelationId = id.parse().ok()?;
     Some(id.to_string())
 }
 
-/// `text` without anything that a terminal would obey.
+/// Escapes everything in `text` that a terminal would interpret.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -65,7 +72,7 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// Characters that change the direction of what follows, or take no room.
+/// Returns whether a character changes the direction of the text after it, or has no width.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

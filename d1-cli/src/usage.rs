@@ -1,4 +1,4 @@
-//! Says in one line what is wrong with the command line, without repeating values.
+//! Reports in one line what is wrong with the command line, without repeating values.
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
@@ -9,10 +9,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::exit::Exit;
 use crate::text::masked;
 
-/// How long a word may be that is repeated.
+/// How long a word may be to be repeated.
 const LONGEST_WORD: usize = 24;
 
-/// Says it, or prints the help that was asked for.
+/// Reports an error of the command line, or prints the help or the version.
 pub(crate) fn say(error: &Error) -> Exit {
     if !error.use_stderr() {
         let printed = error.print().and_then(|()| io::stdout().flush());
@@ -72,7 +72,7 @@ fn line(error: &Error) -> String {
     }
 }
 
-/// What nobody knows, where it looks like a word: anything else may be a secret in the wrong place.
+/// Returns an unknown argument if it looks like a word. Anything else may be a secret in the wrong place.
 fn unknown(text: &str) -> String {
     let name = text.split('=').next().unwrap_or_default();
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

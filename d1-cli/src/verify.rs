@@ -127,7 +127,7 @@ impl Verification {
                 let advice = advice(card, call.trim_end_matches("Card"));
                 let detail = self.detail().map(|text| format!(" ({})", printable(text)));
                 output.note(&format!(
-                    "verified: it cannot be told whether D1 carried it out{}\n{advice} --verify waits and looks by \
+                    "verified: it cannot be told whether D1 carried it out{}\n{advice} --verify waits and does this \
                      itself. Thales finds the call by the correlation id above.",
                     detail.unwrap_or_default()
                 ));
@@ -148,7 +148,7 @@ pub(crate) fn advice(card: &CardId, change: &str) -> String {
     )
 }
 
-/// Returns why it cannot be told, in words.
+/// Returns why the outcome stays unknown, as text.
 fn why(reason: Inconclusive) -> &'static str {
     match reason {
         Inconclusive::TooEarly => "D1 does not list it yet, and may not have finished",

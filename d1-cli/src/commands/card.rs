@@ -25,7 +25,7 @@ use crate::report;
 use crate::text::masked;
 use crate::verify::{self, Verification};
 
-/// What can be done to a card.
+/// The commands that change a card.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CardCommand {
     /// Puts a card on hold; digital cards made from it are left as they are
@@ -58,7 +58,7 @@ pub(crate) struct ChangeArguments {
 pub(crate) struct DeleteArguments {
     #[command(flatten)]
     change: ChangeArguments,
-    /// Does not ask
+    /// Deletes without asking
     #[arg(long, short)]
     yes: bool,
 }
@@ -88,7 +88,7 @@ pub(crate) struct RenewArguments {
 /// Why a card is changed.
 #[derive(Debug, Args)]
 pub(crate) struct Why {
-    /// Why, as a code in upper or lower case; ISSUER_DECISION unless said otherwise
+    /// Why, as a code in upper or lower case; ISSUER_DECISION by default
     #[arg(long, value_name = "CODE")]
     reason_code: Option<ReasonCode>,
     /// Sends a reason code that is not documented for the operation
@@ -102,8 +102,8 @@ pub(crate) struct Why {
 /// What is done where the outcome is unknown.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyFlags {
-    /// Where the outcome is unknown, verifies it by D1's list of operations until the list tells; without this
-    /// the list is read once
+    /// When the outcome is unknown, reads D1's list of operations until it is certain; without this, the list is
+    /// read once
     #[arg(long)]
     verify: bool,
     /// How many seconds D1 is given to carry out a change before its absence from the list counts
@@ -118,7 +118,7 @@ impl VerifyFlags {
     }
 }
 
-/// A state that a renewal can set.
+/// Reads a state that a renewal can set.
 pub(crate) fn card_state(text: &str) -> Result<CardState, &'static str> {
     let mut known = CardState::KNOWN.iter();
     let found = known.find(|state| state.as_str().eq_ignore_ascii_case(text));
@@ -179,7 +179,7 @@ impl CardCommand {
     }
 }
 
-/// Asks whether a card is really to be deleted.
+/// Asks whether to delete a card.
 fn ask(output: &Output, delete: &DeleteArguments) -> Result<(), Failure> {
     let question = format!(
         "Delete the card {} and its digital cards at {}? This cannot be undone.",
@@ -199,7 +199,7 @@ impl ChangeArguments {
         self.why.change(change, self.call.correlation_id.as_ref())
     }
 
-    /// Says what went wrong; where the outcome is unknown, verifies it.
+    /// Prints what went wrong. When the outcome is unknown, verifies it.
     async fn failed(
         &self,
         name: &str,
@@ -227,7 +227,7 @@ impl ChangeArguments {
         Ok(verification.exit())
     }
 
-    /// Says what is known of a call that was given up: nothing.
+    /// Prints that a call was interrupted, and that its outcome is unknown.
     fn interrupted(&self, name: &str, output: &Output) -> Result<Exit, Failure> {
         crate::text::say(report::INTERRUPTED);
         let advice = verify::advice(&self.card_id, name.trim_start_matches("card "));
@@ -243,8 +243,8 @@ impl ChangeArguments {
 }
 
 impl Why {
-    /// Refuses a reason code that is not documented for the operation, unless any is to be sent or the person
-    /// at the terminal says so.
+    /// Refuses a reason code that is not documented for the operation, unless `--any-reason-code` is given or the
+    /// person at the terminal agrees.
     fn check(&self, operation: ApiOperation) -> Result<(), Failure> {
         let code = self.reason_code.as_ref().filter(|_| !self.any_reason_code);
         let Some(code) = code else { return Ok(()) };

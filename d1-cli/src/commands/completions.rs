@@ -1,4 +1,4 @@
-//! `d1 completions`: what a shell needs to complete our command line.
+//! `d1 completions`: the completions of the command line for a shell.
 
 use std::io::{self, Write as _};
 

@@ -1,4 +1,4 @@
-//! `d1 config show`: which settings hold, and who said so.
+//! `d1 config show`: the settings, and where they come from.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::flags::Format;
 use crate::output::Output;
 use crate::text::printable;
 
-/// What can be asked about the settings.
+/// The commands about settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Shows each setting and where it comes from, secrets masked

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::flags::Global;
 use crate::output::Output;
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Suspends, resumes, deletes or renews a card

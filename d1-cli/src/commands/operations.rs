@@ -1,7 +1,12 @@
 //! `d1 operations`: reads what was done to a card.
 
+use std::io;
+
 use clap::{Args, Subcommand};
-use d1_facade::{CardId, Client, Error, GetOperation, ListOperations, Operation, OperationId};
+use d1_facade::{
+    CardId, Client, CorrelationId, Error, GetOperation, ListOperations, Operation, OperationId,
+    OperationPage, Response,
+};
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 
@@ -16,7 +21,7 @@ use crate::output::{Output, cell};
 use crate::report;
 use crate::text::printable;
 
-/// What can be read.
+/// The commands that read operations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperationsCommand {
     /// Lists the operations of a card, the most recent first
@@ -55,7 +60,10 @@ pub(crate) struct GetArguments {
     call: CallFlags,
 }
 
-/// The columns that people get.
+const LIST: &str = "operations list";
+const GET: &str = "operations get";
+
+/// The columns of the table.
 const COLUMNS: [&str; 7] = [
     "operationId",
     "operation",
@@ -91,65 +99,55 @@ impl ListArguments {
     }
 
     async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        if self.call.dry_run {
-            let dry_run = DryRun::new(config)?;
-            return dry_run.print(output, self.request(&dry_run.client).await);
+        if self.all && !self.call.dry_run {
+            return self.run_all(config, output).await;
         }
-        let client = connect::client(config)?;
-        if output.format == Format::Ndjson && self.all {
-            return self.stream(&client, output).await;
-        }
-        let result = match self.all {
-            true => self.collect(&client).await,
-            false => self.page(&client).await,
+        let request = |client: &Client| self.request(client);
+        let print = |page: Response<OperationPage>| {
+            let (remaining, id) = (page.remaining_operations(), page.correlation_id());
+            self.print(page.operations(), remaining, Some(id), output)
         };
-        match result {
-            Ok(listed) => {
-                self.print(&listed, output)?;
-                Ok(Exit::Done)
-            }
-            Err(error) => self.failed(&error, output),
-        }
+        read(
+            LIST,
+            &self.card_id,
+            &self.call,
+            config,
+            output,
+            request,
+            print,
+        )
+        .await
     }
 
-    async fn page(&self, client: &Client) -> Result<Listed, Error> {
-        let page = self.request(client).await?;
-        Ok(Listed {
-            remaining: page.remaining_operations(),
-            correlation_id: Some(page.correlation_id().to_string()),
-            operations: page.into_value().into_operations(),
-        })
-    }
-
-    async fn collect(&self, client: &Client) -> Result<Listed, Error> {
-        Ok(Listed {
-            operations: self.request(client).stream().try_collect().await?,
-            remaining: Some(0),
-            correlation_id: None,
-        })
-    }
-
-    /// Prints each operation as it comes.
-    async fn stream(&self, client: &Client, output: &Output) -> Result<Exit, Failure> {
-        let mut operations = self.request(client).stream();
+    /// Reads page after page. As ndjson, each operation is printed as it is read.
+    async fn run_all(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
+        let client = connect::client(config)?;
+        let mut stream = self.request(&client).stream();
+        let mut operations = Vec::new();
         loop {
-            match operations.try_next().await {
-                Ok(Some(operation)) => output.json(&Value::Object(operation.to_json()))?,
-                Ok(None) => return Ok(Exit::Done),
-                Err(error) => return self.failed(&error, output),
+            match stream.try_next().await {
+                Ok(Some(operation)) if output.format == Format::Ndjson => {
+                    output.json(&Value::Object(operation.to_json()))?;
+                }
+                Ok(Some(operation)) => operations.push(operation),
+                Ok(None) => break,
+                Err(error) => return Ok(failed(LIST, &self.card_id, &error, output)),
             }
         }
+        self.print(&operations, Some(0), None, output)?;
+        Ok(Exit::Done)
     }
 
-    fn failed(&self, error: &Error, output: &Output) -> Result<Exit, Failure> {
-        let result = report::failed("operations list", Some(&self.card_id), error);
-        Ok(report::say_failed(output, &result, error))
-    }
-
-    fn print(&self, listed: &Listed, output: &Output) -> Result<(), Failure> {
-        let all = || listed.operations.iter().map(Operation::to_json);
+    fn print(
+        &self,
+        operations: &[Operation],
+        remaining: Option<u64>,
+        correlation_id: Option<&CorrelationId>,
+        output: &Output,
+    ) -> io::Result<()> {
+        let all = || operations.iter().map(Operation::to_json);
         match output.format {
-            Format::Table if listed.operations.is_empty() => {
+            Format::Table if operations.is_empty() => {
                 output.note("no operations");
                 output.origin()?;
             }
@@ -160,7 +158,7 @@ impl ListArguments {
                         .to_vec()
                 };
                 output.table(&COLUMNS, all().map(|operation| row(&operation)).collect())?;
-                if let Some(remaining @ 1..) = listed.remaining {
+                if let Some(remaining @ 1..) = remaining {
                     output.note(&format!(
                         "{remaining} older operations; --all lists them too"
                     ));
@@ -168,11 +166,11 @@ impl ListArguments {
                 output.origin()?;
             }
             Format::Json => output.json(&json!({
-                "command": "operations list",
+                "command": LIST,
                 "cardId": self.card_id.as_str(),
                 "operations": all().collect::<Vec<_>>(),
-                "remainingOperations": listed.remaining,
-                "correlationId": listed.correlation_id,
+                "remainingOperations": remaining,
+                "correlationId": correlation_id.map(CorrelationId::as_str),
             }))?,
             Format::Ndjson => {
                 for operation in all() {
@@ -182,13 +180,6 @@ impl ListArguments {
         }
         Ok(())
     }
-}
-
-/// What was read.
-struct Listed {
-    operations: Vec<Operation>,
-    remaining: Option<u64>,
-    correlation_id: Option<String>,
 }
 
 impl GetArguments {
@@ -206,33 +197,59 @@ impl GetArguments {
     }
 
     async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        if self.call.dry_run {
-            let dry_run = DryRun::new(config)?;
-            return dry_run.print(output, self.request(&dry_run.client).await);
-        }
-        let client = connect::client(config)?;
-        match self.request(&client).await {
-            Ok(operation) => {
-                if output.is_table() {
-                    // What was asked for is shown, however quiet.
-                    for (name, value) in operation.to_json() {
-                        output.line(&format!("{:20}  {}", printable(&name), cell(&value)))?;
-                    }
-                    output.origin()?;
-                } else {
-                    output.json(&json!({
-                        "command": "operations get",
-                        "cardId": self.card_id.as_str(),
-                        "operation": operation.to_json(),
-                        "correlationId": operation.correlation_id().as_str(),
-                    }))?;
-                }
-                Ok(Exit::Done)
+        let request = |client: &Client| self.request(client);
+        let print = |operation: Response<Operation>| {
+            if !output.is_table() {
+                return output.json(&json!({
+                    "command": GET,
+                    "cardId": self.card_id.as_str(),
+                    "operation": operation.to_json(),
+                    "correlationId": operation.correlation_id().as_str(),
+                }));
             }
-            Err(error) => {
-                let result = report::failed("operations get", Some(&self.card_id), &error);
-                Ok(report::say_failed(output, &result, &error))
+            // The result is printed with `--quiet`, too.
+            for (name, value) in operation.to_json() {
+                output.line(&format!("{:20}  {}", printable(&name), cell(&value)))?;
             }
-        }
+            output.origin()
+        };
+        read(
+            GET,
+            &self.card_id,
+            &self.call,
+            config,
+            output,
+            request,
+            print,
+        )
+        .await
     }
+}
+
+/// Sends a read and prints its result, or shows the request instead.
+async fn read<T, R: IntoFuture<Output = Result<T, Error>>>(
+    command: &str,
+    card: &CardId,
+    call: &CallFlags,
+    config: &Config,
+    output: &Output,
+    request: impl Fn(&Client) -> R,
+    print: impl FnOnce(T) -> io::Result<()>,
+) -> Result<Exit, Failure> {
+    if call.dry_run {
+        let dry_run = DryRun::new(config)?;
+        return dry_run.print(output, request(&dry_run.client).await);
+    }
+    match request(&connect::client(config)?).await {
+        Ok(value) => {
+            print(value)?;
+            Ok(Exit::Done)
+        }
+        Err(error) => Ok(failed(command, card, &error, output)),
+    }
+}
+
+fn failed(command: &str, card: &CardId, error: &Error, output: &Output) -> Exit {
+    let result = report::failed(command, Some(card), error);
+    report::say_failed(output, &result, error)
 }

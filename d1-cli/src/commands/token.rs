@@ -14,8 +14,8 @@ use crate::text::printable;
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
-    /// Prints the token itself, with --quiet nothing else: whoever has it and the client certificate can call
-    /// D1 until it ends
+    /// Prints the token itself, with --quiet nothing else: a caller that has it and the client certificate can call
+    /// D1 until it expires
     #[arg(long)]
     reveal: bool,
     /// Prints the request with secrets masked; sends nothing

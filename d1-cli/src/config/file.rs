@@ -1,4 +1,4 @@
-//! `d1.toml`: profiles, each with the settings that hold where neither a flag nor a variable says otherwise.
+//! `d1.toml`: profiles, each with settings that apply when neither an option nor a variable gives them.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -117,7 +117,7 @@ impl ProfileFile {
         Ok(settings)
     }
 
-    /// What a profile says of a setting.
+    /// Returns a setting of a profile.
     pub(crate) fn setting(&self, profile: &str, key: Name) -> Option<Setting> {
         let settings = self.profiles.get(profile)?;
         let (_, text) = settings.iter().find(|(other, _)| *other == key)?;
@@ -127,7 +127,7 @@ impl ProfileFile {
         })
     }
 
-    /// That this file says something, at `place`.
+    /// Returns `place` of this file as a source.
     pub(crate) fn source(&self, place: &str) -> Source {
         Source::File {
             path: self.path.clone(),
@@ -136,7 +136,7 @@ impl ProfileFile {
     }
 }
 
-/// Where the user's own file would be.
+/// Returns where the user's own file is expected.
 fn users_own() -> Option<PathBuf> {
     let given = env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
     let folder = match given {

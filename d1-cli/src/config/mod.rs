@@ -1,4 +1,4 @@
-//! Which settings hold: flags, else the environment, else a profile of `d1.toml`, else a default.
+//! The settings: from options, then the environment, then a profile of `d1.toml`, then a default.
 
 mod file;
 mod given;
@@ -20,7 +20,7 @@ pub(crate) use given::Given;
 pub(crate) use name::Name;
 pub(crate) use target::{Target, shown};
 
-/// Who said what a setting is.
+/// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     Flag(String),
@@ -40,28 +40,28 @@ impl fmt::Display for Source {
     }
 }
 
-/// A setting that holds.
+/// A setting, and where it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) text: String,
     pub(crate) source: Source,
 }
 
-/// The settings that hold.
+/// The settings of this call of `d1`.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) profile: Setting,
-    /// The file with the profiles, where there is one.
+    /// The file with the profiles, if there is one.
     pub(crate) file: Option<PathBuf>,
     values: BTreeMap<Name, Setting>,
 }
 
-/// What profiles are for production are called, alone or with a hyphen and more after it.
+/// The name of a profile for production; a hyphen and more may follow.
 const PRODUCTION: &str = "production";
 const STAGING: &str = "staging";
 
 impl Config {
-    /// Finds out which settings hold.
+    /// Collects the settings.
     pub(crate) fn load(given: &Given) -> Result<Self, Failure> {
         let file = ProfileFile::find(given.get(Name::Config)?)?;
         let profile = match given.get(Name::Profile)? {
@@ -87,12 +87,12 @@ impl Config {
         })
     }
 
-    /// What a setting is, where anybody said so.
+    /// Returns a setting, if there is one.
     pub(crate) fn get(&self, name: Name) -> Option<&Setting> {
         self.values.get(&name)
     }
 
-    /// What a setting is that must be given.
+    /// Returns a setting that must be given.
     pub(crate) fn need(&self, key: Name) -> Result<&Setting, Failure> {
         self.get(key).ok_or_else(|| {
             let (name, variable) = (key.name(), key.variable());
@@ -109,13 +109,13 @@ impl Config {
         Target::of(self)
     }
 
-    /// Whether calls go to production, by the name of the profile or by the host.
+    /// Returns whether calls go to production, by the name of the profile or by the host.
     fn is_production(&self) -> bool {
         let base_url = self.get(Name::BaseUrl).map(|setting| setting.text.as_str());
         is_production(&self.profile.text) || base_url.is_some_and(is_production_host)
     }
 
-    /// Refuses production unless it is named on the command line: neither a variable nor a file alone may lead there.
+    /// Refuses production unless the command line names it: neither a variable nor a file may choose it.
     pub(crate) fn check_production(&self) -> Result<(), Failure> {
         let said = matches!(self.profile.source, Source::Flag(_));
         if self.is_production() && !(said && is_production(&self.profile.text)) {
@@ -127,7 +127,7 @@ impl Config {
     }
 }
 
-/// Whether a profile is one for production by its name.
+/// Returns whether a profile is for production, by its name.
 fn is_production(profile: &str) -> bool {
     match profile.strip_prefix(PRODUCTION) {
         Some(rest) => rest.is_empty() || rest.starts_with('-'),
@@ -135,7 +135,7 @@ fn is_production(profile: &str) -> bool {
     }
 }
 
-/// Whether an address is that of production, however it is written.
+/// Returns whether an address is that of production, in any spelling.
 fn is_production_host(base_url: &str) -> bool {
     let host = |text: &str| {
         let url = Url::parse(text).ok()?;
@@ -159,7 +159,7 @@ fn default_profile(file: Option<&ProfileFile>) -> Setting {
     }
 }
 
-/// Refuses a profile that nobody has described; `staging` and `production` need not be.
+/// Refuses a profile that the file does not have; `staging` and `production` need not be there.
 fn check_profile(profile: &Setting, file: Option<&ProfileFile>) -> Result<(), Failure> {
     let name = profile.text.as_str();
     let described = file.is_some_and(|file| file.profiles.contains_key(name));
@@ -212,7 +212,7 @@ fn check_contradiction(
     }
 }
 
-/// Whether two texts of a setting are the same address or the same file, however they are written.
+/// Returns whether two texts of a setting are the same address or the same file, in any spelling.
 fn means_the_same(key: Name, one: &str, other: &str) -> bool {
     let file = |path: &str| Path::new(path).canonicalize().ok();
     one == other
@@ -222,7 +222,7 @@ fn means_the_same(key: Name, one: &str, other: &str) -> bool {
         }
 }
 
-/// Whether two texts are the same URL. A slash at the end makes no difference.
+/// Returns whether two texts are the same URL. A slash at the end makes no difference.
 pub(crate) fn is_same_address(one: &str, other: &str) -> bool {
     let parsed = |text: &str| Url::parse(text.trim_end_matches('/')).ok();
     one == other || parsed(one).is_some_and(|url| Some(url) == parsed(other))
@@ -248,7 +248,7 @@ fn check_value(key: Name, setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether what should be a path is a key or a certificate itself.
+/// Returns whether a text that should be a path is a key or a certificate itself.
 fn is_content(text: &str) -> bool {
     text.contains("-----") || text.trim_start().starts_with('{') || text.contains('\n')
 }

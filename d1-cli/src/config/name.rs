@@ -1,7 +1,10 @@
 //! The settings by name, and as options of the command line.
 
-use clap::{Arg, ValueEnum, value_parser};
 use std::ffi::OsString;
+
+use clap::{Arg, ValueEnum, value_parser};
+
+use crate::text::name_of;
 
 /// A setting. Its comment is the help of its option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -47,8 +50,7 @@ impl Name {
 
     /// Returns its name in `d1.toml`; with two hyphens before it, the option.
     pub(crate) fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
+        name_of(&self)
     }
 
     /// Returns its name in the environment, which is the one that the sandbox writes into `d1.env`.

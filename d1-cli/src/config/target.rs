@@ -1,4 +1,4 @@
-//! Where calls go, as every result says it.
+//! Where calls go; every result says it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Config, Name, is_production, is_production_host};
 use crate::text::{masked, printable};
 
-/// The profile, the host and the issuer of a call, fit to be printed.
+/// The profile, the host and the issuer of a call, ready to be printed.
 #[derive(Debug)]
 pub(crate) struct Target {
     profile: String,

@@ -278,7 +278,7 @@ fn a_journal_is_bound_to_its_input_host_and_issuer() {
     let run = world.d1(&JOURNALED).expect(2);
     assert!(
         run.err
-            .contains("j.ndjson: exists: go on with it by --resume"),
+            .contains("j.ndjson: exists: continue it with --resume"),
         "{}",
         run.err
     );

@@ -1,4 +1,4 @@
-//! Where the lines come from. They are read twice: nothing is sent before all of them were looked through.
+//! Where the lines come from. They are read twice: nothing is sent before all of them were checked.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -24,7 +24,7 @@ const AHEAD: usize = 64;
 
 /// What the bulk is to do.
 pub(super) enum Input {
-    /// A file, and how long it was when it was opened: what is appended meanwhile was not looked through.
+    /// A file, and its length when it was opened: what is appended later was not checked.
     File(File, u64),
     /// Standard input or a pipe with a name, read to its end.
     Spool(Spool),

@@ -1,7 +1,7 @@
-//! Writes the journal: what was appended is on the disk before anybody is told so.
+//! Writes the journal: an entry is on the disk before its caller continues.
 //!
-//! A thread of its own takes what has come in meanwhile, writes it in one go and syncs once for all of it,
-//! so that hundreds of entries cost as much as one.
+//! A thread takes all entries that have come in, writes them together and syncs once for all of them, so that hundreds
+//! of entries cost as much as one.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -16,7 +16,7 @@ use super::entry::Entry;
 /// A journal that is written.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
-    /// None where nobody wants one.
+    /// `None` when there is no journal.
     writer: Option<Sender<Append>>,
 }
 
@@ -26,12 +26,12 @@ struct Append {
 }
 
 impl Journal {
-    /// No journal: everything is as good as written.
+    /// Returns a journal that writes nothing.
     pub(super) fn none() -> Self {
         Self { writer: None }
     }
 
-    /// Begins a new one. One that exists is never written over.
+    /// Creates a journal. A file that exists is never overwritten.
     pub(super) fn create(path: &Path, first: &[Entry]) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -47,7 +47,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on with one, whose first `length` bytes are whole.
+    /// Continues a journal, whose first `length` bytes are whole.
     pub(super) fn go_on(mut file: File, length: u64, first: &[Entry]) -> io::Result<Self> {
         file.set_len(length)?;
         file.seek(SeekFrom::Start(length))?;
@@ -74,7 +74,7 @@ impl Journal {
         self.write(line(entry))
     }
 
-    /// Ends when all that was appended is on the disk.
+    /// Waits until all that was appended is on the disk.
     pub(super) async fn synced(&self) -> io::Result<()> {
         self.write(Ok(Vec::new())).await
     }
@@ -123,7 +123,7 @@ fn write(mut file: File, appends: &Receiver<Append>) {
         let result = file.write_all(&bytes).and_then(|()| file.sync_data());
         let failure = result.as_ref().err().map(io::Error::kind);
         for written in waiting {
-            // Whoever waited has gone: nobody is there to be told.
+            // The caller may have stopped waiting.
             let _ = written.send(failure.map_or(Ok(()), |kind| Err(kind.into())));
         }
         if failure.is_some() {

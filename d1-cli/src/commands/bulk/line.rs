@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::super::card::card_state;
 use crate::credentials::{Luhn, PlainCredentials};
 use crate::reason_codes;
+use crate::text::name_of;
 
 /// What is done to a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
@@ -26,8 +27,7 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
+        name_of(&self)
     }
 
     /// Returns the call that makes the change.
@@ -64,7 +64,7 @@ pub(super) type CardIds<'a> = (&'a str, Option<&'a str>);
 #[derive(Debug, Clone)]
 pub(super) struct LineSummary {
     pub(super) number: u64,
-    /// Of everything that is said here and is no card data: a digest of a PAN could be guessed.
+    /// A digest of everything in the line that is no card data: a digest of a PAN could be guessed.
     pub(super) digest: u128,
     pub(super) key: Option<String>,
     pub(super) kind: Kind,
@@ -75,7 +75,7 @@ pub(super) struct LineSummary {
 }
 
 impl LineSummary {
-    /// The ids of the card.
+    /// Returns the ids of the card.
     pub(super) fn ids(&self) -> CardIds<'_> {
         (
             self.card.as_str(),
@@ -123,7 +123,7 @@ pub(super) struct BadLine {
 }
 
 impl BadLine {
-    /// Describes a bad line of which only the text is there, however little of it can be read.
+    /// Describes a bad line of which only the text is known, and reads the ids from it if they can be read.
     pub(super) fn new(number: u64, rule: String, text: &[u8]) -> Self {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let ids: Result<Ids, _> = serde_json::from_slice(text);
@@ -170,7 +170,7 @@ impl Line {
         written.checked(number).map_err(bad)
     }
 
-    /// The request that it asks for.
+    /// Returns the request that the line asks for.
     pub(super) fn request(&self, client: &Client, id: Option<&CorrelationId>) -> Change {
         let change = self.summary.change(client, self.renewal.clone());
         match id {
@@ -254,7 +254,7 @@ impl Written {
         Ok(Some(renewal))
     }
 
-    /// What binds a journal to this line.
+    /// Returns the digest that binds a journal to this line.
     fn digest(&self) -> u128 {
         let said = json!([
             self.key,
@@ -275,8 +275,8 @@ impl Written {
     }
 }
 
-/// A key is kept in the journal and printed: it is bound to the rule of a correlation id, which holds no
-/// card number.
+/// Checks a key. It is kept in the journal and printed, so it follows the rule of a correlation id, which holds no card
+/// number.
 fn key(text: &str) -> Result<String, String> {
     match text.parse::<CorrelationId>() {
         Ok(_) => Ok(text.to_owned()),

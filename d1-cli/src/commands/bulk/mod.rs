@@ -1,8 +1,8 @@
-//! `d1 bulk`: many changes, one a line, with a journal from which a run that ended early goes on.
+//! `d1 bulk`: many changes, one a line, with a journal from which a run that ended early continues.
 //!
 //! | question | module |
 //! |---|---|
-//! | Where do lines come from, and what may stand in one? | [`input`], [`spool`], [`line`] |
+//! | Where do lines come from, and what may a line hold? | [`input`], [`spool`], [`line`] |
 //! | What is checked before anything is sent? | [`prepare`], [`preflight`] |
 //! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
 //! | What does an old journal say? | [`resume`], [`previous_run`], [`report`] |
@@ -54,14 +54,14 @@ use summary::{About, Summary};
 pub(super) const LINES: &str = r#"A line: {"operation":"suspend","cardId":"ReplaceMe01","reasonCode":"CARD_LOST","reason":"lost","key":"row 1"}
   operation    suspend, resume, delete or renew
   cardId       the card
-  key          yours, to find the line again in the results; 1 to 64 of A-Z a-z 0-9 _ - . and blank
+  key          your own name of the line, for the results; 1 to 64 of A-Z a-z 0-9 _ - . and blank
   reasonCode, reason
   of renew: newCardId, state, americanExpress, and either credentials
     ({"pan","exp","psn","auxiliaryPan","auxiliaryExp"}) or encryptedData (a JWE)
-Cards run side by side. The lines of one card run in their order: each is sent when the one before is known
+Cards run concurrently. The lines of one card run in their order: each is sent when the one before is known
 to be done. When that was refused, was not sent or has an unknown outcome, the rest of the card is held back.
 
-Nothing is sent before all lines were looked at. Without --journal, the journal of cards.ndjson is
+Nothing is sent before all lines were checked. Without --journal, the journal of cards.ndjson is
 cards.ndjson.journal (then cards.ndjson.2.journal and so on), that of standard input d1-bulk.journal.
 
 Totals and exit code are those of the whole job, earlier runs included. The code is the first of these that
@@ -84,12 +84,12 @@ pub(crate) struct BulkCommand {
     run: Option<RunFlags>,
 }
 
-/// What a run is asked for.
+/// The options of a run.
 #[derive(Debug, Args)]
 struct RunFlags {
     /// The requests, one JSON object a line; - for standard input
     file: PathBuf,
-    /// How many requests are under way at once at most
+    /// The maximum number of requests at the same time
     #[arg(
         long,
         value_name = "N",
@@ -97,7 +97,7 @@ struct RunFlags {
         hide_default_value = false
     )]
     concurrency: BoundedInt<1, 1000>,
-    /// How many requests are sent per second at most
+    /// The maximum number of requests per second
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
     /// The new file in which each request is written down before it is sent, and its outcome after
@@ -106,19 +106,19 @@ struct RunFlags {
     /// Writes no journal: a run that ends early cannot be resumed
     #[arg(long, conflicts_with_all = ["journal", "resume"])]
     no_journal: bool,
-    /// Goes on with the run of this journal: finished lines are not repeated, and those in doubt are verified
+    /// Continues the run of this journal: finished lines are not repeated, and those in doubt are verified
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Sends the other lines where lines are bad; without it nothing is sent then
+    /// Sends the other lines when some are bad; without it, nothing is sent then
     #[arg(long)]
     skip_bad_lines: bool,
-    /// Sends nothing if any line is bad, as is the default
+    /// Sends nothing if any line is bad, which is the default
     #[arg(long, hide = true, conflicts_with = "skip_bad_lines")]
     strict: bool,
     /// Sends reason codes that are not documented for the operation of their line
     #[arg(long)]
     any_reason_code: bool,
-    /// Lets lines delete cards, and does not ask
+    /// Allows lines to delete cards, without asking
     #[arg(long, short)]
     yes: bool,
     /// Verifies, at the end, the lines whose outcome is unknown
@@ -184,7 +184,7 @@ impl RunFlags {
             summary.note(&format!("journal: {}", input::name(path)));
         }
         let mut run = Run::new(&self, &client, name, (journal, previous, summary))?;
-        // From here on: until now an interruption has nothing to tidy up.
+        // Only from here on: before, an interrupted run leaves nothing to clean up.
         let mut interrupts = Interrupts::listen()?;
         let reconciled = run.reconcile_in_doubt(preflight.in_doubt, &mut interrupts);
         if reconciled.await? {

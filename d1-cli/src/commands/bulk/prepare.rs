@@ -105,7 +105,7 @@ fn create(path: &Path, first: &[Entry]) -> Result<Journal, Failure> {
         io::ErrorKind::AlreadyExists => bad(
             "--journal",
             path,
-            "exists: go on with it by --resume, or give another name",
+            "exists: continue it with --resume, or give another name",
         ),
         kind => bad("--journal", path, &format!("cannot be made: {kind}")),
     })
@@ -128,8 +128,8 @@ fn create_of_its_own(
                 if resume::is_unfinished(&path, digest) {
                     let name = path.display();
                     let rule = format!(
-                        "is of a run of this input that has not ended: go on with it by --resume {name}, or \
-                         begin anew with --journal and another name"
+                        "is of a run of this input that has not ended: continue it with --resume {name}, or \
+                         start again with --journal and another name"
                     );
                     return Err(Failure::input(name, rule));
                 }

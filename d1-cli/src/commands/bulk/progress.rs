@@ -1,4 +1,4 @@
-//! How far a bulk is: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a bulk: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::counts::Counts;
 /// How often a line is printed where there is no bar.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
 
-/// How far a bulk is.
+/// The progress of a bulk.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     total: u64,
@@ -19,7 +19,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of so many lines.
+    /// Starts the progress of a bulk of `total` lines.
     pub(super) fn new(total: u64, quiet: bool) -> Self {
         let wanted = !quiet && io::stderr().is_terminal();
         Self {
@@ -36,7 +36,7 @@ impl Progress {
         }
     }
 
-    /// The line that is printed where there is no bar.
+    /// Returns the line to print, unless there is a bar.
     pub(super) fn line(&self, job: &Counts, run: &Counts) -> Option<String> {
         if self.bar.is_some() {
             return None;
@@ -56,7 +56,7 @@ impl Progress {
         ))
     }
 
-    /// Prints something without the bar in its way.
+    /// Prints something above the bar.
     pub(super) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(print),
@@ -64,7 +64,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away; how many seconds it took.
+    /// Removes the bar, and returns how many seconds the bulk took.
     pub(super) fn finish(&self) -> f64 {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! `d1 bulk report`: what a journal says of its job, at any time.
+//! `d1 bulk report`: the result of a job, from its journal, at any time.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub(super) enum ReportCommand {
 }
 
 impl ReportCommand {
-    /// Prints it. The exit code is that of the job.
+    /// Prints the report. The exit code is that of the job.
     pub(super) fn run(self, output: &Output) -> Result<Exit, Failure> {
         let Self::Report { journal } = self;
         report(&journal, output)

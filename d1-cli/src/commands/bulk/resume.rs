@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// How a journal begins, whatever it is for: a crash may have left no more of it.
 const FIRST: &[u8] = b"{\"journal\":";
 
-/// A journal that is to go on.
+/// A journal that is to be continued.
 pub(super) struct Opened {
     pub(super) file: File,
     /// How much of it is whole.
@@ -73,7 +73,7 @@ pub(super) fn read_only(path: &Path) -> Result<(PreviousRun, impl BufRead + use<
 
 /// Whether a file is the journal of a job with this very input that still has something to do.
 pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
-    // What cannot be read as a journal is somebody else's.
+    // A file that cannot be read as a journal belongs to something else.
     read_only(path).is_ok_and(|(previous, _)| previous.is_unfinished(digest))
 }
 
@@ -143,8 +143,8 @@ fn read(journal: impl BufRead) -> Result<(u64, PreviousRun), String> {
 }
 
 /// Reads the entries of a journal, and how many bytes of it are whole. A crash may leave a last line that is
-/// cut off: it was not on the disk when anybody waited for it, so that nothing was done because of it, and it
-/// is left out. Anything else that cannot be read is not what this program wrote, and is refused.
+/// cut off: it was not on the disk when the run waited for it, so nothing was sent because of it, and it is left out.
+/// Anything else that cannot be read was not written by this program, and is refused.
 fn entries(
     mut journal: impl BufRead,
     mut each: impl FnMut(u64, Entry) -> Result<(), String>,
@@ -157,7 +157,7 @@ fn entries(
         if line.last() != Some(&b'\n') {
             let begins = FIRST.starts_with(line.get(..FIRST.len()).unwrap_or(&line));
             return if number == 0 && begins {
-                Err("is empty: nothing was sent with it; begin anew with --journal".to_owned())
+                Err("is empty: nothing was sent with it; start again with --journal".to_owned())
             } else {
                 Ok(length)
             };

@@ -59,7 +59,7 @@ pub(super) struct Run<'a> {
     bulk_stop: BulkStop,
 }
 
-/// Locks what is whole at any time.
+/// Locks a value. A thread that panicked leaves it usable.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -128,12 +128,12 @@ impl<'a> Run<'a> {
         )
     }
 
-    /// With a rate, the next lines wait for their turn: few are begun ahead then.
+    /// Returns how many lines are begun ahead. With a rate limit they would wait, so there are fewer.
     fn ahead(&self) -> usize {
         let by_rate = self.flags.rate.map_or(AHEAD, |rate| (rate / 20.0) as usize);
         by_rate.clamp(1, AHEAD.min(self.flags.concurrency()))
     }
-    /// The requests of the lines that are to be sent, each once its beginning is on the disk.
+    /// Returns the requests of the lines to send, each when its `begun` entry is on the disk.
     fn requests(&self, input: Input) -> impl Stream<Item = (LineSummary, Change)> + Send {
         let lines = stream::unfold(Some(input.into_items()), |items| self.next_line(items));
         let mut stopped = self.stopped.subscribe();
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
             .filter_map(ready)
     }
 
-    /// The next line whose turn it is, and what is left to read.
+    /// Returns the next line to send, and what is left to read.
     async fn next_line(&self, mut items: Option<Items>) -> Option<(Line, Option<Items>)> {
         loop {
             let (line, has_room, is_empty) = {
@@ -170,13 +170,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Puts the line of an item in its place, if it is to be sent.
+    /// Puts a line that is to be sent into the order.
     async fn sort(&self, item: io::Result<Item>) {
         let refuse = |rule: String| self.fail(Failure::input(&self.input, rule));
         let line = match item.map(|item| permitted(item, self.may)) {
             Ok(Ok(line)) => line,
             Ok(Err(bad)) if self.flags.skip_bad_lines => return self.skip(&bad).await,
-            // It was good when the input was looked through.
+            // It was good when the input was checked.
             Ok(Err(bad)) => return refuse(bad.to_string()),
             Err(error) => return refuse(format!("cannot be read: {}", error.kind())),
         };
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         self.leave_out(&LineResult::bad(bad)).await;
     }
 
-    /// Puts a line behind those of its card; returns its end where it is held back.
+    /// Puts a line behind the earlier lines of its card. Returns its result when it is held back.
     fn place(&self, line: Line) -> Option<LineResult> {
         let summary = line.summary.clone();
         let (number, ids) = (summary.number, summary.ids());
@@ -232,7 +232,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes down that a request is about to leave.
+    /// Writes down that a request is about to be sent.
     async fn begin(&self, line: Line) -> Option<(LineSummary, Change)> {
         let id = format!("{}-{}", self.id, line.summary.number);
         // Where the number makes it look like a card's, the client makes one of its own.
@@ -328,7 +328,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends early where going on is of no use.
+    /// Ends the run early when further lines would fail as well.
     fn watch(&self, result: &Result<Response<Receipt>, Error>, unsent: &mut Unsent) {
         unsent.count(result);
         let why = match result.as_ref().map_err(Error::kind) {
@@ -360,7 +360,7 @@ impl<'a> Run<'a> {
         self.stopped.send_replace(true);
     }
 
-    /// Ends early because of a failure; the first one is reported.
+    /// Ends the run early because of a failure; the first one is reported.
     fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
         self.stop();

@@ -1,4 +1,4 @@
-//! Keeps a stream until all of it was looked through: in a file without a name, encrypted by a key that only this
+//! Keeps a stream until all of it was checked: in a file without a name, encrypted by a key that only this
 //! process has, for it may hold card data.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! The outcomes of lines: printed one by one, counted for the whole job and for this run, and summed up.
+//! The results of lines: printed one by one, counted for the whole job and for this run, and summed up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,7 +17,7 @@ use crate::output::{Output, cell};
 use crate::report::fields;
 use crate::text::printable;
 
-/// The outcomes of the lines of a job, which may take several runs.
+/// The results of the lines of a job, which may take several runs.
 pub(super) struct Summary {
     output: Output,
     progress: Progress,
@@ -27,7 +27,7 @@ pub(super) struct Summary {
     run: Counts,
     /// How many lines earlier runs have finished.
     finished_before: u64,
-    /// What is not done, where it is printed at the end.
+    /// The lines that are not done, when they are printed at the end.
     listed: BTreeMap<u64, Value>,
     unknown_lines: BTreeSet<u64>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Summary {
 pub(super) struct About {
     /// What the journal is called.
     pub(super) journal: Option<String>,
-    /// Whether it is what a journal says, rather than a run.
+    /// Whether it is of a journal alone, rather than of a run.
     pub(super) is_report: bool,
     /// Of the input: its lines, and those of them that are bad.
     pub(super) lines: u64,
@@ -54,7 +54,7 @@ impl About {
 }
 
 impl Summary {
-    /// Begins with what is known of earlier runs.
+    /// Starts with the results of earlier runs.
     pub(super) fn new(
         output: Output,
         progress: Progress,
@@ -73,7 +73,7 @@ impl Summary {
         }
     }
 
-    /// Adds a line that is bad. A person was told before anything was sent.
+    /// Adds a line that is bad. For people, it was printed before anything was sent.
     pub(super) fn bad(&mut self, result: &LineResult) -> io::Result<()> {
         self.run.add(Outcome::Bad, false);
         if self.output.is_table() {
@@ -82,7 +82,7 @@ impl Summary {
         self.print(result)
     }
 
-    /// Adds a line that ended in this run. `before` is what earlier runs left behind of it.
+    /// Adds a line that ended in this run. `before` is its result in earlier runs.
     pub(super) fn ended(&mut self, result: &LineResult, before: Option<&Known>) -> io::Result<()> {
         self.learned(result, before);
         self.run.add(result.outcome, result.no_access);
@@ -90,7 +90,7 @@ impl Summary {
         self.print(result)
     }
 
-    /// Replaces what earlier runs left behind of a line.
+    /// Replaces the result of a line in earlier runs.
     pub(super) fn learned(&mut self, result: &LineResult, before: Option<&Known>) {
         if let Some(before) = before {
             self.job.remove(before.outcome, before.no_access);
@@ -110,7 +110,7 @@ impl Summary {
         self.ended(result, None)
     }
 
-    /// Adds a line in doubt of an earlier run, of which nothing can be told.
+    /// Adds a line in doubt of an earlier run that stays unknown.
     pub(super) fn still_unknown(&mut self, line: &LineSummary, why: &str) -> io::Result<()> {
         let why = printable(why);
         self.note(&format!(
@@ -126,14 +126,14 @@ impl Summary {
         self.progress.beside(|| self.output.note(text));
     }
 
-    /// Says how far it is, where there is no bar that does.
+    /// Prints the progress, unless there is a bar.
     pub(super) fn tick(&self) {
         if let Some(line) = self.progress.line(&self.job, &self.run) {
             self.output.note(&line);
         }
     }
 
-    /// Takes a line that is not done onto the list that is printed at the end, or a line that is done off it.
+    /// Adds a line that is not done to the list that is printed at the end, or removes a line that is done.
     pub(super) fn list(&mut self, result: &LineResult) {
         let line = result.line;
         if result.outcome == Outcome::Done {
@@ -143,7 +143,7 @@ impl Summary {
         }
     }
 
-    /// Prints an outcome.
+    /// Prints a result.
     pub(super) fn print(&mut self, result: &LineResult) -> io::Result<()> {
         match self.output.format {
             Format::Ndjson => {
@@ -165,7 +165,7 @@ impl Summary {
         }
     }
 
-    /// Sums it up. The exit code is that of the job.
+    /// Prints the totals. The exit code is that of the job.
     pub(super) fn finish(self, stopped: bool) -> Exit {
         let seconds = self.progress.finish();
         let summary = self.summary(stopped, seconds);
@@ -212,7 +212,7 @@ impl Summary {
         summary.into()
     }
 
-    /// What this run did stands beside what is known of the job, where that is not the same.
+    /// Puts the counts of this run beside those of the job, when they differ.
     fn for_people(&self, mut summary: Value) -> Value {
         let in_this_run = summary["inThisRun"].take();
         summary["finishedBefore"].take();

@@ -48,7 +48,7 @@ impl Doctor {
         Ok(printed.map_or_else(|error| exit.unwritten(&error), |()| exit))
     }
 
-    /// Goes from stage to stage; `None` where going on is of no use.
+    /// Checks stage after stage; `None` when the later stages cannot pass.
     async fn examine(&self, config: &Config, report: &mut Report) -> Option<()> {
         report.add(Stage::Config, local::settings(config))?;
         report.add(Stage::Key, local::keys(config))?;

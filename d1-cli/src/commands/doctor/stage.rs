@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use crate::failure::Failure;
 use crate::output::Style;
+use crate::text::name_of;
 
 /// What is checked, in this order. The number of a stage is the exit code where it is the first that failed; its
 /// comment stands in the help.
@@ -32,8 +33,7 @@ pub(super) enum Stage {
 
 impl Stage {
     pub(super) fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
+        name_of(&self)
     }
 
     pub(super) fn code(self) -> u8 {
@@ -120,7 +120,7 @@ impl Finding {
 
 impl From<Failure> for Finding {
     fn from(failure: Failure) -> Self {
-        let fix = "Correct what the line names; d1 config show tells where a setting comes from.";
+        let fix = "Correct what the line names; d1 config show says where a setting comes from.";
         Self::of(&failure, fix)
     }
 }
@@ -130,7 +130,7 @@ impl From<Failure> for Finding {
 pub(super) struct Report(Vec<(Stage, Finding)>);
 
 impl Report {
-    /// Takes a finding down; `None` where going on is of no use.
+    /// Adds a finding; `None` when the later stages cannot pass.
     pub(super) fn add(&mut self, stage: Stage, found: Result<Finding, Finding>) -> Option<()> {
         let finding = found.unwrap_or_else(|finding| finding);
         let stops = finding.stops;
