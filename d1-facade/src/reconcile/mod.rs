@@ -1,4 +1,4 @@
-//! After an unknown outcome: was the card changed or not?
+//! Whether a change with an unknown outcome was carried out.
 
 mod pending;
 mod rule;
@@ -20,61 +20,83 @@ use crate::error::{Error, ErrorKind};
 use crate::options::{CallOptions, call_options};
 use crate::text::{CardId, CorrelationId};
 
-/// How many pages of a list are read at most.
+/// The most pages of a list that are read.
 const MOST_PAGES: u32 = 100;
 
-/// How long D1 is given to list a change, unless said otherwise.
+/// The default time in which D1 lists a change.
 const SETTLE: Duration = Duration::from_secs(30);
 
-/// Whether a change was carried out, as far as D1's list of operations says.
+/// Whether a change was carried out, as far as D1's list of operations shows.
+///
+/// | result | what a service does |
+/// |---|---|
+/// | [`Done`](Self::Done) | continues as after a response |
+/// | [`NotDone`](Self::NotDone) | makes the change again, if it is still wanted |
+/// | [`Inconclusive`](Self::Inconclusive) | reconciles again later, or lets a person decide: see [`Inconclusive`] |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Reconciliation {
-    /// D1 carried it out. It has the operation where D1 lists it: for a deleted card it does not, once D1
-    /// says that it knows no such card.
+    /// D1 carried it out.
+    ///
+    /// It has the operation, unless D1 no longer lists it: D1 does not know a card that was deleted.
     Done(Option<Box<Operation>>),
-    /// D1 did not carry it out; sending it again does nothing twice. It has the operation where D1 lists it
-    /// as `FAILED`.
+    /// D1 did not carry it out, and will not: sending it again does nothing twice.
+    ///
+    /// It has the operation where D1 lists it as `FAILED`.
     NotDone(Option<Box<Operation>>),
-    /// The list proves neither, for this reason.
+    /// The list proves neither.
     Inconclusive(Inconclusive),
 }
 
-/// Why D1's list of operations does not say whether a change was carried out.
+/// Why D1's list of operations does not show whether a change was carried out.
+///
+/// After [`TooEarly`](Self::TooEarly) and [`StillPending`](Self::StillPending) reconcile again later. The others do not
+/// change by waiting: a person must compare the card's operations and state with what was wanted. Never make the change
+/// again before that.
+///
+/// ```
+/// use d1_facade::Inconclusive;
+///
+/// /// Returns whether a job that reconciles changes should try again.
+/// fn try_again(why: Inconclusive) -> bool {
+///     matches!(why, Inconclusive::TooEarly | Inconclusive::StillPending)
+/// }
+/// # assert!(try_again(Inconclusive::TooEarly) && !try_again(Inconclusive::SeveralMatch));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Inconclusive {
-    /// D1 does not list it yet, and may not have finished: reconcile again later.
+    /// D1 does not list it, but the [settling time](Reconcile::settle) has not passed yet.
     TooEarly,
-    /// D1 lists it as `PENDING`, or with a status that this version does not know: reconcile again later.
+    /// D1 lists it as `PENDING`, or with a status that this version does not know.
     StillPending,
     /// Several operations match: another call made the same change at about the same time.
     SeveralMatch,
-    /// An operation may be the change, but does not agree with it in everything: in its time, its requestor,
-    /// its reason or its reason code, or it is of a type (`REPLACE` for a renewal) that is not documented
-    /// for it.
+    /// An operation may be the change, but differs from it in its time, requestor, reason or reason code, or has a
+    /// type (`REPLACE` for a renewal) that is not documented for it. A [unique
+    /// reason](Reconcile::unique_reason) for each change avoids this.
     Ambiguous,
-    /// The list cannot be read, or may have operations where this version does not look.
+    /// The list cannot be read, or may have operations in a form that this version does not know.
     Unreadable,
-    /// D1 answers 404 and does not say why, or does not know the card.
+    /// D1 does not know the card, or responds with 404 and no reason.
     UnknownCard,
-    /// The list is longer than is read.
+    /// The list has more than 100 pages, which is as many as are read.
     TooManyOperations,
     /// The change was sent to another host than the one that this client calls.
     OtherHost,
 }
 
-/// A look at D1's list of operations for a change: await it.
+/// A request that compares D1's list of operations with a change: await it.
 ///
 /// # The rule
 ///
 /// It reads the whole list of the card's operations. An operation is the change where its type, requestor,
 /// reason and reason code are those that were sent, as far as D1 lists them, and D1 can have begun with it
-/// while the change was under way, by D1's own clock (the `Date` of its answers).
+/// while the change was under way, by D1's own clock (the `Date` of its responses).
 ///
-/// *Done* is said where exactly one operation is the change, and D1 lists it as `SUCCESSFUL`.
+/// The result is *done* where exactly one operation is the change, and D1 lists it as `SUCCESSFUL`.
 ///
-/// *Not done* is said only where it is proven: the whole list was read, the
+/// It is *not done* only where that is proven: the whole list was read, the
 /// [settling time](Self::settle) has passed since the call ended, and no operation in the list could be the
 /// change, or only one that D1 lists as `FAILED`. Time alone proves nothing: an operation that agrees in
 /// everything but its time, however old it is, leaves the question open, since clocks differ and D1 may
@@ -89,11 +111,10 @@ pub enum Inconclusive {
 /// That D1 lists a change within the settling time, and that nothing of the change is sent after the call
 /// [ended](PendingChange::ended_by).
 ///
-/// It makes a request for each page that it reads, and each of them has the whole
-/// [`timeout`](Self::timeout) for itself.
+/// It makes a request for each page that it reads. The [`timeout`](Self::timeout) is that of each of them.
 ///
 /// # Errors
-/// When the operations cannot be read; the change is as unknown as before.
+/// When the operations cannot be read; nothing more is known of the change then.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Reconcile {
@@ -105,8 +126,8 @@ pub struct Reconcile {
 }
 
 impl Client {
-    /// Finds out whether a change was carried out whose outcome is [unknown](crate::Outcome::Unknown).
-    /// Nothing is sent until it is awaited.
+    /// Returns a request that finds out whether a change with an [unknown](crate::Outcome::Unknown) outcome was carried
+    /// out. Nothing is sent until it is awaited.
     ///
     /// ```no_run
     /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -138,16 +159,40 @@ impl Client {
 }
 
 impl Reconcile {
-    /// Sets how long after the end of the call D1 may take to list the change; 30 seconds unless set. Before
-    /// that, its absence proves nothing.
+    /// Sets the settling time: how long after the end of the call D1 may take to list the change; 30 seconds by
+    /// default. Before that, its absence proves nothing.
+    ///
+    /// D1 does not document a time. Set one that is longer than what you have seen.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client, pending: d1_facade::PendingChange) -> Result<(), d1_facade::Error> {
+    /// use std::time::Duration;
+    ///
+    /// let result = d1.reconcile(&pending).settle(Duration::from_secs(120)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn settle(mut self, time: Duration) -> Self {
         self.settle = time;
         self
     }
 
-    /// Says that the reason of the change is its own: no other change of the card has it. An operation with
-    /// this reason is the change then, whenever D1 says that it began, and one with another reason is not,
-    /// unless the two are equal but for case and blanks or one is cut short.
+    /// Declares that no other change of the card has the reason of this one, such as an order number.
+    ///
+    /// An operation with this reason is the change then, at whatever time D1 says that it began. One with another
+    /// reason is not the change, unless the two differ in case and spaces only, or one is cut short. It has no effect on
+    /// a change without a reason.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client, card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let suspend = card.suspend().reason("order 4711".parse()?);
+    /// let pending = suspend.pending();
+    /// if suspend.await.is_err() {
+    ///     let result = d1.reconcile(&pending).unique_reason().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unique_reason(mut self) -> Self {
         self.unique = self.change.reason.is_some();
         self

@@ -18,8 +18,8 @@ use crate::text::{CardId, IssuerId, OperationId, Reason};
 ///
 /// It comes from a change before it is sent ([`Change::pending`](crate::Change::pending)), or from the error of one
 /// whose outcome is unknown ([`Error::pending_change`](crate::Error::pending_change)). It can be serialized, so that a service can
-/// write it down before the call and ask after a crash, in another process and on another machine. It holds
-/// ids, reason, reason code and times by the wall clock, and no card data.
+/// store it before the call and reconcile after a crash, in another process and on another machine. It holds
+/// ids, reason, reason code and wall-clock times, and no card data.
 ///
 /// ```
 /// # fn example(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +54,7 @@ pub struct PendingChange {
 }
 
 impl PendingChange {
-    /// Returns what is done to the card.
+    /// Returns the operation of D1 that changes the card.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         self.operation
@@ -66,17 +66,21 @@ impl PendingChange {
         &self.card
     }
 
-    /// Sets when the change was recorded: nothing of it was sent before. For services that keep the parts of
-    /// a change in their own record, and make a [`Change`](crate::Change) of them again.
+    /// Sets when the change was recorded; when [`Change::pending`](crate::Change::pending) was called by default. Nothing
+    /// of the change was sent before.
+    ///
+    /// For services that keep the parts of a change in a record of their own, and make a [`Change`](crate::Change) from
+    /// them again.
     #[must_use]
     pub fn recorded_at(mut self, time: SystemTime) -> Self {
         self.sent_at = time;
         self
     }
 
-    /// Sets when the call had certainly ended, such as now, where the process that made it is known to be
-    /// gone. The settling time of [`reconcile`](crate::Client::reconcile) runs from then. Unless set, it is
-    /// when the call failed, or for a change that was not sent yet, its timeout after it was recorded.
+    /// Sets when the call had certainly ended, such as now, where the process that made it has ended. The settling time
+    /// of [`reconcile`](crate::Client::reconcile) runs from then.
+    ///
+    /// The default is when the call failed; for a change that was not sent yet, its timeout after it was recorded.
     #[must_use]
     pub fn ended_by(mut self, time: SystemTime) -> Self {
         self.ended_at = time;
