@@ -63,7 +63,8 @@ impl Redactor {
 
     /// Removes long secrets from headers. Short ones stay: the digits of an expiry can be those of a date or a length.
     fn clean_headers(&self, headers: &mut HeaderMap) {
-        let holds = |text: &[u8]| clean(text, self.0.iter().filter(|s| !s.is_short())).is_some();
+        let long = self.0.iter().filter(|secret| !secret.is_short());
+        let holds = |text: &[u8]| clean(text, long.clone()).is_some();
         // Searched together first: nearly always there is nothing to find, and each search takes time.
         let mut all = Vec::with_capacity(1024);
         for (name, value) in headers.iter() {
@@ -72,8 +73,7 @@ impl Redactor {
             all.extend_from_slice(value.as_bytes());
             all.push(b'\n');
         }
-        let long = self.0.iter().filter(|secret| !secret.is_short());
-        if !may_hold(&all, long) || !holds(&all) {
+        if !holds(&all) {
             return;
         }
         let held: Vec<_> = headers
@@ -95,8 +95,7 @@ fn may_hold<'a>(text: &[u8], mut secrets: impl Iterator<Item = &'a Arc<Secret>>)
     if text.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&')) {
         return true;
     }
-    // It is not wiped: the headers themselves are not wiped either.
-    let mut letters = Vec::with_capacity(text.len());
+    let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
     let kept = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
     letters.extend(kept.map(u8::to_ascii_lowercase));
     secrets.any(|secret| secret.may_be_in(&letters))
@@ -105,9 +104,9 @@ fn may_hold<'a>(text: &[u8], mut secrets: impl Iterator<Item = &'a Arc<Secret>>)
 /// Returns the text without the secrets; `None` where it has none.
 fn clean<'a>(
     text: &[u8],
-    secrets: impl Iterator<Item = &'a Arc<Secret>>,
+    secrets: impl Iterator<Item = &'a Arc<Secret>> + Clone,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    if text.is_empty() {
+    if text.is_empty() || !may_hold(text, secrets.clone()) {
         return None;
     }
     let levels = Decoded::levels(text);
