@@ -60,19 +60,21 @@ impl Change {
         }
     }
 
-    /// Why, as a code; `ISSUER_DECISION` unless said otherwise.
+    /// Sets the reason code (D1: `reasonCode`); `ISSUER_DECISION` by default.
     pub fn reason_code(mut self, code: ReasonCode) -> Self {
         self.reason_code = code;
         self
     }
 
-    /// Why, in free text. D1 shows it in the list of operations.
+    /// Sets the reason in free text (D1: `reason`), which D1 shows in the list of operations; none by default.
+    ///
+    /// A reason of its own, such as an order number, lets [`reconcile`](crate::Client::reconcile) recognize the change.
     pub fn reason(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self
     }
 
-    /// What to do when D1 refuses the reason code, for this call only.
+    /// Sets what to do when D1 refuses the reason code, for this call only.
     pub fn reason_code_fallback(mut self, fallback: ReasonCodeFallback) -> Self {
         self.fallback = Some(fallback);
         self
@@ -95,7 +97,7 @@ impl Change {
     /// handle to await its result.
     ///
     /// The change continues where the handle is dropped. So a handler of a web framework that is dropped
-    /// when the browser leaves does not leave a change with an outcome that is not known to anyone.
+    /// when the browser disconnects does not leave a change with an unknown outcome.
     ///
     /// # Panics
     /// When it is called outside a tokio runtime.
@@ -103,8 +105,8 @@ impl Change {
         SpawnedChange::new(self.operation(), self.send())
     }
 
-    /// Lets the change be made again although D1 may have carried it out already: for changes
-    /// that are as good done twice.
+    /// Allows the change to be sent again although D1 may have carried it out: for changes that do no harm when they are
+    /// made twice.
     pub fn repeat_if_unknown(mut self) -> Self {
         self.options.repeat_if_unknown = true;
         self

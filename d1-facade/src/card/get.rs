@@ -39,7 +39,7 @@ impl GetOperation {
         }
     }
 
-    /// Asks for the details of the digital card as well; D1 has them for `DIGITIZE` operations.
+    /// Requests the details of the digital card as well, which D1 has for `DIGITIZE` operations.
     pub fn with_digital_card(mut self) -> Self {
         self.digital_card = true;
         self

@@ -54,19 +54,19 @@ impl ListOperations {
         }
     }
 
-    /// How many of the most recent operations to leave out; none unless said otherwise.
+    /// Sets how many of the most recent operations are left out (D1: `offset`); 0 by default.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = Some(offset);
         self
     }
 
-    /// How many operations a page has at most, 1 to 50; 10 unless said otherwise.
+    /// Sets the most operations of a page (D1: `limit`), 1 to 50; 10 by default.
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Every operation from the offset on, the most recent first, a page at a time.
+    /// Returns a stream of every operation from the offset on, the most recent first, which requests a page at a time.
     ///
     /// An operation that slips from one page into the next, because a newer one came in between, is
     /// returned once. The stream ends with the first error, and without one only where D1 says that there
@@ -77,8 +77,7 @@ impl ListOperations {
     /// - more than ten pages in a row that leave the number of remaining operations as high as it was;
     /// - an end at which fewer operations were returned than the first page announced.
     ///
-    /// All its pages have the same correlation id, and each of them has the whole
-    /// [`timeout`](Self::timeout) for itself.
+    /// All its pages have the same correlation id. The [`timeout`](Self::timeout) is that of each page.
     ///
     /// ```no_run
     /// use futures_util::TryStreamExt as _;

@@ -32,7 +32,9 @@ use change::Kind;
 use crate::core::Core;
 use crate::text::{CardId, IssuerId, OperationId};
 
-/// A card, by its id. It holds no state: nothing is sent until one of its requests is awaited.
+/// A handle of a card, by its id. It holds no state of the card, and clones are cheap.
+///
+/// Its methods return requests. Nothing is sent until a request is awaited.
 ///
 /// ```no_run
 /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -69,13 +71,13 @@ impl Card {
         Self(Arc::new(Inner { core, issuer, id }))
     }
 
-    /// The id of the card.
+    /// Returns the id of the card (D1: `cardId`).
     #[must_use]
     pub fn id(&self) -> &CardId {
         &self.0.id
     }
 
-    /// The issuer of the card.
+    /// Returns the issuer of the card (D1: `issuerId`).
     #[must_use]
     pub fn issuer(&self) -> &IssuerId {
         &self.0.issuer
@@ -85,40 +87,80 @@ impl Card {
         &self.0.core
     }
 
-    /// Puts the card on hold (D1: *suspend*). Digital cards made from it are left as they are.
+    /// Suspends the card: it cannot be used until it is resumed (D1: *suspend*). Digital cards that were made from it
+    /// do not change.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+    /// let response = card.suspend().reason_code(d1_facade::ReasonCode::Fraud).await?;
+    /// println!("suspended, correlation id {}", response.correlation_id());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is sent until it is awaited"]
     pub fn suspend(&self) -> Change {
         Change::new(self.clone(), Kind::Suspend)
     }
 
-    /// Makes a suspended card usable again (D1: *resume*). It cannot be the first activation of a
-    /// physical card, and its end user must be ACTIVE.
+    /// Resumes a suspended card (D1: *resume*). It cannot be the first activation of a physical card, and the end user
+    /// of the card must be ACTIVE.
+    ///
+    /// Which reason code resumes a card depends on the one with which it was suspended: see
+    /// [`ReasonCode`](crate::ReasonCode).
     #[must_use = "nothing is sent until it is awaited"]
     pub fn resume(&self) -> Change {
         Change::new(self.clone(), Kind::Resume)
     }
 
-    /// Ends the life of the card in D1 and removes the digital cards made from it (D1: *delete*). Its
-    /// id may be given to another card afterwards.
+    /// Deletes the card in D1 and the digital cards that were made from it (D1: *delete*). It cannot be undone; the id
+    /// may be given to another card afterwards.
     #[must_use = "nothing is sent until it is awaited"]
     pub fn delete(&self) -> Change {
         Change::new(self.clone(), Kind::Delete)
     }
 
-    /// Gives the card a new expiry, or replaces it by a new one (D1: *renew*).
+    /// Renews the card: gives it a new expiry, or replaces it by a new card (D1: *renew*).
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::{CardCredentials, Renewal};
+    ///
+    /// let credentials = CardCredentials::new("4111111111111111", "1230")?;
+    /// card.renew(Renewal::to("ReplaceMe02".parse()?).credentials(credentials)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is sent until it is awaited"]
     pub fn renew(&self, renewal: Renewal) -> Change {
         Change::new(self.clone(), Kind::Renew(Box::new(renewal)))
     }
 
-    /// The operations of the card, the most recent first: await it for a page, or
-    /// [stream](ListOperations::stream) them all.
+    /// Returns a request for the operations of the card, the most recent first: await it for one page, or
+    /// [stream](ListOperations::stream) all of them.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+    /// let page = card.operations().limit(20).await?;
+    /// for operation in page.operations() {
+    ///     println!("{:?} {:?}", operation.operation(), operation.status());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is sent until it is awaited"]
     pub fn operations(&self) -> ListOperations {
         ListOperations::new(self.clone())
     }
 
-    /// One operation of the card.
+    /// Returns a request for one operation of the card.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let operation = card.operation(&"op-0001".parse()?).with_digital_card().await?;
+    /// println!("{:?}", operation.end_time());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is sent until it is awaited"]
     pub fn operation(&self, id: &OperationId) -> GetOperation {
         GetOperation::new(self.clone(), id.clone())

@@ -87,11 +87,23 @@ open_enum! {
     }
 }
 
-/// An operation of a card.
+/// An operation of a card: something that was done to it, or that was asked for.
 ///
-/// Lists may leave fields out that a single operation has, so that each of them may be missing. What
-/// this version has no method for is in [`to_json`](Self::to_json), and so is a field that is not of
-/// the documented type.
+/// Every field can be missing, since lists may leave out fields that a single operation has. A field that this version
+/// has no method for, or that is not of the documented type, is in [`unknown_fields`](Self::unknown_fields) and
+/// [`to_json`](Self::to_json).
+///
+/// `Debug` masks what looks like a card number or a token. To store or log an operation use [`to_json`](Self::to_json),
+/// which masks the same:
+///
+/// ```no_run
+/// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+/// for operation in card.operations().await?.operations() {
+///     println!("{}", serde_json::to_string(&operation.to_json())?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Operation {
     raw: types::CardOperationListItem,
@@ -126,13 +138,13 @@ impl Operation {
         !self.odd.is_empty() || to_map(&self.raw).len() > self.raw.extra.len()
     }
 
-    /// The id of the operation (D1: `operationId`).
+    /// Returns the id of the operation (D1: `operationId`).
     #[must_use]
     pub fn id(&self) -> Option<OperationId> {
         self.raw.operation_id.as_deref().map(OperationId::returned)
     }
 
-    /// What was done (D1: `operation`).
+    /// Returns what was done (D1: `operation`).
     #[must_use]
     pub fn operation(&self) -> Option<OperationType> {
         self.raw
@@ -141,7 +153,7 @@ impl Operation {
             .map(|t| OperationType::from_wire(t))
     }
 
-    /// Where it stands (D1: `status`).
+    /// Returns the status of the operation (D1: `status`).
     #[must_use]
     pub fn status(&self) -> Option<OperationStatus> {
         self.raw
@@ -150,31 +162,31 @@ impl Operation {
             .map(|t| OperationStatus::from_wire(t))
     }
 
-    /// When it began (D1: `startTime`), where that is a time in ISO 8601.
+    /// Returns when it began (D1: `startTime`), where that is a time in ISO 8601.
     #[must_use]
     pub fn start_time(&self) -> Option<OffsetDateTime> {
         parse_time(self.start_time_text()?)
     }
 
-    /// When it began, as D1 wrote it.
+    /// Returns when it began, as D1 sent it.
     #[must_use]
     pub fn start_time_text(&self) -> Option<&str> {
         self.raw.start_time.as_deref().map(String::as_str)
     }
 
-    /// When it ended (D1: `endTime`), where that is a time in ISO 8601.
+    /// Returns when it ended (D1: `endTime`), where that is a time in ISO 8601.
     #[must_use]
     pub fn end_time(&self) -> Option<OffsetDateTime> {
         parse_time(self.end_time_text()?)
     }
 
-    /// When it ended, as D1 wrote it.
+    /// Returns when it ended, as D1 sent it.
     #[must_use]
     pub fn end_time_text(&self) -> Option<&str> {
         self.raw.end_time.as_deref().map(String::as_str)
     }
 
-    /// Who asked for it (D1: `requestorType`).
+    /// Returns the kind of the requestor (D1: `requestorType`).
     #[must_use]
     pub fn requestor_type(&self) -> Option<RequestorType> {
         self.raw
@@ -183,31 +195,33 @@ impl Operation {
             .map(|t| RequestorType::from_wire(t))
     }
 
-    /// The id of who asked for it (D1: `requestorId`).
+    /// Returns the id of the requestor (D1: `requestorId`). What it identifies depends on the
+    /// [kind](Self::requestor_type) of the requestor.
     #[must_use]
     pub fn requestor_id(&self) -> Option<&str> {
         self.raw.requestor_id.as_deref()
     }
 
-    /// The reason that was given.
+    /// Returns the reason that was sent with the change (D1: `reason`).
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.raw.reason.as_deref()
     }
 
-    /// The reason code that was given.
+    /// Returns the reason code that was sent with the change (D1: `reasonCode`).
     #[must_use]
     pub fn reason_code(&self) -> Option<ReasonCode> {
         self.raw.reason_code.as_deref().map(ReasonCode::from_wire)
     }
 
-    /// The details of the digital card, where they were asked for; their fields are not documented.
+    /// Returns the details of the digital card, where they were
+    /// [requested](crate::GetOperation::with_digital_card). D1 does not document their fields.
     #[must_use]
     pub fn digital_card_details(&self) -> Option<&Value> {
         self.raw.digital_card_details.as_ref()
     }
 
-    /// The fields that this version has no method for, or that are not of the documented type.
+    /// Returns the fields that this version has no method for, or that are not of the documented type, as D1 sent them.
     #[must_use]
     pub fn unknown_fields(&self) -> Map<String, Value> {
         let mut fields = self.odd.clone();

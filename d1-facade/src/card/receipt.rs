@@ -1,4 +1,4 @@
-//! What a caller keeps of a change that D1 accepted.
+//! The receipt of a change that D1 carried out.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use crate::reason::ReasonCode;
 use crate::redact::mask;
 use crate::text::OperationId;
 
-/// D1 carried out a change of a card.
+/// The proof that D1 carried out a change of a card.
 ///
 /// # What counts as carried out
 ///
 /// D1 documents no body of a success. A status from 200 to 299 is one where the body is empty, is the name of a
 /// status of success such as `OK`, or is an object in which D1 names the operation or says that it was
-/// successful. A change whose answer proves nothing has an [unknown](crate::Outcome::Unknown) outcome, and is
-/// never sent again on its own. So does one whose answer does not arrive whole, or is longer than the
-/// client's limit.
+/// successful. A change whose response proves nothing has an [unknown](crate::Outcome::Unknown) outcome, and is
+/// never sent again by the client. So does one whose response does not arrive completely, or is larger than the
+/// [client's limit](crate::ClientBuilder::max_response_size).
 ///
 #[doc = include_str!("answers.md")]
 #[derive(Clone)]
@@ -55,36 +55,35 @@ impl Receipt {
         }
     }
 
-    /// What was done.
+    /// Returns the operation that was carried out.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         self.operation
     }
 
-    /// The reason code that was sent in the request which D1 accepted.
+    /// Returns the reason code that was sent in the request that D1 accepted.
     #[must_use]
     pub fn reason_code(&self) -> &ReasonCode {
         &self.reason_code
     }
 
-    /// The operation in D1, where it gave its id.
+    /// Returns the id of the operation in D1, where D1 sent it (D1: `operationId`).
     #[must_use]
     pub fn operation_id(&self) -> Option<OperationId> {
         answer::operation_id(&self.fields)
     }
 
-    /// The status that D1's answer has, where it has one.
+    /// Returns the status in D1's response, where it has one (D1: `status`).
     ///
-    /// On a receipt it is [`Successful`](OperationStatus::Successful): D1 itself says that the change is
-    /// done. Without one, D1 says so by its HTTP status alone. An answer with any other status gives no
-    /// receipt, but an error whose outcome is [unknown](crate::Outcome::Unknown); `PENDING` among them,
-    /// since D1 has not finished then and the change may yet fail.
+    /// On a receipt it is [`Successful`](OperationStatus::Successful). Without one, D1 confirms the change by its HTTP
+    /// status only. A response with any other status gives no receipt, but an error whose outcome is
+    /// [unknown](crate::Outcome::Unknown). `PENDING` is one of them: D1 has not finished then, and the change may fail.
     #[must_use]
     pub fn status(&self) -> Option<OperationStatus> {
         answer::status(&self.fields)
     }
 
-    /// Every field of D1's answer, as it came; empty where it had no JSON object.
+    /// Returns every field of D1's response, as D1 sent it; empty where it had no JSON object.
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
         &self.fields

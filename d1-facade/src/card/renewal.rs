@@ -1,4 +1,4 @@
-//! What a card is to be after its renewal, and what is encrypted of it.
+//! The contents of a renewal, and which of them are encrypted.
 
 use d1_generated::types;
 use serde_json::Map;
@@ -31,12 +31,12 @@ pub enum CardScheme {
     Other,
 }
 
-/// What a card is to be after its renewal.
+/// The contents of a renewal: the id, the state and the credentials of the card afterwards.
 ///
 /// ```
 /// use d1_facade::{CardCredentials, CardState, Renewal};
 ///
-/// // A new card takes the place of the old one:
+/// // A new card replaces the old one:
 /// let replaced = Renewal::to("ReplaceMe02".parse()?)
 ///     .credentials(CardCredentials::new("4111111111111111", "1230")?)
 ///     .state(CardState::Active);
@@ -81,17 +81,17 @@ impl Secret {
 }
 
 impl Renewal {
-    /// The card gets this id (D1: `newCardId`).
+    /// Returns a renewal after which the card has this id (D1: `newCardId`).
     pub fn to(card: CardId) -> Self {
         Self::new(NewCardId::Other(card))
     }
 
-    /// The card keeps its id, which is sent as `newCardId`.
+    /// Returns a renewal after which the card has the same id, which is sent as `newCardId`.
     pub fn same_card() -> Self {
         Self::new(NewCardId::Same)
     }
 
-    /// No `newCardId` is sent; what D1 makes of that is not documented.
+    /// Returns a renewal without `newCardId`. D1 does not document what it does then.
     pub fn without_new_card_id() -> Self {
         Self::new(NewCardId::Unsaid)
     }
@@ -106,34 +106,40 @@ impl Renewal {
         }
     }
 
-    /// Sends the credentials of the renewed card, encrypted. Without them D1 asks the issuer's
-    /// *Get Card Credentials*; American Express cards need them.
+    /// Sends the credentials of the renewed card, encrypted to [D1's key](crate::ClientBuilder::encryption_key)
+    /// (D1: `encryptedData`).
+    ///
+    /// Without them D1 calls the issuer's *Get Card Credentials*. American Express cards need them.
     pub fn credentials(mut self, credentials: CardCredentials) -> Self {
         self.secret = Secret::Plain(Box::new(credentials));
         self
     }
 
-    /// Sends credentials that were encrypted elsewhere.
+    /// Sends credentials that were encrypted elsewhere (D1: `encryptedData`), as
+    /// [`EncryptionKey::encrypt`](crate::EncryptionKey::encrypt) does.
     pub fn encrypted_data(mut self, data: EncryptedData) -> Self {
         self.secret = Secret::Encrypted(data);
         self
     }
 
-    /// Encrypts the [credentials](Self::credentials) to the D1 key with this `kid`, instead of the
-    /// first one configured.
+    /// Encrypts the [credentials](Self::credentials) to the key of D1 with this `kid`, instead of the first one that the
+    /// client has.
+    ///
+    /// # Errors
+    /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where the client has no such key.
     pub fn encrypt_to(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// The state of the card after the renewal (D1: `state`).
+    /// Sets the state of the card after the renewal (D1: `state`); not sent by default.
     pub fn state(mut self, state: CardState) -> Self {
         self.state = Some(state);
         self
     }
 
-    /// The scheme of the card. With it, an American Express card without credentials is refused
-    /// before anything is sent.
+    /// Sets the scheme of the card, which is not sent: an American Express card without credentials is refused before
+    /// anything is sent.
     pub fn scheme(mut self, scheme: CardScheme) -> Self {
         self.scheme = Some(scheme);
         self
