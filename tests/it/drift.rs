@@ -11,7 +11,6 @@ use d1_facade::{
 use d1_generated::facts;
 use d1_tests::workspace_copy::WorkspaceCopy;
 use serde_json::{Value, json};
-use xtask::output::State;
 
 fn spec() -> Value {
     xtask::spec::load(&xtask::spec::spec_path()).unwrap()
@@ -20,7 +19,7 @@ fn spec() -> Value {
 #[test]
 fn the_committed_code_is_what_the_spec_gives() {
     for file in xtask::codegen::generate(&spec()).unwrap() {
-        if let State::Stale(diff) = xtask::output::compare(&xtask::spec::workspace_root(), &file) {
+        if let Some(diff) = file.stale(&xtask::spec::workspace_root()) {
             unreachable!("run `cargo xtask codegen`:\n{diff}");
         }
     }

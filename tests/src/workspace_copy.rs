@@ -32,7 +32,7 @@ impl WorkspaceCopy {
         copy.write("Cargo.toml", &format!("{before}[workspace.package]{after}"));
         copy.write("openapi/d1-card-operations.yaml", spec);
         for file in xtask::codegen::generate(&xtask::spec::parse(spec).unwrap()).unwrap() {
-            xtask::output::write(&copy.folder, &file).unwrap();
+            file.write(&copy.folder).unwrap();
         }
         copy
     }

@@ -1,14 +1,16 @@
 //! The command line of xtask.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 
+use crate::console::print;
 use crate::error::Error;
-use crate::output::{self, GeneratedFile, Mode};
-use crate::{codegen, console, guide, lint, setup, spec, spec_diff};
+use crate::output::{GeneratedFile, apply};
+use crate::setup::{Goal, run_goal};
+use crate::{codegen, guide, lint, spec, spec_diff};
 
 #[derive(Parser)]
 #[command(
@@ -22,30 +24,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Regenerate d1-generated from the spec.
-    Codegen {
-        /// Write nothing; say which file is fresh or stale, and fail when one is stale.
-        #[arg(long)]
-        check: bool,
-        /// Another spec than the curated one.
-        #[arg(long, value_name = "FILE")]
-        spec: Option<PathBuf>,
-    },
-    /// Run the example of a card's life, after what it needs was installed or built.
-    Demo {
-        /// Install what is missing without asking.
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Rewrite the parts of the guide that come from the spec.
-    Guide {
-        /// Write nothing; say which file is fresh or stale, and fail when one is stale.
-        #[arg(long)]
-        check: bool,
-        /// Another spec than the curated one.
-        #[arg(long, value_name = "FILE")]
-        spec: Option<PathBuf>,
-    },
+    /// Regenerates d1-generated from the spec.
+    Codegen(Generate),
+    /// Runs the example of a card's life, after what it needs was installed or built.
+    Demo(Setup),
+    /// Rewrites the parts of the guide that come from the spec.
+    Guide(Generate),
     /// Compares what Thales publishes with the spec, and shows how certain the spec is of each difference.
     /// Exits with 0 when they are the same, 1 when they differ, 2 when the file cannot be read.
     SpecDiff {
@@ -53,111 +37,108 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Refuse what the generator would turn into a wrong client.
+    /// Refuses what the generator would turn into a wrong client.
     SpecLint {
         /// Another spec than the curated one.
         #[arg(value_name = "FILE")]
         spec: Option<PathBuf>,
     },
-    /// Run all tests, after what they need was installed or built.
-    Test {
-        /// Install what is missing without asking.
-        #[arg(long)]
-        yes: bool,
-    },
+    /// Runs all tests, after what they need was installed or built.
+    Test(Setup),
+}
+
+#[derive(Args)]
+struct Generate {
+    /// Write nothing; say which file is fresh or stale, and fail when one is stale.
+    #[arg(long)]
+    check: bool,
+    /// Another spec than the curated one.
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Setup {
+    /// Install what is missing without asking.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Parses the arguments, runs the command, prints what went wrong.
 #[must_use]
 pub fn run() -> ExitCode {
-    let command = match Cli::try_parse() {
-        Ok(cli) => cli.command,
+    let done = match Cli::try_parse() {
+        Ok(Cli {
+            command: Command::SpecDiff { file },
+        }) => return run_diff(&file),
+        Ok(cli) => run_command(cli.command),
         Err(error) if error.use_stderr() => error.exit(),
-        Err(help) => return print(&help),
+        Err(help) => print(&help.to_string()),
     };
-    let result = match command {
-        Command::Codegen { check, spec } => run_codegen(check, spec),
-        Command::Demo { yes } => setup::run(setup::Goal::Demo, yes, &mut console::stdout()),
-        Command::Guide { check, spec } => run_guide(check, spec),
-        Command::SpecDiff { file } => return run_diff(&file),
-        Command::SpecLint { spec } => run_lint(spec),
-        Command::Test { yes } => setup::run(setup::Goal::Test, yes, &mut console::stdout()),
-    };
-    match result {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            console::error(&error);
-            ExitCode::FAILURE
+        Err(error) => failure(&error, 1),
+    }
+}
+
+fn run_command(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Codegen(options) => {
+            let files = codegen::generate(&linted(options.spec)?)?;
+            write(
+                &files,
+                options.check,
+                "`cargo xtask codegen`, and review the snapshots",
+            )
+        }
+        Command::Guide(options) => {
+            let files = guide::generate(&linted(options.spec)?)?;
+            write(&files, options.check, "`cargo xtask guide`")
+        }
+        Command::Demo(Setup { yes }) => run_goal(Goal::Demo, yes),
+        Command::Test(Setup { yes }) => run_goal(Goal::Test, yes),
+        Command::SpecDiff { file } => spec_diff::run(&file).map(drop),
+        Command::SpecLint { spec } => {
+            linted(spec)?;
+            print(&format!(
+                "spec-lint: {} rules, no findings\n",
+                lint::rules().len()
+            ))
         }
     }
 }
 
-/// Prints the help that was asked for. A reader may have left before its end.
-fn print(help: &clap::Error) -> ExitCode {
-    match help.print().and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            console::error(error);
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
+/// Prints an error to standard error; without a reader there, the exit code has to do.
+fn failure(error: &Error, code: u8) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::from(code)
+}
+
+fn write(files: &[GeneratedFile], check: bool, fix: &str) -> Result<(), Error> {
+    let (report, stale) = apply(&spec::workspace_root(), files, check)?;
+    print(&report)?;
+    match stale {
+        0 => Ok(()),
+        _ => Err(Error::new(format!("{stale} file(s) are stale; run {fix}"))),
     }
-}
-
-fn run_codegen(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
-    let files = codegen::generate(&linted(path)?)?;
-    let mend = "`cargo xtask codegen`, and review the snapshots";
-    apply(&files, check, mend)
-}
-
-fn run_guide(check: bool, path: Option<PathBuf>) -> Result<(), Error> {
-    apply(
-        &guide::generate(&linted(path)?)?,
-        check,
-        "`cargo xtask guide`",
-    )
-}
-
-fn apply(files: &[GeneratedFile], check: bool, mend: &'static str) -> Result<(), Error> {
-    let mode = if check { Mode::Check } else { Mode::Write };
-    let mut out = console::stdout();
-    output::apply(&spec::workspace_root(), files, mode, mend, &mut out)
 }
 
 fn run_diff(file: &Path) -> ExitCode {
-    match spec_diff::run(file, &mut console::stdout()) {
+    let report = spec_diff::run(file);
+    match report.and_then(|(is_same, report)| print(&report).map(|()| is_same)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            console::error(&error);
-            ExitCode::from(2)
-        }
+        Err(error) => failure(&error, 2),
     }
-}
-
-fn run_lint(path: Option<PathBuf>) -> Result<(), Error> {
-    linted(path)?;
-    let rules = lint::RULES.len();
-    writeln!(console::stdout(), "spec-lint: {rules} rules, no findings").map_err(|source| {
-        Error::Io {
-            path: "standard output".into(),
-            source,
-        }
-    })
 }
 
 /// The spec that is asked for, once no rule objects to it.
-fn linted(path: Option<PathBuf>) -> Result<serde_json::Value, Error> {
+fn linted(path: Option<PathBuf>) -> Result<Value, Error> {
     let path = path.unwrap_or_else(spec::spec_path);
     let spec = spec::load(&path)?;
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
-        path: path.clone(),
-        source,
-    })?;
-    let root = spec::workspace_root();
-    let name = path.strip_prefix(root).unwrap_or(&path);
-    let findings = lint::check_text(&text, &name.display().to_string())?;
-    match findings.is_empty() {
-        true => Ok(spec),
-        false => Err(lint::error(&findings)),
-    }
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::at(path.display(), e))?;
+    let name = path.strip_prefix(spec::workspace_root()).unwrap_or(&path);
+    lint::passed(&lint::check_text(&text, &name.display().to_string())?)?;
+    Ok(spec)
 }

@@ -54,7 +54,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         /// Every documented error, in the order of the spec.
         pub static ERROR_TABLE: &[ErrorRow] = &[#(#rows),*];
     })
-    .map_err(|e| Error::Generate(e.to_string()))
+    .map_err(Error::generator)
 }
 
 /// The rows of a response, in order.
@@ -153,7 +153,7 @@ fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStr
                     .iter()
                     .find(|(n, ..)| *n == name)
                     .ok_or_else(|| {
-                        Error::spec(
+                        Error::at(
                             format!("{} {status} x-d1-errors", operation.name()),
                             format!("`when` names the unknown condition `{name}`"),
                         )
@@ -182,12 +182,12 @@ fn row_literal(
     let text = |key: &str| {
         row.get(key)
             .and_then(Value::as_str)
-            .ok_or_else(|| Error::spec(location, format!("a row lacks `{key}`")))
+            .ok_or_else(|| Error::at(location, format!("a row lacks `{key}`")))
     };
     let endpoint = endpoint_variant(operation);
     let status: u16 = status
         .parse()
-        .map_err(|_| Error::spec(location, "only a single status can have rows"))?;
+        .map_err(|_| Error::at(location, "only a single status can have rows"))?;
     let code = optional(row.get("code").and_then(Value::as_str));
     let retryable = optional(row.get("retryable").and_then(Value::as_bool));
     let (meaning, advice) = (text("meaning")?, text("advice")?);

@@ -36,7 +36,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
 
         #(#parts)*
     })
-    .map_err(|e| Error::Generate(e.to_string()))
+    .map_err(Error::generator)
 }
 
 /// `PRODUCTION_SERVER` and its like, from `x-d1-environment` of each server.
@@ -204,7 +204,7 @@ fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
     let claims = spec
         .pointer("/components/schemas/AssertionClaims/x-d1-sent-claims")
         .and_then(Value::as_array)
-        .ok_or_else(|| Error::spec(LOCATION, "must list the claims to send"))?;
+        .ok_or_else(|| Error::at(LOCATION, "must list the claims to send"))?;
     let variants = claims
         .iter()
         .map(|claim| match claim.as_str() {
@@ -214,7 +214,7 @@ fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
             Some("iat") => Ok(quote!(Claim::Iat)),
             Some("exp") => Ok(quote!(Claim::Exp)),
             Some("jti") => Ok(quote!(Claim::Jti)),
-            _ => Err(Error::spec(
+            _ => Err(Error::at(
                 LOCATION,
                 format!("{claim} is none of iss, sub, aud, iat, exp, jti"),
             )),

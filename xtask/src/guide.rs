@@ -16,10 +16,7 @@ const FOLDER: &str = "docs/src/generated";
 /// # Errors
 /// When the spec breaks a rule of [`lint`], or an error row lacks what the table shows.
 pub fn generate(spec: &Value) -> Result<Vec<GeneratedFile>, Error> {
-    let findings = lint::check(spec);
-    if !findings.is_empty() {
-        return Err(lint::error(&findings));
-    }
+    lint::passed(&lint::check(spec))?;
     operations(spec)
         .iter()
         .map(|operation| {
@@ -67,7 +64,7 @@ fn error_table(spec: &Value, operation: &Operation<'_>) -> Result<String, Error>
 fn cells(status: &str, row: &Value, location: &str) -> Result<Row, Error> {
     let text = |key: &str| row.get(key).and_then(Value::as_str);
     let needed =
-        |key: &str| text(key).ok_or_else(|| Error::spec(location, format!("a row lacks `{key}`")));
+        |key: &str| text(key).ok_or_else(|| Error::at(location, format!("a row lacks `{key}`")));
     let mut only_if: Vec<String> = Vec::new();
     if text("tenant") == Some("migrated") {
         only_if.push("Thales has migrated the tenant to V2".to_owned());
@@ -76,7 +73,7 @@ fn cells(status: &str, row: &Value, location: &str) -> Result<Row, Error> {
         let (_, words, _) = CONDITIONS
             .iter()
             .find(|(known, ..)| *known == name)
-            .ok_or_else(|| Error::spec(location, format!("unknown condition `{name}`")))?;
+            .ok_or_else(|| Error::at(location, format!("unknown condition `{name}`")))?;
         only_if.push(lower_first(words.trim_end_matches('.')));
     }
     let confidence = match text("x-d1-confidence") {

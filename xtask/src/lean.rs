@@ -18,7 +18,7 @@ pub(crate) fn make_lean(file: &mut syn::File, operations: usize) -> Result<(), E
     if lean.headers == operations {
         return Ok(());
     }
-    Err(Error::Generate(format!(
+    Err(Error::generator(format!(
         "{operations} operations, but {} of them add the header {HEADER}",
         lean.headers
     )))

@@ -7,15 +7,13 @@
 //! | Which specs would generate a wrong client? | [`lint`] |
 //! | What is changed before the generator sees the spec? | [`normalize`] |
 //! | How is each generated file made? | [`client`], [`error_table`], [`facts`] |
-//! | What is taken out of the client that the generator writes? | `lean` |
+//! | What is removed from the client that the generator writes? | `lean` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
 //! | How does what Thales publishes differ from the spec? | [`spec_diff`] |
-//! | How are cargo and other programs run? | `build_tools`, [`programs`] |
-//! | Who reads what a command prints? | `console` |
-//! | How do the example and the tests run on a fresh machine? | `setup` |
+//! | How are cargo and other programs run? | [`programs`] |
+//! | How do the example and the tests run on a fresh machine? | [`setup`] |
 
-mod build_tools;
 pub mod cli;
 pub mod client;
 pub mod codegen;
@@ -29,6 +27,6 @@ pub mod lint;
 pub mod normalize;
 pub mod output;
 pub mod programs;
-mod setup;
+pub mod setup;
 pub mod spec;
 pub mod spec_diff;

@@ -4,24 +4,34 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::error::Error;
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace: the tree that cargo runs this program for, or the tree around the current folder.
+/// The tree that this program was built in counts only where there is neither.
 #[must_use]
 pub fn workspace_root() -> PathBuf {
-    // The manifest of this crate stands one folder below the workspace's.
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_path_buf()
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run_for = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let current = std::env::current_dir().ok();
+    let starts = [run_for, current, Some(built_in.to_path_buf())];
+    let is_root = |folder: &&Path| folder.join(SPEC).is_file();
+    let mut roots = starts
+        .iter()
+        .flatten()
+        .filter_map(|start| start.ancestors().find(is_root));
+    roots.next().unwrap_or(built_in).to_path_buf()
 }
+
+const SPEC: &str = "openapi/d1-card-operations.yaml";
 
 /// The path of the curated spec.
 #[must_use]
 pub fn spec_path() -> PathBuf {
-    workspace_root().join("openapi/d1-card-operations.yaml")
+    workspace_root().join(SPEC)
 }
 
 /// Reads a spec file as plain JSON, its keys in the order of the file.
@@ -29,19 +39,8 @@ pub fn spec_path() -> PathBuf {
 /// # Errors
 /// When the file cannot be read or is not YAML.
 pub fn load(path: &Path) -> Result<Value, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    parse(&text).map_err(|error| match error {
-        Error::Parse(problem) => Error::Parse(format!("{}: {problem}", path.display())),
-        other => other,
-    })
-}
-
-/// The pointer of what `key` names below `pointer`, escaped as RFC 6901 has it.
-pub(crate) fn join(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+    let text = std::fs::read_to_string(path).map_err(|e| Error::at(path.display(), e))?;
+    read(&text).map_err(|problem| unreadable(format!("{}: {problem}", path.display())))
 }
 
 /// Parses the text of a spec.
@@ -49,7 +48,20 @@ pub(crate) fn join(pointer: &str, key: &str) -> String {
 /// # Errors
 /// When it is not YAML.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    serde_saphyr::from_str(text).map_err(|e| Error::Parse(without_hint(&e.to_string())))
+    read(text).map_err(unreadable)
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_saphyr::from_str(text).map_err(|e| without_hint(&e.to_string()))
+}
+
+fn unreadable(problem: String) -> Error {
+    Error::at("the spec cannot be read", problem)
+}
+
+/// The pointer of what `key` names below `pointer`, escaped as RFC 6901 has it.
+pub(crate) fn join(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The parser's text without its advice to the programmer who calls it.
@@ -65,8 +77,7 @@ pub type Lines = BTreeMap<String, u64>;
 /// # Errors
 /// When the text is not YAML.
 pub fn lines(text: &str) -> Result<Lines, Error> {
-    let root: Spanned<Node> =
-        serde_saphyr::from_str(text).map_err(|e| Error::Parse(without_hint(&e.to_string())))?;
+    let root: Spanned<Node> = read(text).map_err(unreadable)?;
     let mut lines = Lines::from([(String::new(), 1)]);
     root.value.collect("", &mut lines);
     Ok(lines)
@@ -101,6 +112,15 @@ impl Node {
     }
 }
 
+/// The methods of a visitor for values without parts.
+macro_rules! scalars {
+    ($($visit:ident: $type:ty),*) => {
+        $(fn $visit<E>(self, _: $type) -> Result<Node, E> {
+            Ok(Node::Scalar)
+        })*
+    };
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Parts;
@@ -128,25 +148,7 @@ impl<'de> Deserialize<'de> for Node {
                 Ok(Node::List(items))
             }
 
-            fn visit_str<E>(self, _: &str) -> Result<Node, E> {
-                Ok(Node::Scalar)
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
-                Ok(Node::Scalar)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
-                Ok(Node::Scalar)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
-                Ok(Node::Scalar)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
-                Ok(Node::Scalar)
-            }
+            scalars!(visit_str: &str, visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 
             fn visit_unit<E>(self) -> Result<Node, E> {
                 Ok(Node::Scalar)
@@ -336,6 +338,29 @@ pub(crate) fn snake_case(name: &str) -> String {
 pub(crate) fn rust_name(wire: &str, object: &Value) -> String {
     let given = object.get("x-d1-rust-name").and_then(Value::as_str);
     given.map_or_else(|| snake_case(wire), str::to_owned)
+}
+
+/// The text of a key; empty where there is none.
+pub(crate) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The list of a key; empty where there is none.
+pub(crate) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    let list = value.get(key).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+/// The entries of the object of a key; none where there is no object.
+pub(crate) fn entries<'v>(
+    value: &'v Value,
+    key: &str,
+) -> impl Iterator<Item = (&'v String, &'v Value)> {
+    value
+        .get(key)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
 }
 
 /// The last segment of a `$ref`, which is the name of the component.

@@ -7,7 +7,6 @@
 //! that a published file can settle.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -19,23 +18,20 @@ use crate::spec::{self, Operation};
 const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 50_000;
 
-/// Compares the file at `path`, or standard input for `-`, with our spec, and writes the differences to `out`.
-/// Returns whether there are none.
+/// Compares the file at `path`, or standard input for `-`, with our spec. Returns whether both say the same of the
+/// operations that both have, and the report.
 ///
 /// # Errors
-/// When the file cannot be read or has no operation of ours, or when `out` cannot be written.
-pub fn run(path: &Path, out: &mut impl Write) -> Result<bool, Error> {
+/// When the file cannot be read or has no operation of ours.
+pub fn run(path: &Path) -> Result<(bool, String), Error> {
     let name = path.display().to_string();
     let text = match path == Path::new("-") {
         true => std::io::read_to_string(std::io::stdin()),
         false => std::fs::read_to_string(path),
     };
-    let text = text.map_err(|error| Error::spec(&name, error.to_string()))?;
+    let text = text.map_err(|error| Error::at(&name, error))?;
     let report = compare(&spec::load(&spec::spec_path())?, &text, &name);
-    let (is_same, report) = report.map_err(|problem| Error::spec(name, clean(&problem)))?;
-    let written = out.write_all(report.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| Error::spec("standard output", error.to_string()))?;
-    Ok(is_same)
+    report.map_err(|problem| Error::at(name, clean(&problem)))
 }
 
 /// Compares the text of a published file with our spec. Returns whether both say the same of the operations that

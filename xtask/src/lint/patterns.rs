@@ -3,25 +3,44 @@
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde_json::Value;
 
-use super::Breach;
-use super::schemas::walk_schemas;
+use super::{Breaches, objects};
 use crate::spec::join;
 
-pub(super) fn pattern_dialect(spec: &Value, out: &mut Vec<Breach>) {
-    walk_schemas(spec, |pointer, map| {
-        let Some(pattern) = map.get("pattern").and_then(Value::as_str) else {
+pub(super) fn pattern_dialect(spec: &Value, out: &mut Breaches) {
+    objects(spec, |pointer, object| {
+        let Some(pattern) = object.get("pattern").and_then(Value::as_str) else {
             return;
         };
         let problem = what_differs(pattern).or_else(|| {
             (!is_anchored(pattern)).then_some("is not anchored: it also matches part of a text")
         });
         if let Some(problem) = problem {
-            out.push(Breach::new(
-                join(pointer, "pattern"),
-                format!("`{pattern}` {problem}"),
-            ));
+            out.add(join(pointer, "pattern"), format!("`{pattern}` {problem}"));
         }
     });
+}
+
+/// The least and the greatest number of characters that a pattern takes.
+pub(super) fn lengths(pattern: &str) -> Option<(u64, Option<u64>)> {
+    if pattern.is_empty() {
+        return None;
+    }
+    // Read as bytes, a class takes one byte for one character.
+    let mut parser = regex_syntax::ParserBuilder::new();
+    let hir = parser
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern)
+        .ok()?;
+    let properties = hir.properties();
+    let least = u64::try_from(properties.minimum_len()?).ok()?;
+    Some((
+        least,
+        properties
+            .maximum_len()
+            .and_then(|most| u64::try_from(most).ok()),
+    ))
 }
 
 /// Whether a pattern matches whole texts alone, in each of its branches.

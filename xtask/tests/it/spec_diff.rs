@@ -1,20 +1,16 @@
 //! `cargo xtask spec-diff` as a maintainer runs it: on edits of our own spec, on a part of an API, on a page of the
 //! documentation, and on what is made to break a reader.
-#![allow(clippy::unwrap_used)]
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-static TEXT: LazyLock<String> =
-    LazyLock::new(|| std::fs::read_to_string(xtask::spec::spec_path()).unwrap());
-static OURS: LazyLock<Value> = LazyLock::new(|| xtask::spec::parse(&TEXT).unwrap());
+use super::{SPEC, TEXT, xtask};
 
 /// Compares a text with our spec.
 fn compare(theirs: &str) -> Result<(bool, String), String> {
-    xtask::spec_diff::compare(&OURS, theirs, "theirs.yaml")
+    ::xtask::spec_diff::compare(&SPEC, theirs, "theirs.yaml")
 }
 
 fn report(theirs: &Value) -> String {
@@ -28,8 +24,7 @@ fn assert_has(text: &str, part: &str) {
 
 /// Runs the command with a file, or with `-` and the text as its input.
 fn run(file: &str, input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["spec-diff", file])
+    let mut child = xtask(&["spec-diff", file])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -96,8 +91,8 @@ fn our_own_spec_is_the_same_in_yaml_in_json_and_in_another_order() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_has(&text, "\n7 of 7 operations compared, 0 difference(s)\n");
     assert_eq!(output.status.code(), Some(0));
-    assert!(compare(&format!("\u{feff}{:#}", *OURS)).unwrap().0);
-    assert!(compare(&reversed(&OURS).to_string()).unwrap().0);
+    assert!(compare(&format!("\u{feff}{:#}", *SPEC)).unwrap().0);
+    assert!(compare(&reversed(&SPEC).to_string()).unwrap().0);
 }
 
 /// The answers that a published file can give to the open questions of `SOURCES.md`.

@@ -1,0 +1,103 @@
+//! The parts of the guide that come from the spec: what they show, and that the committed ones are fresh.
+
+use serde_json::{Value, json};
+use xtask::guide::generate;
+use xtask::output::GeneratedFile;
+
+use super::{SPEC, SpecFile, done, edited, xtask};
+
+/// The part of an operation, after an edit of the spec.
+fn part(edits: &Value, name: &str) -> String {
+    let files = generate(&edited(&SPEC, edits.as_object().unwrap())).unwrap();
+    text_of(files, name)
+}
+
+fn text_of(files: Vec<GeneratedFile>, name: &str) -> String {
+    let path = format!("docs/src/generated/errors-{name}.md");
+    let file = files.into_iter().find(|f| f.path.to_str() == Some(&path));
+    file.unwrap_or_else(|| panic!("no {path}")).text
+}
+
+#[test]
+fn check_of_the_committed_guide_says_fresh_of_the_part_of_each_operation() {
+    let (printed, _, code) = done(&mut xtask(&["guide", "--check"]));
+    let lines = [
+        "suspend-card",
+        "resume-card",
+        "delete-card",
+        "renew-card",
+        "list-operations",
+        "get-operation",
+        "get-token",
+    ]
+    .map(|name| format!("fresh    docs/src/generated/errors-{name}.md"));
+    assert_eq!(printed.lines().collect::<Vec<_>>(), lines);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn check_of_another_spec_shows_the_difference_writes_nothing_and_fails() {
+    let edits = json!({"renewCard/responses/403/x-d1-errors/0/code": "NOT_ACTIVE"});
+    let spec = SpecFile::new(&edited(&SPEC, edits.as_object().unwrap()).to_string());
+    let (printed, error, code) = done(&mut xtask(&["guide", "--check", "--spec", &spec.path()]));
+    for part in [
+        "stale    docs/src/generated/errors-renew-card.md",
+        "+| 403 | `NOT_ACTIVE` | ",
+    ] {
+        assert!(printed.contains(part), "no `{part}` in:\n{printed}");
+    }
+    assert_eq!(
+        error,
+        "error: 1 file(s) are stale; run `cargo xtask guide`\n"
+    );
+    assert_eq!(code, Some(1));
+    assert_eq!(done(&mut xtask(&["guide", "--check"])).2, Some(0));
+}
+
+#[test]
+fn a_row_has_its_code_its_conditions_and_its_confidence() {
+    let row = json!({
+        "code": "A",
+        "meaning": "This | that.",
+        "advice": "Do it.",
+        "tenant": "migrated",
+        "when": ["new-card-id-same", "pan-changed"],
+        "x-d1-confidence": "inferred",
+    });
+    let text = part(
+        &json!({"renewCard/responses/403/x-d1-errors": [row]}),
+        "renew-card",
+    );
+    let row = "| 403 | `A` | This \\| that. *(Not documented: inferred.)* | Thales has migrated the \
+               tenant to V2; `newCardId` is the id of the card itself; the renewed card has another \
+               PAN | Do it. |";
+    assert!(text.lines().any(|l| l == row), "no `{row}` in:\n{text}");
+}
+
+#[test]
+fn a_column_that_says_nothing_is_left_out() {
+    for (name, headings) in [
+        ("get-token", "| status | what it means | what to do |"),
+        (
+            "list-operations",
+            "| status | code | what it means | what to do |",
+        ),
+        (
+            "suspend-card",
+            "| status | what it means | only if | what to do |",
+        ),
+    ] {
+        let text = text_of(generate(&SPEC).unwrap(), name);
+        assert_eq!(text.lines().nth(2), Some(headings));
+    }
+}
+
+#[test]
+fn a_row_without_its_advice_is_refused_before_anything_is_made() {
+    let edits = json!({"renewCard/responses/403/x-d1-errors/0/advice": null});
+    let error = generate(&edited(&SPEC, edits.as_object().unwrap()))
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("the spec breaks 1 rule(s):"), "{error}");
+    assert!(error.contains("renewCard responses.403"), "{error}");
+}
