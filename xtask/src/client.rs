@@ -6,8 +6,8 @@ use quote::quote;
 use syn::visit_mut::VisitMut;
 
 use crate::error::Error;
-use crate::lean::make_lean;
 use crate::normalize::{Normalized, Owner, WireName};
+use crate::strip::strip;
 
 /// The generated client, not yet formatted.
 ///
@@ -35,7 +35,7 @@ pub fn generate(normalized: &Normalized) -> Result<syn::File, Error> {
 
     let mut file: syn::File = syn::parse2(tokens).map_err(Error::generator)?;
     put_back_wire_names(&mut file, &normalized.wire_names)?;
-    make_lean(&mut file, crate::spec::operations(&normalized.spec).len())?;
+    strip(&mut file, crate::spec::operations(&normalized.spec).len())?;
     DocLines.visit_file_mut(&mut file);
     Ok(file)
 }

@@ -7,7 +7,7 @@
 //! | Which specs would generate a wrong client? | [`lint`] |
 //! | What is changed before the generator sees the spec? | [`normalize`] |
 //! | How is each generated file made? | [`client`], [`error_table`], [`facts`] |
-//! | What is removed from the client that the generator writes? | `lean` |
+//! | What is removed from the client that the generator writes? | `strip` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
 //! | How does what Thales publishes differ from the spec? | [`spec_diff`] |
@@ -22,7 +22,6 @@ pub mod error;
 pub mod error_table;
 pub mod facts;
 pub mod guide;
-mod lean;
 pub mod lint;
 pub mod normalize;
 pub mod output;
@@ -30,3 +29,4 @@ pub mod programs;
 pub mod setup;
 pub mod spec;
 pub mod spec_diff;
+mod strip;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{SPEC, SpecFile, TEXT, done, edited, xtask};
+use super::{SpecFile, TEXT, done, xtask};
 
 const STALE: &str =
     "error: 1 file(s) are stale; run `cargo xtask codegen`, and review the snapshots\n";
@@ -12,7 +12,7 @@ const STALE: &str =
 /// The committed spec with another bound, which is in one generated file.
 fn with_another_limit() -> SpecFile {
     let edits = json!({"listOperations/parameters/4/schema/maximum": 20});
-    SpecFile::new(&edited(&SPEC, edits.as_object().unwrap()).to_string())
+    SpecFile::edited(&edits)
 }
 
 fn generated_files(root: &Path) -> Vec<(String, String)> {
@@ -88,7 +88,7 @@ fn a_spec_that_breaks_a_rule_is_refused_by_both_commands_before_anything_is_writ
     let root = xtask::spec::workspace_root();
     let before = generated_files(&root);
     let edits = json!({"Reason/x-d1-confidence": "certain"});
-    let spec = SpecFile::new(&edited(&SPEC, edits.as_object().unwrap()).to_string());
+    let spec = SpecFile::edited(&edits);
     let path = spec.path();
     let says = format!(
         "error: the spec breaks 1 rule(s):\n  \

@@ -75,7 +75,7 @@ fn an_edit_changes_what_depends_on_it_and_nothing_else() {
         json!({"listOperations/parameters/4/name": "pageSize"}),
         json!({"listOperations/parameters/4": null, list: [limit]}),
     ] {
-        let changes = changes(&edited(&SPEC, edits.as_object().unwrap()));
+        let changes = changes(&edited(&SPEC, &edits));
         writeln!(report, "{edits}\n{changes}").unwrap();
     }
     insta::assert_snapshot!(report);
@@ -109,7 +109,7 @@ fn a_wire_name_changes_and_the_rust_field_stays() {
 #[test]
 fn a_spec_that_breaks_a_rule_gives_its_findings_and_no_file() {
     let edits = json!({"Reason/anyOf": [{"type": "string"}]});
-    let spec = edited(&SPEC, edits.as_object().unwrap());
+    let spec = edited(&SPEC, &edits);
     let error = generate(&spec).unwrap_err().to_string();
     for part in [
         "the spec breaks 1 rule(s):\n",

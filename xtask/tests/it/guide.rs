@@ -8,7 +8,7 @@ use super::{SPEC, SpecFile, done, edited, xtask};
 
 /// The part of an operation, after an edit of the spec.
 fn part(edits: &Value, name: &str) -> String {
-    let files = generate(&edited(&SPEC, edits.as_object().unwrap())).unwrap();
+    let files = generate(&edited(&SPEC, edits)).unwrap();
     text_of(files, name)
 }
 
@@ -38,7 +38,7 @@ fn check_of_the_committed_guide_says_fresh_of_the_part_of_each_operation() {
 #[test]
 fn check_of_another_spec_shows_the_difference_writes_nothing_and_fails() {
     let edits = json!({"renewCard/responses/403/x-d1-errors/0/code": "NOT_ACTIVE"});
-    let spec = SpecFile::new(&edited(&SPEC, edits.as_object().unwrap()).to_string());
+    let spec = SpecFile::edited(&edits);
     let (printed, error, code) = done(&mut xtask(&["guide", "--check", "--spec", &spec.path()]));
     for part in [
         "stale    docs/src/generated/errors-renew-card.md",
@@ -95,9 +95,7 @@ fn a_column_that_says_nothing_is_left_out() {
 #[test]
 fn a_row_without_its_advice_is_refused_before_anything_is_made() {
     let edits = json!({"renewCard/responses/403/x-d1-errors/0/advice": null});
-    let error = generate(&edited(&SPEC, edits.as_object().unwrap()))
-        .unwrap_err()
-        .to_string();
+    let error = generate(&edited(&SPEC, &edits)).unwrap_err().to_string();
     assert!(error.starts_with("the spec breaks 1 rule(s):"), "{error}");
     assert!(error.contains("renewCard responses.403"), "{error}");
 }

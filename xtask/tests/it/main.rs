@@ -11,7 +11,7 @@ mod spec_diff;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 static TEXT: LazyLock<String> =
     LazyLock::new(|| std::fs::read_to_string(xtask::spec::spec_path()).unwrap());
@@ -56,13 +56,13 @@ fn absolute(spec: &Value, pointer: &str) -> String {
     format!("/components/schemas/{name}{rest}")
 }
 
-/// The spec with each of these edits.
-fn edited(spec: &Value, edits: &Map<String, Value>) -> Value {
+/// The spec with each edit of an object: what is put at a place, by its pointer.
+fn edited(spec: &Value, edits: &Value) -> Value {
     let mut edited = spec.clone();
-    for (pointer, value) in edits {
+    for (pointer, value) in edits.as_object().unwrap() {
         edit(&mut edited, pointer, value);
     }
-    assert_ne!(edited, *spec, "the edit changes nothing: {edits:?}");
+    assert_ne!(edited, *spec, "the edit changes nothing: {edits}");
     edited
 }
 
@@ -102,6 +102,11 @@ impl SpecFile {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("spec.yaml"), text).unwrap();
         Self(folder)
+    }
+
+    /// The committed spec with edits.
+    fn edited(edits: &Value) -> Self {
+        Self::new(&edited(&SPEC, edits).to_string())
     }
 
     fn path(&self) -> String {

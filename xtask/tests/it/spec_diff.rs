@@ -37,41 +37,7 @@ fn run(file: &str, input: &str) -> Output {
 
 /// What Thales could publish for one operation: its own way to divide a document, and its own server.
 fn suspend() -> Value {
-    json!({
-        "openapi": "3.1.0",
-        "servers": [{"url": "https://api.d1.thalescloud.io/banking/v1/"}],
-        "paths": {"/issuers/{issuerId}/cards/{card}/operations:suspend": {
-            "parameters": [{"$ref": "#/components/parameters/Issuer"}],
-            "post": {
-                "deprecated": false,
-                "parameters": [
-                    {"name": "x-correlation-id", "in": "header", "required": false, "schema": {
-                        "type": "string", "minLength": 1, "maxLength": 64,
-                        "pattern": "^[a-zA-Z0-9_\\-\\. ]{1,64}$"
-                    }},
-                ],
-                "requestBody": {"content": {"application/json; charset=UTF-8": {
-                    "schema": {"$ref": "#/components/schemas/Why"}
-                }}},
-                "responses": {"204": {"description": "ok"}, "409": {"description": "busy"}},
-            },
-        }},
-        "components": {
-            "parameters": {"Issuer": {"name": "issuerId", "in": "path", "required": true, "schema": {
-                "type": "string", "minLength": 10, "maxLength": 10, "pattern": "^[A-Za-z0-9_-]{10}$"
-            }}},
-            "schemas": {
-                "Why": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {
-                    "reasonCode": {"enum": ["ISSUER_DECISION", "CARD_EATEN"], "type": ["null", "string"]},
-                    "title": {"type": "object", "additionalProperties": true},
-                }}]},
-                "Base": {"type": "object", "required": ["reason"], "properties": {
-                    "reason": {"type": "string", "minLength": 1, "maxLength": 64, "nullable": true},
-                    "self": {"items": {"$ref": "#/components/schemas/Why"}},
-                }},
-            },
-        },
-    })
+    serde_saphyr::from_str(include_str!("theirs.yaml")).unwrap()
 }
 
 #[test]

@@ -1,36 +1,36 @@
-//! Takes out of the generated client what costs every call and serves nobody.
+//! Removes from the generated client what costs every call and has no use.
 //!
-//! The generator sends its own `api-version` header, of which D1 knows nothing, and checks patterns
+//! The generator sends its own `api-version` header, which D1 does not document, and checks patterns
 //! with a backtracking engine, which takes twenty times as long as the automata of `regex`. The lint
-//! keeps patterns to what both engines read alike.
+//! keeps patterns to what both engines read in the same way.
 
 use syn::visit_mut::VisitMut;
 
 use crate::error::Error;
 
-/// Does so.
+/// Removes both.
 ///
 /// # Errors
-/// When the generator does not write what is to be taken out: it has changed, and so must this.
-pub(crate) fn make_lean(file: &mut syn::File, operations: usize) -> Result<(), Error> {
-    let mut lean = Lean { headers: 0 };
-    lean.visit_file_mut(file);
-    if lean.headers == operations {
+/// When the generator does not write what is to be removed: it has changed, and so must this.
+pub(crate) fn strip(file: &mut syn::File, operations: usize) -> Result<(), Error> {
+    let mut strip = Strip { headers: 0 };
+    strip.visit_file_mut(file);
+    if strip.headers == operations {
         return Ok(());
     }
     Err(Error::generator(format!(
         "{operations} operations, but {} of them add the header {HEADER}",
-        lean.headers
+        strip.headers
     )))
 }
 
 const HEADER: &str = "api-version";
 
-struct Lean {
+struct Strip {
     headers: usize,
 }
 
-impl VisitMut for Lean {
+impl VisitMut for Strip {
     fn visit_block_mut(&mut self, block: &mut syn::Block) {
         let before = block.stmts.len();
         block.stmts.retain(|statement| !adds_header(statement));
