@@ -16,253 +16,245 @@ fn refused(world: &World, (arguments, input, line): Case<'_>) {
     world.assert_untouched();
 }
 
+/// Arguments, and how the line begins.
+const ARGUMENTS: &[(&[&str], &str)] = &[
+    (
+        &["sandbox", "--port", PAN],
+        "--port <PORT>: must be a whole number from 0 to 65535",
+    ),
+    (
+        &["sandbox", "--seed", "4111111111111111x"],
+        "--seed <SEED>: must be a whole number from 0",
+    ),
+    (
+        &["bulk", "in", "--dry-run", "--resume", "j"],
+        "--dry-run: cannot be given beside --resume <FILE>",
+    ),
+    (&["bulk", "two\nlines"], "two\\u{a}lines: cannot be read"),
+    (
+        &["config", "show", "--config", "two\nlines"],
+        "--config two\\u{a}lines: cannot be read",
+    ),
+    (&[], "a command is missing"),
+    (&["card"], "a command is missing"),
+    (&["crad"], "crad: there is no such command"),
+    (&["card", "suspend"], "<CARD_ID>: is missing"),
+    (&["card", "suspend", "a b"], "<CARD_ID>: cardId must match"),
+    (&["card", "suspend", PAN], "<CARD_ID>: cardId must not hold"),
+    (
+        &["card", "suspend", "A", PAN],
+        "[digits]: there is no such argument",
+    ),
+    (
+        &["card", "suspend", "A", "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ"],
+        "an argument: there is no such argument",
+    ),
+    (
+        &["card", "suspend", "A", "--pan=4111111111111111"],
+        "--pan: there is no such argument",
+    ),
+    (
+        &["card", "suspend", "A", "--reason-code", "l st"],
+        "--reason-code <CODE>: reasonCode must match",
+    ),
+    (
+        &["card", "suspend", "A", "--reason", "a_b"],
+        "--reason <TEXT>: reason must match",
+    ),
+    (
+        &["card", "suspend", "A", "--reason", PAN],
+        "--reason <TEXT>: reason must not hold",
+    ),
+    (
+        &["card", "suspend", "A", "--reason"],
+        "--reason <TEXT>: needs a value",
+    ),
+    (
+        &["card", "suspend", "A", "--correlation-id", "ä"],
+        "--correlation-id <ID>: x-correlation-id must",
+    ),
+    (
+        &["card", "suspend", "A", "--timeout", "0"],
+        "--timeout: must be a whole number",
+    ),
+    (
+        &["card", "suspend", "A", "--timeout", PAN],
+        "--timeout: must be a whole number",
+    ),
+    (
+        &["card", "suspend", "A", "--wait", "0"],
+        "--wait <SECONDS>: must be a whole number",
+    ),
+    (
+        &["card", "suspend", "A", "-o", "xml"],
+        "--output <FORMAT>: must be one of table, json, ndjson",
+    ),
+    (
+        &["card", "suspend", "A", "-q", "-v"],
+        "--quiet: cannot be given beside --verbose",
+    ),
+    (
+        &["card", "suspend", "A", "--yes"],
+        "--yes: there is no such argument",
+    ),
+    (
+        &["card", "renew", "A", "--state", "OPEN"],
+        "--state <STATE>: must be ACTIVE",
+    ),
+    (
+        &["card", "renew", "A", "--new-card-id", "ä"],
+        "--new-card-id <ID>: cardId must",
+    ),
+    (
+        &["operations", "list", "A", "--limit", "51"],
+        "--limit <N>: must be a whole number from 1 to 50",
+    ),
+    (
+        &["operations", "list", "A", "--limit", PAN],
+        "--limit <N>: must be",
+    ),
+    (
+        &["operations", "list", "A", "--offset", "-1"],
+        "--offset <N>: must be a whole number from 0",
+    ),
+    (
+        &["operations", "get", "A", "a/b"],
+        "<OPERATION_ID>: operationId must match",
+    ),
+    (&["explain", "200"], "<CODE|STATUS>: must be an HTTP status"),
+    (
+        &["explain", "404", "--operation", "x"],
+        "--operation <OP>: must be suspend",
+    ),
+    (&["completions", "tcsh"], "<SHELL>: must be one of"),
+    (&["bulk", "nofile"], "nofile: cannot be read"),
+    (&["bulk", "."], ".: cannot be read"),
+    (
+        &["bulk", "-", "--rate", "0"],
+        "--rate <N>: must be a number",
+    ),
+    (
+        &["bulk", "-", "--concurrency", "0"],
+        "--concurrency <N>: must be a whole",
+    ),
+    (
+        &["bulk", "-", "--journal", "a", "--resume", "b"],
+        "--journal <FILE>: cannot be given beside",
+    ),
+    (
+        &["bulk", "-", "--journal", "no/such/folder"],
+        "--journal no/such/folder: cannot be made",
+    ),
+    (
+        &["bulk", "-", "--resume", "nofile"],
+        "--resume nofile: cannot be read",
+    ),
+    (
+        &["sandbox", "--cards", "nofile"],
+        "--cards nofile: cannot be read",
+    ),
+    (&["sandbox", "--port", "x"], "--port <PORT>: "),
+];
+
 #[test]
 fn arguments() {
     let world = World::start();
-    let suspend = |more: &[&'static str]| [&["card", "suspend", "A"][..], more].concat();
-    for (arguments, line) in [
-        (
-            vec!["sandbox", "--port", PAN],
-            "--port <PORT>: must be a whole number from 0 to 65535",
-        ),
-        (
-            vec!["sandbox", "--seed", "4111111111111111x"],
-            "--seed <SEED>: must be a whole number from 0",
-        ),
-        (
-            vec!["bulk", "in", "--dry-run", "--resume", "j"],
-            "--dry-run: cannot be given beside --resume <FILE>",
-        ),
-        (vec!["bulk", "two\nlines"], "two\\u{a}lines: cannot be read"),
-        (
-            vec!["config", "show", "--config", "two\nlines"],
-            "--config two\\u{a}lines: cannot be read",
-        ),
-        (vec![], "a command is missing"),
-        (vec!["card"], "a command is missing"),
-        (vec!["crad"], "crad: there is no such command"),
-        (vec!["card", "suspend"], "<CARD_ID>: is missing"),
-        (
-            vec!["card", "suspend", "a b"],
-            "<CARD_ID>: cardId must match",
-        ),
-        (
-            vec!["card", "suspend", PAN],
-            "<CARD_ID>: cardId must not hold",
-        ),
-        (
-            vec!["card", "suspend", "A", PAN],
-            "[digits]: there is no such argument",
-        ),
-        (
-            suspend(&["eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ"]),
-            "an argument: there is no such argument",
-        ),
-        (
-            suspend(&["--pan=4111111111111111"]),
-            "--pan: there is no such argument",
-        ),
-        (
-            suspend(&["--reason-code", "l st"]),
-            "--reason-code <CODE>: reasonCode must match",
-        ),
-        (
-            suspend(&["--reason", "a_b"]),
-            "--reason <TEXT>: reason must match",
-        ),
-        (
-            suspend(&["--reason", PAN]),
-            "--reason <TEXT>: reason must not hold",
-        ),
-        (suspend(&["--reason"]), "--reason <TEXT>: needs a value"),
-        (
-            suspend(&["--correlation-id", "ä"]),
-            "--correlation-id <ID>: x-correlation-id must",
-        ),
-        (
-            suspend(&["--timeout", "0"]),
-            "--timeout: must be a whole number",
-        ),
-        (
-            suspend(&["--timeout", PAN]),
-            "--timeout: must be a whole number",
-        ),
-        (
-            suspend(&["--wait", "0"]),
-            "--wait <SECONDS>: must be a whole number",
-        ),
-        (
-            suspend(&["-o", "xml"]),
-            "--output <FORMAT>: must be one of table, json, ndjson",
-        ),
-        (
-            suspend(&["-q", "-v"]),
-            "--quiet: cannot be given beside --verbose",
-        ),
-        (suspend(&["--yes"]), "--yes: there is no such argument"),
-        (
-            vec!["card", "renew", "A", "--state", "OPEN"],
-            "--state <STATE>: must be ACTIVE",
-        ),
-        (
-            vec!["card", "renew", "A", "--new-card-id", "ä"],
-            "--new-card-id <ID>: cardId must",
-        ),
-        (
-            vec!["operations", "list", "A", "--limit", "51"],
-            "--limit <N>: must be a whole number from 1 to 50",
-        ),
-        (
-            vec!["operations", "list", "A", "--limit", PAN],
-            "--limit <N>: must be",
-        ),
-        (
-            vec!["operations", "list", "A", "--offset", "-1"],
-            "--offset <N>: must be a whole number from 0",
-        ),
-        (
-            vec!["operations", "get", "A", "a/b"],
-            "<OPERATION_ID>: operationId must match",
-        ),
-        (
-            vec!["explain", "200"],
-            "<CODE|STATUS>: must be an HTTP status",
-        ),
-        (
-            vec!["explain", "404", "--operation", "x"],
-            "--operation <OP>: must be suspend",
-        ),
-        (vec!["completions", "tcsh"], "<SHELL>: must be one of"),
-        (vec!["bulk", "nofile"], "nofile: cannot be read"),
-        (vec!["bulk", "."], ".: cannot be read"),
-        (
-            vec!["bulk", "-", "--rate", "0"],
-            "--rate <N>: must be a number",
-        ),
-        (
-            vec!["bulk", "-", "--concurrency", "0"],
-            "--concurrency <N>: must be a whole",
-        ),
-        (
-            vec!["bulk", "-", "--journal", "a", "--resume", "b"],
-            "--journal <FILE>: cannot be given beside",
-        ),
-        (
-            vec!["bulk", "-", "--journal", "no/such/folder"],
-            "--journal no/such/folder: cannot be made",
-        ),
-        (
-            vec!["bulk", "-", "--resume", "nofile"],
-            "--resume nofile: cannot be read",
-        ),
-        (
-            vec!["sandbox", "--cards", "nofile"],
-            "--cards nofile: cannot be read",
-        ),
-        (vec!["sandbox", "--port", "x"], "--port <PORT>: "),
-    ] {
-        refused(&world, (&arguments, "", line));
+    for (arguments, line) in ARGUMENTS {
+        refused(&world, (arguments, "", line));
     }
 }
+
+/// Options, and how the line begins.
+const SETTINGS: &[(&[&str], &str)] = &[
+    (
+        &["--issuer-id", "short"],
+        "--issuer-id: issuerId must match",
+    ),
+    (&["--issuer-id", ""], "--issuer-id: must not be empty"),
+    (
+        &["--base-url", "http://localhost"],
+        "--base-url: environment must be an https",
+    ),
+    (
+        &["--base-url", "https://u:s3cret@h"],
+        "--base-url: environment must not hold",
+    ),
+    (
+        &["--signing-key", "nofile"],
+        "--signing-key nofile: cannot be read",
+    ),
+    (
+        &["--signing-key", "text"],
+        "--signing-key: signing_key must be a PEM",
+    ),
+    (
+        &["--signing-key=-----BEGIN PRIVATE KEY-----"],
+        "--signing-key: must be the path of a file",
+    ),
+    (
+        &["--client-key", "text"],
+        "--client-key: client_identity_key must be a PEM",
+    ),
+    (
+        &["--client-key", "sandbox/signing.key"],
+        "D1_CLIENT_CERT and --client-key: client_identity has a key that is not",
+    ),
+    (
+        &["--idle-timeout", "0"],
+        "--idle-timeout: must be a whole number of seconds",
+    ),
+    (
+        &["--client-cert", "text"],
+        "--client-cert: client_identity_certificate must be a PEM",
+    ),
+    (&["--ca", "text"], "--ca: root_certificate must be a PEM"),
+    (
+        &["--encryption-jwk", "text"],
+        "--encryption-jwk: encryption_key must be a PEM",
+    ),
+    (
+        &["--encryption-kid", "another"],
+        "--encryption-kid: encryption_kid is not the kid",
+    ),
+    (
+        &["--signing-kid", "a b"],
+        "--signing-kid: signing_kid must be 1 to 256",
+    ),
+    (&["--proxy", "::"], "--proxy: proxy must be a URL"),
+    (
+        &["--aggregator-id", "ä"],
+        "--aggregator-id: aggregator_id must be",
+    ),
+    (&["--config", "nofile"], "--config nofile: cannot be read"),
+    (&["--config", "bad.toml"], "bad.toml: line 1: is not TOML"),
+    (
+        &["--config", "unknown.toml"],
+        "unknown.toml: profiles.x.issuer: must be one of base-url",
+    ),
+    (
+        &["--config", "kind.toml"],
+        "kind.toml: profiles.x.issuer-id: must be a string",
+    ),
+    (
+        &["--config", "top.toml"],
+        "top.toml: issuer-id: must be profile or",
+    ),
+    (
+        &["--profile", "nobodys"],
+        "--profile: must be staging or production",
+    ),
+];
 
 #[test]
 fn settings() {
     let world = World::start();
-    let suspend = |more: &[&'static str]| [&["card", "suspend", "A"][..], more].concat();
     world.file("text", "no key");
     world.file("bad.toml", "profile = ");
     world.file("unknown.toml", "[profiles.x]\nissuer = \"A\"");
     world.file("kind.toml", "[profiles.x]\nissuer-id = 7");
     world.file("top.toml", "issuer-id = \"ISSUER_A-1\"");
-    let pem = "--signing-key=-----BEGIN PRIVATE KEY-----";
-    for (arguments, line) in [
-        (
-            suspend(&["--issuer-id", "short"]),
-            "--issuer-id: issuerId must match",
-        ),
-        (
-            suspend(&["--issuer-id", ""]),
-            "--issuer-id: must not be empty",
-        ),
-        (
-            suspend(&["--base-url", "http://localhost"]),
-            "--base-url: environment must be an https",
-        ),
-        (
-            suspend(&["--base-url", "https://u:s3cret@h"]),
-            "--base-url: environment must not hold",
-        ),
-        (
-            suspend(&["--signing-key", "nofile"]),
-            "--signing-key nofile: cannot be read",
-        ),
-        (
-            suspend(&["--signing-key", "text"]),
-            "--signing-key: signing_key must be a PEM",
-        ),
-        (suspend(&[pem]), "--signing-key: must be the path of a file"),
-        (
-            suspend(&["--client-key", "text"]),
-            "--client-key: client_identity_key must be a PEM",
-        ),
-        (
-            suspend(&["--client-key", "sandbox/signing.key"]),
-            "D1_CLIENT_CERT and --client-key: client_identity has a key that is not",
-        ),
-        (
-            suspend(&["--idle-timeout", "0"]),
-            "--idle-timeout: must be a whole number of seconds",
-        ),
-        (
-            suspend(&["--client-cert", "text"]),
-            "--client-cert: client_identity_certificate must be a PEM",
-        ),
-        (
-            suspend(&["--ca", "text"]),
-            "--ca: root_certificate must be a PEM",
-        ),
-        (
-            suspend(&["--encryption-jwk", "text"]),
-            "--encryption-jwk: encryption_key must be a PEM",
-        ),
-        (
-            suspend(&["--encryption-kid", "another"]),
-            "--encryption-kid: encryption_kid is not the kid",
-        ),
-        (
-            suspend(&["--signing-kid", "a b"]),
-            "--signing-kid: signing_kid must be 1 to 256",
-        ),
-        (suspend(&["--proxy", "::"]), "--proxy: proxy must be a URL"),
-        (
-            suspend(&["--aggregator-id", "ä"]),
-            "--aggregator-id: aggregator_id must be",
-        ),
-        (
-            suspend(&["--config", "nofile"]),
-            "--config nofile: cannot be read",
-        ),
-        (
-            suspend(&["--config", "bad.toml"]),
-            "bad.toml: line 1: is not TOML",
-        ),
-        (
-            suspend(&["--config", "unknown.toml"]),
-            "unknown.toml: profiles.x.issuer: must be one of base-url",
-        ),
-        (
-            suspend(&["--config", "kind.toml"]),
-            "kind.toml: profiles.x.issuer-id: must be a string",
-        ),
-        (
-            suspend(&["--config", "top.toml"]),
-            "top.toml: issuer-id: must be profile or",
-        ),
-        (
-            suspend(&["--profile", "nobodys"]),
-            "--profile: must be staging or production",
-        ),
-    ] {
+    for (options, line) in SETTINGS {
+        let arguments = [&["card", "suspend", "A"][..], options].concat();
         refused(&world, (&arguments, "", line));
     }
 }

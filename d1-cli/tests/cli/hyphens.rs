@@ -26,23 +26,25 @@ fn world() -> World {
     world
 }
 
+/// The same options in both forms.
+const APART: &[&str] = &[
+    "--signing-key",
+    "own.key",
+    "--signing-kid",
+    KID,
+    "--correlation-id",
+    "-c 1",
+];
+const JOINED: &[&str] = &[
+    "--signing-key=own.key",
+    "--signing-kid=-P_kid",
+    "--correlation-id=-c 1",
+];
+
 #[test]
 fn ids_are_taken_in_both_forms() {
     let world = world();
-    let apart = [
-        "--signing-key",
-        "own.key",
-        "--signing-kid",
-        KID,
-        "--correlation-id",
-        "-c 1",
-    ];
-    let joined = [
-        "--signing-key=own.key",
-        "--signing-kid=-P_kid",
-        "--correlation-id=-c 1",
-    ];
-    for flags in [&apart[..], &joined] {
+    for flags in [APART, JOINED] {
         let run = |arguments: &[&str], code| {
             let (command, rest) = arguments.split_at(2);
             for words in [[command, flags, rest].concat(), [arguments, flags].concat()] {
@@ -85,6 +87,11 @@ fn ids_are_taken_in_both_forms() {
             .any(|path| path.contains("/-card/operations/-operation")),
         "{paths:?}"
     );
+}
+
+#[test]
+fn an_issuer_an_aggregator_and_a_kid_may_begin_with_a_hyphen() {
+    let world = world();
     let ids = [
         "--issuer-id",
         "-SSUER_A-1",
@@ -108,64 +115,67 @@ fn ids_are_taken_in_both_forms() {
     world.d1(&[&["token"][..], &key].concat()).expect(0);
 }
 
+/// Arguments, and how the line begins that names the option.
+const MISTYPED: &[(&[&str], &str)] = &[
+    (
+        &["card", "suspend", "X", "--reasn-code", "LOST"],
+        "--reasn-code: there is no such argument here; did you mean --reason-code?",
+    ),
+    (
+        &["card", "suspend", "--reasn-code", "LOST", "X"],
+        "--reasn-code: there is no such argument",
+    ),
+    (
+        &["card", "suspend", "--reasn-code=LOST", "X"],
+        "--reasn-code: there is no such argument",
+    ),
+    (
+        &["card", "delete", "--dry-runn"],
+        "--dry-runn: there is no such argument",
+    ),
+    (
+        &["operations", "get", "X", "--digtal-card"],
+        "--digtal-card: there is no such argument",
+    ),
+    (
+        &["card", "suspend", "-n", "X"],
+        "-n: there is no such argument",
+    ),
+    (
+        &["card", "suspend", "X", "-n"],
+        "-n: there is no such argument",
+    ),
+    (
+        &["card", "-n", "suspend", "X"],
+        "-n: there is no such argument",
+    ),
+    (&["token", "-n"], "-n: there is no such argument"),
+    (
+        &["--profil", "x", "token"],
+        "--profil: there is no such argument here; did you mean --profile?",
+    ),
+    // A value that was forgotten does not swallow the option after it.
+    (
+        &["card", "suspend", "X", "--correlation-id", "--dry-run"],
+        "--correlation-id <ID>: needs a value",
+    ),
+    (
+        &[
+            "card",
+            "suspend",
+            "X",
+            "--signing-kid",
+            "--profile",
+            "production",
+        ],
+        "--signing-kid <KID>: needs a value",
+    ),
+];
+
 #[test]
 fn a_mistyped_option_is_named() {
     let world = World::start();
-    for (arguments, line) in [
-        (
-            &["card", "suspend", "X", "--reasn-code", "LOST"][..],
-            "--reasn-code: there is no such argument here; did you mean --reason-code?",
-        ),
-        (
-            &["card", "suspend", "--reasn-code", "LOST", "X"],
-            "--reasn-code: there is no such argument",
-        ),
-        (
-            &["card", "suspend", "--reasn-code=LOST", "X"],
-            "--reasn-code: there is no such argument",
-        ),
-        (
-            &["card", "delete", "--dry-runn"],
-            "--dry-runn: there is no such argument",
-        ),
-        (
-            &["operations", "get", "X", "--digtal-card"],
-            "--digtal-card: there is no such argument",
-        ),
-        (
-            &["card", "suspend", "-n", "X"],
-            "-n: there is no such argument",
-        ),
-        (
-            &["card", "suspend", "X", "-n"],
-            "-n: there is no such argument",
-        ),
-        (
-            &["card", "-n", "suspend", "X"],
-            "-n: there is no such argument",
-        ),
-        (&["token", "-n"], "-n: there is no such argument"),
-        (
-            &["--profil", "x", "token"],
-            "--profil: there is no such argument here; did you mean --profile?",
-        ),
-        // A value that was forgotten does not swallow the option after it.
-        (
-            &["card", "suspend", "X", "--correlation-id", "--dry-run"],
-            "--correlation-id <ID>: needs a value",
-        ),
-        (
-            &[
-                "card",
-                "suspend",
-                "X",
-                "--signing-kid",
-                "--profile",
-                "production",
-            ],
-            "--signing-kid <KID>: needs a value",
-        ),
-    ] {
+    for (arguments, line) in MISTYPED {
         let run = world.d1(arguments).expect(2);
         assert!(
             run.err.starts_with(&format!("d1: {line}")),
