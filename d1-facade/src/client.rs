@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::api_operation::ApiOperation;
 use crate::auth::AccessToken;
+use crate::call::Core;
 use crate::card::Card;
-use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::text::{CardId, IssuerId};

@@ -155,7 +155,6 @@ mod call;
 mod card;
 mod client;
 mod config;
-mod core;
 mod crypto;
 mod dry_run;
 mod error;
@@ -165,11 +164,7 @@ mod error;
 pub mod fuzzing;
 mod http_client;
 mod json;
-#[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
-pub mod limiter;
 mod open_enum;
-#[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
-mod options;
 mod own_http_client;
 #[doc(hidden)]
 pub mod probe;
@@ -177,16 +172,13 @@ mod reason;
 mod reconcile;
 mod redact;
 mod response;
-#[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
-pub mod retry;
-mod telemetry;
 mod text;
 mod tls;
-mod transport;
 
 pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
 pub use builder::ClientBuilder;
+pub use call::{limiter, retry};
 pub use card::{
     Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationPage,
     OperationStatus, OperationType, Receipt, Renewal, RequestorType, SpawnedChange,

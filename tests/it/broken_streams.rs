@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use d1_facade::retry::{Backoff, NoRetry};
+use d1_facade::retry::{ExponentialBackoff, NoRetry};
 use d1_facade::{Card, Error, ErrorKind, Outcome};
 use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
 use d1_tests::own_time::in_time;
@@ -12,8 +12,8 @@ use d1_tests::{CARD, PAN, any_root, bare_builder_for, http2_client};
 
 const LIST: &str = "{\"operations\":[]}";
 
-fn eager() -> Backoff {
-    Backoff::default().first_pause(Duration::from_millis(1))
+fn eager() -> ExponentialBackoff {
+    ExponentialBackoff::default().initial_delay(Duration::from_millis(1))
 }
 
 /// The card at a server that speaks HTTP/2 without TLS.

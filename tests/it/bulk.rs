@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use d1_bulk::Bulk;
-use d1_facade::retry::Backoff;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{CardCredentials, Change, Client, ErrorKind, Outcome, ReasonCode, Renewal};
 use d1_sandbox::{Card, Fault, Sandbox};
 use d1_tests::{EXPIRY, PAN, sandbox_builder, sandbox_client};
@@ -85,7 +85,7 @@ async fn an_item_that_fails_stops_none_of_the_others() {
 async fn a_rate_limit_of_d1_is_waited_for() {
     let (sandbox, _) = sandbox_with(40).await;
     let d1 = sandbox_builder(&sandbox)
-        .retry(Backoff::default())
+        .retry(ExponentialBackoff::default())
         .build()
         .unwrap();
     sandbox.fail_next(Fault::status(429).operation("suspendCard").times(3));

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use d1_facade::retry::{Backoff, NoRetry};
+use d1_facade::retry::{ExponentialBackoff, NoRetry};
 use d1_facade::{Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Receipt, Response};
 use d1_sandbox::Sandbox;
 use d1_tests::CARD;
@@ -141,7 +141,7 @@ async fn lost_behind_a_token(timeout: Duration) -> Vec<Error> {
     let client = relay
         .builder(&sandbox)
         .timeout(Duration::from_secs(3))
-        .retry(Backoff::default())
+        .retry(ExponentialBackoff::default())
         .build()
         .unwrap();
     let card = client.card(CARD.parse().unwrap());

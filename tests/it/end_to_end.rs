@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use d1_facade::retry::Backoff;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
     Card, CardCredentials, CardState, Client, EncryptionKey, ErrorKind, OperationStatus,
     OperationType, Outcome, ReasonCode, Renewal, RequestorType,
@@ -259,7 +259,7 @@ async fn a_dry_run_hands_out_what_is_sent_otherwise_and_sends_nothing() {
     let sandbox = strict_sandbox().await;
     let (sender, handed_out) = std::sync::mpsc::channel();
     let dry = sandbox_builder(&sandbox)
-        .retry(Backoff::default())
+        .retry(ExponentialBackoff::default())
         .dry_run(move |request| sender.send(request).unwrap())
         .build()
         .unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use d1_facade::retry::{Backoff, NoRetry};
+use d1_facade::retry::{ExponentialBackoff, NoRetry};
 use d1_facade::{
     ApiOperation, Card, Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Renewal,
     SigningKey,
@@ -61,7 +61,7 @@ fn builder(url: &str) -> ClientBuilder {
         .allow_plain_loopback()
         .root_certificate(any_root())
         .without_system_roots()
-        .retry(Backoff::default().first_pause(Duration::from_millis(1)))
+        .retry(ExponentialBackoff::default().initial_delay(Duration::from_millis(1)))
 }
 
 async fn call(card: &Card, operation: ApiOperation) -> Result<u32, Error> {

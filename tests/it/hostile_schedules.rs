@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use d1_facade::retry::{Backoff, NoRetry};
+use d1_facade::retry::{ExponentialBackoff, NoRetry};
 use d1_facade::{Card, Client, Environment, Outcome};
 use d1_tests::hostile_server::{HostileServer, Material, Protocol, Seen};
 use d1_tests::{FixedToken, ISSUER, seed};
@@ -59,7 +59,7 @@ async fn change(card: Card, id: String, mut rng: fastrand::Rng) -> (String, Told
     }
     let repeats = rng.u8(..8) == 0;
     if repeats {
-        change = change.repeat_if_unknown();
+        change = change.retry_if_unknown();
     }
     let mut polls = if rng.u8(..6) == 0 {
         rng.u32(1..12)
@@ -99,7 +99,7 @@ async fn change(card: Card, id: String, mut rng: fastrand::Rng) -> (String, Told
 fn client(server: &HostileServer, rng: &mut fastrand::Rng) -> Client {
     let material = Material::get();
     let (certificate, key) = &material.identity;
-    let policy = Backoff::default().first_pause(Duration::from_millis(1));
+    let policy = ExponentialBackoff::default().initial_delay(Duration::from_millis(1));
     let builder = Client::builder(Environment::Custom(server.url()), ISSUER.parse().unwrap());
     let builder = if rng.u8(..4) == 0 {
         builder.proxy(server.proxy_url())

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use d1_facade::limiter::{Limiter, Permit, PermitFuture};
-use d1_facade::retry::Backoff;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{ApiOperation, Error, ErrorKind, Outcome};
 use d1_sandbox::{Fault, Sandbox};
 use d1_tests::{CARD, answering, builder_for, sandbox_client};
@@ -71,7 +71,11 @@ async fn each_request_has_a_permit_of_each_limiter_which_sees_how_it_ended() {
     let server = answering(ResponseTemplate::new(429)).await;
     let log = Log::default();
     let client = builder_for(&server)
-        .retry(Backoff::default().attempts(2).first_pause(Duration::ZERO))
+        .retry(
+            ExponentialBackoff::default()
+                .max_attempts(2)
+                .initial_delay(Duration::ZERO),
+        )
         .limiter(Noting("client", log.clone()))
         .build()
         .unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
-use d1_facade::retry::{Attempt, Backoff, RetryPolicy};
+use d1_facade::retry::{Attempt, ExponentialBackoff, RetryPolicy};
 use d1_facade::{
     Card, ClientBuilder, Error, ErrorKind, Inconclusive, Outcome, ReasonCode, ReasonCodeFallback,
     Reconciliation,
@@ -38,8 +38,8 @@ async fn sent(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 
-fn eager() -> Backoff {
-    Backoff::default().first_pause(Duration::from_millis(1))
+fn eager() -> ExponentialBackoff {
+    ExponentialBackoff::default().initial_delay(Duration::from_millis(1))
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_reason_code_falls_back_only_where_nothing_was_done_before() {
     // The first attempt may have been carried out: the refusal of the second does not undo it.
     let server = answering_in_turn(&[503, 403, 204]).await;
     let suspend = falling_back(&server).suspend();
-    let suspend = suspend.reason_code(ReasonCode::Fraud).repeat_if_unknown();
+    let suspend = suspend.reason_code(ReasonCode::Fraud).retry_if_unknown();
     let error = suspend.await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome(), sent(&server).await),
@@ -152,7 +152,7 @@ async fn a_token_that_cannot_be_had_does_not_make_an_unknown_change_harmless() {
         lifetime: Duration::ZERO,
     };
     let card = card(builder_for(&server).token_source(source).retry(eager()));
-    let error = card.suspend().repeat_if_unknown().await.unwrap_err();
+    let error = card.suspend().retry_if_unknown().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome()),
         (ErrorKind::TokenUnavailable, Outcome::Unknown)
@@ -190,7 +190,7 @@ async fn a_token_that_is_always_refused_costs_one_exchange_and_not_two_a_call() 
 struct Collector(Arc<Mutex<Vec<Error>>>);
 
 impl RetryPolicy for Collector {
-    fn pause(&self, attempt: &Attempt<'_>) -> Option<Duration> {
+    fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration> {
         self.0.lock().unwrap().push(attempt.error().clone());
         None
     }
@@ -208,7 +208,7 @@ async fn an_error_that_others_hold_too_can_be_reconciled_all_the_same() {
     let builder = builder_for(&server).retry(Collector(seen.clone()));
     let client = builder.build().unwrap();
     let card = client.card(CARD.parse().unwrap());
-    let error = card.suspend().repeat_if_unknown().await.unwrap_err();
+    let error = card.suspend().retry_if_unknown().await.unwrap_err();
     assert_eq!(seen.lock().unwrap().len(), 1, "the policy holds it as well");
     let verdict = client
         .reconcile(error.pending_change().unwrap())
@@ -284,7 +284,7 @@ async fn a_timeout_without_end_is_a_long_one() {
     /// Waits for ever.
     struct Patient;
     impl RetryPolicy for Patient {
-        fn pause(&self, _: &Attempt<'_>) -> Option<Duration> {
+        fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
             Some(Duration::MAX)
         }
     }
@@ -298,7 +298,7 @@ async fn a_change_is_not_sent_again_with_no_time_left_for_its_answer() {
     /// Leaves next to nothing of the call's time.
     struct Late;
     impl RetryPolicy for Late {
-        fn pause(&self, _: &Attempt<'_>) -> Option<Duration> {
+        fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
             Some(Duration::from_millis(59_500))
         }
     }

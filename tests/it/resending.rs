@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use d1_facade::retry::{Attempt, Backoff, NoRetry, RetryPolicy};
+use d1_facade::retry::{Attempt, ExponentialBackoff, NoRetry, RetryPolicy};
 use d1_facade::{Card, ErrorKind, Outcome, Renewal};
 use d1_tests::{CARD, answering, builder_for};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 /// Three attempts without a pause to speak of.
-fn eager() -> Backoff {
-    Backoff::default().first_pause(Duration::from_millis(1))
+fn eager() -> ExponentialBackoff {
+    ExponentialBackoff::default().initial_delay(Duration::from_millis(1))
 }
 
 async fn sent(server: &MockServer) -> usize {
@@ -85,10 +85,10 @@ async fn changes_are_sent_again_only_where_nothing_was_done() {
 #[tokio::test]
 async fn a_caller_may_call_a_change_harmless() {
     let (server, card) = always(503).await;
-    let error = card.suspend().repeat_if_unknown().await.unwrap_err();
+    let error = card.suspend().retry_if_unknown().await.unwrap_err();
     assert_eq!((error.attempts(), sent(&server).await), (3, 3));
     card.suspend()
-        .repeat_if_unknown()
+        .retry_if_unknown()
         .retry(NoRetry)
         .await
         .unwrap_err();
@@ -108,7 +108,7 @@ async fn the_last_attempt_does_not_hide_what_an_earlier_one_may_have_done() {
     refusing.mount(&server).await;
     let client = builder_for(&server).retry(eager()).build().unwrap();
     let card = client.card(CARD.parse().unwrap());
-    let error = card.suspend().repeat_if_unknown().await.unwrap_err();
+    let error = card.suspend().retry_if_unknown().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Forbidden, 2));
     assert_eq!(
         error.outcome(),
@@ -121,7 +121,7 @@ async fn the_last_attempt_does_not_hide_what_an_earlier_one_may_have_done() {
 struct Insistent(Arc<AtomicU32>);
 
 impl RetryPolicy for Insistent {
-    fn pause(&self, attempt: &Attempt<'_>) -> Option<Duration> {
+    fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration> {
         self.0.fetch_add(1, Ordering::SeqCst);
         (attempt.number() < 5).then_some(Duration::ZERO)
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use d1_facade::retry::{Backoff, NoRetry};
+use d1_facade::retry::{ExponentialBackoff, NoRetry};
 use d1_facade::{Card, CardId, Client, ClientBuilder, Environment, ErrorKind, Outcome};
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
@@ -53,7 +53,7 @@ async fn what_a_server_says_it_did_not_process_is_sent_once_and_not_sent() {
 #[tokio::test]
 async fn the_policy_decides_whether_it_is_sent_again_and_the_error_counts() {
     let server = Http2Server::start(Http2Act::Reset(REFUSED_STREAM)).await;
-    let policy = Backoff::default().first_pause(Duration::from_millis(1));
+    let policy = ExponentialBackoff::default().initial_delay(Duration::from_millis(1));
     let card = card_of(builder_at(&server).retry(policy));
     let error = card.suspend().await.unwrap_err();
     assert_eq!((error.attempts(), server.requests()), (3, 3));
@@ -106,7 +106,7 @@ async fn a_proxy_that_asks_for_a_password_is_asked_once() {
     });
     let proxy = proxy.await;
     let server = Http2Server::start(Http2Act::Reset(REFUSED_STREAM)).await;
-    let policy = Backoff::default().first_pause(Duration::from_millis(1));
+    let policy = ExponentialBackoff::default().initial_delay(Duration::from_millis(1));
     let card = card_of(builder_at(&server).proxy(proxy.url()).retry(policy));
     let error = card.suspend().await.unwrap_err();
     assert!(error.to_string().contains("the proxy asks for a user"));

@@ -25,7 +25,7 @@ impl Panicking {
 }
 
 impl RetryPolicy for Panicking {
-    fn pause(&self, _: &Attempt<'_>) -> Option<Duration> {
+    fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
         self.panic()
     }
 }

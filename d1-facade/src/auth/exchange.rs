@@ -15,12 +15,11 @@ use tracing::Instrument as _;
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
 use crate::api_operation::ApiOperation;
+use crate::call::{ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, telemetry};
 use crate::error::{Error, ErrorKind, Fault, Outcome, RequestContext, ResponseFault};
 use crate::json;
 use crate::redact::{Redactor, Secret, mask};
-use crate::telemetry;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Delivered, Sending, Transport};
 
 /// By how many seconds D1's clock must differ from what was assumed for a second assertion to be sent.
 const NEW_OFFSET: u64 = 60;
@@ -146,7 +145,7 @@ impl TokenExchange {
                 grant_type: facts::TOKEN_REQUEST_GRANT_TYPE_DEFAULT.to_owned(),
             },
         };
-        let sending = Sending {
+        let parts = RequestParts {
             authorization: None,
             headers: self.headers.clone(),
             query: Vec::new(),
@@ -155,12 +154,12 @@ impl TokenExchange {
             secrets: call.secrets(),
             claim: Claim::new(),
         };
-        let sent = self.transport.send(&call, correlation_id, sending).await;
+        let ended = self.transport.exchange(&call, correlation_id, parts).await;
         if self.transport.is_dry_run() {
             // The calls that need a token are prepared as well.
             return AccessToken::new("dry-run", LONGEST_LIFETIME).map_err(Error::token_unavailable);
         }
-        let response = sent?;
+        let response = ended?;
         access_token(response.status(), response.into_body())
     }
 }
@@ -247,17 +246,17 @@ impl ApiCall for GetToken {
         redactor
     }
 
-    async fn send(
-        &self,
-        client: &d1_generated::Client,
-        correlation_id: &CorrelationId,
-    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
+    fn dispatch<'a>(
+        &'a self,
+        client: &'a d1_generated::Client,
+        correlation_id: &'a CorrelationId,
+    ) -> Dispatched<'a> {
         // A random correlation id is valid here too; should it not be, the call goes without.
         let id = correlation_id.as_str().parse().ok();
-        client.get_token(id.as_ref(), &self.body).await.map(drop)
+        Box::pin(async move { client.get_token(id.as_ref(), &self.body).await.map(drop) })
     }
 
-    fn read(&self, response: &Delivered<'_>) -> Result<Self::Value, ResponseFault> {
+    fn read(&self, response: &CompleteResponse<'_>) -> Result<Self::Value, ResponseFault> {
         response.json_object()
     }
 }

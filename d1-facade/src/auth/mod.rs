@@ -18,7 +18,7 @@ mod refresh;
 mod token;
 
 pub use assertion::{AssertionPolicy, SigningKey};
-pub(crate) use cache::TokenCache;
+pub(crate) use cache::{CachedToken, TokenCache};
 pub use exchange::TokenExchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;

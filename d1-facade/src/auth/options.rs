@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::{AssertionPolicy, SigningKey, TokenExchange, TokenSource};
+use crate::call::{Transport, extra_headers};
 use crate::error::{InvalidInput, refuse_beside};
-use crate::options::extra_headers;
-use crate::transport::Transport;
 
 /// Makes a token source from the client's own exchange.
 pub(crate) type WrapExchange = Box<dyn FnOnce(TokenExchange) -> Arc<dyn TokenSource> + Send + Sync>;

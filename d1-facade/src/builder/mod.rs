@@ -9,17 +9,16 @@ use std::time::Duration;
 use crate::auth::{
     AssertionPolicy, SigningKey, TokenCache, TokenExchange, TokenOptions, TokenSource, unique_kids,
 };
+use crate::call::limiter::Limiter;
+use crate::call::retry::{ExponentialBackoff, RetryPolicy};
+use crate::call::{Core, Transport};
 use crate::client::Client;
 use crate::config::Environment;
-use crate::core::Core;
 use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
 use crate::http_client::{HttpOptions, LONGEST_TIMEOUT};
-use crate::limiter::Limiter;
 use crate::reason::ReasonCodeFallback;
-use crate::retry::{Backoff, RetryPolicy};
 use crate::text::IssuerId;
-use crate::transport::Transport;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RESPONSE_SIZE: usize = 1024 * 1024;
@@ -77,7 +76,7 @@ impl Client {
             tokens: TokenOptions::default(),
             http: HttpOptions::default(),
             fallback: ReasonCodeFallback::Never,
-            retry: Arc::new(Backoff::default()),
+            retry: Arc::new(ExponentialBackoff::default()),
             limiters: Vec::new(),
             timeout: TIMEOUT,
             max_response_size: MAX_RESPONSE_SIZE,
@@ -245,16 +244,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets which failed calls are made again, and when; [`Backoff`] by default.
+    /// Sets which failed calls are made again, and when; [`ExponentialBackoff`] by default.
     ///
     /// A policy is asked only about calls that can be made again without doing anything twice. Every request has a
     /// method of the same name for one call.
     ///
     /// ```no_run
     /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
-    /// use d1_facade::retry::Backoff;
+    /// use d1_facade::retry::ExponentialBackoff;
     ///
-    /// let d1 = builder.retry(Backoff::default().attempts(5)).build()?;
+    /// let d1 = builder.retry(ExponentialBackoff::default().max_attempts(5)).build()?;
     /// # Ok(())
     /// # }
     /// ```

@@ -1,28 +1,19 @@
 //! A change of a card, before it is sent.
 
-use std::future::IntoFuture;
-
-use d1_generated::types;
-use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::change_call::{self, Body, ChangeCall, submit};
-use super::{Card, Receipt, Renewal, SpawnedChange};
+use super::{Card, Renewal};
 use crate::api_operation::ApiOperation;
-use crate::error::{Error, RequestContext};
-use crate::options::{CallOptions, call_options, check_body};
+use crate::call::{CallOptions, call_options, check_body};
+use crate::error::Error;
 use crate::reason::{ReasonCode, ReasonCodeFallback};
-use crate::reconcile::PendingChange;
-use crate::redact::Redactor;
-use crate::response::Response;
 use crate::text::{CardId, Reason};
 
 /// A suspend, resume, delete or renew that is about to be sent: await it.
 ///
 /// # Errors
 /// See [`Error`]. A change is sent again only when D1 cannot have carried it out, or when the caller
-/// said that it may ([`repeat_if_unknown`](Self::repeat_if_unknown)); [`retry`](crate::retry) says
-/// when that is.
+/// allows it ([`retry_if_unknown`](Self::retry_if_unknown)): see [`retry`](crate::retry).
 ///
 /// # Dropping it
 /// A future that is dropped before it ends gives no result: all that is left is a WARN in the log, with the operation,
@@ -31,12 +22,12 @@ use crate::text::{CardId, Reason};
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Change {
-    card: Card,
-    kind: Kind,
-    reason: Option<Reason>,
-    reason_code: ReasonCode,
-    fallback: Option<ReasonCodeFallback>,
-    options: CallOptions,
+    pub(super) card: Card,
+    pub(super) kind: Kind,
+    pub(super) reason: Option<Reason>,
+    pub(super) reason_code: ReasonCode,
+    pub(super) fallback: Option<ReasonCodeFallback>,
+    pub(super) options: CallOptions,
 }
 
 /// What is done to the card.
@@ -80,40 +71,15 @@ impl Change {
         self
     }
 
-    /// Returns what is needed to find out later whether the change was carried out, to be written
-    /// down before it is sent: see [`Client::reconcile`](crate::Client::reconcile).
-    #[must_use]
-    pub fn pending(&self) -> PendingChange {
-        let code = self.reason_code.clone();
-        let pending = change_call::pending(&self.card, self.operation(), code, &self.options);
-        PendingChange {
-            new_card: self.new_card().cloned(),
-            reason: self.reason.clone(),
-            ..pending
-        }
-    }
-
-    /// Runs the change to its end on a task of its own, on the runtime of the caller, and returns a
-    /// handle to await its result.
-    ///
-    /// The change continues where the handle is dropped. So a handler of a web framework that is dropped
-    /// when the browser disconnects does not leave a change with an unknown outcome.
-    ///
-    /// # Panics
-    /// When it is called outside a tokio runtime.
-    pub fn spawn(self) -> SpawnedChange {
-        SpawnedChange::new(self.operation(), self.send())
-    }
-
     /// Allows the change to be sent again although D1 may have carried it out: for changes that do no harm when they are
     /// made twice.
-    pub fn repeat_if_unknown(mut self) -> Self {
-        self.options.repeat_if_unknown = true;
+    pub fn retry_if_unknown(mut self) -> Self {
+        self.options.retry_if_unknown = true;
         self
     }
 
-    /// Adds a field to the request's body that this version knows nothing of. It cannot be one
-    /// that has a method of its own: that is an error when the call is made.
+    /// Adds a field to the request's body that this version has no method for. It cannot be one that has a method: that
+    /// is an error when the call is made.
     pub fn body_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.options.body.insert(name.into(), value.into());
         self
@@ -131,7 +97,7 @@ impl Change {
     }
 
     /// Returns the other card that it makes of this one.
-    fn new_card(&self) -> Option<&CardId> {
+    pub(super) fn new_card(&self) -> Option<&CardId> {
         match &self.kind {
             Kind::Suspend | Kind::Resume | Kind::Delete => None,
             Kind::Renew(renewal) => {
@@ -175,49 +141,6 @@ impl Change {
         }
         Ok(self)
     }
-
-    async fn send(self) -> Result<Response<Receipt>, Error> {
-        let change = self.prepare()?;
-        let plain = || types::CardOperationRequest {
-            reason: change.reason.as_ref().map(|r| r.raw().clone()),
-            reason_code: None, // Set by `submit`.
-            extra: change.options.body.clone(),
-        };
-        let mut facts = RequestContext::default();
-        let mut secrets = Redactor::default();
-        let body = match &change.kind {
-            Kind::Suspend => Body::Suspend(plain()),
-            Kind::Resume => Body::Resume(plain()),
-            Kind::Delete => Body::Delete(plain()),
-            Kind::Renew(renewal) => {
-                facts = renewal.request_context(&change.card);
-                secrets = renewal.secrets();
-                Body::Renew(types::RenewRequest {
-                    reason: change.reason.as_ref().map(|r| r.raw().clone()),
-                    extra: change.options.body.clone(),
-                    ..renewal.request(&change.card)
-                })
-            }
-        };
-        let call = ChangeCall {
-            card: &change.card,
-            body,
-            facts,
-            reason: change.reason.clone(),
-            new_card: change.new_card().cloned(),
-            secrets,
-        };
-        submit(call, change.reason_code, change.fallback, &change.options).await
-    }
 }
 
 call_options!(Change);
-
-impl IntoFuture for Change {
-    type Output = Result<Response<Receipt>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
-}

@@ -1,93 +1,179 @@
-//! Sends a change: what it asks for as the generated client takes it, and what is known of it before and after.
+//! Sends a change: what the generated client takes of it, and what is known of it before and after.
 
+use std::future::IntoFuture;
 use std::time::SystemTime;
 
 use d1_generated::types;
+use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Card, Receipt, answer};
+use super::change::{Change, Kind};
+use super::{Card, Receipt, SpawnedChange, answer};
 use crate::api_operation::ApiOperation;
-use crate::call::{self, Progress};
+use crate::call::{ApiCall, CompleteResponse, Dispatched, Progress, dispatched, engine};
 use crate::error::{Cause, Error, ErrorKind, Outcome, RequestContext, ResponseFault};
 use crate::http_client::LONGEST_TIMEOUT;
-use crate::options::CallOptions;
 use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
 use crate::redact::Redactor;
 use crate::response::Response;
-use crate::text::{CardId, CorrelationId, Reason};
-use crate::transport::{ApiCall, Delivered};
+use crate::text::CorrelationId;
 
-/// What is known of a change before it is sent.
-pub(super) fn pending(
-    card: &Card,
-    operation: ApiOperation,
-    reason_code: ReasonCode,
-    options: &CallOptions,
-) -> PendingChange {
-    let transport = &card.core().transport;
-    let timeout = options.timeout.unwrap_or(transport.timeout());
-    let now = SystemTime::now();
-    PendingChange {
-        operation,
-        base_url: transport.base_url().to_owned(),
-        issuer: card.issuer().clone(),
-        card: card.id().clone(),
-        new_card: None,
-        reason: None,
-        reason_code,
-        operation_id: None,
-        sent_at: now,
-        ended_at: now.checked_add(timeout.min(LONGEST_TIMEOUT)).unwrap_or(now),
-        ended: None,
+impl Change {
+    /// Returns what is needed to find out later whether the change was carried out, to be written
+    /// down before it is sent: see [`Client::reconcile`](crate::Client::reconcile).
+    #[must_use]
+    pub fn pending(&self) -> PendingChange {
+        let transport = &self.card.core().transport;
+        let timeout = self.options.timeout.unwrap_or(transport.timeout());
+        let now = SystemTime::now();
+        PendingChange {
+            operation: self.operation(),
+            base_url: transport.base_url().to_owned(),
+            issuer: self.card.issuer().clone(),
+            card: self.card.id().clone(),
+            new_card: self.new_card().cloned(),
+            reason: self.reason.clone(),
+            reason_code: self.reason_code.clone(),
+            operation_id: None,
+            sent_at: now,
+            ended_at: now.checked_add(timeout.min(LONGEST_TIMEOUT)).unwrap_or(now),
+            ended: None,
+        }
+    }
+
+    /// Runs the change to its end on a task of its own, on the runtime of the caller, and returns a
+    /// handle to await its result.
+    ///
+    /// The change continues where the handle is dropped. So a handler of a web framework that is dropped
+    /// when the browser disconnects does not leave a change with an unknown outcome.
+    ///
+    /// # Panics
+    /// When it is called outside a tokio runtime.
+    pub fn spawn(self) -> SpawnedChange {
+        SpawnedChange::new(self.operation(), carry_out(self))
     }
 }
 
+impl IntoFuture for Change {
+    type Output = Result<Response<Receipt>, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(carry_out(self))
+    }
+}
+
+/// Sends a change. Where D1 refuses its reason code and the caller wants it, sends it once more with the default one:
+/// both are one call, with one correlation id and one timeout.
+async fn carry_out(change: Change) -> Result<Response<Receipt>, Error> {
+    let mut change = change.prepare()?;
+    let operation = change.operation();
+    let call = ChangeCall::new(&change)?;
+    let core = change.card.core();
+    let mut progress = Progress::begin_change(core, &change.options, operation, change.card.id());
+    let mut result = engine::run(core, &call, &change.options, &mut progress).await;
+    if let Some(refused) = refused_for_reason_code(&change, &result) {
+        tracing::debug!("the reason code may have been refused; once more with the default one");
+        change.reason_code = ReasonCode::default();
+        let call = ChangeCall::new(&change)?;
+        let core = change.card.core();
+        let again = engine::run(core, &call, &change.options, &mut progress).await;
+        result = again.map_err(|e| e.with_refused_before(refused));
+    }
+    progress.end();
+    match result {
+        Ok(response) => {
+            Ok(response.map(|fields| Receipt::new(operation, change.reason_code, fields)))
+        }
+        Err(error) => Err(error.with_pending(|error| ended(&change, &progress, error))),
+    }
+}
+
+/// Returns the error of a change that may have been refused for its reason code (403), where the caller wants it sent
+/// again with the default one.
+///
+/// A change with an unknown outcome is not among them: the refusal of its last request says nothing about those before.
+/// The page of a gateway and a code that is not documented have no causes, so that nothing is guessed from them.
+fn refused_for_reason_code<T>(change: &Change, result: &Result<T, Error>) -> Option<Error> {
+    let fallback = change.fallback.unwrap_or(change.card.core().fallback);
+    let wanted = fallback == ReasonCodeFallback::IssuerDecision
+        && change.reason_code != ReasonCode::default();
+    let error = result.as_ref().err().filter(|_| wanted)?;
+    let is_refusal = error.kind() == ErrorKind::Forbidden
+        && error.outcome() == Outcome::Refused
+        && error.causes().iter().any(Cause::is_about_reason_code);
+    is_refusal.then(|| error.clone())
+}
+
+/// Returns what is known of a change that ended with `error`.
+fn ended(change: &Change, progress: &Progress, error: &Error) -> PendingChange {
+    let ended = Instant::now();
+    let ended_at = SystemTime::now();
+    let sent_ago = ended.saturating_duration_since(progress.first_sent_at());
+    let pending = PendingChange {
+        sent_at: ended_at.checked_sub(sent_ago).unwrap_or(ended_at),
+        ended_at,
+        ended: Some(ended),
+        ..change.pending()
+    };
+    let fault = error.response_fault();
+    pending.named(fault.and_then(ResponseFault::operation_id))
+}
+
 /// A change of a card as the generated client sends it.
-pub(super) struct ChangeCall<'a> {
-    pub(super) card: &'a Card,
-    pub(super) body: Body,
-    pub(super) facts: RequestContext,
-    pub(super) reason: Option<Reason>,
-    /// The other card that a renewal makes of this one.
-    pub(super) new_card: Option<CardId>,
+struct ChangeCall<'a> {
+    card: &'a Card,
+    body: Body,
+    context: RequestContext,
     /// What a renewal sends, in clear and encrypted.
-    pub(super) secrets: Redactor,
+    secrets: Redactor,
 }
 
 /// The body of a change.
-pub(super) enum Body {
+enum Body {
     Suspend(types::CardOperationRequest),
     Resume(types::CardOperationRequest),
     Delete(types::CardOperationRequest),
     Renew(types::RenewRequest),
 }
 
-impl Body {
-    fn operation(&self) -> ApiOperation {
-        match self {
-            Self::Suspend(_) => ApiOperation::SuspendCard,
-            Self::Resume(_) => ApiOperation::ResumeCard,
-            Self::Delete(_) => ApiOperation::DeleteCard,
-            Self::Renew(_) => ApiOperation::RenewCard,
-        }
-    }
-}
-
-impl ChangeCall<'_> {
-    fn set_reason_code(&mut self, code: &ReasonCode) -> Result<(), Error> {
-        let raw = code
-            .to_raw()
-            .map_err(|e| Error::invalid_input_of(self.body.operation(), e))?;
-        match &mut self.body {
-            Body::Suspend(body) | Body::Resume(body) | Body::Delete(body) => {
-                body.reason_code = Some(raw);
+impl<'a> ChangeCall<'a> {
+    fn new(change: &'a Change) -> Result<Self, Error> {
+        let invalid = |e| Error::invalid_input_of(change.operation(), e);
+        let reason_code = Some(change.reason_code.to_raw().map_err(invalid)?);
+        let reason = change.reason.as_ref().map(|r| r.raw().clone());
+        let extra = change.options.body.clone();
+        let mut context = RequestContext::default();
+        let mut secrets = Redactor::default();
+        let plain = |reason, reason_code, extra| types::CardOperationRequest {
+            reason,
+            reason_code,
+            extra,
+        };
+        let body = match &change.kind {
+            Kind::Suspend => Body::Suspend(plain(reason, reason_code, extra)),
+            Kind::Resume => Body::Resume(plain(reason, reason_code, extra)),
+            Kind::Delete => Body::Delete(plain(reason, reason_code, extra)),
+            Kind::Renew(renewal) => {
+                context = renewal.request_context(&change.card);
+                secrets = renewal.secrets();
+                Body::Renew(types::RenewRequest {
+                    reason,
+                    reason_code,
+                    extra,
+                    ..renewal.request(&change.card)
+                })
             }
-            Body::Renew(body) => body.reason_code = Some(raw),
-        }
-        self.facts.other_reason_code = *code != ReasonCode::default();
-        Ok(())
+        };
+        context.other_reason_code = change.reason_code != ReasonCode::default();
+        Ok(Self {
+            card: &change.card,
+            body,
+            context,
+            secrets,
+        })
     }
 }
 
@@ -95,94 +181,38 @@ impl ApiCall for ChangeCall<'_> {
     type Value = Map<String, Value>;
 
     fn operation(&self) -> ApiOperation {
-        self.body.operation()
+        match &self.body {
+            Body::Suspend(_) => ApiOperation::SuspendCard,
+            Body::Resume(_) => ApiOperation::ResumeCard,
+            Body::Delete(_) => ApiOperation::DeleteCard,
+            Body::Renew(_) => ApiOperation::RenewCard,
+        }
     }
 
     fn request_context(&self) -> RequestContext {
-        self.facts
+        self.context
     }
 
     fn secrets(&self) -> Redactor {
         self.secrets.clone()
     }
 
-    async fn send(
-        &self,
-        client: &d1_generated::Client,
-        correlation_id: &CorrelationId,
-    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
+    fn dispatch<'a>(
+        &'a self,
+        client: &'a d1_generated::Client,
+        correlation_id: &'a CorrelationId,
+    ) -> Dispatched<'a> {
         let (issuer, card) = (self.card.issuer().raw(), self.card.id().raw());
         let id = Some(correlation_id.raw());
         match &self.body {
-            Body::Suspend(body) => client.suspend_card(issuer, card, id, body).await,
-            Body::Resume(body) => client.resume_card(issuer, card, id, body).await,
-            Body::Delete(body) => client.delete_card(issuer, card, id, body).await,
-            Body::Renew(body) => client.renew_card(issuer, card, id, body).await,
+            Body::Suspend(body) => dispatched(client.suspend_card(issuer, card, id, body)),
+            Body::Resume(body) => dispatched(client.resume_card(issuer, card, id, body)),
+            Body::Delete(body) => dispatched(client.delete_card(issuer, card, id, body)),
+            Body::Renew(body) => dispatched(client.renew_card(issuer, card, id, body)),
         }
-        .map(drop)
     }
 
-    fn read(&self, response: &Delivered<'_>) -> Result<Self::Value, ResponseFault> {
+    fn read(&self, response: &CompleteResponse<'_>) -> Result<Self::Value, ResponseFault> {
         answer::read(response.headers, response.body)
     }
-}
-
-/// Sends a change; where D1 refuses its reason code and the caller wished it so, once more with the
-/// default one, in what is left of the call's time.
-pub(super) async fn submit(
-    mut call: ChangeCall<'_>,
-    reason_code: ReasonCode,
-    fallback: Option<ReasonCodeFallback>,
-    options: &CallOptions,
-) -> Result<Response<Receipt>, Error> {
-    let core = call.card.core();
-    let fallback = fallback.unwrap_or(core.fallback);
-    // One correlation id, one time limit for both requests: they are one use case.
-    call.set_reason_code(&reason_code)?;
-    let mut progress = Progress::begin_change(core, options, call.operation(), call.card.id());
-    let mut sent = reason_code;
-    let mut result = call::make_in(core, &call, options, &mut progress).await;
-    let wished = fallback == ReasonCodeFallback::IssuerDecision && sent != ReasonCode::default();
-    if let Some(refused) = result
-        .as_ref()
-        .err()
-        .filter(|e| wished && is_refusal(e))
-        .cloned()
-    {
-        tracing::debug!("the reason code may have been refused; once more with the default one");
-        sent = ReasonCode::default();
-        call.set_reason_code(&sent)?;
-        result = call::make_in(core, &call, options, &mut progress)
-            .await
-            .map_err(|e| e.with_refused_before(refused));
-    }
-    progress.end();
-    let response = result.map_err(|error| {
-        error.with_pending(|error| {
-            let fault = error.response_fault();
-            let named = fault.and_then(ResponseFault::operation_id);
-            let ended = Instant::now();
-            let ended_at = SystemTime::now();
-            let sent_ago = ended.saturating_duration_since(progress.first_sent_at());
-            let pending = PendingChange {
-                new_card: call.new_card.clone(),
-                reason: call.reason.clone(),
-                sent_at: ended_at.checked_sub(sent_ago).unwrap_or(ended_at),
-                ended_at,
-                ended: Some(ended),
-                ..pending(call.card, call.operation(), sent.clone(), options)
-            };
-            pending.named(named)
-        })
-    })?;
-    Ok(response.map(|fields| Receipt::new(call.operation(), sent, fields)))
-}
-
-/// Whether D1 may have refused the reason code (403), and nothing is known to have been done before: an
-/// attempt whose outcome is unknown is not made up for by the refusal of the next one. A gateway's
-/// page and a code that is not documented have no causes, so that nothing is guessed from them.
-fn is_refusal(error: &Error) -> bool {
-    error.kind() == ErrorKind::Forbidden
-        && error.outcome() == Outcome::Refused
-        && error.causes().iter().any(Cause::is_about_reason_code)
 }

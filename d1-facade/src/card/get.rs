@@ -7,13 +7,13 @@ use futures_util::future::BoxFuture;
 
 use super::{Card, Operation};
 use crate::api_operation::ApiOperation;
-use crate::call;
+use crate::call::{
+    ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
+};
 use crate::error::{Error, RequestContext, ResponseFault};
-use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
 use crate::response::Response;
 use crate::text::{CorrelationId, OperationId};
-use crate::transport::{ApiCall, Delivered};
 
 /// A request for one operation: await it.
 ///
@@ -53,7 +53,9 @@ impl GetOperation {
             id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
             digital_card: self.digital_card.then_some(true),
         };
-        call::make(self.card.core(), &call, &self.options).await
+        let core = self.card.core();
+        let mut progress = Progress::begin(core, &self.options);
+        engine::run(core, &call, &self.options, &mut progress).await
     }
 }
 
@@ -89,30 +91,27 @@ impl ApiCall for Call<'_> {
         Redactor::default()
     }
 
-    async fn send(
-        &self,
-        client: &d1_generated::Client,
-        correlation_id: &CorrelationId,
-    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
-        client
-            .get_operation(
-                self.card.issuer().raw(),
-                self.card.id().raw(),
-                &self.id,
-                self.digital_card,
-                Some(correlation_id.raw()),
-            )
-            .await
-            .map(drop)
+    fn dispatch<'a>(
+        &'a self,
+        client: &'a d1_generated::Client,
+        correlation_id: &'a CorrelationId,
+    ) -> Dispatched<'a> {
+        dispatched(client.get_operation(
+            self.card.issuer().raw(),
+            self.card.id().raw(),
+            &self.id,
+            self.digital_card,
+            Some(correlation_id.raw()),
+        ))
     }
 
-    fn read(&self, response: &Delivered<'_>) -> Result<Operation, ResponseFault> {
+    fn read(&self, response: &CompleteResponse<'_>) -> Result<Operation, ResponseFault> {
         read_operation(response)
     }
 }
 
 /// Reads a response as an operation.
-pub(crate) fn read_operation(response: &Delivered<'_>) -> Result<Operation, ResponseFault> {
+pub(crate) fn read_operation(response: &CompleteResponse<'_>) -> Result<Operation, ResponseFault> {
     let operation = Operation::from_fields(response.json_object()?);
     operation
         .filter(Operation::is_documented)

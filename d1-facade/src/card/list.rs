@@ -5,20 +5,19 @@ use std::future::IntoFuture;
 use std::time::SystemTime;
 
 use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
-use d1_generated::types;
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use super::{Card, Operation, OperationPage};
 use crate::api_operation::ApiOperation;
-use crate::call;
+use crate::call::{
+    ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
+};
 use crate::error::{Error, ErrorKind, InvalidInput, Outcome, RequestContext, ResponseFault};
-use crate::options::{CallOptions, call_options};
 use crate::redact::Redactor;
 use crate::response::Response;
 use crate::text::CorrelationId;
-use crate::transport::{ApiCall, Delivered};
 
 /// A request for the operations of a card, the most recent first: await it for one page, or
 /// [`stream`](Self::stream) them all.
@@ -115,7 +114,9 @@ impl ListOperations {
             offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
             limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
         };
-        call::make(self.card.core(), &call, &self.options).await
+        let core = self.card.core();
+        let mut progress = Progress::begin(core, &self.options);
+        engine::run(core, &call, &self.options, &mut progress).await
     }
 
     /// The pages from the offset on.
@@ -312,24 +313,21 @@ impl ApiCall for Call<'_> {
         Redactor::default()
     }
 
-    async fn send(
-        &self,
-        client: &d1_generated::Client,
-        correlation_id: &CorrelationId,
-    ) -> Result<(), d1_generated::Error<types::ErrorBody>> {
-        client
-            .list_operations(
-                self.card.issuer().raw(),
-                self.card.id().raw(),
-                self.limit,
-                self.offset,
-                Some(correlation_id.raw()),
-            )
-            .await
-            .map(drop)
+    fn dispatch<'a>(
+        &'a self,
+        client: &'a d1_generated::Client,
+        correlation_id: &'a CorrelationId,
+    ) -> Dispatched<'a> {
+        dispatched(client.list_operations(
+            self.card.issuer().raw(),
+            self.card.id().raw(),
+            self.limit,
+            self.offset,
+            Some(correlation_id.raw()),
+        ))
     }
 
-    fn read(&self, response: &Delivered<'_>) -> Result<OperationPage, ResponseFault> {
+    fn read(&self, response: &CompleteResponse<'_>) -> Result<OperationPage, ResponseFault> {
         OperationPage::read(response)
     }
 }

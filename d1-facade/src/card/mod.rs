@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use change::Kind;
 
-use crate::core::Core;
+use crate::call::Core;
 use crate::text::{CardId, IssuerId, OperationId};
 
 /// A handle of a card, by its id. It holds no state of the card, and clones are cheap.

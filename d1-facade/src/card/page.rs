@@ -6,10 +6,10 @@ use d1_generated::types;
 use serde_json::{Map, Value, json};
 
 use super::{Operation, answer};
+use crate::call::CompleteResponse;
 use crate::error::ResponseFault;
 use crate::json;
 use crate::redact::mask;
-use crate::transport::Delivered;
 
 /// A page of operations, the most recent first.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl OperationPage {
     }
 
     /// Reads a response as a page.
-    pub(crate) fn read(response: &Delivered<'_>) -> Result<Self, ResponseFault> {
+    pub(crate) fn read(response: &CompleteResponse<'_>) -> Result<Self, ResponseFault> {
         let unreadable = |text| move || ResponseFault::new(text);
         let mut body = response.json_object()?;
         let items = match list_name(&body).and_then(|name| body.remove(&name)) {

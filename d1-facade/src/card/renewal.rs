@@ -191,7 +191,7 @@ impl Renewal {
             // Reserved: changing the product is not supported.
             new_card_product_id: None,
             reason: None,
-            reason_code: None, // Set by `submit`.
+            reason_code: None, // Set with the reason.
             state: state.map(|s| types::CardState(s.as_str().to_owned())),
             extra: Map::new(),
         }
@@ -205,7 +205,7 @@ impl Renewal {
                 Some(CardState::Active) => Some(false),
                 Some(CardState::Unknown(_)) | None => None,
             },
-            other_reason_code: false, // Known when the code is set.
+            other_reason_code: false, // Known to the change.
         }
     }
 

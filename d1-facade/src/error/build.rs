@@ -96,20 +96,22 @@ impl Error {
         self.edit(|inner| inner.refused_before = Some(refused))
     }
 
-    /// Returns this error as that of the last attempt of a change whose earlier attempts had the outcome `earlier`.
-    /// The last attempt says nothing about the earlier ones. Neither does its operation, where that was the
-    /// token exchange and the change itself may have been carried out.
-    pub(crate) fn after(self, operation: ApiOperation, earlier: Outcome) -> Self {
-        if self.0.outcome >= earlier {
+    /// Returns this error of the last request of a call as that of the whole call, whose outcome may be another one: the
+    /// end of the last request says nothing about those before it. Nor does its operation, where that was the token
+    /// exchange and the change itself may have been carried out.
+    pub(crate) fn with_outcome(self, operation: ApiOperation, outcome: Outcome) -> Self {
+        if self.0.outcome == outcome {
             return self;
         }
         let last = self.clone();
         self.edit(|inner| {
-            inner.outcome = earlier;
-            if earlier == Outcome::Unknown {
+            inner.outcome = outcome;
+            if outcome == Outcome::Unknown {
                 inner.operation = operation;
             }
-            inner.source = Some(Arc::new(last));
+            if outcome > last.0.outcome {
+                inner.source = Some(Arc::new(last));
+            }
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use d1_generated::types::ErrorBody;
 use d1_transport::HttpResponse;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 
 use super::causes::{self, RequestContext};
 use super::code::{self, reads_like_a_code};
@@ -18,6 +18,7 @@ pub(crate) fn refused(
     operation: ApiOperation,
     context: RequestContext,
     response: &HttpResponse,
+    outcome: Outcome,
 ) -> Error {
     let status = response.status;
     let ErrorResponse { body, code, fault } = ErrorResponse::read(response);
@@ -29,7 +30,7 @@ pub(crate) fn refused(
     };
     let undocumented = code.is_some() && causes.is_empty();
     let kind = ErrorKind::of_status(status, known_code);
-    Error::new(operation, kind, outcome(status))
+    Error::new(operation, kind, outcome)
         .with_status(status)
         .with_body(body, code)
         .edit(|inner| {
@@ -48,12 +49,13 @@ pub(crate) fn invalid_response(
     operation: ApiOperation,
     response: &HttpResponse,
     fault: ResponseFault,
+    outcome: Outcome,
 ) -> Error {
     let kind = ErrorKind::InvalidResponse;
     let ErrorResponse { body, code, .. } = ErrorResponse::read(response);
     // Of a change, the fault itself says what came: it may be a text of D1.
     let is_foreign = !operation.changes_card() && is_no_object(bytes_of(response));
-    Error::new(operation, kind, Outcome::Unknown)
+    Error::new(operation, kind, outcome)
         .with_status(response.status)
         .with_body(body, code)
         .with_source(fault)
@@ -133,16 +135,6 @@ fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Returns the outcome that a status proves. A client error is a refusal. After a 5xx, a redirect or an unknown
-/// status the outcome is unknown; so it is after a 408, which a gateway may send while D1 is still at work.
-fn outcome(status: StatusCode) -> Outcome {
-    if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
-        Outcome::Refused
-    } else {
-        Outcome::Unknown
-    }
-}
-
 /// Returns the time of a response, by the server's own clock.
 pub(crate) fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
@@ -175,6 +167,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
     #[test]

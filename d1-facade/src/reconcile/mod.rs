@@ -5,7 +5,7 @@ mod rule;
 mod search;
 
 use std::future::IntoFuture;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 
@@ -14,10 +14,10 @@ use rule::Verdict;
 use search::Search;
 
 use crate::api_operation::ApiOperation;
+use crate::call::{CallOptions, call_options};
 use crate::card::Operation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::options::{CallOptions, call_options};
 use crate::text::{CardId, CorrelationId};
 
 /// The most pages of a list that are read.
@@ -207,7 +207,7 @@ impl Reconcile {
             return Ok(Reconciliation::Inconclusive(Inconclusive::OtherHost));
         }
         // What is read from now on can only be older than that.
-        let settled = self.change.has_settled(self.settle);
+        let settled = self.change.has_settled(self.settle, SystemTime::now());
         let aggregator = self.client.core().aggregator.as_deref();
         let mut search = Search::new(&self.change, aggregator, self.unique, settled);
         // A renewal moves a card to another id; where D1 then lists it is not documented.
@@ -226,7 +226,7 @@ impl Reconcile {
         let mut pages = card.operations().with_options(&self.options).pages();
         for _ in 0..MOST_PAGES {
             match pages.next().await {
-                Ok(Some(page)) => search.read(&page, is_new),
+                Ok(Some(page)) => search.read(&page, is_new, SystemTime::now()),
                 Ok(None) => return Ok(()),
                 Err(error) => match error.kind() {
                     ErrorKind::UnknownCard => {
@@ -289,3 +289,9 @@ impl Verdict {
         Reconciliation::Inconclusive(why)
     }
 }
+
+#[cfg(test)]
+#[path = "model_state_tests.rs"]
+mod model_state;
+#[cfg(test)]
+mod model_tests;

@@ -95,10 +95,10 @@ impl PendingChange {
         self
     }
 
-    /// Returns whether so much time has passed since the end of the call, by every clock that is known.
-    pub(super) fn has_settled(&self, settle: Duration) -> bool {
+    /// Returns whether the settling time has passed since the end of the call, by every clock that is known.
+    pub(super) fn has_settled(&self, settle: Duration, now: SystemTime) -> bool {
         let by_wall = self.ended_at.checked_add(settle);
-        by_wall.is_some_and(|time| time <= SystemTime::now())
+        by_wall.is_some_and(|time| time <= now)
             && self.ended.is_none_or(|end| end.elapsed() >= settle)
     }
 }

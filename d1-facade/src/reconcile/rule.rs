@@ -107,7 +107,7 @@ impl Count {
 pub(super) enum List {
     #[default]
     Whole,
-    /// It goes on beyond what is read.
+    /// It is longer than what is read.
     TooLong,
     /// It may have operations that cannot be read.
     Unreadable,

@@ -57,9 +57,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Takes in the operations of a page; `of_new_card` where they are those of the card that a renewal
-    /// makes.
-    pub(super) fn read(&mut self, page: &ListedPage, of_new_card: bool) {
+    /// Takes in the operations of a page that was read `now`; `of_new_card` where they are those of the card that a
+    /// renewal makes.
+    pub(super) fn read(&mut self, page: &ListedPage, of_new_card: bool, now: SystemTime) {
         self.knows_card = true;
         if of_new_card {
             // It may have been there before, or be the very renewal.
@@ -68,7 +68,7 @@ impl<'a> Search<'a> {
         if page.may_hide_operations {
             self.evidence.list = List::Unreadable;
         }
-        let window = self.window(page.server_time, SystemTime::now());
+        let window = self.window(page.server_time, now);
         for operation in &page.operations {
             self.take(operation, window.as_ref());
         }

@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::api_operation::ApiOperation;
+use crate::call::{CompleteResponse, Evidence};
 use crate::card::{OperationPage, read_operation};
 use crate::error::{RequestContext, refused};
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
-use crate::transport::Delivered;
 use crate::{
     AuxiliaryPan, CardCredentials, CardId, CorrelationId, EncryptedData, EncryptionKey,
     Environment, Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, SigningKey, auth,
@@ -23,7 +23,7 @@ use crate::{
 
 /// A page of operations.
 pub fn page(body: &[u8]) {
-    if let Ok(page) = OperationPage::read(&delivered(&HeaderMap::new(), body)) {
+    if let Ok(page) = OperationPage::read(&complete(&HeaderMap::new(), body)) {
         for operation in page.into_operations() {
             read(&operation);
         }
@@ -32,13 +32,13 @@ pub fn page(body: &[u8]) {
 
 /// A single operation.
 pub fn operation(body: &[u8]) {
-    if let Ok(operation) = read_operation(&delivered(&HeaderMap::new(), body)) {
+    if let Ok(operation) = read_operation(&complete(&HeaderMap::new(), body)) {
         read(&operation);
     }
 }
 
-fn delivered<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Delivered<'a> {
-    Delivered { headers, body }
+fn complete<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> CompleteResponse<'a> {
+    CompleteResponse { headers, body }
 }
 
 fn read(operation: &crate::Operation) {
@@ -83,7 +83,12 @@ pub fn error(input: &[u8]) {
         headers,
         body: Ok(Bytes::copy_from_slice(parts.next().unwrap_or_default())),
     };
-    let error = refused(operation, RequestContext::default(), &answer);
+    let error = refused(
+        operation,
+        RequestContext::default(),
+        &answer,
+        Evidence::of_status(answer.status).outcome(),
+    );
     assert_eq!(error.status(), Some(answer.status.as_u16()));
     let line = error.to_string();
     assert!(!line.contains('\n'));

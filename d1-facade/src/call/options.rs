@@ -1,4 +1,4 @@
-//! What a caller may add to a single call, and what of it is refused.
+//! What a caller can say about a single call, and what of it is refused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use d1_generated::facts;
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared, select};
+use futures_util::future::{BoxFuture, Either, Pending, Shared, pending, select};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 
+use super::limiter::Limiter;
+use super::retry::RetryPolicy;
 use crate::api_operation::ApiOperation;
 use crate::error::InvalidInput;
-use crate::limiter::Limiter;
 use crate::redact::mask;
-use crate::retry::RetryPolicy;
 use crate::text::CorrelationId;
 
-/// What a caller adds to a single call.
+/// What a caller says about a single call.
 #[derive(Clone, Default)]
 pub(crate) struct CallOptions {
     pub(crate) correlation_id: Option<CorrelationId>,
@@ -26,7 +26,7 @@ pub(crate) struct CallOptions {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Map<String, Value>,
     pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
-    pub(crate) repeat_if_unknown: bool,
+    pub(crate) retry_if_unknown: bool,
     pub(crate) limiters: Vec<Arc<dyn Limiter>>,
     /// Cancels the call.
     pub(crate) cancel_on: Option<Shared<BoxFuture<'static, ()>>>,
@@ -40,6 +40,19 @@ impl CallOptions {
             None => signal.boxed(),
         };
         self.cancel_on = Some(signal.shared());
+    }
+
+    /// Returns whether the call has been cancelled.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled().now_or_never().is_some()
+    }
+
+    /// Completes when the call is cancelled.
+    pub(super) fn cancelled(&self) -> Either<Shared<BoxFuture<'static, ()>>, Pending<()>> {
+        match &self.cancel_on {
+            Some(signal) => Either::Left(signal.clone()),
+            None => Either::Right(pending()),
+        }
     }
 }
 
@@ -65,7 +78,7 @@ impl fmt::Debug for CallOptions {
     }
 }
 
-/// The caller's own headers, none of which may be one that the client or HTTP itself sets.
+/// Returns the caller's own headers, none of which may be one that the client or HTTP itself sets.
 pub(crate) fn extra_headers(pairs: &[(String, String)]) -> Result<HeaderMap, InvalidInput> {
     const RESERVED: [HeaderName; 9] = [
         header::AUTHORIZATION,
@@ -114,7 +127,7 @@ pub(crate) fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput
     Ok(())
 }
 
-/// The methods that every request builder has.
+/// The methods that every call has.
 macro_rules! call_options {
     ($builder:ty) => {
         impl $builder {
@@ -124,15 +137,15 @@ macro_rules! call_options {
                 self
             }
 
-            /// How long the whole call may take, waiting for a token and repeating included; a day
-            /// at most. Where it ends while a connection is being made, that is told as an unknown
-            /// outcome, unless the client's connect timeout ended before.
+            /// Sets how long the whole call may take: waiting for limiters and for a token, and sending again, included.
+            /// The client's [timeout](crate::ClientBuilder::timeout) unless set, a day at most. Where it ends while a
+            /// connection is being made, the outcome is unknown, unless the client's connect timeout ended before.
             pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.options.timeout = Some(timeout);
                 self
             }
 
-            /// Decides about making the call again, for this call only.
+            /// Sets the policy that decides whether, and when, this call is sent again.
             pub fn retry(mut self, policy: impl crate::retry::RetryPolicy) -> Self {
                 self.options.retry = Some(std::sync::Arc::new(policy));
                 self
@@ -164,14 +177,14 @@ macro_rules! call_options {
                 self
             }
 
-            /// Adds a header that this version knows nothing of. It cannot take the place of one that
-            /// the client sets, such as `Authorization`: that is an error when the call is made.
+            /// Adds a header that this version has no method for. It cannot replace one that the client sets, such as
+            /// `Authorization`: that is an error when the call is made.
             pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
                 self.options.headers.push((name.into(), value.into()));
                 self
             }
 
-            /// Adds a query parameter that this version knows nothing of.
+            /// Adds a query parameter that this version has no method for.
             pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
                 self.options.query.push((name.into(), value.into()));
                 self
@@ -182,8 +195,7 @@ macro_rules! call_options {
 
 pub(crate) use call_options;
 
-/// The fields that a caller adds to a body: none that has a method of its own, whose rules it would
-/// get past.
+/// Refuses fields that a caller adds to a body and that have a method of their own: they would bypass its rules.
 pub(crate) fn check_body(
     operation: ApiOperation,
     extra: &Map<String, Value>,

@@ -1,15 +1,19 @@
-//! Sends one request once, and reports its result.
+//! Sends one request once, and says what its end proves.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use d1_generated::hooks::{CallContext, RequestOverrides, SendRequest};
 use d1_generated::types::ErrorBody;
-use d1_transport::{BodyError, Cause, Claim, Failure, Limits, Written};
+use d1_transport::{BodyError, Cause, Claim, Failure, Limits};
+use futures_util::TryFutureExt as _;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::decide::Evidence;
+use super::telemetry::Host;
 use crate::api_operation::ApiOperation;
 use crate::error::{
     Error, ErrorKind, Fault, InvalidInput, Outcome, RequestContext, ResponseFault,
@@ -18,52 +22,60 @@ use crate::error::{
 use crate::http_client::{HttpClient, RawResponse};
 use crate::json;
 use crate::redact::Redactor;
-use crate::telemetry::Host;
 use crate::text::CorrelationId;
+
+/// A call of the generated client under way. It is boxed, since a change is one of four futures.
+pub(crate) type Dispatched<'a> = BoxFuture<'a, Result<(), d1_generated::Error<ErrorBody>>>;
+
+/// Boxes a call of the generated client.
+pub(crate) fn dispatched<'a, T: 'a>(
+    call: impl Future<Output = Result<T, d1_generated::Error<ErrorBody>>> + Send + 'a,
+) -> Dispatched<'a> {
+    Box::pin(call.map_ok(drop))
+}
 
 /// One call of the generated client.
 pub(crate) trait ApiCall: Sync {
-    /// What a successful response says.
+    /// What the client reads from a successful response.
     type Value: Send;
 
-    /// The endpoint.
+    /// Returns the endpoint.
     fn operation(&self) -> ApiOperation;
 
-    /// What the error table wants to know of the request.
+    /// Returns what the error table has conditions for.
     fn request_context(&self) -> RequestContext;
 
-    /// The secrets that the request holds beside its token: a server must not get them into what is kept
-    /// of its answer.
+    /// Returns the secrets that the request holds beside its token. They are removed from a response that repeats them.
     fn secrets(&self) -> Redactor;
 
-    /// Makes the call. The response is kept by [`Transport::send`] and read from there: the generated types take no
-    /// response that differs from the spec.
-    fn send(
-        &self,
-        client: &d1_generated::Client,
-        correlation_id: &CorrelationId,
-    ) -> impl Future<Output = Result<(), d1_generated::Error<ErrorBody>>> + Send;
+    /// Calls the generated client. The response is kept by [`Transport::exchange`] and read from there: the generated
+    /// types take no response that differs from the spec.
+    fn dispatch<'a>(
+        &'a self,
+        client: &'a d1_generated::Client,
+        correlation_id: &'a CorrelationId,
+    ) -> Dispatched<'a>;
 
     /// Reads a response that has a status of success.
-    fn read(&self, response: &Delivered<'_>) -> Result<Self::Value, ResponseFault>;
+    fn read(&self, response: &CompleteResponse<'_>) -> Result<Self::Value, ResponseFault>;
 }
 
-/// A response that has a status of success and arrived whole.
-pub(crate) struct Delivered<'a> {
+/// A response with a status of success that arrived completely.
+pub(crate) struct CompleteResponse<'a> {
     /// Its headers.
     pub(crate) headers: &'a HeaderMap,
     /// Its body.
     pub(crate) body: &'a [u8],
 }
 
-impl Delivered<'_> {
+impl CompleteResponse<'_> {
     /// Returns the body as a JSON object.
     pub(crate) fn json_object(&self) -> Result<Map<String, Value>, ResponseFault> {
         json::object(self.body).map_err(ResponseFault::from)
     }
 }
 
-/// The HTTP client with what every request of it has in common.
+/// Sends the requests of a client.
 pub(crate) struct Transport {
     http: HttpClient,
     requests: reqwest::Client,
@@ -73,15 +85,44 @@ pub(crate) struct Transport {
     max_response_size: usize,
 }
 
+/// A request that did not succeed.
+pub(crate) struct Failed {
+    pub(super) error: Error,
+    /// What its end proves.
+    pub(super) evidence: Evidence,
+}
+
+impl Failed {
+    /// Makes the failure of a request that ended as `evidence` says, with an error of this outcome.
+    pub(super) fn new(evidence: Evidence, error: impl FnOnce(Outcome) -> Error) -> Self {
+        let error = error(evidence.outcome());
+        let for_password =
+            evidence.outcome() == Outcome::NotSent && error.is_about_proxy_password();
+        Self {
+            error,
+            evidence: match for_password {
+                true => Evidence::NotWrittenForPassword,
+                false => evidence,
+            },
+        }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
 /// What one request of a call adds, and how long it may take.
-pub(crate) struct Sending {
+pub(crate) struct RequestParts {
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) deadline: Instant,
-    /// How much time must be left for the request to be sent at all.
+    /// How much time must be left when the request is sent.
     pub(crate) floor: Duration,
-    /// What the request must not get back into what is kept of its response.
+    /// What is removed from a response that repeats it.
     pub(crate) secrets: Redactor,
     /// The claim to the request's body.
     pub(crate) claim: Claim,
@@ -106,12 +147,12 @@ impl Transport {
         })
     }
 
-    /// How long a call may take unless it says otherwise.
+    /// Returns how long a call may take unless it sets its own timeout.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// The host, for telemetry.
+    /// Returns the host, for telemetry.
     pub(crate) fn host(&self) -> &Host {
         &self.host
     }
@@ -125,55 +166,48 @@ impl Transport {
         &self.base_url
     }
 
-    /// Sends `call` once.
-    pub(crate) async fn send<C: ApiCall>(
+    /// Sends one request, and reads its response.
+    pub(crate) async fn exchange<C: ApiCall>(
         &self,
         call: &C,
         correlation_id: &CorrelationId,
-        mut sending: Sending,
-    ) -> Result<http::Response<C::Value>, Error> {
+        mut parts: RequestParts,
+    ) -> Result<http::Response<C::Value>, Failed> {
         let operation = call.operation();
         if let Some(fault) = self.http.fault() {
-            let error = Error::new(operation, ErrorKind::Connect, Outcome::NotSent);
-            return Err(error.with_fault(fault));
+            return Err(Failed::new(Evidence::NotWritten, |outcome| {
+                Error::new(operation, ErrorKind::Connect, outcome).with_fault(fault)
+            }));
         }
-        let secrets = std::mem::take(&mut sending.secrets);
-        let (context, sent) = self.context(sending);
+        let secrets = std::mem::take(&mut parts.secrets);
+        let (context, sent) = self.context(parts);
         let client =
             d1_generated::Client::new_with_client(&self.base_url, self.requests.clone(), context);
         // The generated client reads nothing of the response.
-        let _ = call.send(&client, correlation_id).await;
+        let _ = call.dispatch(&client, correlation_id).await;
         let sent = sent.lock().unwrap_or_else(PoisonError::into_inner).take();
         match sent {
             Some(Ok(mut response)) => {
                 secrets.clean_response(&mut response.http);
                 read_response(call, response)
             }
-            Some(Err(_)) if self.is_dry_run() => Err(Error::new(
-                operation,
-                ErrorKind::Cancelled,
-                Outcome::NotSent,
-            )),
+            Some(Err(_)) if self.is_dry_run() => Err(not_written(operation, ErrorKind::Cancelled)),
             Some(Err(failure)) => Err(no_response(operation, &failure)),
             // The generated client could not even make the request.
-            None => Err(Error::new(
-                operation,
-                ErrorKind::InvalidInput,
-                Outcome::NotSent,
-            )),
+            None => Err(not_written(operation, ErrorKind::InvalidInput)),
         }
     }
 
-    /// The context of a request, and where its response is kept.
-    fn context(&self, sending: Sending) -> (CallContext, Arc<Mutex<Option<Sent>>>) {
+    /// Returns the context of a request, and where its response will be.
+    fn context(&self, parts: RequestParts) -> (CallContext, Arc<Mutex<Option<Sent>>>) {
         let kept = Arc::new(Mutex::new(None));
         let limits = Limits {
-            deadline: sending.deadline,
-            floor: sending.floor,
+            deadline: parts.deadline,
+            floor: parts.floor,
             read_timeout: None,
             max_response_size: self.max_response_size,
         };
-        let (http, claim, keep) = (self.http.clone(), sending.claim, kept.clone());
+        let (http, claim, keep) = (self.http.clone(), parts.claim, kept.clone());
         let send: SendRequest = Box::new(move |request| {
             let (http, claim, keep) = (http.clone(), claim.clone(), keep.clone());
             Box::pin(async move {
@@ -182,26 +216,31 @@ impl Transport {
             })
         });
         let context = CallContext::new(RequestOverrides {
-            authorization: sending.authorization,
-            headers: sending.headers,
-            query: sending.query,
+            authorization: parts.authorization,
+            headers: parts.headers,
+            query: parts.query,
             send: Some(send),
         });
         (context, kept)
     }
 }
 
-/// The error of a request that got no response.
-fn no_response(operation: ApiOperation, failure: &Failure) -> Error {
-    let outcome = match failure.written() {
-        Written::No => Outcome::NotSent,
-        Written::Maybe => Outcome::Unknown,
-    };
-    let error = Error::new(operation, kind(failure.cause()), outcome);
-    broken(error, failure.cause())
+/// Returns the failure of a request that was never written.
+fn not_written(operation: ApiOperation, kind: ErrorKind) -> Failed {
+    Failed::new(Evidence::NotWritten, |outcome| {
+        Error::new(operation, kind, outcome)
+    })
 }
 
-/// The kind of error of a connection that was not made, or broke.
+/// Returns the failure of a request that got no response.
+fn no_response(operation: ApiOperation, failure: &Failure) -> Failed {
+    Failed::new(failure.written().into(), |outcome| {
+        let error = Error::new(operation, kind(failure.cause()), outcome);
+        broken(error, failure.cause())
+    })
+}
+
+/// Returns the kind of error of a connection that was not made, or broke.
 fn kind(cause: &Cause) -> ErrorKind {
     match cause {
         Cause::ConnectTimedOut | Cause::NoStream | Cause::TimedOut | Cause::Silent => {
@@ -220,7 +259,7 @@ fn kind(cause: &Cause) -> ErrorKind {
     }
 }
 
-/// The error with what is known of its connection.
+/// Adds what is known of the connection to an error.
 fn broken(error: Error, cause: &Cause) -> Error {
     match Fault::of_connection(cause) {
         Some(fault) => error.with_fault(fault),
@@ -231,41 +270,46 @@ fn broken(error: Error, cause: &Cause) -> Error {
 fn read_response<C: ApiCall>(
     call: &C,
     response: RawResponse,
-) -> Result<http::Response<C::Value>, Error> {
+) -> Result<http::Response<C::Value>, Failed> {
     let operation = call.operation();
     let http = response.http;
     if response.redirected {
         // The outcome at the address that it was sent to first is not known.
-        return Err(
-            Error::new(operation, ErrorKind::UnexpectedStatus, Outcome::Unknown)
+        return Err(Failed::new(Evidence::Unproven, |outcome| {
+            Error::new(operation, ErrorKind::UnexpectedStatus, outcome)
                 .with_status(http.status)
-                .with_fault(Fault::REDIRECT_FOLLOWED),
-        );
+                .with_fault(Fault::REDIRECT_FOLLOWED)
+        }));
     }
     if !http.status.is_success() {
-        return Err(refused(operation, call.request_context(), &http));
+        return Err(Failed::new(Evidence::of_status(http.status), |outcome| {
+            refused(operation, call.request_context(), &http, outcome)
+        }));
     }
     let body = match &http.body {
         Ok(body) => body,
         Err(fault) => return Err(incomplete(operation, http.status, fault)),
     };
     let headers = &http.headers;
-    match call.read(&Delivered { headers, body }) {
+    match call.read(&CompleteResponse { headers, body }) {
         Ok(value) => {
             let mut read = http::Response::new(value);
             *read.status_mut() = http.status;
             *read.headers_mut() = http.headers;
             Ok(read)
         }
-        Err(fault) => Err(invalid_response(operation, &http, fault)),
+        Err(fault) => Err(Failed::new(Evidence::Unproven, |outcome| {
+            invalid_response(operation, &http, fault, outcome)
+        })),
     }
 }
 
-/// The error of a response whose body did not arrive whole. Its status alone is no proof of anything: what
-/// the body would have said is not known.
-fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyError) -> Error {
-    let error = |kind| Error::new(operation, kind, Outcome::Unknown).with_status(status);
-    match fault {
+/// Returns the failure of a response whose body did not arrive completely. Its status alone proves nothing: the rest of
+/// the body might have contradicted it.
+fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyError) -> Failed {
+    let evidence = Evidence::Unproven;
+    let error = |kind| Error::new(operation, kind, evidence.outcome()).with_status(status);
+    Failed::new(evidence, |_| match fault {
         BodyError::TooLarge => error(ErrorKind::ResponseTooLarge),
         BodyError::Broken(cause) => {
             let kind = match kind(cause) {
@@ -274,5 +318,5 @@ fn incomplete(operation: ApiOperation, status: StatusCode, fault: &BodyError) ->
             };
             broken(error(kind), cause)
         }
-    }
+    })
 }

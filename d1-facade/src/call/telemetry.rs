@@ -1,4 +1,4 @@
-//! What a `tracing` subscriber receives of a request: OpenTelemetry's names for HTTP clients, the URL template
+//! What a `tracing` subscriber sees of a call: OpenTelemetry's names for HTTP clients, the URL template
 //! instead of the URL, and nothing of a body or a header.
 //!
 //! Numbers are `i64`, the only integer that OpenTelemetry has: others would arrive there as text.
@@ -10,7 +10,7 @@ use crate::api_operation::ApiOperation;
 use crate::error::Error;
 use crate::text::CorrelationId;
 
-/// Returns the span of a call, from waiting for a token to the last response.
+/// Returns the span of a call, from its start to its last response.
 pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &CorrelationId) -> Span {
     tracing::info_span!(
         "d1.call",
@@ -29,7 +29,7 @@ pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &Correl
     )
 }
 
-/// Adds to a span how its call ended.
+/// Records in a span how its call ended.
 pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Option<&Error>) {
     if let Some(status) = status {
         span.record("http.response.status_code", i64::from(status));
@@ -47,7 +47,7 @@ pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Opt
     }
 }
 
-/// The host that is called, for telemetry.
+/// The host of a call as telemetry names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     address: String,

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::*;
 use crate::api_operation::ApiOperation;
+use crate::error::Outcome;
 
 fn error(kind: ErrorKind) -> Error {
     Error::new(ApiOperation::ListOperations, kind, Outcome::Unknown)
@@ -24,9 +25,9 @@ fn ms(milliseconds: u64) -> Duration {
 }
 
 /// The shortest and the longest of many pauses after the n-th attempt.
-fn pauses(policy: Backoff, error: &Error, number: u32) -> (Duration, Duration) {
+fn pauses(policy: ExponentialBackoff, error: &Error, number: u32) -> (Duration, Duration) {
     fastrand::seed(7);
-    let pauses = (0..2_000).map(|_| policy.pause(&Attempt::new(error, number)).unwrap());
+    let pauses = (0..2_000).map(|_| policy.delay(&Attempt::new(error, number)).unwrap());
     pauses.fold((Duration::MAX, Duration::ZERO), |(least, most), pause| {
         (least.min(pause), most.max(pause))
     })
@@ -44,10 +45,10 @@ fn an_attempt_says_its_number_and_why_it_failed() {
 
 #[test]
 fn pauses_are_random_below_a_ceiling_that_doubles() {
-    let policy = Backoff::default()
-        .attempts(99)
-        .first_pause(ms(100))
-        .longest_pause(ms(350));
+    let policy = ExponentialBackoff::default()
+        .max_attempts(99)
+        .initial_delay(ms(100))
+        .max_delay(ms(350));
     let error = error(ErrorKind::Transport);
     for (number, ceiling) in [(1, 100), (2, 200), (3, 350), (4, 350), (98, 350)] {
         let (least, most) = pauses(policy, &error, number);
@@ -61,35 +62,40 @@ fn pauses_are_random_below_a_ceiling_that_doubles() {
 #[test]
 fn it_gives_up_after_so_many_attempts() {
     let error = error(ErrorKind::Timeout);
-    let pause = |policy: Backoff, number| policy.pause(&Attempt::new(&error, number)).is_some();
-    assert!(pause(Backoff::default(), 2) && !pause(Backoff::default(), 3));
-    let five = Backoff::default().attempts(5);
+    let pause =
+        |policy: ExponentialBackoff, number| policy.delay(&Attempt::new(&error, number)).is_some();
+    assert!(pause(ExponentialBackoff::default(), 2) && !pause(ExponentialBackoff::default(), 3));
+    let five = ExponentialBackoff::default().max_attempts(5);
     assert!(pause(five, 4) && !pause(five, 5) && !pause(five, 6));
-    assert!(!pause(Backoff::default().attempts(1), 1));
-    assert!(!pause(Backoff::default().attempts(0), 1));
-    assert_eq!(NoRetry.pause(&Attempt::new(&error, 1)), None);
+    assert!(!pause(ExponentialBackoff::default().max_attempts(1), 1));
+    assert!(!pause(ExponentialBackoff::default().max_attempts(0), 1));
+    assert_eq!(NoRetry.delay(&Attempt::new(&error, 1)), None);
 }
 
 #[test]
 fn a_wait_that_d1_asks_for_is_kept_unless_it_is_too_long() {
     let asking = |wait| error(ErrorKind::RateLimited).with_pause(wait);
-    let policy = Backoff::default()
-        .first_pause(ms(100))
-        .longest_pause(ms(1_000));
+    let policy = ExponentialBackoff::default()
+        .initial_delay(ms(100))
+        .max_delay(ms(1_000));
     let (least, most) = pauses(policy, &asking(ms(500)), 1);
     assert!(least >= ms(500) && most < ms(600), "{least:?} {most:?}");
     let (least, _) = pauses(policy, &asking(ms(1_000)), 1);
     assert!(least >= ms(1_000), "exactly the longest is not too long");
-    assert_eq!(policy.pause(&Attempt::new(&asking(ms(1_001)), 1)), None);
-    assert_eq!(policy.pause(&Attempt::new(&asking(Duration::MAX), 1)), None);
-    let endless = policy.longest_pause(Duration::MAX);
-    let pause = endless.pause(&Attempt::new(&asking(Duration::MAX), 1));
+    assert_eq!(policy.delay(&Attempt::new(&asking(ms(1_001)), 1)), None);
+    assert_eq!(policy.delay(&Attempt::new(&asking(Duration::MAX), 1)), None);
+    let endless = policy.max_delay(Duration::MAX);
+    let pause = endless.delay(&Attempt::new(&asking(Duration::MAX), 1));
     assert_eq!(pause, Some(Duration::MAX), "no overflow");
 }
 
 #[test]
 fn only_what_may_pass_is_asked_again() {
-    let worth = |error: &Error| Backoff::default().pause(&Attempt::new(error, 1)).is_some();
+    let worth = |error: &Error| {
+        ExponentialBackoff::default()
+            .delay(&Attempt::new(error, 1))
+            .is_some()
+    };
     for kind in [
         ErrorKind::Connect,
         ErrorKind::Timeout,
@@ -128,40 +134,17 @@ fn only_what_may_pass_is_asked_again() {
 }
 
 #[test]
-fn a_change_that_was_refused_with_its_token_waits_for_another_token() {
+fn an_error_has_the_outcome_of_all_requests_of_its_call() {
     let failed = Error::new(
         ApiOperation::GetToken,
         ErrorKind::ServerError,
         Outcome::NotSent,
     );
-    let error = failed.after(ApiOperation::SuspendCard, Outcome::Refused);
+    let suspend = ApiOperation::SuspendCard;
+    let error = failed.with_outcome(suspend, Outcome::Refused);
+    assert_eq!(error.outcome(), Outcome::Refused);
     assert_eq!(error.operation(), ApiOperation::GetToken);
-    assert!(is_harmless(&error, true, false), "{error}");
-    let error = error.after(ApiOperation::SuspendCard, Outcome::Unknown);
-    assert_eq!(error.operation(), ApiOperation::SuspendCard);
-    assert!(!is_harmless(&error, true, false), "{error}");
-}
-
-#[test]
-fn what_is_harmless_is_decided_by_what_became_of_it() {
-    use ErrorKind::{Forbidden, RateLimited, ServerError};
-    let of = |kind, outcome| Error::new(ApiOperation::SuspendCard, kind, outcome);
-    for (kind, outcome, changes, repeat, harmless) in [
-        (ServerError, Outcome::NotSent, true, false, true),
-        (RateLimited, Outcome::Refused, true, false, true),
-        (Forbidden, Outcome::Refused, true, false, false),
-        (Forbidden, Outcome::Refused, true, true, false),
-        (Forbidden, Outcome::Refused, false, false, true),
-        (ServerError, Outcome::Unknown, true, false, false),
-        (RateLimited, Outcome::Unknown, true, false, false),
-        (ServerError, Outcome::Unknown, true, true, true),
-        (ServerError, Outcome::Unknown, false, false, true),
-    ] {
-        let error = of(kind, outcome);
-        assert_eq!(
-            is_harmless(&error, changes, repeat),
-            harmless,
-            "{error} {changes} {repeat}"
-        );
-    }
+    let error = error.with_outcome(suspend, Outcome::Unknown);
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(error.operation(), suspend);
 }

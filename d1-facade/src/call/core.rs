@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::limiter::Limiter;
+use super::retry::RetryPolicy;
+use super::transport::Transport;
 use crate::auth::TokenCache;
 use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
-use crate::limiter::Limiter;
 use crate::reason::ReasonCodeFallback;
-use crate::retry::RetryPolicy;
 use crate::text::IssuerId;
-use crate::transport::Transport;
 
 /// What all calls of one client share.
 pub(crate) struct Core {
@@ -25,7 +25,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// The key with this `kid`; without one, the first that was configured.
+    /// Returns the key with this `kid`; without one, the first that was configured.
     pub(crate) fn encryption_key(&self, kid: Option<&str>) -> Result<&EncryptionKey, InvalidInput> {
         let key = match kid {
             Some(kid) => self.encryption_keys.iter().find(|k| k.kid() == kid),
