@@ -34,6 +34,8 @@ mod pan;
 mod random;
 mod sandbox;
 mod secret;
+#[cfg(feature = "options")]
+pub mod serve;
 mod server;
 mod settings;
 mod wire;

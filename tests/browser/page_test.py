@@ -24,13 +24,12 @@ class Sandbox:
     def __init__(self, binary, folder):
         command = [binary, "serve", "--control-port", "0", "--seed", "7", "--dir", folder]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().strip()
-        self.control = self.process.stdout.readline().split(": ", 1)[1].strip()
         self.process.stdout.readline()  # After it, the files are written.
         env = {}
         for line in pathlib.Path(folder, "d1.env").read_text().splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             env[name] = shlex.split(value)[0] if shlex.split(value) else ""
+        self.url, self.control = env["D1_BASE_URL"], env["D1_CONTROL_URL"]
         self.tls = ssl.create_default_context(cafile=env["D1_CA"])
         self.tls.load_cert_chain(env["D1_CLIENT_CERT"], env["D1_CLIENT_KEY"])
 

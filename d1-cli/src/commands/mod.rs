@@ -83,7 +83,7 @@ pub(crate) async fn run(
         Command::Explain(command) => command.run(output),
         // It says itself what is wrong with the settings.
         Command::Doctor(command) => command.run(&global.settings, output).await,
-        Command::Sandbox(command) => command.run(output).await,
+        Command::Sandbox(command) => command.run().await,
         Command::Completions(command) => command.run(command_line()),
         Command::Man(command) => command.run(command_line(), output),
     }

@@ -4,8 +4,8 @@ mod acceptor;
 mod files;
 
 use crate::app::App;
-use crate::auth::Access;
-use crate::control;
+use crate::auth::{Access, Caller};
+use crate::control::{About, Control};
 use crate::crypto::keys::KeyPair;
 use crate::crypto::onboarding;
 use crate::crypto::pki::Pki;
@@ -30,6 +30,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use time::OffsetDateTime;
+use tokio::task::JoinHandle;
 use tower::make::Shared;
 use tower::service_fn;
 
@@ -71,54 +72,17 @@ async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     }
     .map_err(StartError::Spec)?;
     let pki = Pki::generate()?;
-    let (mut accesses, mut callers) = (Vec::new(), BTreeMap::new());
-    for (index, issuer) in settings.issuers().enumerate() {
-        let aggregator = settings.options.aggregator.as_ref().filter(|_| index == 0);
-        let (access, caller) = Access::new(issuer, aggregator.is_some(), &pki)?;
-        callers.insert(aggregator.unwrap_or(&issuer.id).clone(), caller);
-        accesses.push(access);
-    }
-    let mut encryption_keys = Vec::new();
-    for (kid, pem) in &settings.encryption_keys {
-        encryption_keys.push(onboarding::encryption_key(kid, pem)?);
-    }
-    if encryption_keys.is_empty() {
-        encryption_keys.push(KeyPair::generate()?);
-    }
+    let (mut accesses, callers) = accesses(&settings, &pki)?;
+    let encryption_keys = encryption_keys(&settings)?;
     let first = encryption_keys.first();
     let encryption_kid = first.map(|key| key.kid().to_owned());
     let encryption_jwk = first.map(|key| key.public_jwk("enc", "ECDH-ES"));
     let app = Arc::new(App::new(&settings, spec, callers, &encryption_keys)?);
 
-    let (options, read_timeout) = (&settings.options, settings.read_timeout);
-    let mut tls = pki.server_config(options.bind)?;
-    if options.http1_only {
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    }
-    let (server, address) = listen(options.bind, options.port, read_timeout)?;
     let handle: Handle<SocketAddr> = Handle::new();
-    let server = server
-        .acceptor(TlsAcceptor::new(tls, read_timeout))
-        .accept_error_handler(|_, error| tracing::warn!(%error, "a connection was refused"))
-        .handle(handle.clone());
-    let (served, null) = (Arc::clone(&app), options.null);
-    let service =
-        service_fn(move |request| serve(Arc::clone(&served), request, read_timeout, null));
-    let task = tokio::spawn(server.serve(Shared::new(service)));
+    let (address, task) = open(&settings, &pki, &app, handle.clone())?;
     let base_url = base_url(address);
-    let control = match options.control_port {
-        Some(port) => {
-            let (server, address) = listen(Ipv4Addr::LOCALHOST.into(), port, read_timeout)?;
-            let about = control::About {
-                base_url: base_url.clone(),
-                issuer: settings.issuer.id.clone(),
-                mode: options.mode,
-            };
-            let app = Arc::clone(&app);
-            Some(control::Control::open(server, address, app, about))
-        }
-        None => None,
-    };
+    let control = open_control(&settings, &app, &base_url)?;
     Ok(Sandbox {
         base_url,
         control,
@@ -132,6 +96,77 @@ async fn start(settings: Builder) -> Result<Sandbox, StartError> {
         handle,
         task: Some(task),
     })
+}
+
+/// Makes what each issuer calls with, that of the builder first; and the callers by the ids in their assertions.
+fn accesses(
+    settings: &Builder,
+    pki: &Pki,
+) -> Result<(Vec<Access>, BTreeMap<String, Caller>), StartError> {
+    let (mut accesses, mut callers) = (Vec::new(), BTreeMap::new());
+    let mut aggregator = settings.options.aggregator.as_ref();
+    for issuer in settings.issuers() {
+        let aggregator = aggregator.take();
+        let (access, caller) = Access::new(issuer, aggregator.is_some(), pki)?;
+        callers.insert(aggregator.unwrap_or(&issuer.id).clone(), caller);
+        accesses.push(access);
+    }
+    Ok((accesses, callers))
+}
+
+/// Reads the keys of D1, or makes one.
+fn encryption_keys(settings: &Builder) -> Result<Vec<KeyPair>, StartError> {
+    let mut keys = Vec::new();
+    for (kid, pem) in &settings.encryption_keys {
+        keys.push(onboarding::encryption_key(kid, pem)?);
+    }
+    if keys.is_empty() {
+        keys.push(KeyPair::generate()?);
+    }
+    Ok(keys)
+}
+
+/// Opens the port for clients.
+fn open(
+    settings: &Builder,
+    pki: &Pki,
+    app: &Arc<App>,
+    handle: Handle<SocketAddr>,
+) -> Result<(SocketAddr, JoinHandle<io::Result<()>>), StartError> {
+    let (options, read_timeout) = (&settings.options, settings.read_timeout);
+    if !options.bind.is_loopback() {
+        tracing::warn!("other machines can reach this sandbox: use test data only");
+    }
+    let mut tls = pki.server_config(options.bind)?;
+    if options.http1_only {
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    let (server, address) = listen(options.bind, options.port, read_timeout)?;
+    let server = server
+        .acceptor(TlsAcceptor::new(tls, read_timeout))
+        .accept_error_handler(|_, error| tracing::warn!(%error, "a connection was refused"))
+        .handle(handle);
+    let (app, null) = (Arc::clone(app), options.null);
+    let service = service_fn(move |request| serve(Arc::clone(&app), request, read_timeout, null));
+    Ok((address, tokio::spawn(server.serve(Shared::new(service)))))
+}
+
+/// Opens the control port, if there is to be one.
+fn open_control(
+    settings: &Builder,
+    app: &Arc<App>,
+    base_url: &str,
+) -> Result<Option<Control>, StartError> {
+    let Some(port) = settings.options.control_port else {
+        return Ok(None);
+    };
+    let (server, address) = listen(Ipv4Addr::LOCALHOST.into(), port, settings.read_timeout)?;
+    let about = About {
+        base_url: base_url.to_owned(),
+        issuer: settings.issuer.id.clone(),
+        mode: settings.options.mode,
+    };
+    Ok(Some(Control::open(server, address, Arc::clone(app), about)))
 }
 
 /// Binds a port. A client that sends nothing, or half the head of a request, is disconnected after

@@ -9,13 +9,13 @@ use std::time::Duration;
 #[cfg_attr(feature = "options", derive(clap::Args))]
 pub(crate) struct Options {
     /// The port to listen on; 0 takes a free one
-    #[cfg_attr(feature = "options", arg(long, default_value_t = 0))]
+    #[cfg_attr(feature = "options", arg(long, default_value_t = 0, value_parser = parse::port))]
     pub(crate) port: u16,
     /// The address to listen on
     #[cfg_attr(feature = "options", arg(long, default_value_t = LOOPBACK))]
     pub(crate) bind: IpAddr,
     /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
-    #[cfg_attr(feature = "options", arg(long, value_name = "PORT"))]
+    #[cfg_attr(feature = "options", arg(long, value_name = "PORT", value_parser = parse::port))]
     pub(crate) control_port: Option<u16>,
     /// Whether the tenant was migrated to V2
     #[cfg_attr(feature = "options", arg(long, value_enum, default_value_t))]
@@ -27,12 +27,12 @@ pub(crate) struct Options {
     #[cfg_attr(feature = "options", arg(long))]
     pub(crate) strict: bool,
     /// Makes ids and times of operations, and what chance decides, the same in every run
-    #[cfg_attr(feature = "options", arg(long))]
+    #[cfg_attr(feature = "options", arg(long, value_parser = parse::number))]
     pub(crate) seed: Option<u64>,
     /// How long access tokens live, in seconds
-    #[cfg_attr(feature = "options", arg(long, value_name = "SECONDS", default_value = "900", value_parser = seconds))]
+    #[cfg_attr(feature = "options", arg(long, value_name = "SECONDS", default_value = "900", value_parser = parse::seconds))]
     pub(crate) token_lifetime: Duration,
-    /// What a successful change answers
+    /// The response to a successful change
     #[cfg_attr(
         feature = "options",
         arg(long = "success", value_enum, default_value_t)
@@ -74,7 +74,22 @@ impl Default for Options {
     }
 }
 
+/// The values of options. No error repeats what was given, which may be card data in the wrong place.
 #[cfg(feature = "options")]
-fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
-    text.parse().map(Duration::from_secs)
+mod parse {
+    use std::time::Duration;
+
+    pub(super) fn port(text: &str) -> Result<u16, &'static str> {
+        text.parse()
+            .map_err(|_| "must be a whole number from 0 to 65535")
+    }
+
+    pub(super) fn number(text: &str) -> Result<u64, &'static str> {
+        text.parse()
+            .map_err(|_| "must be a whole number from 0 to 18446744073709551615")
+    }
+
+    pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
+        number(text).map(Duration::from_secs)
+    }
 }

@@ -40,8 +40,10 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let url = lines.next().unwrap().unwrap();
+    let url = url.strip_prefix("export D1_BASE_URL='").unwrap();
+    let url = url.strip_suffix('\'').unwrap();
     assert!(url.starts_with("https://localhost:"), "{url}");
-    let last = lines.by_ref().take(2).last().unwrap().unwrap();
+    let last = lines.by_ref().nth(9).unwrap().unwrap();
     assert!(last.contains("Ctrl-C"), "{last}");
 
     let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
@@ -65,18 +67,20 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
         );
     }
     assert!(read("encryption.jwk.json").contains("P-256"));
-    // A shell must read the file as it was meant, quotes included.
-    let script =
-        r#". "$0" && printf '%s\n%s\n' "$D1_BASE_URL" "$D1_ISSUER_ID" && cat "$D1_SIGNING_KEY""#;
-    let shell = Command::new("sh")
-        .args(["-c", script])
-        .arg(directory.join("d1.env"))
-        .output();
     let expected = format!("{url}\nISSUER_B-2\n{}", read("signing.key"));
-    assert_eq!(String::from_utf8(shell.unwrap().stdout).unwrap(), expected);
+    assert_eq!(read_by_a_shell(&directory.join("d1.env")), expected);
 
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A shell must read the file as it was meant, quotes included.
+fn read_by_a_shell(environment: &Path) -> String {
+    let script =
+        r#". "$0" && printf '%s\n%s\n' "$D1_BASE_URL" "$D1_ISSUER_ID" && cat "$D1_SIGNING_KEY""#;
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", script]).arg(environment).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn with_the_keys_of_an_issuer_it_writes_no_private_key() {
     fs::write(folder.join("pub"), key.public_key_to_pem().unwrap()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
         .args(["serve", "--dir", "out", "--csr", "csr"])
-        .args(["--signing-key", "pub", "--signing-kid", "my-kid"])
+        .args(["--registered-key", "pub", "--registered-kid", "my-kid"])
         .current_dir(&folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -179,12 +183,12 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         (&["--csr", "no such file"], "no such file"),
         (&["--csr", fixtures], "client certificate request"),
         (
-            &["--signing-key", fixtures, "--signing-kid", "k"],
+            &["--registered-key", fixtures, "--registered-kid", "k"],
             "signing key",
         ),
         (&["--cards", broken], "colour"),
         (&["--issuer-endpoint", "https://x"], "issuer endpoint"),
-        (&["--dir", fixtures], "cannot write"),
+        (&["--dir", fixtures], "cannot be written"),
     ] {
         let (code, said) = refused(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {said}");
@@ -197,7 +201,7 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         &["--no-such-flag"][..],
         &["--port", "x"],
         &["--seed", "-"],
-        &["--signing-kid", "k"],
+        &["--registered-kid", "k"],
     ] {
         assert_eq!(refused(arguments).0, Some(2), "{arguments:?}");
     }

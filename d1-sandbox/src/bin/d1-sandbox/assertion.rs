@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How long the assertion is good for, in seconds.
+/// The lifetime of the assertion, in seconds.
 const LIFETIME: u64 = 300;
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Assertion {
     /// The id of the key
     #[arg(long, env = "D1_SIGNING_KID")]
     kid: String,
-    /// The time to sign by, in seconds since 1970, as /api/clock tells it; without it that of this machine
+    /// The time to sign by, in seconds since 1970, as /api/clock has it; by default that of this machine
     #[arg(long, value_name = "SECONDS")]
     now: Option<u64>,
 }

@@ -1,12 +1,13 @@
 //! Runs a sandbox on its own, for clients that are not Rust tests.
 
 mod assertion;
-mod serve;
+mod interruption;
 
 use assertion::Assertion;
 use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use serve::Serve;
+use d1_sandbox::serve::{Serve, ServeError};
+use interruption::interruption;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -27,12 +28,18 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Starts a sandbox and runs until interrupted
-    Serve(Box<Serve>),
+    Serve {
+        #[command(flatten)]
+        serve: Box<Serve>,
+        /// Logs as JSON
+        #[arg(long)]
+        json_logs: bool,
+    },
     /// Prints an assertion to get a token with, signed with the key of a sandbox's d1.env
     Assertion(Assertion),
 }
 
-/// The exit code for what the caller can mend: arguments, files, ports.
+/// The exit code for what the caller can fix: arguments, files, ports.
 const BAD_INPUT: u8 = 2;
 
 /// The command line. Every value may begin with a hyphen: a `kid` or an issuer id can.
@@ -82,7 +89,10 @@ async fn main() -> ExitCode {
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let done = match parsed {
         Ok(arguments) => match arguments.command {
-            Command::Serve(arguments) => arguments.run().await,
+            Command::Serve { serve, json_logs } => {
+                start_logging(json_logs);
+                run(*serve).await
+            }
             Command::Assertion(arguments) => arguments.run(),
         },
         Err(error) if error.use_stderr() => error.exit(),
@@ -105,6 +115,30 @@ async fn main() -> ExitCode {
             let _ = writeln!(io::stderr(), "d1-sandbox: {error}{cause}");
             ExitCode::from(BAD_INPUT)
         }
+    }
+}
+
+async fn run(serve: Serve) -> Result<(), Box<dyn Error>> {
+    // Listening for signals first: one that comes while starting still ends the program cleanly.
+    let interrupted = interruption()?;
+    serve.run(interrupted).await.map_err(|error| match error {
+        ServeError::Output(error) => error.into(),
+        ServeError::Input(_) => error.into(),
+    })
+}
+
+fn start_logging(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // They would be written to standard error, which is what cannot be written to.
+        .log_internal_errors(false)
+        .with_writer(io::stderr);
+    if json {
+        subscriber.json().init();
+    } else {
+        subscriber.init();
     }
 }
 
