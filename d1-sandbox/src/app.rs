@@ -334,10 +334,7 @@ impl App {
 
 /// Compares a reply with the document; one that differs becomes a 500.
 fn checked(route: &Route, mut reply: Reply) -> Reply {
-    if let Some(body) = &mut reply.body {
-        route.name_answer(reply.status, body);
-    }
-    let Err(difference) = route.check_answer(reply.status, reply.body.as_ref()) else {
+    let Err(difference) = route.check_reply(reply.status, reply.body.as_mut()) else {
         return reply;
     };
     let (operation, status) = (route.call.operation_id(), reply.status);

@@ -25,7 +25,7 @@ impl Clock {
         }
     }
 
-    /// The time: assertions and tokens are judged by it, operations and answers are dated by it.
+    /// Returns the time by which assertions and tokens are judged, and operations and responses are dated.
     pub(crate) fn now(&self) -> OffsetDateTime {
         let time = match &self.ticks {
             None => OffsetDateTime::now_utc(),
@@ -37,7 +37,7 @@ impl Clock {
         time.saturating_add(Duration::seconds(self.offset()))
     }
 
-    /// The time of the next operation.
+    /// Returns the time of the next operation.
     pub(crate) fn tick(&self) -> OffsetDateTime {
         if let Some(ticks) = &self.ticks {
             ticks.fetch_add(1, Ordering::Relaxed);
@@ -45,7 +45,7 @@ impl Clock {
         self.now()
     }
 
-    /// Lets the clock be so many seconds ahead, or behind if negative.
+    /// Sets how many seconds the clock is ahead of the machine's, or behind if negative.
     pub(crate) fn set_offset(&self, seconds: i64) {
         self.offset.store(seconds, Ordering::Relaxed);
     }

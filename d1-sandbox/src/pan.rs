@@ -23,18 +23,18 @@ const SECRET_MEMBERS: [&str; 11] = [
     "auxiliaryExp",
 ];
 
-/// Whether the text holds 13 to 19 digits that begin with 2 to 6 and pass the Luhn check, in one
+/// Returns whether the text holds 13 to 19 digits that begin with 2 to 6 and pass the Luhn check, in one
 /// piece or in the usual groups of four.
 pub(crate) fn contains_pan(text: &str) -> bool {
     has_enough_digits(text) && (words(text).any(word_contains_pan) || grouped_pan(text))
 }
 
-/// Most texts have too few digits, which is seen at a glance.
+/// A quick check: most texts have too few digits.
 fn has_enough_digits(text: &str) -> bool {
     text.bytes().filter(u8::is_ascii_digit).count() >= 13
 }
 
-/// Whether any name or value below this one contains a card number, `encryptedData` excepted.
+/// Returns whether any name or value below this one contains a card number, `encryptedData` excepted.
 pub(crate) fn json_contains_pan(value: &Value) -> bool {
     match value {
         Value::String(text) => contains_pan(text),
@@ -47,7 +47,7 @@ pub(crate) fn json_contains_pan(value: &Value) -> bool {
     }
 }
 
-/// The value with everything secret replaced by [`MASK`].
+/// Returns the value with everything secret replaced by [`MASK`].
 pub(crate) fn masked_json(value: &Value) -> Value {
     match value {
         Value::String(text) if suspicious(text) => Value::from(MASK),
@@ -70,7 +70,7 @@ pub(crate) fn masked_json(value: &Value) -> Value {
     }
 }
 
-/// The text, or [`MASK`] if it contains a card number or a token, in clear or encoded.
+/// Returns the text, or [`MASK`] if it contains a card number or a token, in clear or encoded.
 pub(crate) fn masked_text(text: &str) -> String {
     if holds_secret(text) {
         MASK.to_owned()
@@ -79,7 +79,7 @@ pub(crate) fn masked_text(text: &str) -> String {
     }
 }
 
-/// A path with its query, each piece that [`masked_text`] would mask, or that has the name of a secret,
+/// Returns a path with its query, each piece that [`masked_text`] would mask, or that has the name of a secret,
 /// replaced by [`MASK`].
 pub(crate) fn masked_target(target: &str) -> String {
     let mut masked = String::with_capacity(target.len());
@@ -97,7 +97,7 @@ pub(crate) fn masked_target(target: &str) -> String {
     masked
 }
 
-/// The digits of a whole number, however it is written; a number that measures something has none.
+/// Returns the digits of a whole number, however it is written; a number that measures something has none.
 fn whole_digits(number: &Number) -> Option<String> {
     match (number.as_u64(), number.as_f64()) {
         (Some(whole), _) => Some(whole.to_string()),
@@ -114,7 +114,7 @@ fn suspicious(text: &str) -> bool {
     runs.any(|run| run.len() >= 13) || holds_secret(text)
 }
 
-/// Whether the text holds a card number, however divided, or a token, in clear or encoded.
+/// Returns whether the text holds a card number, however divided, or a token, in clear or encoded.
 fn holds_secret(text: &str) -> bool {
     if text.len() < SHORTEST_SECRET {
         return false;
@@ -127,7 +127,7 @@ fn holds_secret(text: &str) -> bool {
 /// No card number and no token that is looked for is shorter, whichever way it is written.
 const SHORTEST_SECRET: usize = 13;
 
-/// The text without its outermost escapes, be they those of a URL, of JSON or of HTML. It is shorter.
+/// Returns the text without its outermost escapes, be they those of a URL, of JSON or of HTML. It is shorter.
 fn unescaped(text: &str) -> Option<String> {
     if !text.contains(['%', '\\', '&']) {
         return None;
@@ -155,7 +155,7 @@ fn unescaped(text: &str) -> Option<String> {
     (plain.chars().count() < text.chars().count()).then(|| plain.into_owned())
 }
 
-/// The words of a text as they may have been encoded: in hexadecimal, base64 and base64url, at every
+/// Returns the words of a text as they may have been encoded: in hexadecimal, base64 and base64url, at every
 /// alignment.
 fn decoded_words(text: &str) -> Vec<String> {
     let mut readings = Vec::new();
@@ -259,7 +259,7 @@ fn is_card_number(digits: &str) -> bool {
         && luhn(digits)
 }
 
-/// Whether the last digit is the right check digit.
+/// Returns whether the last digit is the right check digit.
 pub(crate) fn luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()

@@ -45,7 +45,7 @@ struct Tokens {
     known: HashMap<Fingerprint, Token>,
     /// The assertions that were exchanged, until they end.
     used: HashMap<Fingerprint, OffsetDateTime>,
-    handed_out: usize,
+    issued: usize,
 }
 
 struct Token {
@@ -53,7 +53,7 @@ struct Token {
     caller: String,
 }
 
-/// What a token call tells beyond its form.
+/// What belongs to a token call beside its form.
 pub(crate) struct TokenCall<'c> {
     pub(crate) certificate: Option<&'c ShownCertificate>,
     /// The host that is called.
@@ -81,7 +81,7 @@ impl Authority {
         }
     }
 
-    /// Answers the token call.
+    /// Exchanges an assertion for an access token.
     pub(crate) fn exchange(
         &self,
         request: &ValidRequest<'_>,
@@ -122,7 +122,7 @@ impl Authority {
         let (caller, end) = (id.to_owned(), now.saturating_add(lifetime));
         let known = Token { end, caller };
         tokens.known.insert(fingerprint(&token), known);
-        tokens.handed_out += 1;
+        tokens.issued += 1;
         Ok(json!({
             "access_token": token,
             "token_type": "Bearer",
@@ -177,7 +177,7 @@ impl Authority {
         }
     }
 
-    /// Whether a caller may change the cards of an issuer.
+    /// Returns whether a caller may change the cards of an issuer.
     pub(crate) fn may_call_for(&self, caller: &str, issuer: &str) -> bool {
         let caller = self.callers.get(caller);
         caller.is_some_and(|caller| caller.may_call_for(issuer))
@@ -188,7 +188,7 @@ impl Authority {
         self.lock().known.clear();
     }
 
-    /// Accepts a token that was not handed out.
+    /// Accepts a token that was not issued.
     #[cfg(any(fuzzing, test))]
     pub(crate) fn allow(&self, token: &str, caller: &str, end: OffsetDateTime) {
         let caller = caller.to_owned();
@@ -197,7 +197,7 @@ impl Authority {
     }
 
     pub(crate) fn exchanges(&self) -> usize {
-        self.lock().handed_out
+        self.lock().issued
     }
 
     fn lock(&self) -> MutexGuard<'_, Tokens> {

@@ -84,13 +84,13 @@ pub enum JweError {
 pub struct Plaintext(Zeroizing<Vec<u8>>);
 
 impl Plaintext {
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The plaintext as JSON, if it is JSON. The value returned is not wiped when dropped.
+    /// Returns the plaintext as JSON, if it is JSON. The value returned is not wiped when dropped.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         strict_json::parse(&self.0).ok()
@@ -199,7 +199,7 @@ impl Decrypter {
     }
 }
 
-/// The members of a header that D1 does not need: those beyond `alg`, `enc`, `kid` and `epk`.
+/// Returns the members of a header that D1 does not need: those beyond `alg`, `enc`, `kid` and `epk`.
 pub(crate) fn unneeded_members(token: &str) -> Vec<String> {
     let header = token.split('.').next().unwrap_or_default();
     let header = decode(header).and_then(|bytes| parse_header(&bytes));

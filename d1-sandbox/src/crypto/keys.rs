@@ -55,7 +55,7 @@ impl KeyPair {
         &self.kid
     }
 
-    /// The public key as a JSON Web Key.
+    /// Returns the public key as a JSON Web Key.
     pub(crate) fn public_jwk(&self, key_use: &str, algorithm: &str) -> String {
         serde_json::json!({
             "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y,
@@ -86,7 +86,7 @@ impl KeyPair {
     }
 }
 
-/// Random bytes as unpadded base64url.
+/// Returns random bytes as unpadded base64url.
 pub(crate) fn random_token(bytes: usize) -> Result<String, ErrorStack> {
     let mut random = vec![0; bytes];
     openssl::rand::rand_bytes(&mut random)?;

@@ -49,7 +49,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for TlsAcceptor {
                 Ok(stream) => stream,
                 Err((error, stream)) => {
                     // It has failed already.
-                    let _ = timeout(handshake_timeout, part(stream)).await;
+                    let _ = timeout(handshake_timeout, close_after_client(stream)).await;
                     return Err(error);
                 }
             };
@@ -61,9 +61,10 @@ impl<S: Send + 'static> Accept<TcpStream, S> for TlsAcceptor {
     }
 }
 
-/// Closes a connection once the client has closed it as well. By TLS 1.3 a client sends its request before it is
-/// told that its certificate is refused: closed at once, the connection is reset, and the client is not told.
-async fn part(mut stream: TcpStream) -> io::Result<()> {
+/// Closes a connection once the client has closed it as well. In TLS 1.3 a client sends its request before the
+/// alert that refuses its certificate arrives (RFC 8446, section 2): a connection that is closed at once is reset,
+/// and the client never reads the alert.
+async fn close_after_client(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     copy(&mut stream, &mut sink()).await?;
     Ok(())
@@ -102,7 +103,7 @@ mod tests {
             builder.build().connect("localhost", stream).unwrap()
         });
         let (stream, _) = listener.accept().await.unwrap();
-        assert!(!stream.nodelay().unwrap(), "what the system does by itself");
+        assert!(!stream.nodelay().unwrap(), "the default of the system");
         let (stream, _) = acceptor.accept(stream, ()).await.unwrap();
         assert!(stream.get_ref().0.nodelay().unwrap());
         drop(client.await.unwrap());

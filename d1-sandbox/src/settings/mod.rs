@@ -28,7 +28,7 @@ pub enum Mode {
     Migrated,
 }
 
-/// What a successful change answers; the documentation does not say.
+/// The response to a successful change, which is not documented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "options", derive(clap::ValueEnum))]
 pub enum SuccessStyle {
@@ -39,7 +39,7 @@ pub enum SuccessStyle {
     NoContent,
 }
 
-/// What the body of an error holds.
+/// The body of an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "options", derive(clap::ValueEnum))]
 pub enum ErrorBodies {
@@ -52,7 +52,7 @@ pub enum ErrorBodies {
     Empty,
 }
 
-/// What the issuer's *Get Card Credentials* answers when a renewal brings no credentials.
+/// The response of the issuer's *Get Card Credentials*, which D1 calls when a renewal brings no credentials.
 /// `Debug` shows no card data.
 #[derive(Clone, PartialEq, Eq)]
 pub enum IssuerStub {
@@ -68,13 +68,13 @@ pub enum IssuerStub {
         /// The expiry, MMYY.
         exp: String,
     },
-    /// What the *Get Card Credentials* at this address answers, `http://host:port`: a JWE to the
-    /// sandbox's own key. The renewal fails with a 500 when that is of no use.
+    /// The response of the *Get Card Credentials* at this address, `http://host:port`: a JWE to the
+    /// sandbox's own key. The renewal fails with a 500 when the response cannot be used.
     Endpoint {
         /// The address.
         url: String,
     },
-    /// No answer: the renewal fails with a 500.
+    /// None: the renewal fails with a 500.
     Unavailable,
 }
 
@@ -160,14 +160,14 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Chooses between a V1 tenant (the default) and a migrated one.
+    /// Sets whether the tenant is a V1 tenant (the default) or a migrated one.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.options.mode = mode;
         self
     }
 
-    /// Serves an edited OpenAPI document (YAML or JSON) in place of the built-in one: for trying what D1 may
-    /// turn out to do where it is not documented. It must have the operations of the built-in one.
+    /// Serves an edited OpenAPI document (YAML or JSON) in place of the built-in one, to test what D1 may do
+    /// where it is not documented. It must have the operations of the built-in one.
     pub fn document(mut self, text: impl Into<String>) -> Self {
         self.document = Some(text.into());
         self
@@ -192,7 +192,7 @@ impl Builder {
         self
     }
 
-    /// Makes an aggregator call for the issuers: its assertions carry this id, and the keys and the client
+    /// Sets an aggregator that calls for the issuers: its assertions carry this id, and the keys and the client
     /// certificate of the builder are the aggregator's.
     pub fn aggregator(mut self, id: impl Into<String>) -> Self {
         self.options.aggregator = Some(id.into());
@@ -206,7 +206,7 @@ impl Builder {
         self
     }
 
-    /// Registers the public part (PEM) of a signing key of one's own, instead of making one. Several keys,
+    /// Registers the public part (PEM) of a signing key, instead of making one. Several keys,
     /// each with another `kid`, are valid side by side, as while keys are rotated.
     pub fn signing_key(mut self, kid: impl Into<String>, public_pem: impl Into<String>) -> Self {
         self.issuer = self.issuer.signing_key(kid, public_pem);
@@ -214,7 +214,7 @@ impl Builder {
     }
 
     /// Sets D1's private key (PEM, EC P-256) that card data is encrypted to, instead of making one, so that
-    /// recorded requests can be replayed. Of several keys all decrypt, and the first one is handed out.
+    /// recorded requests can be replayed. Of several keys all decrypt, and the first one is given to clients.
     pub fn encryption_key(
         mut self,
         kid: impl Into<String>,
@@ -237,7 +237,7 @@ impl Builder {
         self
     }
 
-    /// Adds the cards of a file of fixtures, YAML or JSON: `cards`, each with an `id` and whatever a
+    /// Adds the cards of a file of fixtures, YAML or JSON: `cards`, each with an `id` and what else a
     /// [`Card`] can have (`state`, `suspendedBy`, `consumer`, `product`, `pan`, `exp`, `digitalCards`,
     /// `pastOperations`, `damaged`), `consumers`, each with an `id` and a `state`, and `issuers`, each with an
     /// `id`, `cards` and `consumers` of its own, as [`add_issuer`](Self::add_issuer) adds them.
@@ -260,32 +260,32 @@ impl Builder {
         Ok(self)
     }
 
-    /// Sets what a successful change answers.
+    /// Sets the response to a successful change.
     pub fn success_style(mut self, style: SuccessStyle) -> Self {
         self.options.success_style = style;
         self
     }
 
-    /// Sets what the body of an error holds.
+    /// Sets the body of an error.
     pub fn error_code_style(mut self, bodies: ErrorBodies) -> Self {
         self.options.error_bodies = bodies;
         self
     }
 
-    /// Says whether lists carry `remainingOperations`, which they do unless switched off.
+    /// Sets whether lists carry `remainingOperations`, true by default.
     pub fn list_count(mut self, included: bool) -> Self {
         self.options.without_count = !included;
         self
     }
 
-    /// Sets what the issuer answers when a renewal brings no credentials.
+    /// Sets the response of the issuer when a renewal brings no credentials.
     pub fn get_card_credentials(mut self, issuer: IssuerStub) -> Self {
         self.issuer_stub = issuer;
         self
     }
 
-    /// Sets how long access tokens live, 900 seconds by default. With zero each token has expired
-    /// when it is handed out.
+    /// Sets the lifetime of access tokens, 900 seconds by default. With zero each token has expired when it
+    /// is issued.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.token_lifetime = lifetime;
         self
@@ -324,7 +324,7 @@ impl Builder {
         self
     }
 
-    /// Does not offer HTTP/2, which it does unless told otherwise.
+    /// Offers HTTP/1.1 alone. By default HTTP/2 is offered as well.
     pub fn http1_only(mut self) -> Self {
         self.options.http1_only = true;
         self

@@ -1,4 +1,4 @@
-//! Faults on demand: matching calls fail as a test wants them to.
+//! Faults on demand: matching calls fail as a test asks.
 
 use super::latency::Latency;
 use super::spec::Call;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// An answer that D1 would not give by itself, or the lack of one.
+/// A failure that the sandbox produces on demand: another response, a slow one, or none.
 ///
 /// By default it applies to the next matching call, once.
 ///
@@ -15,10 +15,10 @@ use std::time::Duration;
 /// use std::time::Duration;
 ///
 /// let overloaded = Fault::status(503).header("retry-after", "2").operation("suspendCard");
-/// let lost_answer = Fault::disconnect().after_effect();
+/// let lost_response = Fault::disconnect().after_effect();
 /// let flaky = Fault::disconnect().probability(0.1);
 /// let slow = Fault::slow(Duration::from_millis(50), Duration::from_millis(500)).times(100);
-/// # drop((overloaded, lost_answer, flaky, slow));
+/// # drop((overloaded, lost_response, flaky, slow));
 /// ```
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -40,17 +40,17 @@ pub struct Fault {
     pub(crate) card: Option<String>,
     #[serde(default)]
     pub(crate) after_effect: bool,
-    /// How many calls meet it; without this one, or with a probability any number.
+    /// How many calls it applies to; without this one, or with a probability any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) times: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) probability: Option<f64>,
-    /// How long the answer takes, in milliseconds.
+    /// How long the response takes, in milliseconds.
     #[serde(default)]
     pub(super) delay_ms: Latency,
 }
 
-/// What happens to the answer.
+/// What happens to the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum FaultKind {
@@ -62,7 +62,7 @@ pub(crate) enum FaultKind {
     Stall,
     /// It breaks off in the middle of its body.
     Truncate,
-    /// It is followed by so many blanks.
+    /// Blanks are added to it.
     Oversize,
     /// It has fields and values that the documentation does not know.
     Alter,
@@ -95,7 +95,7 @@ impl Fault {
         }
     }
 
-    /// Answers with this status and no body. A status outside 200 to 999 becomes 500.
+    /// Responds with this status and no body. A status outside 200 to 999 becomes 500.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self {
@@ -104,25 +104,25 @@ impl Fault {
         }
     }
 
-    /// Closes the connection without an answer.
+    /// Closes the connection without a response.
     #[must_use]
     pub fn disconnect() -> Self {
         Self::new(FaultKind::Disconnect)
     }
 
-    /// Keeps the connection open and never answers.
+    /// Keeps the connection open and never responds.
     #[must_use]
     pub fn stall() -> Self {
         Self::new(FaultKind::Stall)
     }
 
-    /// Carries the request out and breaks the answer off in the middle of its body.
+    /// Carries the request out and closes the connection in the middle of the response's body.
     #[must_use]
     pub fn truncated() -> Self {
         Self::new(FaultKind::Truncate)
     }
 
-    /// Carries the request out and answers with so many bytes of blanks behind the body.
+    /// Carries the request out and adds this many bytes of blanks to the body.
     #[must_use]
     pub fn oversize(bytes: usize) -> Self {
         Self {
@@ -131,14 +131,14 @@ impl Fault {
         }
     }
 
-    /// Carries the request out and answers with fields and enum values that are not documented, as D1
+    /// Carries the request out and responds with fields and enum values that are not documented, as D1
     /// may begin to do at any time.
     #[must_use]
     pub fn altered() -> Self {
         Self::new(FaultKind::Alter)
     }
 
-    /// Carries the request out and takes this long to answer, at least and at most.
+    /// Carries the request out and responds after this long, at least and at most.
     #[must_use]
     pub fn slow(least: Duration, most: Duration) -> Self {
         Self::new(FaultKind::Delay).delay(least, most)
@@ -174,36 +174,35 @@ impl Fault {
         self
     }
 
-    /// Carries the request out first, and then answers with the fault: the change takes effect,
-    /// and the caller does not learn so.
+    /// Carries the request out before the fault: the change takes effect, and the caller gets no success.
     #[must_use]
     pub fn after_effect(mut self) -> Self {
         self.after_effect = true;
         self
     }
 
-    /// Lets this many matching calls meet it, instead of one.
+    /// Applies the fault to this many matching calls, instead of one.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Lets each matching call meet it with this probability, 0 to 1; any number of times, unless
-    /// [`times`](Self::times) says how often.
+    /// Applies the fault to each matching call with this probability, 0 to 1; any number of times, unless
+    /// [`times`](Self::times) sets a number.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = Some(probability);
         self
     }
 
-    /// Answers this long after the request, at least and at most.
+    /// Responds this long after the request, at least and at most.
     #[must_use]
     pub fn delay(self, least: Duration, most: Duration) -> Self {
         self.delay_by_quantiles(&[least, most])
     }
 
-    /// Answers this long after the request: equally spaced quantiles, from the least to the most.
+    /// Responds this long after the request: equally spaced quantiles, from the least to the most.
     /// With 20 ms, 25 ms, 40 ms, and 2 s a third of the calls takes more than 40 ms.
     #[must_use]
     pub fn delay_by_quantiles(mut self, quantiles: &[Duration]) -> Self {
@@ -211,7 +210,7 @@ impl Fault {
         self
     }
 
-    /// Whether the call is carried out although it meets the fault.
+    /// Returns whether the call is carried out although the fault applies to it.
     pub(crate) fn lets_it_happen(&self) -> bool {
         match self.kind {
             FaultKind::Status | FaultKind::Disconnect | FaultKind::Stall => self.after_effect,
@@ -219,7 +218,7 @@ impl Fault {
         }
     }
 
-    /// The rule that a fault from the control API breaks.
+    /// Checks a fault from the control API; the error is the rule that it breaks.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         const LONGEST_BODY: usize = 256 * 1024 * 1024;
         if !(200..=999).contains(&self.status) {

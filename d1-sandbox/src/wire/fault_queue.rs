@@ -16,7 +16,7 @@ struct Queue {
     random: u64,
 }
 
-/// A fault that applies to a call, and how long the answer takes.
+/// A fault that applies to a call, and how long the response takes.
 #[derive(Debug)]
 pub(crate) struct ArmedFault {
     pub(crate) fault: Fault,
@@ -107,16 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_met_once_or_as_often_as_it_says() {
+    fn a_fault_applies_once_or_as_often_as_it_says() {
         let queue = FaultQueue::new(1);
         queue.push(Fault::stall());
         queue.push(Fault::status(503).times(3));
-        let met: Vec<bool> = (0..6).map(|_| take(&queue)).collect();
-        assert_eq!(met, [true, true, true, true, false, false]);
+        let applied: Vec<bool> = (0..6).map(|_| take(&queue)).collect();
+        assert_eq!(applied, [true, true, true, true, false, false]);
     }
 
     #[test]
-    fn a_fault_meets_its_operation_and_its_card_alone() {
+    fn a_fault_applies_to_its_operation_and_its_card_alone() {
         let queue = FaultQueue::new(1);
         queue.push(Fault::stall().operation("suspendCard").card("A").times(9));
         for (operation, card, is_token, met) in [
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_can_be_taken_back() {
+    fn a_fault_can_be_removed() {
         let queue = FaultQueue::new(1);
         let (first, _) = (queue.push(Fault::stall()), queue.push(Fault::stall()));
         assert_eq!(queue.remove(Some(first)), 1);

@@ -1,4 +1,4 @@
-//! How long answers take: a distribution, given by its quantiles.
+//! How long responses take: a distribution, given by its quantiles.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -3,11 +3,8 @@
 //! Some names of D1 are not documented. Each of them has an `x-d1-rust-name` in the document, which stays when
 //! the name on the wire is corrected; the sandbox goes by that, so that such a correction is one edit.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-
-use super::shape::{own_name, resolve};
+use std::collections::BTreeMap;
 
 /// The names on the wire that differ from those of the sandbox.
 #[derive(Debug, Default)]
@@ -57,4 +54,29 @@ impl Names {
             })
             .collect();
     }
+}
+
+/// Returns what the sandbox calls a property or a parameter: `digitalCardDetails` where `x-d1-rust-name` is
+/// `digital_card_details`.
+pub(super) fn own_name(wire: &str, node: &Value) -> String {
+    match node.get("x-d1-rust-name").and_then(Value::as_str) {
+        None => wire.to_owned(),
+        Some(rust) => rust
+            .split('_')
+            .enumerate()
+            .map(|(i, word)| match word.split_at_checked(1) {
+                Some((first, rest)) if i > 0 => first.to_ascii_uppercase() + rest,
+                _ => word.to_owned(),
+            })
+            .collect(),
+    }
+}
+
+/// Follows a reference within the document.
+pub(super) fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
+    node.get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| reference.strip_prefix('#'))
+        .and_then(|pointer| document.pointer(pointer))
+        .unwrap_or(node)
 }

@@ -20,7 +20,7 @@ const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorizati
 /// How many events a slow subscriber may be behind.
 const EVENTS: usize = 1_024;
 
-/// A request that arrived, and the status that it was answered with.
+/// A request that arrived, and the status of its response.
 ///
 /// It holds neither tokens nor card data: what was secret or looked like a card number is
 /// `[masked]`.
@@ -34,7 +34,7 @@ pub struct RecordedRequest {
     pub method: String,
     /// The path as it was sent, with its query.
     pub path: String,
-    /// The status of the answer; 0 if the connection was closed without one.
+    /// The status of the response; 0 if the connection was closed without one.
     pub status: u16,
     /// The card that the path names.
     pub card_id: Option<String>,

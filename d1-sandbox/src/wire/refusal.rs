@@ -3,7 +3,7 @@
 use crate::settings::ErrorBodies;
 use serde_json::{Map, Value, json};
 
-/// A documented error answer.
+/// A documented error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -13,7 +13,7 @@ pub(crate) struct Refusal {
     pub(crate) when: &'static [&'static str],
     /// The text of RFC 6749; only the token call has it.
     pub(crate) description: Option<String>,
-    /// What the answer does not tell, for the record and the log.
+    /// What the response leaves out, for the record and the log.
     pub(crate) detail: Option<&'static str>,
 }
 
@@ -29,13 +29,13 @@ impl Refusal {
         }
     }
 
-    /// Adds what the answer does not tell.
+    /// Adds what the response leaves out.
     pub(crate) fn because(self, detail: &'static str) -> Self {
         let detail = Some(detail);
         Self { detail, ..self }
     }
 
-    /// The refusal as an error of the token call.
+    /// Turns the refusal into an error of the token call.
     pub(crate) fn of_token_call(self) -> Self {
         match self.description {
             Some(_) => self,
@@ -43,7 +43,7 @@ impl Refusal {
         }
     }
 
-    /// Why the request was refused.
+    /// Returns why the request was refused.
     pub(crate) fn reason(&self) -> String {
         let text = self.description.as_ref().unwrap_or(&self.error);
         match self.detail {
@@ -76,7 +76,7 @@ impl Refusal {
         Self::new(500, error)
     }
 
-    /// An error of the token call, as RFC 6749 has it.
+    /// Creates an error of the token call (RFC 6749, section 5.2).
     pub(crate) fn oauth(error: &'static str, description: impl Into<String>) -> Self {
         Self {
             description: Some(description.into()),
@@ -91,12 +91,12 @@ impl Refusal {
         }
     }
 
-    /// Says by its conditions which error of the document it is.
+    /// Sets the conditions by which the document tells its errors apart.
     pub(crate) fn when(self, when: &'static [&'static str]) -> Self {
         Self { when, ..self }
     }
 
-    /// The body, in the style that was asked for; `documented` is the code of the document, if it has one.
+    /// Returns the body, in the style that was asked for; `documented` is the code of the document, if it has one.
     pub(crate) fn body(&self, documented: Option<&str>, style: ErrorBodies) -> Option<Value> {
         let mut body = Map::new();
         body.insert("error".to_owned(), json!(self.error));

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An answer, and how it is sent.
+/// A response, and how it is sent.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -20,10 +20,10 @@ pub(crate) struct Reply {
     pub(crate) ending: Ending,
 }
 
-/// How an answer ends.
+/// How a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// As it should.
+    /// Completely.
     Whole,
     /// Before it begins, with the connection.
     Disconnect,
@@ -31,7 +31,7 @@ pub(crate) enum Ending {
     Stall,
     /// In the middle of its body, with the connection.
     Truncated,
-    /// With so many blanks.
+    /// With this many blanks added.
     Padded(usize),
 }
 

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::refusal::Refusal;
-use super::shape::{Parameter, Place};
+use super::shape::{Place, Shape};
 use super::spec::{Call, Route};
 use super::strict_json::{self, StrictJsonError};
 use crate::pan;
@@ -79,7 +79,12 @@ pub(crate) fn check<'r>(
     let mut valid = ValidRequest::default();
     for parameter in &route.parameters {
         let name = parameter.name.as_str();
-        let wrong = |rule: &str| Refusal::bad_request(format!("{}: {rule}", describe(parameter)));
+        let place = match parameter.place {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header => "header",
+        };
+        let wrong = |rule: &str| Refusal::bad_request(format!("{place} parameter {name}: {rule}"));
         let value = match parameter.place {
             Place::Path => {
                 let found = path.iter().find(|(found, _)| *found == name);
@@ -116,19 +121,11 @@ pub(crate) fn check<'r>(
             }
         }
     }
-    if route.takes_body() {
-        valid.body = Some((checked_body(route, raw)?, &route.body_names));
+    if let Some(shape) = &route.body {
+        let body = checked_body(route.call, shape, raw)?;
+        valid.body = Some((body, &shape.names));
     }
     Ok(valid)
-}
-
-fn describe(parameter: &Parameter) -> String {
-    let place = match parameter.place {
-        Place::Path => "path",
-        Place::Query => "query",
-        Place::Header => "header",
-    };
-    format!("{place} parameter {}", parameter.name)
 }
 
 fn refuse_card_numbers(
@@ -162,51 +159,28 @@ fn refuse_card_numbers(
     Ok(())
 }
 
-fn checked_body<'r>(route: &Route, raw: &RawRequest<'r>) -> Result<&'r Value, Refusal> {
+fn checked_body<'r>(call: Call, shape: &Shape, raw: &RawRequest<'r>) -> Result<&'r Value, Refusal> {
     let wrong = |rule: &str| Refusal::bad_request(format!("body: {rule}"));
     let body = raw.body.map_err(wrong)?;
     // An assertion is random in the same way as a token.
-    if route.call != Call::Token && pan::json_contains_pan(body) {
+    if call != Call::Token && pan::json_contains_pan(body) {
         return Err(wrong(
             "looks like a card number, which may travel in encryptedData alone",
         ));
     }
-    route.check_body(body).map_err(|rule| wrong(&rule))?;
+    shape.check(body).map_err(|rule| wrong(&rule))?;
     Ok(body)
 }
 
-/// Reads the body of a request, absent if it was too long or broke off; the error says what is wrong.
+/// Reads the body of a request, absent if it was too long or broke off: JSON, and for the token call a form as
+/// well, which becomes an object. The error says what is wrong.
 pub(crate) fn read_body(
     call: Call,
     headers: &HeaderMap,
     bytes: Option<&[u8]>,
 ) -> Result<Body, String> {
     let bytes = bytes.ok_or("incomplete, or longer than 64 KiB")?;
-    parse_body(call, content_type(headers).as_deref(), bytes)
-}
-
-/// Whether the body is declared as a form.
-pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    content_type(headers).as_deref() == Some(FORM)
-}
-
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// The media type without its parameters, in lower case.
-pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    Some(text.split(';').next()?.trim().to_ascii_lowercase())
-}
-
-/// What RFC 6749 and RFC 7523 define for the token call: none may come twice. What they do not define is
-/// ignored, however often it comes.
-const TOKEN_PARAMETERS: [&str; 4] = ["grant_type", "assertion", "scope", "client_id"];
-
-const NOT_JSON: &str = "not JSON in UTF-8";
-
-/// Reads JSON, and for the token call a form as well, which becomes an object.
-fn parse_body(call: Call, content_type: Option<&str>, bytes: &[u8]) -> Result<Body, String> {
-    match content_type {
+    match content_type(headers).as_deref() {
         Some("application/json") => match strict_json::parse(bytes) {
             Ok(value) => Ok((value, false)),
             // Other readers take the last one, and so does this one.
@@ -229,7 +203,26 @@ fn parse_body(call: Call, content_type: Option<&str>, bytes: &[u8]) -> Result<Bo
     }
 }
 
-/// Splits a query or a form; nothing if a name or value is not UTF-8.
+/// Returns whether the body is declared as a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    content_type(headers).as_deref() == Some(FORM)
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Returns the media type without its parameters, in lower case.
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+/// What RFC 6749 and RFC 7523 define for the token call: none may come twice. What they do not define is
+/// ignored, however often it comes.
+const TOKEN_PARAMETERS: [&str; 4] = ["grant_type", "assertion", "scope", "client_id"];
+
+const NOT_JSON: &str = "not JSON in UTF-8";
+
+/// Splits a query or a form; `None` if a name or value is not UTF-8.
 pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(String, String)>> {
     let decode = |bytes: &[u8]| {
         let spaced: Vec<u8> = bytes

@@ -1,39 +1,37 @@
-//! What the OpenAPI document says about the values of requests and answers.
+//! What the OpenAPI document says about the values of requests and replies.
 
+use super::names::{Names, own_name, resolve};
 use jsonschema::{Draft, Validator};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// An object of the document: what is valid, and which members there are.
 pub(crate) struct Shape {
     validator: Validator,
     members: Vec<String>,
-    pub(crate) reserved: Vec<String>,
+    reserved: Vec<String>,
+    pub(super) names: Names,
 }
 
 /// A parameter of an operation.
-pub(crate) struct Parameter {
-    pub(crate) name: String,
+pub(super) struct Parameter {
+    pub(super) name: String,
     /// What the sandbox calls it.
-    pub(crate) own_name: String,
-    pub(crate) place: Place,
-    pub(crate) required: bool,
+    pub(super) own_name: String,
+    pub(super) place: Place,
+    pub(super) required: bool,
     /// What holds when it is not given.
-    pub(crate) default: Option<Value>,
-    kind: Kind,
+    pub(super) default: Option<Value>,
+    is_text: bool,
     validator: Validator,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Place {
     Path,
     Query,
     Header,
-}
-
-enum Kind {
-    Text,
-    Integer,
-    Boolean,
 }
 
 impl Shape {
@@ -50,15 +48,29 @@ impl Shape {
             validator: compile(document, schema)?,
             reserved: reserved.map(|(name, _)| (*name).clone()).collect(),
             members: properties.into_iter().map(|(n, _)| n.clone()).collect(),
+            names: Names::of_schema(document, schema),
         })
     }
 
     /// Checks a value; the error names the place and the rule, and never the value.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
-        check(&self.validator, value)
+        self.validator.validate(value).map_err(|error| {
+            // The text of the error itself would show the value.
+            let place = match error.instance_path().to_string() {
+                place if place.is_empty() => "the whole value".to_owned(),
+                place => place,
+            };
+            format!("{place} violates `{}`", error.kind().keyword())
+        })
     }
 
-    /// The members of an object that the document does not have.
+    /// Returns the members of an object that the document reserves.
+    pub(super) fn reserved(&self, value: &Value) -> impl Iterator<Item = &str> {
+        let reserved = self.reserved.iter().map(String::as_str);
+        reserved.filter(|name| value.get(name).is_some())
+    }
+
+    /// Returns the members of an object that the document does not have.
     pub(crate) fn unknown<'v>(&self, value: &'v Value) -> impl Iterator<Item = &'v str> {
         let members = value.as_object().into_iter().flatten();
         let names = members.map(|(name, _)| name.as_str());
@@ -67,51 +79,38 @@ impl Shape {
 }
 
 impl Parameter {
-    pub(crate) fn read(document: &Value, parameter: &Value) -> Result<Self, String> {
-        let text = |name: &str| {
-            parameter
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let place = match text("in") {
-            "path" => Place::Path,
-            "query" => Place::Query,
-            "header" => Place::Header,
-            other => return Err(format!("parameters in {other:?} are not served")),
-        };
+    pub(super) fn read(document: &Value, parameter: &Value) -> Result<Self, String> {
+        let place = Place::deserialize(&parameter["in"]).map_err(|error| error.to_string())?;
+        let name = parameter["name"].as_str().unwrap_or_default();
         let schema = parameter.get("schema").ok_or("a parameter has no schema")?;
-        let kind = match resolve(document, schema)
-            .get("type")
-            .and_then(Value::as_str)
-        {
-            Some("string") => Kind::Text,
-            Some("integer") => Kind::Integer,
-            Some("boolean") => Kind::Boolean,
+        let resolved = resolve(document, schema);
+        let is_text = match resolved["type"].as_str() {
+            Some("string") => true,
+            Some("integer" | "boolean") => false,
             other => return Err(format!("parameters of the type {other:?} are not served")),
         };
         Ok(Self {
-            own_name: own_name(text("name"), parameter),
-            name: text("name").to_owned(),
-            default: resolve(document, schema).get("default").cloned(),
+            own_name: own_name(name, parameter),
+            name: name.to_owned(),
+            default: resolved.get("default").cloned(),
             place,
-            required: parameter.get("required") == Some(&Value::Bool(true)),
-            kind,
+            required: parameter["required"] == true,
+            is_text,
             validator: compile(document, schema)?,
         })
     }
 
     /// Reads and checks a value; the error names the rule, and never the value.
-    pub(crate) fn check(&self, text: &str) -> Result<Value, String> {
-        let value = match self.kind {
-            Kind::Text => Value::from(text),
-            Kind::Integer => text
-                .parse::<i64>()
-                .ok()
-                .filter(|number| number.to_string() == text)
-                .map(Value::from)
-                .ok_or("violates `type`")?,
-            Kind::Boolean => Value::from(text.parse::<bool>().map_err(|_| "violates `type`")?),
+    pub(super) fn check(&self, text: &str) -> Result<Value, String> {
+        let value = if self.is_text {
+            Value::from(text)
+        } else {
+            // A number has one way to be written.
+            let value: Option<Value> = serde_json::from_str(text).ok();
+            value
+                .filter(|value| value.is_i64() || value.is_boolean())
+                .filter(|value| value.to_string() == text)
+                .ok_or("violates `type`")?
         };
         match self.validator.validate(&value) {
             Ok(()) => Ok(value),
@@ -120,33 +119,8 @@ impl Parameter {
     }
 }
 
-/// What the sandbox calls a property or a parameter: `digitalCardDetails` where `x-d1-rust-name` is
-/// `digital_card_details`.
-pub(crate) fn own_name(wire: &str, node: &Value) -> String {
-    match node.get("x-d1-rust-name").and_then(Value::as_str) {
-        None => wire.to_owned(),
-        Some(rust) => rust
-            .split('_')
-            .enumerate()
-            .map(|(i, word)| match word.split_at_checked(1) {
-                Some((first, rest)) if i > 0 => first.to_ascii_uppercase() + rest,
-                _ => word.to_owned(),
-            })
-            .collect(),
-    }
-}
-
-/// Follows a reference within the document.
-pub(crate) fn resolve<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
-    node.get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|reference| reference.strip_prefix('#'))
-        .and_then(|pointer| document.pointer(pointer))
-        .unwrap_or(node)
-}
-
-/// The schema of the first content type that a request body or response declares.
-pub(crate) fn content_schema<'d>(
+/// Returns the schema of the first content type that a request body or response declares.
+pub(super) fn content_schema<'d>(
     document: &'d Value,
     node: Option<&'d Value>,
 ) -> Option<&'d Value> {
@@ -155,24 +129,11 @@ pub(crate) fn content_schema<'d>(
 }
 
 /// Compiles a schema of the document, whose references lead into its components.
-pub(crate) fn compile(document: &Value, schema: &Value) -> Result<Validator, String> {
+fn compile(document: &Value, schema: &Value) -> Result<Validator, String> {
     let components = document.get("components").cloned().unwrap_or_default();
     // Draft 7 ignores what stands beside a reference, as OpenAPI 3.0 does.
     jsonschema::options()
         .with_draft(Draft::Draft7)
         .build(&json!({ "allOf": [schema], "components": components }))
         .map_err(|error| error.to_string())
-}
-
-pub(crate) fn check(validator: &Validator, value: &Value) -> Result<(), String> {
-    validator.validate(value).map_err(|error| {
-        // The text of the error itself would show the value.
-        let place = error.instance_path().to_string();
-        let place = if place.is_empty() {
-            "the whole value".to_owned()
-        } else {
-            place
-        };
-        format!("{place} violates `{}`", error.kind().keyword())
-    })
 }

@@ -1,11 +1,11 @@
 //! The OpenAPI document, read once a process: it decides what is served and what is valid.
 
-use super::names::Names;
-use super::shape::{Parameter, Shape, check, compile, content_schema, resolve};
+use super::names::resolve;
+use super::shape::{Parameter, Shape, content_schema};
 use http::Method;
-use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 static SPEC: LazyLock<Result<Arc<Spec>, String>> = LazyLock::new(|| Spec::read(YAML).map(Arc::new));
@@ -70,18 +70,16 @@ pub(crate) struct Spec {
 pub(crate) struct Route {
     pub(crate) call: Call,
     method: Method,
-    template: Vec<Segment>,
-    pub(crate) parameters: Vec<Parameter>,
-    body: Option<Shape>,
-    pub(crate) body_names: Names,
+    path: String,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) body: Option<Shape>,
     responses: Vec<Response>,
 }
 
-/// What an operation may answer with a status, or with a range of them.
+/// What an operation may respond with by a status, or by a range of them.
 struct Response {
     status: String,
-    body: Option<Validator>,
-    names: Names,
+    body: Option<Shape>,
     errors: Vec<ErrorRow>,
 }
 
@@ -91,11 +89,6 @@ struct ErrorRow {
     code: Option<String>,
     #[serde(default)]
     when: Vec<String>,
-}
-
-enum Segment {
-    Literal(String),
-    Parameter(String),
 }
 
 /// What a method and path lead to.
@@ -109,17 +102,17 @@ pub(crate) enum Found<'s> {
 }
 
 impl Spec {
-    /// The built-in document.
+    /// Returns the built-in document.
     pub(crate) fn shared() -> Result<Arc<Self>, String> {
         SPEC.clone()
     }
 
-    /// The whole document, for those who want to read it.
+    /// Returns the whole document.
     pub(crate) fn document(&self) -> Result<Value, String> {
         serde_saphyr::from_str(&self.yaml).map_err(|error| error.to_string())
     }
 
-    /// What D1 takes when no reason code is sent.
+    /// Returns what D1 takes when no reason code is sent.
     pub(crate) fn default_reason_code(&self) -> &str {
         &self.default_reason_code
     }
@@ -189,18 +182,6 @@ impl Route {
         let call = Call::from_operation_id(id).ok_or_else(|| format!("{id} is not served"))?;
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
             .map_err(|error| error.to_string())?;
-        let template = path
-            .split('/')
-            .map(|segment| {
-                match segment
-                    .strip_prefix('{')
-                    .and_then(|name| name.strip_suffix('}'))
-                {
-                    Some(name) => Segment::Parameter(name.to_owned()),
-                    None => Segment::Literal(segment.to_owned()),
-                }
-            })
-            .collect();
         let parameters = operation.get("parameters").and_then(Value::as_array);
         let parameters = parameters
             .into_iter()
@@ -208,6 +189,7 @@ impl Route {
             .map(|parameter| Parameter::read(document, resolve(document, parameter)))
             .collect::<Result<_, _>>()?;
         let body = content_schema(document, operation.get("requestBody"));
+        let body = body.map(|schema| Shape::read(document, schema));
         let mut responses = Vec::new();
         for (status, response) in members(operation, "responses")? {
             responses.push(Response::read(document, status, response)?);
@@ -215,12 +197,9 @@ impl Route {
         Ok(Self {
             call,
             method,
-            template,
+            path: path.to_owned(),
             parameters,
-            body_names: Names::of_schema(document, body.unwrap_or(&Value::Null)),
-            body: body
-                .map(|schema| Shape::read(document, schema))
-                .transpose()?,
+            body: body.transpose()?,
             responses,
         })
     }
@@ -228,62 +207,31 @@ impl Route {
     fn match_path(&self, path: &str) -> Option<Vec<(&str, Option<String>)>> {
         let mut values = Vec::new();
         let mut segments = path.split('/');
-        for expected in &self.template {
-            let segment = segments.next()?;
-            let decoded = percent_encoding::percent_decode_str(segment);
-            match expected {
-                Segment::Literal(text) if segment == text || decoded.clone().eq(text.bytes()) => {}
-                Segment::Literal(_) => return None,
-                Segment::Parameter(name) => {
-                    let value = decoded.decode_utf8().ok().map(|value| value.into_owned());
-                    values.push((name.as_str(), value));
+        for expected in self.path.split('/') {
+            let mut decoded = percent_encoding::percent_decode_str(segments.next()?);
+            let name = expected.strip_prefix('{');
+            match name.and_then(|name| name.strip_suffix('}')) {
+                Some(name) => {
+                    let value = decoded.decode_utf8().ok().map(Cow::into_owned);
+                    values.push((name, value));
                 }
+                None if decoded.by_ref().eq(expected.bytes()) => {}
+                None => return None,
             }
         }
         segments.next().is_none().then_some(values)
     }
 
-    /// Whether the operation takes a body.
-    pub(crate) fn takes_body(&self) -> bool {
-        self.body.is_some()
-    }
-
-    /// Checks a request body; the error names the place and the rule, and never the value.
-    pub(crate) fn check_body(&self, body: &Value) -> Result<(), String> {
-        self.body.as_ref().map_or(Ok(()), |shape| shape.check(body))
-    }
-
-    /// The members of a request body that the document does not have.
-    pub(crate) fn unknown_members<'v>(&self, body: &'v Value) -> impl Iterator<Item = &'v str> {
-        let shape = self.body.as_ref();
-        shape.map(|shape| shape.unknown(body)).into_iter().flatten()
-    }
-
-    /// The members of a request body that the document reserves.
-    pub(crate) fn reserved_members(&self, body: &Value) -> impl Iterator<Item = &str> {
-        let reserved = self.body.iter().flat_map(|shape| &shape.reserved);
-        reserved
-            .map(String::as_str)
-            .filter(|name| body.get(name).is_some())
-    }
-
-    /// The status of a success, where the document names one.
+    /// Returns the status of a success, where the document names one.
     pub(crate) fn success_status(&self) -> Option<u16> {
         let success = self.responses.iter().find(|r| r.status.starts_with('2'));
         success.and_then(|response| response.status.parse().ok())
     }
 
-    /// The code of the documented error that applies under these conditions.
+    /// Returns the code of the documented error that applies under these conditions.
     pub(crate) fn error_code(&self, status: u16, when: &[&str]) -> Option<&str> {
         let rows = &self.response(status)?.errors;
         rows.iter().find(|row| row.when == when)?.code.as_deref()
-    }
-
-    /// Gives the members of an answer their names in the document.
-    pub(crate) fn name_answer(&self, status: u16, body: &mut Value) {
-        if let Some(response) = self.response(status) {
-            response.names.put_on_wire(body);
-        }
     }
 
     fn response(&self, status: u16) -> Option<&Response> {
@@ -294,13 +242,17 @@ impl Route {
             .find(|response| response.status == exact || response.status == range)
     }
 
-    /// Checks an answer of ours; the error says how it differs from the document.
-    pub(crate) fn check_answer(&self, status: u16, body: Option<&Value>) -> Result<(), String> {
+    /// Gives the members of a reply their names in the document, and checks it; the error says how it differs
+    /// from the document.
+    pub(crate) fn check_reply(&self, status: u16, body: Option<&mut Value>) -> Result<(), String> {
         let response = self
             .response(status)
             .ok_or_else(|| format!("the status {status} is not documented"))?;
         match (&response.body, body) {
-            (Some(validator), Some(body)) => check(validator, body),
+            (Some(shape), Some(body)) => {
+                shape.names.put_on_wire(body);
+                shape.check(body)
+            }
             (None, Some(_)) => Err(format!("{status} has no body")),
             (_, None) => Ok(()),
         }
@@ -314,8 +266,9 @@ impl Response {
         let errors = rows.map(Vec::<ErrorRow>::deserialize).transpose();
         Ok(Self {
             status: status.to_owned(),
-            body: schema.map(|schema| compile(document, schema)).transpose()?,
-            names: Names::of_schema(document, schema.unwrap_or(&Value::Null)),
+            body: schema
+                .map(|schema| Shape::read(document, schema))
+                .transpose()?,
             errors: errors
                 .map_err(|error| error.to_string())?
                 .unwrap_or_default(),

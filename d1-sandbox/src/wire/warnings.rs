@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use super::request::{self, RawRequest};
+use super::shape::Shape;
 use super::spec::{Call, Route};
 use crate::pan;
 use http::HeaderMap;
@@ -12,7 +13,7 @@ use http::header::{
 };
 use serde_json::Value;
 
-/// The header of an answer that has the warnings about its request.
+/// The header of a response that has the warnings about its request.
 pub(crate) const HEADER: &str = "x-d1-sandbox-warning";
 
 /// What a token request may have besides what D1 documents (RFC 6749, RFC 7523).
@@ -45,8 +46,10 @@ pub(crate) struct Warnings {
 
 impl Warnings {
     pub(crate) fn new(strict: bool) -> Self {
-        let texts = Vec::new();
-        Self { strict, texts }
+        Self {
+            strict,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn add(&mut self, text: impl Into<String>) {
@@ -73,7 +76,7 @@ impl Warnings {
     }
 }
 
-/// A name that somebody else chose: shown if it is an ordinary one.
+/// Masks a name that the client chose, unless it is an ordinary one.
 fn shown(name: &str) -> &str {
     let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_shown = (1..=64).contains(&name.len())
@@ -92,10 +95,10 @@ pub(crate) fn look_over(route: &Route, raw: &RawRequest<'_>, warnings: &mut Warn
     let names = query.iter().map(|(name, _)| name.as_str());
     warnings.add_unknown("query", names.filter(is_unknown));
     look_over_headers(route.call, raw.headers, warnings);
-    match raw.body {
-        Ok(body) if route.takes_body() => look_over_body(route, raw, body, warnings),
-        _ if raw.has_body && !route.takes_body() => warnings.add("body: a GET has none"),
-        _ => {}
+    match (&route.body, raw.body) {
+        (Some(shape), Ok(body)) => look_over_body(route.call, shape, raw, body, warnings),
+        (None, _) if raw.has_body => warnings.add("body: a GET has none"),
+        (Some(_), Err(_)) | (None, _) => {}
     }
 }
 
@@ -104,10 +107,8 @@ fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
         .keys()
         .filter(|name| headers.get_all(*name).iter().nth(1).is_some() && !LISTS.contains(name));
     for name in repeated {
-        warnings.add(format!(
-            "header {}: given more than once",
-            shown(name.as_str())
-        ));
+        let name = shown(name.as_str());
+        warnings.add(format!("header {name}: given more than once"));
     }
     let accepted: Vec<&str> = headers
         .get_all(ACCEPT)
@@ -117,12 +118,10 @@ fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
         .filter_map(|range| range.split(';').next().map(str::trim))
         .filter(|range| !range.is_empty())
         .collect();
+    let is_json = |range: &&str| matches!(*range, "application/json" | "application/*" | "*/*");
     if accepted.is_empty() {
         warnings.add("header accept: missing");
-    } else if !["application/json", "application/*", "*/*"]
-        .iter()
-        .any(|json| accepted.contains(json))
-    {
+    } else if !accepted.iter().any(is_json) {
         warnings.add("header accept: does not allow application/json");
     }
     if !headers.contains_key(USER_AGENT) {
@@ -131,24 +130,29 @@ fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
     if call == Call::Token && headers.contains_key(AUTHORIZATION) {
         warnings.add("header authorization: the token call has none");
     }
-    let charset = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_ascii_lowercase)
-        .and_then(|value| value.split_once("charset=").map(|(_, set)| set.to_owned()));
-    if charset.is_some_and(|set| set.trim_matches('"') != "utf-8") {
+    let content_type = headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
+    let charset = content_type.split_once("charset=");
+    if charset.is_some_and(|(_, set)| set.trim_matches('"') != "utf-8") {
         warnings.add("header content-type: the charset is not utf-8");
     }
 }
 
-fn look_over_body(route: &Route, raw: &RawRequest<'_>, body: &Value, warnings: &mut Warnings) {
-    let is_token_call = route.call == Call::Token;
-    let names = route.unknown_members(body);
+fn look_over_body(
+    call: Call,
+    shape: &Shape,
+    raw: &RawRequest<'_>,
+    body: &Value,
+    warnings: &mut Warnings,
+) {
+    let is_token_call = call == Call::Token;
+    let names = shape.unknown(body);
     warnings.add_unknown(
         "body",
         names.filter(|name| !(is_token_call && OTHER_TOKEN_PARAMETERS.contains(name))),
     );
-    for name in route.reserved_members(body) {
+    for name in shape.reserved(body) {
         warnings.add(format!("body: {name} is reserved"));
     }
     if raw.has_repeated_names {

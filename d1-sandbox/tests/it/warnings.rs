@@ -41,8 +41,16 @@ fn renewal(plaintext: &'static str) -> Step {
     })
 }
 
-fn steps() -> Vec<(&'static str, Step)> {
-    let typed = |request: RequestBuilder, value| request.header("content-type", value).body("{}");
+type Steps = Vec<(&'static str, Step)>;
+
+fn steps() -> Steps {
+    let mut steps = paths_and_bodies();
+    steps.extend(headers());
+    steps.extend(renewals());
+    steps
+}
+
+fn paths_and_bodies() -> Steps {
     vec![
         (
             "query: note is not documented",
@@ -79,6 +87,12 @@ fn steps() -> Vec<(&'static str, Step)> {
                     .body(r#"{"reason":"a","reason":"b"}"#)
             }),
         ),
+    ]
+}
+
+fn headers() -> Steps {
+    let typed = |request: RequestBuilder, value| request.header("content-type", value).body("{}");
+    vec![
         (
             "header x-twice: given more than once",
             with(SUSPEND, |_, r| {
@@ -96,7 +110,7 @@ fn steps() -> Vec<(&'static str, Step)> {
         (
             "header accept: missing",
             Box::new(|caller| {
-                // The library sends one unless it is told otherwise.
+                // By default the library sends one.
                 caller
                     .request(Method::GET, LIST)
                     .header("user-agent", "test")
@@ -116,6 +130,11 @@ fn steps() -> Vec<(&'static str, Step)> {
             "header user-agent: missing",
             Box::new(|caller| caller.request(Method::GET, LIST).header("accept", "*/*")),
         ),
+    ]
+}
+
+fn renewals() -> Steps {
+    vec![
         (
             "body: /encryptedData: cvv is not documented",
             renewal(r#"{"pan":"5555555555554444","exp":"1235","cvv":"123"}"#),
