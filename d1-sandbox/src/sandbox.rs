@@ -160,6 +160,14 @@ impl Sandbox {
 
     /// Sets how many seconds the sandbox's clock is ahead of this machine's, behind if negative. Tokens
     /// expire, assertions are judged and operations are dated by it.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), d1_sandbox::StartError> {
+    /// let sandbox = d1_sandbox::Sandbox::start().await?;
+    /// sandbox.set_clock_offset(3600); // all tokens that were issued so far have expired
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_clock_offset(&self, seconds: i64) {
         self.app.clock.set_offset(seconds);
     }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The options of a sandbox that runs on its own.
 #[derive(Debug, clap::Args)]
+// The binary's command of the same name is a group as well.
+#[group(skip)]
 pub struct Serve {
     #[command(flatten)]
     options: Options,

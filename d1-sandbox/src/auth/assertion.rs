@@ -151,7 +151,7 @@ impl<'a> Assertion<'a> {
     }
 }
 
-/// Whether two names lead to the same host; those of loopback do.
+/// Returns whether two names lead to the same host; those of loopback do.
 fn is_same_host(one: &str, other: &str) -> bool {
     let is_loopback = |host| matches!(host, "localhost" | "127.0.0.1" | "[::1]");
     one.eq_ignore_ascii_case(other) || is_loopback(one) && is_loopback(other)

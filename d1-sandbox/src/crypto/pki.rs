@@ -95,7 +95,7 @@ impl Pki {
         })
     }
 
-    /// The TLS configuration of a server bound to `address`.
+    /// Returns the TLS configuration of a server bound to `address`.
     pub(crate) fn server_config(&self, address: IpAddr) -> Result<ServerConfig, StartError> {
         let (name, key) = (name("D1 sandbox")?, KeyPair::generate()?);
         let certificate = self.sign(&name, key.private(), |builder| {
@@ -152,7 +152,7 @@ impl Pki {
     }
 }
 
-/// A certificate of X.509 version 3 that is not signed yet.
+/// Returns a certificate of X.509 version 3 that is not signed yet.
 fn builder(
     subject: &X509NameRef,
     issuer: &X509NameRef,

@@ -15,6 +15,15 @@ impl Sandbox {
     /// directory that does not exist is created with the mode 0700; each file has the mode 0600. What a client
     /// of [another issuer](crate::Builder::add_issuer) needs is in a directory below, by the issuer's id.
     ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sandbox = d1_sandbox::Sandbox::start().await?;
+    /// let environment = sandbox.write_files("target/sandbox".as_ref())?;
+    /// println!(". {}", environment.display());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// If the directory cannot be made or written to.

@@ -187,7 +187,8 @@ fn listen(
     Ok((server, address))
 }
 
-/// The certificate has `localhost` and, for other addresses than loopback, the address itself.
+/// Returns the address as clients use it. The certificate has `localhost` and, for other addresses than
+/// loopback, the address itself.
 fn base_url(address: SocketAddr) -> String {
     match address.ip() {
         ip if ip.is_loopback() || ip.is_unspecified() => {

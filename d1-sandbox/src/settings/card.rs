@@ -80,7 +80,7 @@ impl Card {
         }
     }
 
-    /// What the members that a file of fixtures leaves out are; it must give an id.
+    /// Returns the defaults of a file of fixtures, which must give an id.
     fn unnamed() -> Self {
         Self::new("").consumer("")
     }

@@ -279,6 +279,12 @@ impl Builder {
     }
 
     /// Sets the response of the issuer when a renewal brings no credentials.
+    ///
+    /// ```
+    /// use d1_sandbox::{IssuerStub, Sandbox};
+    ///
+    /// let builder = Sandbox::builder().get_card_credentials(IssuerStub::Unavailable);
+    /// ```
     pub fn get_card_credentials(mut self, issuer: IssuerStub) -> Self {
         self.issuer_stub = issuer;
         self

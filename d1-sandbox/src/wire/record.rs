@@ -58,7 +58,7 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// A request as it arrives.
+    /// Creates the record of a request that has arrived.
     pub(crate) fn new(parts: &Parts, received_at: OffsetDateTime) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let target = parts.uri.path_and_query();

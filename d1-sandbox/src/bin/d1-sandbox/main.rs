@@ -42,7 +42,7 @@ enum Command {
 /// The exit code for what the caller can fix: arguments, files, ports.
 const BAD_INPUT: u8 = 2;
 
-/// The command line. Every value may begin with a hyphen: a `kid` or an issuer id can.
+/// Returns the command line. Every value may begin with a hyphen: a `kid` or an issuer id can.
 fn command_line() -> clap::Command {
     let hyphens = |argument: Arg| {
         let takes_value = argument.get_action().takes_values();
