@@ -1,4 +1,4 @@
-"""Holds many idle connections open to a sandbox and calls it meanwhile.
+"""Holds many idle connections open to a sandbox and calls it at the same time.
 
 Usage, after sourcing its d1.env: idle.py [CONNECTIONS]. Needs as many open files (ulimit -n).
 """

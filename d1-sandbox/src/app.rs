@@ -160,7 +160,7 @@ impl App {
             record.refusal = Some(format!("a fault, as asked for: {:?}", armed.fault.kind));
         }
         if let Some(armed) = armed.take_if(|armed| !armed.fault.lets_it_happen()) {
-            return Ok(Reply::answer(500, None).under(armed));
+            return Ok(Reply::new(500, None).under(armed));
         }
         let mut warnings = Warnings::new(self.options.strict);
         let request = request::check(route, values, raw);
@@ -176,7 +176,7 @@ impl App {
                     claims: &mut record.claims,
                 };
                 let token = self.authority.exchange(&request, call, &mut warnings);
-                token.map(|token| Reply::answer(200, Some(token)))
+                token.map(|token| Reply::new(200, Some(token)))
             }
             Ok(request) => self.perform(route, &request, &caller, &mut warnings).await,
         };
@@ -220,7 +220,7 @@ impl App {
             (Call::List, _) => {
                 let offset = request.number("offset").unwrap_or(0);
                 let limit = request.number("limit").unwrap_or(usize::MAX);
-                return Ok(Reply::answer(200, Some(cards.list(card, offset, limit)?)));
+                return Ok(Reply::new(200, Some(cards.list(card, offset, limit)?)));
             }
             (Call::Renew, Some(renewal)) => cards.renew(card, renewal)?,
             (Call::Suspend, _) => cards.suspend(card, self.reason(request))?,
@@ -229,7 +229,7 @@ impl App {
             (Call::Get | Call::Renew | Call::Token, _) => {
                 let id = request.text("operationId");
                 let found = cards.get(card, id, request.flag("digitalCardDetails"))?;
-                return Ok(Reply::answer(200, Some(found)));
+                return Ok(Reply::new(200, Some(found)));
             }
         };
         drop(cards);
@@ -242,7 +242,7 @@ impl App {
                 SuccessStyle::Body => 200,
             });
         let body = json!({ "operationId": operation, "status": "SUCCESSFUL" });
-        Ok(Reply::answer(status, (status != 204).then_some(body)))
+        Ok(Reply::new(status, (status != 204).then_some(body)))
     }
 
     /// Returns the cards of an issuer that the caller may call for.
@@ -324,7 +324,7 @@ impl App {
         record.refusal = Some(refusal.reason());
         let code = route.and_then(|route| route.error_code(refusal.status, refusal.when));
         let body = refusal.body(code, self.options.error_bodies);
-        let reply = Reply::answer(refusal.status, body);
+        let reply = Reply::new(refusal.status, body);
         match route {
             Some(route) => checked(route, reply),
             None => reply,
@@ -340,7 +340,7 @@ fn checked(route: &Route, mut reply: Reply) -> Reply {
     let (operation, status) = (route.call.operation_id(), reply.status);
     tracing::error!(operation, status, difference, "a reply breaks the document");
     let body = Refusal::internal("The sandbox broke its own document");
-    Reply::answer(500, body.body(None, ErrorBodies::WithCode)).with_header(BREACH, "true")
+    Reply::new(500, body.body(None, ErrorBodies::WithCode)).with_header(BREACH, "true")
 }
 
 /// Returns the host that the client has called, without its port.
@@ -373,7 +373,7 @@ mod tests {
         };
         let wrong = json!({ "operations": "none" });
         for (status, body) in [(200, Some(wrong)), (204, None), (418, None)] {
-            let reply = checked(route, Reply::answer(status, body));
+            let reply = checked(route, Reply::new(status, body));
             let marked = reply.headers.iter().any(|(name, _)| name == BREACH);
             assert_eq!((reply.status, marked), (500, true), "{status}");
         }

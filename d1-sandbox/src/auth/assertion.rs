@@ -159,8 +159,6 @@ fn is_same_host(one: &str, other: &str) -> bool {
 
 fn read_part(part: &str) -> Result<Map<String, Value>, &'static str> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url")?;
-    match strict_json::parse(&bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err("header or claims are not a JSON object without repeated names"),
-    }
+    strict_json::parse_object(&bytes)
+        .map_err(|_| "header or claims are not a JSON object without repeated names")
 }

@@ -214,11 +214,10 @@ fn decode(part: &str) -> Result<Vec<u8>, JweError> {
 }
 
 fn parse_header(bytes: &[u8]) -> Result<Map<String, Value>, JweError> {
-    match strict_json::parse(bytes) {
-        Ok(Value::Object(header)) => Ok(header),
-        Err(StrictJsonError::RepeatedName) => Err(JweError::RepeatedName),
-        Ok(_) | Err(StrictJsonError::Malformed) => Err(JweError::Header),
-    }
+    strict_json::parse_object(bytes).map_err(|error| match error {
+        StrictJsonError::RepeatedName => JweError::RepeatedName,
+        StrictJsonError::Malformed => JweError::Header,
+    })
 }
 
 #[cfg(test)]

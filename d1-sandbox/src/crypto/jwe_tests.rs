@@ -22,7 +22,7 @@ impl Fixture {
     }
 
     fn token_with(&self, change: impl FnOnce(&mut JweHeader)) -> String {
-        let jwk = self.key.public_jwk("enc", "ECDH-ES");
+        let jwk = self.key.encryption_jwk();
         let jwk = josekit::jwk::Jwk::from_bytes(jwk.as_bytes()).unwrap();
         let encrypter = josekit::jwe::ECDH_ES.encrypter_from_jwk(&jwk).unwrap();
         let mut header = JweHeader::new();

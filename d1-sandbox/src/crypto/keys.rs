@@ -1,4 +1,4 @@
-//! Makes the P-256 keys of one sandbox: the issuer's signing key and D1's encryption key.
+//! The P-256 keys of one sandbox: the issuer's signing key and D1's encryption key.
 
 use crate::secret::Secret;
 use base64::Engine as _;
@@ -55,11 +55,11 @@ impl KeyPair {
         &self.kid
     }
 
-    /// Returns the public key as a JSON Web Key.
-    pub(crate) fn public_jwk(&self, key_use: &str, algorithm: &str) -> String {
+    /// Returns the public key as a JSON Web Key to encrypt to.
+    pub(crate) fn encryption_jwk(&self) -> String {
         serde_json::json!({
             "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y,
-            "kid": self.kid, "use": key_use, "alg": algorithm,
+            "kid": self.kid, "use": "enc", "alg": "ECDH-ES",
         })
         .to_string()
     }

@@ -298,7 +298,7 @@ impl Cards {
             .ok_or_else(|| Self::unknown_card(Call::Get))
     }
 
-    /// Refuses a card, or an issuer, that is not there; a deletion says so in words of its own.
+    /// Returns the refusal of a card, or an issuer, that does not exist; that of a deletion has a text of its own.
     pub(crate) fn unknown_card(call: Call) -> Refusal {
         Refusal::not_found(if call == Call::Delete {
             "The issuer, the consumer or the account is unknown"

@@ -76,7 +76,7 @@ async fn start(settings: Builder) -> Result<Sandbox, StartError> {
     let encryption_keys = encryption_keys(&settings)?;
     let first = encryption_keys.first();
     let encryption_kid = first.map(|key| key.kid().to_owned());
-    let encryption_jwk = first.map(|key| key.public_jwk("enc", "ECDH-ES"));
+    let encryption_jwk = first.map(|key| key.encryption_jwk());
     let app = Arc::new(App::new(&settings, spec, callers, &encryption_keys)?);
 
     let handle: Handle<SocketAddr> = Handle::new();

@@ -119,14 +119,14 @@ mod tests {
     fn a_fault_applies_to_its_operation_and_its_card_alone() {
         let queue = FaultQueue::new(1);
         queue.push(Fault::stall().operation("suspendCard").card("A").times(9));
-        for (operation, card, is_token, met) in [
+        for (operation, card, is_token, applies) in [
             ("suspendCard", Some("A"), false, true),
             ("suspendCard", Some("B"), false, false),
             ("suspendCard", None, false, false),
             ("resumeCard", Some("A"), false, false),
         ] {
             let taken = queue.take(operation, card, is_token).is_some();
-            assert_eq!(taken, met, "{operation} {card:?}");
+            assert_eq!(taken, applies, "{operation} {card:?}");
         }
         queue.remove(None);
         queue.push(Fault::stall());
@@ -142,8 +142,8 @@ mod tests {
         };
         assert_eq!(run(5), run(5));
         assert_ne!(run(5), run(6));
-        let met = run(5).into_iter().filter(|met| *met).count();
-        assert!((800..1_200).contains(&met), "{met} of 4000");
+        let taken = run(5).into_iter().filter(|taken| *taken).count();
+        assert!((800..1_200).contains(&taken), "{taken} of 4000");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) enum Ending {
 }
 
 impl Reply {
-    pub(crate) fn answer(status: u16, body: Option<Value>) -> Self {
+    pub(crate) fn new(status: u16, body: Option<Value>) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -99,7 +99,7 @@ fn with_status(fault: Fault) -> Reply {
     Reply {
         headers: fault.headers.into_iter().collect(),
         text: Some(fault.body.into_bytes()),
-        ..Reply::answer(status, None)
+        ..Reply::new(status, None)
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
             fault: Fault::altered(),
             delay: Duration::from_secs(1),
         };
-        let reply = Reply::answer(200, Some(body)).under(armed);
+        let reply = Reply::new(200, Some(body)).under(armed);
         let new = json!({ "ofA": ["later", "release"] });
         assert_eq!(
             reply.body,

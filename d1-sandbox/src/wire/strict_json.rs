@@ -28,6 +28,14 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, StrictJsonError> {
         })
 }
 
+/// Parses `bytes`, which must be one JSON object.
+pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, StrictJsonError> {
+    match parse(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(StrictJsonError::Malformed),
+    }
+}
+
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {

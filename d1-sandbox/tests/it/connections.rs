@@ -38,8 +38,8 @@ async fn a_client_whose_certificate_is_refused_is_told_so() {
         stream.write_all(&vec![b'x'; 16 << 20]).unwrap();
         stream.read(&mut [0]).unwrap_err().to_string()
     });
-    let told = client.await.unwrap();
-    assert!(told.contains("unknown ca"), "{told}");
+    let alert = client.await.unwrap();
+    assert!(alert.contains("unknown ca"), "{alert}");
 }
 
 /// A TLS connection to the sandbox.

@@ -200,7 +200,7 @@ async fn cards_tokens_and_the_clock_can_be_changed() {
     assert_eq!(
         caller.get("ReplaceMe01", "").await.0,
         401,
-        "the token has ended meanwhile"
+        "the token has expired"
     );
     let (key, kid) = (
         control.sandbox.signing_key_pem(),
@@ -295,7 +295,7 @@ async fn events_are_told_as_they_happen() {
 }
 
 #[tokio::test]
-async fn nobody_from_elsewhere_is_answered() {
+async fn other_origins_and_hosts_are_refused() {
     let control = Control::start().await;
     let state = control.url("/api/state");
     let with_host = |host: &str| control.client.get(&state).header("host", host).send();

@@ -92,7 +92,7 @@ pub fn control(input: &str) {
         let id = app.faults.push(fault);
         let armed = app.faults.take("suspendCard", Some("A"), false);
         if let Some(armed) = armed {
-            let _ = Reply::answer(200, None).under(armed);
+            let _ = Reply::new(200, None).under(armed);
         }
         app.faults.remove(Some(id));
     }
