@@ -1,5 +1,5 @@
 """Every operation, parameter, schema, property, response and media type has a description or a summary
-and an example, and every example is valid. Prints a row a kind: name, count, findings."""
+and an example, and every example is valid. Prints a row for each kind: name, count, findings."""
 
 import sys
 

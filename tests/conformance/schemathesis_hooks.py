@@ -14,7 +14,7 @@ from jwcrypto import jwe, jwk
 
 CARDS = json.loads(os.environ["D1_CARDS"])
 SESSION = requests.Session()
-# Whatever the machine is told to trust, the sandbox has its own CA.
+# The sandbox has its own CA, whichever authorities the machine trusts.
 SESSION.trust_env = False
 SESSION.verify = os.environ["D1_CA"]
 SESSION.cert = (os.environ["D1_CLIENT_CERT"], os.environ["D1_CLIENT_KEY"])

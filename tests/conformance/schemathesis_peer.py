@@ -1,6 +1,6 @@
 """Lets schemathesis try a sandbox out: schemathesis_peer.py SANDBOX DOCUMENT CASES FOLDER.
 
-Prints a row a check, with how many answers were held against it; exits with 1 when one failed.
+Prints a row for each check, with the number of responses that were checked; exits with 1 when one failed.
 """
 
 import collections

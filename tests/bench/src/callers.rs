@@ -150,7 +150,7 @@ impl Caller {
     }
 }
 
-/// The generated client, made as whoever uses it alone would: for each call a context with the token.
+/// The generated client, called as a service without the facade would: each call has a context with the token.
 fn generated(http: &reqwest::Client, url: &str) -> d1_generated::Client {
     let overrides = RequestOverrides {
         authorization: Some(format!("Bearer {TOKEN}").parse().unwrap()),

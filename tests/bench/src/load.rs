@@ -1,4 +1,4 @@
-//! Works from so many tasks at once, for so long.
+//! Load from a number of concurrent tasks, for a given time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,7 +81,7 @@ pub fn take_tokens(
             for _ in 0..100 {
                 std::hint::black_box(client.access_token().await.unwrap());
             }
-            // Whoever never waits gives way to nobody.
+            // A task that never waits does not yield.
             tokio::task::yield_now().await;
             100
         }

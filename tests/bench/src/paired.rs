@@ -28,7 +28,7 @@ impl Comparison {
     }
 }
 
-/// Lets both sides work in turns; each is told for how long, and says how much it has done.
+/// Lets both sides work in turns; each gets a duration and returns how much it has done.
 ///
 /// The first round warms up and does not count.
 pub fn compare(

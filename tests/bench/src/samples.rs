@@ -45,8 +45,8 @@ fn operation(n: usize) -> Value {
     })
 }
 
-/// A page of so many operations. D1 gives at most 50 when 50 are asked for, which is the most that may be
-/// asked for; a page of 100 is what a client gets that trusts nobody.
+/// A page of a number of operations. D1 gives at most 50 when 50 are asked for, which is the most that may be
+/// asked for; a page of 100 tests a client that does not rely on it.
 #[must_use]
 pub fn page(operations: usize) -> Vec<u8> {
     let operations: Vec<Value> = (0..operations).map(operation).collect();

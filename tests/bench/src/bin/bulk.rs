@@ -22,7 +22,7 @@ use futures_util::stream::{self, StreamExt as _};
 /// How many requests are under way at once in what is compared with a bulk, which then takes the best of them.
 const CONCURRENCIES: [usize; 4] = [4, 16, 64, 256];
 
-/// How many a bulk has under way unless it is told otherwise.
+/// How many renewals a bulk runs concurrently by default.
 const USUAL: usize = 64;
 
 fn main() {
@@ -37,7 +37,7 @@ fn main() {
     }
 }
 
-#[allow(clippy::panic)] // Whoever calls it wrongly is a program of ours.
+#[allow(clippy::panic)] // Only our own scripts call it.
 fn usage() {
     panic!("bulk memory COUNT | rate COUNT | stall COUNT");
 }
@@ -47,7 +47,7 @@ fn renewals(d1: &Client, count: u64) -> impl Iterator<Item = (u64, Change)> + Se
     (0..count).map(move |n| (n, card.renew(renewal())))
 }
 
-/// Renews so many cards, at most `concurrency` at once; calls `at` with each number of outcomes.
+/// Renews a number of cards, at most `concurrency` at once; calls `at` with each number of outcomes.
 async fn bulk(d1: Client, concurrency: usize, count: u64, mut at: impl FnMut(u64)) {
     let requests = stream::iter(renewals(&d1, count));
     let bulk = Bulk::new().concurrency(concurrency);

@@ -1,4 +1,4 @@
-//! Makes so many calls, one after the other: what valgrind counts. `calls URL CALLER CALL COUNT`; with
+//! Makes a number of calls, one after the other: what valgrind counts. `calls URL CALLER CALL COUNT`; with
 //! `serve` as only argument it is the server. CALL is suspend, operations, worst-page, renew, or RefusedSTATUS. `secured` as URL stands for the server that a sandbox's
 //! `d1.env` names.
 #![allow(clippy::unwrap_used)] // A tool of the benchmarks.
@@ -34,7 +34,7 @@ async fn main() {
     }
 }
 
-#[allow(clippy::panic)] // Whoever calls it wrongly is a program of ours.
+#[allow(clippy::panic)] // Only our own scripts call it.
 fn panic_with_usage() {
     panic!("calls serve | calls URL CALLER CALL COUNT");
 }

@@ -37,7 +37,7 @@ fn main() {
     }
 }
 
-#[allow(clippy::panic)] // Whoever calls it wrongly is a program of ours.
+#[allow(clippy::panic)] // Only our own scripts call it.
 fn usage() {
     panic!("rates crypto | tokens | calls | profile CALLER CONCURRENCY SECONDS");
 }

@@ -1,8 +1,8 @@
 //! Calls the sandbox through nginx, whose connections are short-lived, whose buffers are small and whose
 //! workers are replaced all the time: `http_peers CALLS FOLDER`.
 //!
-//! Afterwards each change must be in the card's history exactly as often as its caller was told. Prints a
-//! row a check; exits with 1 when one of them failed.
+//! Afterwards each change must be in the card's history exactly as often as was reported to its caller. Prints a
+//! row for each check; exits with 1 when one of them failed.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -127,9 +127,9 @@ fn client(folder: &Path, sandbox: &Sandbox, port: u16) -> Client {
     .unwrap()
 }
 
-/// What the caller of a change was told.
+/// What was reported to the caller of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Told {
+enum Reported {
     Done,
     /// Done, by what `reconcile` found.
     Confirmed,
@@ -137,7 +137,7 @@ enum Told {
     Unknown,
 }
 
-impl Told {
+impl Reported {
     /// What the answer says, or what a look at the card's operations says where it does not.
     async fn of<T>(client: &Client, result: Result<T, Error>) -> Self {
         let error = match result {
@@ -164,11 +164,11 @@ impl Told {
     }
 }
 
-/// Suspends, resumes and reads one card, one after the other: what each change's caller was told, by the
+/// Suspends, resumes and reads one card, one after the other: what was reported of each change, by the
 /// change's reason, and how many reads failed.
-async fn live(client: &Client, card: &str, calls: usize) -> (Vec<(String, Told)>, usize) {
+async fn live(client: &Client, card: &str, calls: usize) -> (Vec<(String, Reported)>, usize) {
     let card = client.card(card.parse().unwrap());
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut failed_reads = 0;
     for call in 0..calls {
         let reason = format!("call {call}");
@@ -176,16 +176,16 @@ async fn live(client: &Client, card: &str, calls: usize) -> (Vec<(String, Told)>
         match call % 3 {
             0 => {
                 let result = card.suspend().reason(parsed).await;
-                told.push((reason, Told::of(client, result).await));
+                reported.push((reason, Reported::of(client, result).await));
             }
             1 => {
                 let result = card.resume().reason(parsed).await;
-                told.push((reason, Told::of(client, result).await));
+                reported.push((reason, Reported::of(client, result).await));
             }
             _ => failed_reads += usize::from(card.operations().limit(5).await.is_err()),
         }
     }
-    (told, failed_reads)
+    (reported, failed_reads)
 }
 
 /// How often each reason stands in the history of a card.
@@ -209,25 +209,25 @@ async fn run(protocol: &str, calls: usize, folder: &Path, sandbox: &Sandbox, por
     let results = join_all(cards.iter().map(|card| live(&through, card, each))).await;
 
     let direct = sandbox_client(sandbox);
-    let mut counts: HashMap<Told, usize> = HashMap::new();
+    let mut counts: HashMap<Reported, usize> = HashMap::new();
     let (mut wrong, mut failed_reads) = (Vec::new(), 0);
-    for (card, (told, failed)) in cards.iter().zip(results) {
+    for (card, (reported, failed)) in cards.iter().zip(results) {
         let times = history(&direct, card).await;
         failed_reads += failed;
-        for (reason, told) in told {
-            *counts.entry(told).or_default() += 1;
+        for (reason, reported) in reported {
+            *counts.entry(reported).or_default() += 1;
             let times = times.get(&reason).copied().unwrap_or(0);
-            if !told.allows(times) {
+            if !reported.allows(times) {
                 wrong.push(format!(
-                    "{card} {reason}: {told:?}, and {times} times in its history"
+                    "{card} {reason}: {reported:?}, and {times} times in its history"
                 ));
             }
         }
     }
-    let count = |told| counts.get(&told).copied().unwrap_or(0);
-    let done = count(Told::Done);
-    let (confirmed, not_done) = (count(Told::Confirmed), count(Told::NotDone));
-    let unknown = count(Told::Unknown);
+    let count = |reported| counts.get(&reported).copied().unwrap_or(0);
+    let done = count(Reported::Done);
+    let (confirmed, not_done) = (count(Reported::Confirmed), count(Reported::NotDone));
+    let unknown = count(Reported::Unknown);
     let verdict = if !wrong.is_empty() {
         format!("failed: {}", wrong.join("; "))
     } else if failed_reads > 0 {

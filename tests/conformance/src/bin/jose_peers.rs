@@ -2,7 +2,7 @@
 //!
 //! `jose_peers COUNT PEER...`: each peer is a command that is given the path of a JSON file with keys and
 //! tokens (see [`Exchange`]), prints one JSON object with what it made of them, and is given as one
-//! argument, such as `node jose.mjs`. Prints a row a check; exits with 1 when one of them failed.
+//! argument, such as `node jose.mjs`. Prints a row for each check; exits with 1 when one of them failed.
 #![allow(clippy::unwrap_used)]
 
 use std::process::{Command, ExitCode};

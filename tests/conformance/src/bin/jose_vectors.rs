@@ -1,7 +1,7 @@
 //! Lets cases that others wrote, or that another library made, judge the JOSE library beneath the facade
 //! and the sandbox: `jose_vectors PYTHON GENERATOR`.
 //!
-//! Prints a row a kind of case; exits with 1 when one of them is judged wrong. A panic ends it.
+//! Prints a row for each kind of case; exits with 1 when one of them is judged wrong. A panic ends it.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Lets the facade read what Prism makes up from the document: `prism_mock PRISM`.
 //!
-//! Prints a row a kind of answer; exits with 1 when one of them was read wrong.
+//! Prints a row for each kind of response; exits with 1 when one of them was read wrong.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

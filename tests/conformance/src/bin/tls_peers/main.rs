@@ -1,6 +1,6 @@
 //! Lets OpenSSL's client try the sandbox, and the facade OpenSSL's server: `tls_peers FOLDER`.
 //!
-//! Prints a row a check; exits with 1 when one of them failed. Certificates go into the folder.
+//! Prints a row for each check; exits with 1 when one of them failed. Certificates go into the folder.
 #![allow(clippy::unwrap_used)]
 
 mod facade;
