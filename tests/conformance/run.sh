@@ -167,9 +167,9 @@ suite_http() {
   peer http "$programs/http_peers" "$calls" "$folder/http"
 }
 
-# What a release promises. The copy of the workspace shares the build folder: most of what is compiled is the same.
+# What a release promises. One build folder for all of it: most of what is compiled is the same.
 suite_api() {
-  export CARGO_TARGET_DIR=$target
+  export CARGO_TARGET_DIR=$folder/released
   subcommand cargo-hack 0.6.44
   attempt cargo hack check --each-feature --locked "${released[@]}"
   row api "builds, each feature by itself" "$(grep -c 'info: running' "$said" || true)" "$status"

@@ -2,8 +2,7 @@
 # Builds each neighbour alone and runs it: d1-facade and d1-sandbox must not make other users of TLS in the process fail.
 set -euo pipefail
 cd "$(dirname "$0")"
-# Most of what they depend on is compiled as for the workspace.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/../../target}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/../../target/neighbours}
 failed=()
 for neighbour in rustls-default rustls-ring reqwest-default reqwest-0-12 reqwest-plain; do
   echo "==> $neighbour"
