@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use d1_facade::{ApiOperation, Change, Error, Receipt, Response};
+use d1_facade::{Change, Error, PendingChange, Receipt, Response};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use futures_util::{FutureExt as _, Stream};
@@ -44,7 +44,8 @@ pub(crate) struct Run<'a, K> {
     stopped: BoxFuture<'static, ()>,
     turn: Turn,
     tasks: JoinSet<Result<Response<Receipt>, Error>>,
-    keys: HashMap<Id, (K, ApiOperation)>,
+    /// The keys of the changes that run, and what is reported where the task of one is lost.
+    keys: HashMap<Id, (K, PendingChange)>,
 }
 
 /// What the tasks share.
@@ -74,10 +75,10 @@ impl<'a, K: Send + 'a> Run<'a, K> {
     }
 
     fn begin(&mut self, key: K, change: Change) {
-        let operation = change.operation();
+        let pending = change.pending();
         let task = send(change, self.shared.clone()).in_current_span();
         let id = self.tasks.spawn(task).id();
-        self.keys.insert(id, (key, operation));
+        self.keys.insert(id, (key, pending));
     }
 
     /// Returns the outcome of a task; none where the task is not one of this bulk, which cannot be.
@@ -86,8 +87,8 @@ impl<'a, K: Send + 'a> Run<'a, K> {
             Ok((id, result)) => (id, Ok(result)),
             Err(error) => (error.id(), Err(error)),
         };
-        let (key, operation) = self.keys.remove(&id)?;
-        let result = result.unwrap_or_else(|error| Err(Error::task_lost(operation, &error)));
+        let (key, pending) = self.keys.remove(&id)?;
+        let result = result.unwrap_or_else(|error| Err(Error::task_lost(pending, &error)));
         Some(BulkOutcome { key, result })
     }
 

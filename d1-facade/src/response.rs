@@ -71,8 +71,9 @@ impl<T> Response<T> {
 
     /// Returns the value of a header of the response; the first one where the header occurs more than once.
     ///
-    /// The name is compared without regard to case. A token or card data of this call that D1 repeats in a header
-    /// is replaced by `[redacted]`; anything else is returned as received, so check it before you log it. `None`
+    /// The name is compared without regard to case. The token, a PAN or a JWE of this call that D1 repeats in a header
+    /// is replaced by `[redacted]`. Shorter card data, such as an expiry date, cannot be told from other numbers, and is
+    /// returned as received like anything else: check a value before you log it. `None`
     /// where the header is missing, or has bytes other than visible ASCII, space and tab.
     ///
     /// ```no_run

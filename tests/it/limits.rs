@@ -4,13 +4,16 @@ use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use d1_bulk::Bulk;
+use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
 use d1_facade::limiter::{Limiter, Permit, PermitFuture};
-use d1_facade::retry::ExponentialBackoff;
+use d1_facade::retry::{Attempt, ExponentialBackoff, RetryPolicy};
 use d1_facade::{ApiOperation, Error, ErrorKind, Outcome};
 use d1_sandbox::{Fault, Sandbox};
 use d1_tests::{CARD, answering, builder_for, sandbox_client};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::time::sleep;
 use wiremock::ResponseTemplate;
 
 /// What happened, in order.
@@ -180,4 +183,105 @@ async fn a_change_that_is_cancelled_while_d1_is_silent_is_unknown_and_gives_its_
     assert!(!error.is_retryable());
     assert!(error.pending_change().is_some());
     assert_eq!(permits.available_permits(), 1);
+}
+
+/// Permits everything when most of the time of a call has passed.
+struct Late;
+
+impl Limiter for Late {
+    fn acquire(&self) -> PermitFuture<'_> {
+        Box::pin(async {
+            sleep(Duration::from_millis(1900)).await;
+            let permit: Box<dyn Permit> = Box::new(());
+            permit
+        })
+    }
+}
+
+/// Gives a token when most of the time of a call has passed.
+impl TokenSource for Late {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            sleep(Duration::from_millis(1900)).await;
+            AccessToken::new("abc", Duration::from_secs(900)).map_err(Error::token_unavailable)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_permit_or_token_comes_late_is_not_sent() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let limited = builder_for(&server).limiter(Late).build().unwrap();
+    let builder = builder_for(&server).token_source(Late);
+    let without_token = builder.build().unwrap();
+    for client in [limited, without_token] {
+        let suspend = client.card(CARD.parse().unwrap()).suspend();
+        let error = suspend.timeout(Duration::from_secs(2)).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+/// Gives a token, and notes it.
+struct NotingTokens(Log);
+
+impl TokenSource for NotingTokens {
+    fn fetch(&self) -> TokenFuture<'_> {
+        self.0.lock().unwrap().push("token".to_owned());
+        let token = AccessToken::new("abc", Duration::from_secs(900));
+        Box::pin(ready(token.map_err(Error::token_unavailable)))
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_its_token_before_its_permit() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let log = Log::default();
+    let builder = builder_for(&server).token_source(NotingTokens(log.clone()));
+    let client = builder
+        .limiter(Noting("client", log.clone()))
+        .build()
+        .unwrap();
+    client.card(CARD.parse().unwrap()).suspend().await.unwrap();
+    let log = log.lock().unwrap();
+    let expected = ["token", "client permits", "client sees suspendCard succeed"];
+    assert_eq!(*log, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_learns_that_the_next_one_did_not_come_in_time() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let log = Log::default();
+    let builder = builder_for(&server).limiter(Never(Arc::default()));
+    let client = builder.build().unwrap();
+    let suspend = client.card(CARD.parse().unwrap()).suspend();
+    let suspend = suspend.limiter(Noting("call", log.clone()));
+    let error = suspend.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(*log.lock().unwrap(), ["call permits", "call sees None"]);
+}
+
+/// Panics when it is asked.
+struct Panics;
+
+impl RetryPolicy for Panics {
+    fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
+        panic!("policy")
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_task_is_lost_can_be_reconciled() {
+    let server = answering(ResponseTemplate::new(429)).await;
+    let client = builder_for(&server).retry(Panics).build().unwrap();
+    let card = client.card(CARD.parse().unwrap());
+    let spawned = card.suspend().spawn().await.unwrap_err();
+    let changes = stream::iter([((), card.suspend())]);
+    let mut run = Bulk::new().run(changes).unwrap();
+    let in_bulk = run.next().await.unwrap().result.unwrap_err();
+    for error in [spawned, in_bulk] {
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        let pending = error.pending_change().unwrap();
+        assert_eq!(pending.operation(), ApiOperation::SuspendCard);
+    }
 }

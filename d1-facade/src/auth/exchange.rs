@@ -156,12 +156,25 @@ impl TokenExchange {
         };
         let ended = self.transport.exchange(&call, correlation_id, parts).await;
         if self.transport.is_dry_run() {
-            // The calls that need a token are prepared as well.
-            return AccessToken::new("dry-run", LONGEST_LIFETIME).map_err(Error::token_unavailable);
+            return dry_run_token();
         }
         let response = ended?;
         access_token(response.status(), response.into_body())
     }
+}
+
+/// The token source of a dry run whose client has one of its own: nothing is asked for a token.
+pub(super) struct NoTokens;
+
+impl TokenSource for NoTokens {
+    fn fetch(&self) -> TokenFuture<'_> {
+        Box::pin(std::future::ready(dry_run_token()))
+    }
+}
+
+/// Makes the token with which the calls of a dry run are prepared. D1 does not accept it.
+fn dry_run_token() -> Result<AccessToken, Error> {
+    AccessToken::new("dry-run", LONGEST_LIFETIME).map_err(Error::token_unavailable)
 }
 
 /// How long a token is used where the response has no lifetime that is a number above zero. D1 refuses a token that

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::exchange::NoTokens;
 use super::{AssertionPolicy, SigningKey, TokenExchange, TokenSource};
 use crate::call::{Transport, extra_headers};
 use crate::error::{InvalidInput, refuse_beside};
@@ -36,7 +37,10 @@ impl TokenOptions {
                 ("wrap_token_source", self.wrap_exchange.is_some()),
             ];
             refuse_beside("token_source", beside)?;
-            return Ok(source);
+            return Ok(match transport.is_dry_run() {
+                true => Arc::new(NoTokens),
+                false => source,
+            });
         }
         let policy = self.assertion.unwrap_or_default();
         policy.check()?;
@@ -44,7 +48,9 @@ impl TokenOptions {
             .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
         let key = choose_signing_key(self.signing_keys, self.sign_with.as_deref())?;
         let exchange = TokenExchange::new(transport.clone(), headers, subject, policy, key);
-        Ok(match self.wrap_exchange {
+        // A source that wraps the exchange may share its tokens: those of a dry run are not to be shared.
+        let wrap = self.wrap_exchange.filter(|_| !transport.is_dry_run());
+        Ok(match wrap {
             Some(wrap) => wrap(exchange),
             None => Arc::new(exchange),
         })

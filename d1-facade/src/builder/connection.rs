@@ -217,9 +217,10 @@ impl ClientBuilder {
     /// Passes every request to `sink` instead of sending it: to show what would be sent, or for a service's tests.
     ///
     /// No connection is made. The request of the token exchange comes before the first call of the client, which then
-    /// continues with a token that D1 does not accept; a [`token_source`](Self::token_source) is called as usual. Each
-    /// call ends as [*not sent*](crate::Outcome::NotSent), with an error of kind
-    /// [`Cancelled`](crate::ErrorKind::Cancelled). The settings are checked as they are for sending.
+    /// continues with a placeholder for the token; [`access_token`](crate::Client::access_token) returns it as well. A
+    /// [`token_source`](Self::token_source) or a [source around the exchange](Self::wrap_token_source) is not called.
+    /// Each call ends as [*not sent*](crate::Outcome::NotSent), with an error of kind
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), and is not retried. The settings are checked as they are for sending.
     ///
     /// ```no_run
     /// # async fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {

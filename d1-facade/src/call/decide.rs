@@ -31,6 +31,8 @@ pub(crate) enum Evidence {
     NotWritten,
     /// The same, because the proxy asked for a user and a password: the same ones again may lock the account.
     NotWrittenForPassword,
+    /// A dry run has handed it out instead of sending it.
+    HandedOut,
     /// Its body may have been written, and no response arrived.
     MaybeWritten,
     /// D1 refused its token (401).
@@ -75,7 +77,9 @@ impl Evidence {
     /// Returns the outcome of this one request.
     pub(crate) fn outcome(self) -> Outcome {
         match self {
-            Self::NoToken | Self::NotWritten | Self::NotWrittenForPassword => Outcome::NotSent,
+            Self::NoToken | Self::NotWritten | Self::NotWrittenForPassword | Self::HandedOut => {
+                Outcome::NotSent
+            }
             Self::TokenRefused { .. } | Self::RateLimited | Self::Refused => Outcome::Refused,
             Self::MaybeWritten | Self::Unproven => Outcome::Unknown,
         }
@@ -138,7 +142,7 @@ impl History {
         };
         match evidence {
             _ if !is_harmless => Next::End,
-            Evidence::NotWrittenForPassword => Next::End,
+            Evidence::NotWrittenForPassword | Evidence::HandedOut => Next::End,
             Evidence::TokenRefused { has_another: true } if !self.token_was_refused => {
                 self.token_was_refused = true;
                 Next::AnotherToken

@@ -2,10 +2,11 @@
 
 use super::*;
 
-const EVERY_EVIDENCE: [Evidence; 9] = [
+const EVERY_EVIDENCE: [Evidence; 10] = [
     Evidence::NoToken,
     Evidence::NotWritten,
     Evidence::NotWrittenForPassword,
+    Evidence::HandedOut,
     Evidence::MaybeWritten,
     Evidence::TokenRefused { has_another: false },
     Evidence::TokenRefused { has_another: true },
@@ -28,9 +29,10 @@ enum AtD1 {
 /// A new kind of evidence must be decided about here as well.
 fn at_d1(evidence: Evidence) -> AtD1 {
     match evidence {
-        Evidence::NoToken | Evidence::NotWritten | Evidence::NotWrittenForPassword => {
-            AtD1::NeverArrived
-        }
+        Evidence::NoToken
+        | Evidence::NotWritten
+        | Evidence::NotWrittenForPassword
+        | Evidence::HandedOut => AtD1::NeverArrived,
         Evidence::TokenRefused { .. } | Evidence::RateLimited | Evidence::Refused => {
             AtD1::TurnedAway
         }

@@ -98,22 +98,29 @@ impl<'a, C: ApiCall> Requests<'a, C> {
         })
     }
 
-    /// Sends one request when its limiters permit it and there is a token, and tells the limiters how it ended.
+    /// Sends one request when there is a token and its limiters permit it, and tells the limiters how it ended.
     async fn send_request(&mut self) -> Result<Response<C::Value>, Failed> {
+        // Before the permits: requests that held theirs while they waited for the same token would go out at once.
+        let token = self.obtain_token().await;
         let permits = self.acquire_permits().await?;
         let result = async {
-            let token = self.obtain_token().await?;
+            let token = match token {
+                // It may have been refused or replaced since then.
+                Ok(_) => self.obtain_token().await?,
+                Err(failed) => return Err(failed),
+            };
             let parts = self.parts(&token)?;
             let id = &self.progress.correlation_id;
             let ended = self.core.transport.exchange(self.call, id, parts).await;
             self.classify(ended, &token)
         }
         .await;
-        for permit in permits {
-            match &result {
-                Ok(_) => permit.succeeded(self.call.operation()),
-                Err(failed) => permit.failed(&failed.error),
+        match &result {
+            Ok(_) => {
+                let operation = self.call.operation();
+                permits.into_iter().for_each(|p| p.succeeded(operation));
             }
+            Err(failed) => permits.into_iter().for_each(|p| p.failed(&failed.error)),
         }
         result
     }
@@ -122,8 +129,14 @@ impl<'a, C: ApiCall> Requests<'a, C> {
     async fn acquire_permits(&self) -> Result<Vec<Box<dyn Permit>>, Failed> {
         let mut permits = Vec::new();
         for limiter in self.options.limiters.iter().chain(&self.core.limiters) {
-            let permit = timeout_at(self.progress.deadline, limiter.acquire()).await;
-            permits.push(permit.map_err(|_| self.out_of_time())?);
+            match timeout_at(self.progress.deadline, limiter.acquire()).await {
+                Ok(permit) => permits.push(permit),
+                Err(_) => {
+                    let failed = self.out_of_time();
+                    permits.into_iter().for_each(|p| p.failed(&failed.error));
+                    return Err(failed);
+                }
+            }
         }
         Ok(permits)
     }

@@ -18,7 +18,7 @@
 //!         Box::pin(async {
 //!             let permit: Box<dyn Permit> = match self.0.clone().acquire_owned().await {
 //!                 Ok(permit) => Box::new(permit), // given back when the request has ended
-//!                 Err(_closed) => Box::new(()),
+//!                 Err(_closed) => std::future::pending().await, // nothing more is permitted
 //!             };
 //!             permit
 //!         })
@@ -67,7 +67,13 @@ use crate::error::{Error, ErrorKind};
 /// call: where the timeout ends first, the request is not sent, and the call fails with
 /// [`Timeout`](ErrorKind::Timeout).
 ///
-/// Token exchanges are not limited: one of them serves many calls.
+/// Token exchanges are not limited: one of them serves many calls. A request waits for its token first, and for its
+/// permits then.
+///
+/// A request holds the permits that it has while it waits for the next one. So give limiters that calls share to all of
+/// them in the same order, and none to both a call and its client: such calls wait for each other until their timeout.
+/// The same happens where a future that holds a permit is not polled any more, as in a buffered stream whose consumer
+/// waits: [`spawn`](crate::Change::spawn) such changes.
 pub trait Limiter: Send + Sync + 'static {
     /// Waits until one more request may be sent, and returns the permit for it.
     ///
@@ -80,7 +86,8 @@ pub type PermitFuture<'a> = Pin<Box<dyn Future<Output = Box<dyn Permit>> + Send 
 
 /// The permission to send one request. The client keeps it until the request has ended.
 ///
-/// The permit of a request that was cancelled is dropped, and neither method is called. `()` is a permit that nothing
+/// The permit of a request that was cancelled is dropped, and neither method is called. The error is that of one
+/// request: the call may be retried, and knows its correlation id and attempts. `()` is a permit that nothing
 /// depends on, and tokio's semaphore permit is one that is given back.
 pub trait Permit: Send + 'static {
     /// The request succeeded.

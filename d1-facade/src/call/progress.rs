@@ -111,12 +111,7 @@ impl Progress {
 
     /// Returns the time that is left before no further request can be sent.
     pub(super) fn time_to_send(&self, operation: ApiOperation) -> Duration {
-        // Before the first request there is nothing that it could be too late for.
-        let floor = match self.sent {
-            0 => Duration::ZERO,
-            _ => self.floor(operation),
-        };
-        self.remaining().saturating_sub(floor)
+        self.remaining().saturating_sub(self.floor(operation))
     }
 }
 

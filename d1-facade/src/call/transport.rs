@@ -191,10 +191,14 @@ impl Transport {
                 secrets.clean_response(&mut response.http);
                 read_response(call, response)
             }
-            Some(Err(_)) if self.is_dry_run() => Err(not_written(operation, ErrorKind::Cancelled)),
+            Some(Err(_)) if self.is_dry_run() => Err(Failed::new(Evidence::HandedOut, |outcome| {
+                Error::new(operation, ErrorKind::Cancelled, outcome)
+            })),
             Some(Err(failure)) => Err(no_response(operation, &failure)),
             // The generated client could not even make the request.
-            None => Err(not_written(operation, ErrorKind::InvalidInput)),
+            None => Err(Failed::new(Evidence::NotWritten, |outcome| {
+                Error::new(operation, ErrorKind::InvalidInput, outcome)
+            })),
         }
     }
 
@@ -223,13 +227,6 @@ impl Transport {
         });
         (context, kept)
     }
-}
-
-/// Returns the failure of a request that was never written.
-fn not_written(operation: ApiOperation, kind: ErrorKind) -> Failed {
-    Failed::new(Evidence::NotWritten, |outcome| {
-        Error::new(operation, kind, outcome)
-    })
 }
 
 /// Returns the failure of a request that got no response.

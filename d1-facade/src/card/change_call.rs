@@ -52,7 +52,7 @@ impl Change {
     /// # Panics
     /// When it is called outside a tokio runtime.
     pub fn spawn(self) -> SpawnedChange {
-        SpawnedChange::new(self.operation(), carry_out(self))
+        SpawnedChange::new(self.pending(), carry_out(self))
     }
 }
 

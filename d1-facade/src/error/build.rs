@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use serde_json::Map;
@@ -43,18 +43,20 @@ impl Error {
     }
 
     /// Returns the error of a call whose task ended without a result: the runtime was shut down, the task was
-    /// aborted, or code of the caller, such as a retry policy, panicked. The outcome is unknown.
+    /// aborted, or code of the caller, such as a retry policy, panicked. The outcome is unknown, and `change` is what
+    /// [`pending_change`](Self::pending_change) returns.
     ///
     /// For services that run calls on tasks of their own; [`Change::spawn`](crate::Change::spawn) does it for them. The
     /// message of a panic is not repeated, since it may hold anything.
     #[must_use]
-    pub fn task_lost(operation: ApiOperation, error: &JoinError) -> Self {
-        Self::new(operation, ErrorKind::Cancelled, Outcome::Unknown).with_fault(
-            match error.is_panic() {
-                true => Fault::TASK_PANICKED,
-                false => Fault::TASK_CANCELLED,
-            },
-        )
+    pub fn task_lost(change: PendingChange, error: &JoinError) -> Self {
+        let fault = match error.is_panic() {
+            true => Fault::TASK_PANICKED,
+            false => Fault::TASK_CANCELLED,
+        };
+        Self::new(change.operation(), ErrorKind::Cancelled, Outcome::Unknown)
+            .with_fault(fault)
+            .with_pending(|_| change.ended_by(SystemTime::now()))
     }
 
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
