@@ -40,12 +40,14 @@ pub(super) struct World {
 /// The rules under test; a mistake is planted by changing what goes into them or comes out.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
+    pub(super) retry_if_unknown: bool,
     pub(super) evidence: fn(Evidence) -> Evidence,
     pub(super) settle: u64,
     pub(super) conclusion: fn(Reconciliation) -> Reconciliation,
 }
 
 pub(super) const RULES: Rules = Rules {
+    retry_if_unknown: false,
     evidence: |evidence| evidence,
     settle: SETTLE,
     conclusion: |conclusion| conclusion,
@@ -106,11 +108,11 @@ pub(super) struct State {
 pub(super) type Steps = Vec<(&'static str, State)>;
 
 impl State {
-    pub(super) fn start(has_good_token: bool) -> Self {
+    pub(super) fn start(rules: &Rules, has_good_token: bool) -> Self {
         Self {
             now: 0,
             client: Client::Active,
-            history: History::new(Effect::Changes, false),
+            history: History::new(Effect::Changes, rules.retry_if_unknown),
             requests: [Request::Unsent; 2],
             sent: 0,
             has_good_token,
