@@ -233,11 +233,61 @@ fn bare(head: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Bodies of a 200 that say nothing of an operation, or that it failed.
+const JSON: [&str; 35] = [
+    r#"{"error":"no","status":"SUCCESSFUL"}"#,
+    r#"{"operationId":"1","errors":[1]}"#,
+    r#"{"Status":"FAILED"}"#,
+    r#"{"status":"SUCCESSFUL","STATUS":"FAILED"}"#,
+    r#"{"operation":{"status":"PENDING"}}"#,
+    r#"{"operations":[{"Status":"FAILED"}]}"#,
+    r#"{"operationStatus":"PENDING"}"#,
+    r#"{"operation":{"state":"FAILED"}}"#,
+    r#"{"result":"error"}"#,
+    r#"{"outcome":"REJECTED"}"#,
+    r#"{"ok":false}"#,
+    r#"{"message":"Forbidden"}"#,
+    r#"{"detail":"Your request was blocked."}"#,
+    r#"{"data":{"title":"Service Unavailable"}}"#,
+    r#"{"code":"403"}"#,
+    r#"{"code":403,"operationId":"1"}"#,
+    r#"{"httpStatus":"503","operationId":"1"}"#,
+    r#"{"isError":true}"#,
+    r#"{"success":false}"#,
+    r#"{"statusCode":403,"message":"no"}"#,
+    r#"{"data":{"error":"no"}}"#,
+    r#"{"apiError":{"code":1}}"#,
+    r#"{"failureReason":"no"}"#,
+    r#"{"body":"<html>blocked</html>"}"#,
+    r#"{"status":"FAILED"}"#,
+    r#"{"status":"SOMETHING_NEW"}"#,
+    r#"{"status":500}"#,
+    r#"{"status":{"code":"SUCCESSFUL"}}"#,
+    "[]",
+    "[{\"operationId\":\"1\"}]",
+    "\"OK\"",
+    "42",
+    "null",
+    "true",
+    r#"{"operationId":"1"#,
+];
+
+const TEXTS: [&str; 8] = [
+    "Site under maintenance.",
+    "blocked",
+    "error",
+    "no healthy upstream",
+    "Bad Request",
+    "Error 1020",
+    "Access denied",
+    "error=access_denied",
+];
+
 #[tokio::test]
 async fn what_does_not_prove_a_change_leaves_its_outcome_unknown() {
     let page = "<html><body>Your request was blocked.</body></html>";
     let utf16: Vec<u8> = page.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for bytes in [
+    let others = [
         answer(200, "text/html", page),
         answer(202, "text/html; charset=utf-8", "blocked"),
         answer(200, "application/xhtml+xml", page),
@@ -251,74 +301,21 @@ async fn what_does_not_prove_a_change_leaves_its_outcome_unknown() {
         bare("200 OK\r\ncontent-encoding: gzip", b"{}"),
         answer(200, "text/plain", &"x".repeat(4000)),
         answer(
-            200,
-            "application/json",
-            r#"{"error":"no","status":"SUCCESSFUL"}"#,
-        ),
-        answer(
             201,
             "application/json",
             r#"{"errorCode":"CONSUMER_BLOCKED"}"#,
         ),
-        answer(
-            200,
-            "application/json",
-            r#"{"operationId":"1","errors":[1]}"#,
-        ),
         answer(200, "application/problem+json", r#"{"title":"no"}"#),
-        json(r#"{"Status":"FAILED"}"#),
-        json(r#"{"status":"SUCCESSFUL","STATUS":"FAILED"}"#),
-        json(r#"{"operation":{"status":"PENDING"}}"#),
-        json(r#"{"operations":[{"Status":"FAILED"}]}"#),
-        json(r#"{"operationStatus":"PENDING"}"#),
-        json(r#"{"operation":{"state":"FAILED"}}"#),
-        json(r#"{"result":"error"}"#),
-        json(r#"{"outcome":"REJECTED"}"#),
-        json(r#"{"ok":false}"#),
-        answer(200, "text/plain", "Site under maintenance."),
-        json(r#"{"message":"Forbidden"}"#),
-        json(r#"{"detail":"Your request was blocked."}"#),
-        json(r#"{"data":{"title":"Service Unavailable"}}"#),
-        json(r#"{"code":"403"}"#),
-        json(r#"{"code":403,"operationId":"1"}"#),
-        json(r#"{"httpStatus":"503","operationId":"1"}"#),
-        answer(200, "text/plain", "blocked"),
-        answer(200, "text/plain", "error"),
-        answer(200, "text/plain", "no healthy upstream"),
-        answer(200, "text/plain", "Bad Request"),
-        json(r#"{"isError":true}"#),
-        json(r#"{"success":false}"#),
-        json(r#"{"statusCode":403,"message":"no"}"#),
-        json(r#"{"data":{"error":"no"}}"#),
-        json(r#"{"apiError":{"code":1}}"#),
-        json(r#"{"failureReason":"no"}"#),
-        json(r#"{"body":"<html>blocked</html>"}"#),
-        answer(200, "text/plain", "Error 1020"),
-        answer(200, "text/plain", "Access denied"),
-        answer(200, "text/plain", "error=access_denied"),
-        answer(200, "application/json", r#"{"status":"FAILED"}"#),
         answer(
             202,
             "application/json",
             r#"{"operationId":"1","status":"PENDING"}"#,
         ),
-        answer(200, "application/json", r#"{"status":"SOMETHING_NEW"}"#),
-        answer(200, "application/json", r#"{"status":500}"#),
-        answer(
-            200,
-            "application/json",
-            r#"{"status":{"code":"SUCCESSFUL"}}"#,
-        ),
-        answer(200, "application/json", "[]"),
-        answer(200, "application/json", "[{\"operationId\":\"1\"}]"),
-        answer(200, "application/json", "\"OK\""),
-        answer(200, "application/json", "42"),
-        answer(200, "application/json", "null"),
-        answer(200, "application/json", "true"),
-        answer(200, "application/json", r#"{"operationId":"1"#),
         b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"operationId\":".to_vec(),
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n".to_vec(),
-    ] {
+    ];
+    let texts = TEXTS.map(|text| answer(200, "text/plain", text));
+    for bytes in JSON.map(json).into_iter().chain(texts).chain(others) {
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         for result in changes(bytes).await {
             let error = result.expect_err(&shown);

@@ -65,7 +65,14 @@ async fn a_client_that_cannot_be_built_says_why() {
         "encryption_key",
         "twice",
     );
+    assert!(server.received_requests().await.unwrap().is_empty());
+}
 
+#[tokio::test]
+async fn an_exchange_that_cannot_be_made_says_why() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let pem = p256().private_key_to_pem().unwrap();
+    let key = || SigningKey::from_pem(&pem, "kid-1").unwrap();
     let exchanging = || {
         let environment = Environment::Custom(server.uri());
         Client::builder(environment, ISSUER.parse().unwrap()).allow_plain_loopback()

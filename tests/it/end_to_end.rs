@@ -81,6 +81,15 @@ async fn a_card_lives_through_everything() {
     );
 
     let card = sandbox_client(&sandbox).card("ReplaceMe02".parse().unwrap());
+    check_history(&sandbox, &card).await;
+
+    card.delete().await.unwrap();
+    assert!(sandbox.card("ReplaceMe02").is_none());
+    assert_eq!(sandbox.token_exchanges(), 2, "one a client");
+}
+
+/// The card was suspended, resumed and renewed, and digitized before that.
+async fn check_history(sandbox: &Sandbox, card: &Card) {
     let page = card.operations().limit(3).await.unwrap();
     let kinds: Vec<_> = page
         .operations()
@@ -117,10 +126,6 @@ async fn a_card_lives_through_everything() {
         .await
         .unwrap();
     assert!(detailed.digital_card_details().is_some());
-
-    card.delete().await.unwrap();
-    assert!(sandbox.card("ReplaceMe02").is_none());
-    assert_eq!(sandbox.token_exchanges(), 2, "one a client");
 }
 
 #[tokio::test]

@@ -143,10 +143,10 @@ async fn a_refused_renewal_lists_the_causes_that_can_apply_to_it() {
     insta::assert_snapshot!(report);
 }
 
-#[tokio::test]
-async fn what_no_table_knows_still_has_status_correlation_id_and_kind() {
+/// Answers that the tables of the spec do not have.
+fn unknown_answers() -> Vec<(&'static str, ResponseTemplate)> {
     let html = "<html><body>Bad gateway 4111111111111111</body></html>";
-    let answers: Vec<(&str, ResponseTemplate)> = vec![
+    vec![
         ("418 without a body", ResponseTemplate::new(418)),
         (
             "302 to elsewhere",
@@ -187,9 +187,13 @@ async fn what_no_table_knows_still_has_status_correlation_id_and_kind() {
             ResponseTemplate::new(400).set_body_json(json!([1])),
         ),
         ("599", ResponseTemplate::new(599)),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn what_no_table_knows_still_has_status_correlation_id_and_kind() {
     let mut report = String::new();
-    for (name, answer) in answers {
+    for (name, answer) in unknown_answers() {
         let server = answering(answer).await;
         for operation in [ApiOperation::SuspendCard, ApiOperation::ListOperations] {
             let error = fail(&card_at(&server), operation).await;

@@ -203,6 +203,10 @@ async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
             .unwrap()
     };
     table.push(("DNS failure", unreachable(no_such_host).await));
+    tls_rows(&sandbox, table).await;
+}
+
+async fn tls_rows(sandbox: &d1_sandbox::Sandbox, table: &mut Vec<(&'static str, Row)>) {
     let unknown_ca = || {
         let (certificate, key) = foreign_identity();
         Client::builder(

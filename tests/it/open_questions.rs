@@ -173,10 +173,15 @@ async fn every_edit_that_closes_a_question_leaves_everything_green() {
     }
 }
 
+/// The name that an edit gives, where it gives it.
+fn named(edit: &str, old: &'static str, new: &'static str) -> &'static str {
+    if edit.contains(new) { new } else { old }
+}
+
 /// Does everything that can be done to a card. What an edit renames is sent and read by its new name; a
 /// client that is generated from the edited spec does that by itself.
 async fn live(sandbox: &Sandbox, card: &Card, edit: &str) {
-    let new = |old: &'static str, new: &'static str| if edit.contains(new) { new } else { old };
+    let new = |old, new| named(edit, old, new);
     let suspend = card.suspend().reason("lost at sea".parse().unwrap());
     let code = if edit.contains("CARD_EATEN") {
         "CARD_EATEN"
@@ -219,11 +224,16 @@ async fn live(sandbox: &Sandbox, card: &Card, edit: &str) {
     );
 
     card.resume().await.unwrap();
+    live_on(sandbox, card, edit).await;
+}
+
+/// The second half of a life: a renewal, and a card whose consumer is held.
+async fn live_on(sandbox: &Sandbox, card: &Card, edit: &str) {
     let renewal = Renewal::to("ReplaceMe02".parse().unwrap())
         .credentials(CardCredentials::new(PAN, EXPIRY).unwrap());
     let renew = card
         .renew(renewal)
-        .body_field(new("state_", "newCardState"), "INACTIVE");
+        .body_field(named(edit, "state_", "newCardState"), "INACTIVE");
     renew.await.unwrap();
     let renewed = sandbox.card("ReplaceMe02").unwrap().state;
     let expected = match edit.contains("newCardState") {

@@ -113,14 +113,7 @@ impl Shared {
             }
             _ => {}
         }
-        let mut body = request.into_body();
-        let mut read = Vec::new();
-        while let Some(chunk) = body.data().await {
-            let chunk = chunk.ok()?;
-            let _ = body.flow_control().release_capacity(chunk.len());
-            read.extend_from_slice(&chunk);
-        }
-        if !is_whole(&read) {
+        if !is_whole(&read_body(request.into_body()).await?) {
             return None;
         }
         match act {
@@ -133,12 +126,7 @@ impl Shared {
             Act::GoAway { last, reason } => {
                 // Whether it is carried out before or after is not for the client to know.
                 let before = processes && self.whole(&id, stream, true);
-                let wanted = match last {
-                    Last::Below => stream - 2.min(stream),
-                    Last::At => stream,
-                    Last::Above => LARGEST,
-                };
-                self.go_away(wanted, reason).await;
+                self.go_away(last.stream(stream), reason).await;
                 if before || self.whole(&id, stream, true) {
                     self.ledger.note(&id, |seen| seen.answered += 1);
                     self.answer(respond, 200, Body::Whole).await;
@@ -245,4 +233,25 @@ pub fn settings(limit: u32) -> Vec<u8> {
     let mut frame = vec![0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3];
     frame.extend(limit.to_be_bytes());
     frame
+}
+
+async fn read_body(mut body: h2::RecvStream) -> Option<Vec<u8>> {
+    let mut read = Vec::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.ok()?;
+        let _ = body.flow_control().release_capacity(chunk.len());
+        read.extend_from_slice(&chunk);
+    }
+    Some(read)
+}
+
+impl Last {
+    /// The last stream that a GOAWAY names, which comes while `stream` is answered.
+    fn stream(self, stream: u32) -> u32 {
+        match self {
+            Self::Below => stream - 2.min(stream),
+            Self::At => stream,
+            Self::Above => LARGEST,
+        }
+    }
 }

@@ -105,11 +105,7 @@ impl Names {
 
 pub(super) fn declared_names(spec: &Value, out: &mut Breaches) {
     let mut check = |used: Option<&Value>, place: String, declared: &[&str], home: &str| {
-        for (place, name) in names_in(used, &place) {
-            if !declared.contains(&name) {
-                out.add(place, format!("`{name}` is not declared in {home}"));
-            }
-        }
+        undeclared(used, &place, declared, home, out);
     };
     let tags: Vec<&str> = list(spec, "tags")
         .iter()
@@ -147,23 +143,39 @@ pub(super) fn declared_names(spec: &Value, out: &mut Breaches) {
             );
         }
     }
+    declared_properties(spec, out);
+    missing_reason_codes(spec, out);
+    missing_claims(spec, out);
+}
+
+/// The properties that a schema requires, or that the client sends as claims.
+fn declared_properties(spec: &Value, out: &mut Breaches) {
     objects(spec, |pointer, object| {
         let properties: Vec<&str> = entries(object, "properties")
             .map(|(key, _)| key.as_str())
             .collect();
         for key in ["required", "x-d1-sent-claims"] {
             if object.get("properties").is_some() {
-                check(
-                    object.get(key),
-                    join(pointer, key),
-                    &properties,
-                    "properties",
-                );
+                let place = join(pointer, key);
+                undeclared(object.get(key), &place, &properties, "properties", out);
             }
         }
     });
-    missing_reason_codes(spec, out);
-    missing_claims(spec, out);
+}
+
+/// Reports the names in `used` that are not among the declared ones.
+fn undeclared(
+    used: Option<&Value>,
+    place: &str,
+    declared: &[&str],
+    home: &str,
+    out: &mut Breaches,
+) {
+    for (place, name) in names_in(used, place) {
+        if !declared.contains(&name) {
+            out.add(place, format!("`{name}` is not declared in {home}"));
+        }
+    }
 }
 
 /// The reason code that is sent by default must be among those that an operation lists.
