@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::api_operation::ApiOperation;
 use crate::auth::AccessToken;
 use crate::call::Core;
 use crate::card::Card;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
-use crate::text::{CardId, IssuerId};
+use crate::values::{ApiOperation, CardId, IssuerId};
 
 /// A client for the cards of one issuer.
 ///

@@ -1,6 +1,6 @@
 //! The addresses of D1, and the checks of an address before a client is built.
 
-use d1_generated::facts;
+use d1_generated::constants;
 use reqwest::Url;
 
 use crate::error::InvalidInput;
@@ -33,8 +33,8 @@ impl Environment {
     #[must_use]
     pub fn url(&self) -> &str {
         match self {
-            Self::Production => facts::PRODUCTION_SERVER,
-            Self::Staging => facts::STAGING_SERVER,
+            Self::Production => constants::PRODUCTION_SERVER,
+            Self::Staging => constants::STAGING_SERVER,
             Self::Custom(url) => url,
         }
     }

@@ -147,8 +147,6 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-#[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
-mod api_operation;
 pub mod auth;
 mod builder;
 mod call;
@@ -164,31 +162,31 @@ mod error;
 pub mod fuzzing;
 mod http_client;
 mod json;
-mod open_enum;
 mod own_http_client;
 #[doc(hidden)]
 pub mod probe;
-mod reason;
 mod reconcile;
 mod redact;
 mod response;
-mod text;
 mod tls;
+mod values;
 
-pub use api_operation::ApiOperation;
 pub use auth::SigningKey;
 pub use builder::ClientBuilder;
 pub use call::{limiter, retry};
 pub use card::{
-    Card, CardScheme, CardState, Change, GetOperation, ListOperations, Operation, OperationPage,
-    OperationStatus, OperationType, Receipt, Renewal, RequestorType, SpawnedChange,
+    Card, CardScheme, Change, GetOperation, ListOperations, Operation, OperationPage, Receipt,
+    Renewal, SpawnedChange,
 };
 pub use client::Client;
 pub use config::Environment;
 pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Pan};
 pub use dry_run::PreparedRequest;
-pub use error::{Cause, Error, ErrorKind, InvalidInput, Outcome};
-pub use reason::{ReasonCode, ReasonCodeFallback};
+pub use error::{Cause, Error, ErrorKind, Outcome};
 pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};
 pub use response::Response;
-pub use text::{CardId, CorrelationId, EncryptedData, IssuerId, OperationId, Reason};
+pub use values::{
+    ApiOperation, CardId, CardState, CorrelationId, EncryptedData, InvalidInput, IssuerId,
+    OperationId, OperationStatus, OperationType, Reason, ReasonCode, ReasonCodeFallback,
+    RequestorType,
+};

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::SystemTime;
 
 use crate::error::server_time;
-use crate::text::CorrelationId;
+use crate::values::CorrelationId;
 
 /// The response of D1 to a call: the value that it carries, and how the call went.
 ///

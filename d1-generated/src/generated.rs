@@ -3,7 +3,7 @@
 #[allow(unused_imports)]
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
 #[allow(unused_imports)]
-use progenitor_client::{ClientHooks, OperationInfo, RequestBuilderExt, encode_path};
+use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderExt};
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
@@ -24,26 +24,30 @@ pub mod types {
     }
     impl ::std::str::FromStr for CardCorrelationId {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 64usize {
                 return Err("longer than 64 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new("^[a-zA-Z0-9_\\-\\. ]{1,64}$").unwrap()
-                });
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[a-zA-Z0-9_\\-\\. ]{1,64}$").unwrap() });
             if !PATTERN.is_match(value) {
-                return Err("doesn't match pattern \"^[a-zA-Z0-9_\\-\\. ]{1,64}$\"".into());
+                return Err(
+                    "doesn't match pattern \"^[a-zA-Z0-9_\\-\\. ]{1,64}$\"".into(),
+                );
             }
             Ok(Self(value.to_string()))
         }
     }
     impl ::std::convert::TryFrom<&str> for CardCorrelationId {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -84,17 +88,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for CardId {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 48usize {
                 return Err("longer than 48 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
-                });
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,48}$\"".into());
             }
@@ -103,7 +107,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for CardId {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -255,17 +261,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for CardProductId {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 48usize {
                 return Err("longer than 48 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap()
-                });
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[A-Za-z0-9_-]{1,48}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,48}$\"".into());
             }
@@ -274,7 +280,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for CardProductId {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -300,7 +308,15 @@ pub mod types {
     }
     /// The state of a V1 card.
     #[derive(
-        ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
     )]
     #[serde(transparent)]
     pub struct CardState(pub ::std::string::String);
@@ -348,17 +364,19 @@ pub mod types {
     }
     impl ::std::str::FromStr for EncryptedData {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 8192usize {
                 return Err("longer than 8192 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new(
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            {
+                ::regex::Regex::new(
                         "^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$",
                     )
                     .unwrap()
-                });
+            });
             if !PATTERN.is_match(value) {
                 return Err(
                     "doesn't match pattern \"^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$\""
@@ -370,7 +388,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for EncryptedData {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -429,15 +449,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for IssuerId {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 10usize {
                 return Err("longer than 10 characters".into());
             }
             if value.chars().count() < 10usize {
                 return Err("shorter than 10 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| ::regex::Regex::new("^[A-Za-z0-9_-]{10}$").unwrap());
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[A-Za-z0-9_-]{10}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{10}$\"".into());
             }
@@ -446,7 +468,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for IssuerId {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -487,17 +511,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for OperationId {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 64usize {
                 return Err("longer than 64 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
-                });
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,64}$\"".into());
             }
@@ -506,7 +530,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for OperationId {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -532,7 +558,15 @@ pub mod types {
     }
     /// Where an operation stands. D1 adds values.
     #[derive(
-        ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
     )]
     #[serde(transparent)]
     pub struct OperationStatus(pub ::std::string::String);
@@ -565,7 +599,15 @@ pub mod types {
     }
     /// What was done to the card. D1 adds values.
     #[derive(
-        ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
     )]
     #[serde(transparent)]
     pub struct OperationType(pub ::std::string::String);
@@ -613,15 +655,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for Reason {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 64usize {
                 return Err("longer than 64 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| ::regex::Regex::new("^[a-zA-Z0-9 ]{1,64}$").unwrap());
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[a-zA-Z0-9 ]{1,64}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[a-zA-Z0-9 ]{1,64}$\"".into());
             }
@@ -630,7 +674,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for Reason {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -654,7 +700,9 @@ pub mod types {
                 })
         }
     }
-    /// Why the operation is asked for, as a code. Only ISSUER_DECISION is documented for V1 cards, and it is what D1 takes when none is sent; the others are those of the V1 consumer and the V2 card API. The list is open, and the set of characters is inferred.
+    /// Why the operation is asked for, as a code. Only ISSUER_DECISION is documented for V1 cards, and it is what D1 takes when none is sent; the others are those of the V1 consumer and the V2 card API, whose rules apply once a tenant has been migrated. The list is open, and the set of characters is inferred.
+    ///
+    /// After CARD_STOLEN, CARD_BROKEN or FRAUD a card stays suspended until it is replaced. After CARD_LOST it is resumed with CARD_FOUND, or replaced. After USER_DECISION it is resumed with USER_DECISION, and after ISSUER_DECISION with ISSUER_DECISION alone.
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct ReasonCode(::std::string::String);
@@ -671,17 +719,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for ReasonCode {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 64usize {
                 return Err("longer than 64 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new("^[A-Z][A-Z0-9_]{0,63}$").unwrap()
-                });
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[A-Z][A-Z0-9_]{0,63}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Z][A-Z0-9_]{0,63}$\"".into());
             }
@@ -690,7 +738,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for ReasonCode {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -747,7 +797,15 @@ pub mod types {
     }
     /// Who asked for an operation. D1 adds values.
     #[derive(
-        ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
     )]
     #[serde(transparent)]
     pub struct RequestorType(pub ::std::string::String);
@@ -780,7 +838,15 @@ pub mod types {
     }
     /// A time in ISO 8601, with or without a fraction, in UTC or with an offset. No format is declared, so that a time written otherwise reaches the caller as it is.
     #[derive(
-        ::serde::Deserialize, ::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
     )]
     #[serde(transparent)]
     pub struct Timestamp(pub ::std::string::String);
@@ -828,17 +894,17 @@ pub mod types {
     }
     impl ::std::str::FromStr for TokenCorrelationId {
         type Err = self::error::ConversionError;
-        fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             if value.chars().count() > 64usize {
                 return Err("longer than 64 characters".into());
             }
             if value.chars().count() < 1usize {
                 return Err("shorter than 1 characters".into());
             }
-            static PATTERN: ::std::sync::LazyLock<::regex::Regex> =
-                ::std::sync::LazyLock::new(|| {
-                    ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap()
-                });
+            static PATTERN: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(||
+            { ::regex::Regex::new("^[A-Za-z0-9_-]{1,64}$").unwrap() });
             if !PATTERN.is_match(value) {
                 return Err("doesn't match pattern \"^[A-Za-z0-9_-]{1,64}$\"".into());
             }
@@ -847,7 +913,9 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<&str> for TokenCorrelationId {
         type Error = self::error::ConversionError;
-        fn try_from(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -903,12 +971,18 @@ pub mod types {
         pub struct ConversionError(::std::borrow::Cow<'static, str>);
         impl ::std::error::Error for ConversionError {}
         impl ::std::fmt::Display for ConversionError {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> Result<(), ::std::fmt::Error> {
+            fn fmt(
+                &self,
+                f: &mut ::std::fmt::Formatter<'_>,
+            ) -> Result<(), ::std::fmt::Error> {
                 ::std::fmt::Display::fmt(&self.0, f)
             }
         }
         impl ::std::fmt::Debug for ConversionError {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> Result<(), ::std::fmt::Error> {
+            fn fmt(
+                &self,
+                f: &mut ::std::fmt::Formatter<'_>,
+            ) -> Result<(), ::std::fmt::Error> {
                 ::std::fmt::Debug::fmt(&self.0, f)
             }
         }
@@ -944,9 +1018,7 @@ impl Client {
         #[cfg(not(target_arch = "wasm32"))]
         let client = {
             let dur = ::std::time::Duration::from_secs(15u64);
-            reqwest::ClientBuilder::new()
-                .connect_timeout(dur)
-                .timeout(dur)
+            reqwest::ClientBuilder::new().connect_timeout(dur).timeout(dur)
         };
         #[cfg(target_arch = "wasm32")]
         let client = reqwest::ClientBuilder::new();
@@ -988,8 +1060,7 @@ const _: () = {
     fn assert_client_hooks()
     where
         Client: ClientHooks<crate::hooks::CallContext>,
-    {
-    }
+    {}
 };
 #[allow(clippy::all)]
 impl Client {
@@ -1012,10 +1083,8 @@ impl Client {
         body: &'a types::CardOperationRequest,
     ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
-            "{}/banking/v1/issuers/{}/cards/{}/operations:suspend",
-            self.baseurl,
-            encode_path(&issuer_id.to_string()),
-            encode_path(&card_id.to_string()),
+            "{}/banking/v1/issuers/{}/cards/{}/operations:suspend", self.baseurl,
+            encode_path(& issuer_id.to_string()), encode_path(& card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         if let Some(value) = x_correlation_id {
@@ -1041,21 +1110,21 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200..=299 => Ok(ResponseValue::empty(response)),
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            401u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            403u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            404u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            500u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            401u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            403u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            404u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -1078,10 +1147,8 @@ impl Client {
         body: &'a types::CardOperationRequest,
     ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
-            "{}/banking/v1/issuers/{}/cards/{}/operations:resume",
-            self.baseurl,
-            encode_path(&issuer_id.to_string()),
-            encode_path(&card_id.to_string()),
+            "{}/banking/v1/issuers/{}/cards/{}/operations:resume", self.baseurl,
+            encode_path(& issuer_id.to_string()), encode_path(& card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         if let Some(value) = x_correlation_id {
@@ -1107,21 +1174,21 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200..=299 => Ok(ResponseValue::empty(response)),
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            401u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            403u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            404u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            500u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            401u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            403u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            404u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -1144,10 +1211,8 @@ impl Client {
         body: &'a types::CardOperationRequest,
     ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
-            "{}/banking/v1/issuers/{}/cards/{}/operations:delete",
-            self.baseurl,
-            encode_path(&issuer_id.to_string()),
-            encode_path(&card_id.to_string()),
+            "{}/banking/v1/issuers/{}/cards/{}/operations:delete", self.baseurl,
+            encode_path(& issuer_id.to_string()), encode_path(& card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         if let Some(value) = x_correlation_id {
@@ -1173,21 +1238,21 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200..=299 => Ok(ResponseValue::empty(response)),
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            401u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            403u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            404u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            500u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            401u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            403u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            404u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -1210,10 +1275,8 @@ impl Client {
         body: &'a types::RenewRequest,
     ) -> Result<ResponseValue<()>, Error<types::ErrorBody>> {
         let url = format!(
-            "{}/banking/v1/issuers/{}/cards/{}/operations:renew",
-            self.baseurl,
-            encode_path(&issuer_id.to_string()),
-            encode_path(&card_id.to_string()),
+            "{}/banking/v1/issuers/{}/cards/{}/operations:renew", self.baseurl,
+            encode_path(& issuer_id.to_string()), encode_path(& card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         if let Some(value) = x_correlation_id {
@@ -1239,21 +1302,21 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200..=299 => Ok(ResponseValue::empty(response)),
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            401u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            403u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            404u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            500u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            401u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            403u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            404u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -1278,10 +1341,8 @@ impl Client {
         x_correlation_id: Option<&'a types::CardCorrelationId>,
     ) -> Result<ResponseValue<types::CardOperationPage>, Error<types::ErrorBody>> {
         let url = format!(
-            "{}/banking/v1/issuers/{}/cards/{}/operations",
-            self.baseurl,
-            encode_path(&issuer_id.to_string()),
-            encode_path(&card_id.to_string()),
+            "{}/banking/v1/issuers/{}/cards/{}/operations", self.baseurl, encode_path(&
+            issuer_id.to_string()), encode_path(& card_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         if let Some(value) = x_correlation_id {
@@ -1308,18 +1369,18 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200u16 => ResponseValue::from_response(response).await,
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            401u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            404u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            500u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            401u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            404u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -1344,11 +1405,9 @@ impl Client {
         x_correlation_id: Option<&'a types::CardCorrelationId>,
     ) -> Result<ResponseValue<types::CardOperation>, Error<types::ErrorBody>> {
         let url = format!(
-            "{}/banking/v1/issuers/{}/cards/{}/operations/{}",
-            self.baseurl,
-            encode_path(&issuer_id.to_string()),
-            encode_path(&card_id.to_string()),
-            encode_path(&operation_id.to_string()),
+            "{}/banking/v1/issuers/{}/cards/{}/operations/{}", self.baseurl,
+            encode_path(& issuer_id.to_string()), encode_path(& card_id.to_string()),
+            encode_path(& operation_id.to_string()),
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
         if let Some(value) = x_correlation_id {
@@ -1362,10 +1421,12 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .query(&progenitor_client::QueryParam::new(
-                "digitalCardDetails",
-                &digital_card_details,
-            ))
+            .query(
+                &progenitor_client::QueryParam::new(
+                    "digitalCardDetails",
+                    &digital_card_details,
+                ),
+            )
             .headers(header_map)
             .build()?;
         let info = OperationInfo {
@@ -1377,18 +1438,18 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200u16 => ResponseValue::from_response(response).await,
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            401u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            404u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
-            500u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            401u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            404u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -1431,9 +1492,9 @@ impl Client {
         let response = result?;
         match response.status().as_u16() {
             200u16 => ResponseValue::from_response(response).await,
-            400u16 => Err(Error::ErrorResponse(
-                ResponseValue::from_response(response).await?,
-            )),
+            400u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }

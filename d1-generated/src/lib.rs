@@ -8,12 +8,15 @@
 //! |---|---|
 //! | one method per endpoint, and the types of bodies and parameters | [`Client`], [`types`] |
 //! | what each error status means | [`error_table`] |
-//! | hosts, open value lists, bounds | [`facts`] |
+//! | hosts, defaults, bounds, rules | [`constants`] |
 //! | what a call adds to its request and keeps of its answer | [`hooks`] |
 
+#[rustfmt::skip]
+pub mod constants;
+#[rustfmt::skip]
 pub mod error_table;
-pub mod facts;
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+#[rustfmt::skip]
 mod generated;
 pub mod hooks;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-const TEXT: &str = "d1-facade/src/text.rs";
+const TEXT: &str = "d1-facade/src/values/text.rs";
 const CREDENTIALS: &str = "d1-facade/src/crypto/credentials.rs";
 const OPERATIONS: &str = "docs/src/operations.md";
 const ENCRYPTED_DATA: &str = "docs/src/encrypted-data.md";

@@ -1,10 +1,9 @@
 //! Each row of the error table as a caller meets it, and everything that is in no table.
 
 use d1_facade::{
-    ApiOperation, Card, CardState, Error, ErrorKind, OperationStatus, Outcome, ReasonCode,
+    ApiOperation, Card, CardState, Cause, Error, ErrorKind, OperationStatus, Outcome, ReasonCode,
     ReasonCodeFallback, Renewal,
 };
-use d1_generated::error_table::ERROR_TABLE;
 use d1_tests::{CARD, answering, any_root, bare_builder_for, builder_for, card_at, closed_port};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -58,32 +57,26 @@ fn describe(error: &Error) -> String {
 async fn every_row_of_the_table_reaches_the_caller() {
     let mut report = String::new();
     let mut seen = std::collections::BTreeSet::new();
-    for row in ERROR_TABLE {
-        let name = row.operation.operation_id();
-        let Some(operation) = ApiOperation::ALL
-            .iter()
-            .copied()
-            .find(|o| o.operation_id() == name && *o != ApiOperation::GetToken)
-        else {
-            continue; // The token's row: `token_refusals` below.
-        };
-        if !seen.insert((name, row.status, row.code)) {
+    for cause in Cause::all() {
+        let (operation, status, code) = (cause.operation(), cause.status(), cause.code());
+        // The token's row: `token_refusals` below.
+        let is_token = operation == ApiOperation::GetToken;
+        if is_token || !seen.insert((operation, status, code)) {
             continue;
         }
-        let body = match row.code {
+        let body = match code {
             Some(code) => json!({"error": "for troubleshooting", "errorCode": code}),
             None => json!({"error": "for troubleshooting"}),
         };
-        let server = answering(ResponseTemplate::new(row.status).set_body_json(body)).await;
+        let server = answering(ResponseTemplate::new(status).set_body_json(body)).await;
         let error = fail(&card_at(&server), operation).await;
-        assert_eq!(error.status(), Some(row.status));
-        assert_eq!(error.code(), row.code);
+        assert_eq!(error.status(), Some(status));
+        assert_eq!(error.code(), code);
         assert_eq!(error.operation(), operation);
         assert!(
-            error.causes().iter().any(|c| c.meaning() == row.meaning),
-            "{name} {} does not offer: {}",
-            row.status,
-            row.meaning
+            error.causes().contains(&cause),
+            "{operation} {status} does not offer: {}",
+            cause.meaning()
         );
         report += &describe(&error);
     }

@@ -41,6 +41,7 @@ mod shared_token;
 mod sizes;
 mod telemetry;
 mod true_advice;
+mod values;
 mod wire;
 mod workspace;
 mod written;

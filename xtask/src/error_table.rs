@@ -1,4 +1,4 @@
-//! Makes `error_table.rs`: the rows of `x-d1-errors`, and the operations that they belong to.
+//! Makes `error_table.rs`: the rows of `x-d1-errors` of each operation.
 
 use std::collections::BTreeSet;
 
@@ -6,35 +6,26 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use serde_json::Value;
 
+use crate::constants::constant;
 use crate::error::Error;
 use crate::spec::{Operation, operations, variant};
 
-pub(crate) const HEADING: &str =
-    "//! The endpoints of the spec, and what each of their error statuses means.\n";
+pub(crate) const HEADING: &str = "//! What each error status of each operation means.\n";
 
 /// The error table, not yet formatted.
 pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
     let operations = operations(spec);
-    let endpoints = endpoint_enum(&operations);
     let conditions = condition_enum(spec, &operations)?;
-    let mut rows = Vec::new();
-    for operation in &operations {
-        for (status, response) in operation.responses(spec) {
-            for row in error_rows(response) {
-                let location = format!("{} {status} x-d1-errors", operation.name());
-                rows.push(row_literal(operation, status, row, &location)?);
-            }
-        }
-    }
+    let tables = operations
+        .iter()
+        .map(|operation| table(spec, operation))
+        .collect::<Result<Vec<_>, Error>>()?;
     syn::parse2(quote! {
-        #endpoints
         #conditions
 
-        /// What one error of one endpoint means, as documented.
+        /// What one error of one operation means, as documented.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct ErrorRow {
-            /// The endpoint that answers so.
-            pub operation: ApiOperation,
             /// The HTTP status.
             pub status: u16,
             /// The `errorCode`, where the meaning depends on one.
@@ -51,8 +42,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
             pub when: &'static [Condition],
         }
 
-        /// Every documented error, in the order of the spec.
-        pub static ERROR_TABLE: &[ErrorRow] = &[#(#rows),*];
+        #(#tables)*
     })
     .map_err(Error::generator)
 }
@@ -99,49 +89,18 @@ pub(crate) const CONDITIONS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-fn endpoint_enum(operations: &[Operation<'_>]) -> TokenStream {
-    let variants: Vec<Ident> = operations.iter().map(endpoint_variant).collect();
-    let docs = operations.iter().map(|o| {
-        format!(
-            " `{} {}`: {}.",
-            o.method.to_uppercase(),
-            o.path,
-            o.object
-                .get("summary")
-                .and_then(Value::as_str)
-                .unwrap_or("")
-        )
-    });
-    let ids: Vec<String> = operations.iter().map(Operation::name).collect();
-    let methods = operations.iter().map(|o| o.method.to_uppercase());
-    let paths = operations.iter().map(|o| o.path);
-    quote! {
-        /// An endpoint of the spec.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum ApiOperation {
-            #(#[doc = #docs] #variants),*
-        }
-
-        impl ApiOperation {
-            /// Every endpoint, in the order of the spec.
-            pub const ALL: &'static [Self] = &[#(Self::#variants),*];
-
-            /// The `operationId`.
-            pub const fn operation_id(self) -> &'static str {
-                match self { #(Self::#variants => #ids),* }
-            }
-
-            /// The HTTP method.
-            pub const fn method(self) -> &'static str {
-                match self { #(Self::#variants => #methods),* }
-            }
-
-            /// The path template.
-            pub const fn path(self) -> &'static str {
-                match self { #(Self::#variants => #paths),* }
-            }
+/// `SUSPEND_CARD_ERRORS` and its like: the rows of one operation, in the order of the spec.
+fn table(spec: &Value, operation: &Operation<'_>) -> Result<TokenStream, Error> {
+    let mut rows = Vec::new();
+    for (status, response) in operation.responses(spec) {
+        for row in error_rows(response) {
+            let location = format!("{} {status} x-d1-errors", operation.name());
+            rows.push(row_literal(status, row, &location)?);
         }
     }
+    let ident = constant(&operation.name(), "ERRORS");
+    let doc = format!(" The documented errors of `{}`.", operation.name());
+    Ok(quote! { #[doc = #doc] pub const #ident: &[ErrorRow] = &[#(#rows),*]; })
 }
 
 fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStream, Error> {
@@ -173,18 +132,12 @@ fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStr
     })
 }
 
-fn row_literal(
-    operation: &Operation<'_>,
-    status: &str,
-    row: &Value,
-    location: &str,
-) -> Result<TokenStream, Error> {
+fn row_literal(status: &str, row: &Value, location: &str) -> Result<TokenStream, Error> {
     let text = |key: &str| {
         row.get(key)
             .and_then(Value::as_str)
             .ok_or_else(|| Error::at(location, format!("a row lacks `{key}`")))
     };
-    let endpoint = endpoint_variant(operation);
     let status: u16 = status
         .parse()
         .map_err(|_| Error::at(location, "only a single status can have rows"))?;
@@ -195,7 +148,6 @@ fn row_literal(
     let when = conditions(row).map(ident);
     Ok(quote! {
         ErrorRow {
-            operation: ApiOperation::#endpoint,
             status: #status,
             code: #code,
             retryable: #retryable,
@@ -220,10 +172,10 @@ fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
     }
 }
 
-fn endpoint_variant(operation: &Operation<'_>) -> Ident {
+pub(crate) fn endpoint_variant(operation: &Operation<'_>) -> Ident {
     ident(&operation.name())
 }
 
-fn ident(name: &str) -> Ident {
+pub(crate) fn ident(name: &str) -> Ident {
     Ident::new(&variant(name), Span::call_site())
 }

@@ -6,7 +6,7 @@
 //! | How is the spec read? | [`spec`] |
 //! | Which specs would generate a wrong client? | [`lint`] |
 //! | What is changed before the generator sees the spec? | [`normalize`] |
-//! | How is each generated file made? | [`client`], [`error_table`], [`facts`] |
+//! | How is each generated file made? | [`client`], [`constants`], [`error_table`], [`values`] |
 //! | What is removed from the client that the generator writes? | `strip` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
@@ -18,9 +18,9 @@ pub mod cli;
 pub mod client;
 pub mod codegen;
 mod console;
+pub mod constants;
 pub mod error;
 pub mod error_table;
-pub mod facts;
 pub mod guide;
 pub mod lint;
 pub mod normalize;
@@ -30,3 +30,4 @@ pub mod setup;
 pub mod spec;
 pub mod spec_diff;
 mod strip;
+pub mod values;

@@ -12,7 +12,7 @@
 //! 3. Schemas with `x-d1-client: omit` are left out: a generated type prints what it holds, and these
 //!    hold card data or are made by hand. A response that holds one has no body for the generator.
 //! 4. Bounds and defaults of query parameters are left out. The generator does not enforce them (they
-//!    stand in `facts.rs`), but it would derive the Rust type from them, so that moving a bound
+//!    stand in `constants.rs`), but it would derive the Rust type from them, so that moving a bound
 //!    would break callers.
 
 use serde_json::{Map, Value};

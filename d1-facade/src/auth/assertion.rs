@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use d1_generated::facts::{ASSERTION_SENT_CLAIMS, Claim};
+use d1_generated::constants::{ASSERTION_SENT_CLAIMS, Claim};
 use josekit::jws::JwsHeader;
 use josekit::jws::alg::ecdsa::{EcdsaJwsAlgorithm, EcdsaJwsSigner};
 use josekit::jwt::{self, JwtPayload};

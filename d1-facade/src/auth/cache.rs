@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout};
 use super::refresh::{self, Early};
 use super::token::LONGEST_LIFETIME;
 use super::{AccessToken, TokenSource};
-use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::values::ApiOperation;
 
 /// How long a call waits for an early refresh while the old token serves; at most a quarter of the time
 /// that the call has left.

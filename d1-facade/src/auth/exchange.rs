@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use d1_generated::{facts, types};
+use d1_generated::{constants, types};
 use d1_transport::Claim;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
@@ -14,12 +14,11 @@ use tracing::Instrument as _;
 
 use super::assertion::{Assertion, AssertionPolicy, SigningKey};
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
-use crate::api_operation::ApiOperation;
 use crate::call::{ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, telemetry};
 use crate::error::{Error, ErrorKind, Fault, Outcome, RequestContext, ResponseFault};
 use crate::json;
 use crate::redact::{Redactor, Secret, mask};
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
 
 /// By how many seconds D1's clock must differ from what was assumed for a second assertion to be sent.
 const NEW_OFFSET: u64 = 60;
@@ -142,7 +141,7 @@ impl TokenExchange {
         let call = GetToken {
             body: types::TokenRequest {
                 assertion: assertion.to_string(),
-                grant_type: facts::TOKEN_REQUEST_GRANT_TYPE_DEFAULT.to_owned(),
+                grant_type: constants::TOKEN_REQUEST_GRANT_TYPE_DEFAULT.to_owned(),
             },
         };
         let parts = RequestParts {

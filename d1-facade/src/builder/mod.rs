@@ -17,8 +17,7 @@ use crate::config::Environment;
 use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
 use crate::http_client::{HttpOptions, LONGEST_TIMEOUT};
-use crate::reason::ReasonCodeFallback;
-use crate::text::IssuerId;
+use crate::values::{IssuerId, ReasonCodeFallback};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RESPONSE_SIZE: usize = 1024 * 1024;

@@ -9,8 +9,7 @@ use super::transport::Transport;
 use crate::auth::TokenCache;
 use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
-use crate::reason::ReasonCodeFallback;
-use crate::text::IssuerId;
+use crate::values::{IssuerId, ReasonCodeFallback};
 
 /// What all calls of one client share.
 pub(crate) struct Core {

@@ -58,8 +58,8 @@ use std::pin::Pin;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorKind};
+use crate::values::ApiOperation;
 
 /// Decides when a request may be sent.
 ///

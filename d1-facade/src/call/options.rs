@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use d1_generated::facts;
+use d1_generated::constants;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Pending, Shared, pending, select};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -12,10 +12,9 @@ use serde_json::{Map, Value};
 
 use super::limiter::Limiter;
 use super::retry::RetryPolicy;
-use crate::api_operation::ApiOperation;
 use crate::error::InvalidInput;
 use crate::redact::mask;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
 
 /// What a caller says about a single call.
 #[derive(Clone, Default)]
@@ -117,7 +116,7 @@ pub(crate) fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput
     }
     if pairs
         .iter()
-        .any(|(name, _)| facts::QUERY_PARAMETERS.contains(&name.as_str()))
+        .any(|(name, _)| constants::QUERY_PARAMETERS.contains(&name.as_str()))
     {
         return Err(InvalidInput::new(
             "query",
@@ -200,14 +199,7 @@ pub(crate) fn check_body(
     operation: ApiOperation,
     extra: &Map<String, Value>,
 ) -> Result<(), InvalidInput> {
-    let own: &[&str] = match operation {
-        ApiOperation::SuspendCard => facts::SUSPEND_CARD_BODY_FIELDS,
-        ApiOperation::ResumeCard => facts::RESUME_CARD_BODY_FIELDS,
-        ApiOperation::DeleteCard => facts::DELETE_CARD_BODY_FIELDS,
-        ApiOperation::RenewCard => facts::RENEW_CARD_BODY_FIELDS,
-        // They have no JSON body.
-        ApiOperation::ListOperations | ApiOperation::GetOperation | ApiOperation::GetToken => &[],
-    };
+    let own = operation.body_fields();
     if extra.keys().any(|name| own.contains(&name.as_str())) {
         return Err(InvalidInput::new(
             "body_field",

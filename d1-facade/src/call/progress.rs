@@ -8,11 +8,10 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::decide::{Effect, Evidence, History, Next};
 use super::options::CallOptions;
-use crate::api_operation::ApiOperation;
 use crate::error::Outcome;
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::redact::mask_id;
-use crate::text::{CardId, CorrelationId};
+use crate::values::{ApiOperation, CardId, CorrelationId};
 
 /// How much of a call's time must be left when a change is sent again, or gets a stream of an HTTP/2 connection after
 /// waiting for one: with less, it would most likely end with an unknown outcome. At most a quarter of the whole.

@@ -4,8 +4,8 @@
 use http::StatusCode;
 
 use super::*;
-use crate::api_operation::ApiOperation;
 use crate::error::Outcome;
+use crate::values::ApiOperation;
 
 fn error(kind: ErrorKind) -> Error {
     Error::new(ApiOperation::ListOperations, kind, Outcome::Unknown)

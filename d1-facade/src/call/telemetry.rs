@@ -6,9 +6,8 @@
 use tracing::Span;
 use tracing::field::{Empty, display};
 
-use crate::api_operation::ApiOperation;
 use crate::error::Error;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
 
 /// Returns the span of a call, from its start to its last response.
 pub(crate) fn span(operation: ApiOperation, host: &Host, correlation_id: &CorrelationId) -> Span {

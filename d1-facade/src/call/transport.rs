@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::decide::Evidence;
 use super::telemetry::Host;
-use crate::api_operation::ApiOperation;
 use crate::error::{
     Error, ErrorKind, Fault, InvalidInput, Outcome, RequestContext, ResponseFault,
     invalid_response, refused,
@@ -22,7 +21,7 @@ use crate::error::{
 use crate::http_client::{HttpClient, RawResponse};
 use crate::json;
 use crate::redact::Redactor;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
 
 /// A call of the generated client under way. It is boxed, since a change is one of four futures.
 pub(crate) type Dispatched<'a> = BoxFuture<'a, Result<(), d1_generated::Error<ErrorBody>>>;

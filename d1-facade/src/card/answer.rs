@@ -10,10 +10,9 @@
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::OperationStatus;
 use crate::error::ResponseFault;
 use crate::json::{self, JsonFault};
-use crate::text::OperationId;
+use crate::values::{OperationId, OperationStatus};
 
 /// The longest text that is taken for a confirmation.
 const LONGEST_CONFIRMATION: usize = 200;

@@ -3,11 +3,9 @@
 use serde_json::Value;
 
 use super::{Card, Renewal};
-use crate::api_operation::ApiOperation;
 use crate::call::{CallOptions, call_options, check_body};
 use crate::error::Error;
-use crate::reason::{ReasonCode, ReasonCodeFallback};
-use crate::text::{CardId, Reason};
+use crate::values::{ApiOperation, CardId, Reason, ReasonCode, ReasonCodeFallback};
 
 /// A suspend, resume, delete or renew that is about to be sent: await it.
 ///

@@ -10,15 +10,13 @@ use tokio::time::Instant;
 
 use super::change::{Change, Kind};
 use super::{Card, Receipt, SpawnedChange, answer};
-use crate::api_operation::ApiOperation;
 use crate::call::{ApiCall, CompleteResponse, Dispatched, Progress, dispatched, engine};
 use crate::error::{Cause, Error, ErrorKind, Outcome, RequestContext, ResponseFault};
 use crate::http_client::LONGEST_TIMEOUT;
-use crate::reason::{ReasonCode, ReasonCodeFallback};
 use crate::reconcile::PendingChange;
 use crate::redact::Redactor;
 use crate::response::Response;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId, ReasonCode, ReasonCodeFallback};
 
 impl Change {
     /// Returns what is needed to find out later whether the change was carried out, to be written

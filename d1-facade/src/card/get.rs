@@ -6,14 +6,13 @@ use d1_generated::types;
 use futures_util::future::BoxFuture;
 
 use super::{Card, Operation};
-use crate::api_operation::ApiOperation;
 use crate::call::{
     ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
 };
 use crate::error::{Error, RequestContext, ResponseFault};
 use crate::redact::Redactor;
 use crate::response::Response;
-use crate::text::{CorrelationId, OperationId};
+use crate::values::{ApiOperation, CorrelationId, OperationId};
 
 /// A request for one operation: await it.
 ///

@@ -4,20 +4,19 @@ use std::collections::HashSet;
 use std::future::IntoFuture;
 use std::time::SystemTime;
 
-use d1_generated::facts::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
+use d1_generated::constants::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use super::{Card, Operation, OperationPage};
-use crate::api_operation::ApiOperation;
 use crate::call::{
     ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
 };
 use crate::error::{Error, ErrorKind, InvalidInput, Outcome, RequestContext, ResponseFault};
 use crate::redact::Redactor;
 use crate::response::Response;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
 
 /// A request for the operations of a card, the most recent first: await it for one page, or
 /// [`stream`](Self::stream) them all.

@@ -18,10 +18,10 @@ pub use get::GetOperation;
 pub(crate) use get::read_operation;
 pub use list::ListOperations;
 pub(crate) use list::ListedPage;
-pub use operation::{Operation, OperationStatus, OperationType, RequestorType};
+pub use operation::Operation;
 pub use page::OperationPage;
 pub use receipt::Receipt;
-pub use renewal::{CardScheme, CardState, Renewal};
+pub use renewal::{CardScheme, Renewal};
 pub use spawned::SpawnedChange;
 
 use std::fmt;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use change::Kind;
 
 use crate::call::Core;
-use crate::text::{CardId, IssuerId, OperationId};
+use crate::values::{CardId, IssuerId, OperationId};
 
 /// A handle of a card, by its id. It holds no state of the card, and clones are cheap.
 ///

@@ -8,84 +8,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::{Iso8601, Rfc3339};
 
 use crate::json;
-use crate::open_enum::open_enum;
-use crate::reason::ReasonCode;
 use crate::redact::{mask, mask_ids};
-use crate::text::OperationId;
-
-open_enum! {
-    /// What was done to a card (D1: `operation`).
-    OperationType {
-        /// The card was activated.
-        Activate = "ACTIVATE",
-        /// The card was enrolled with D1 Pay.
-        D1PayEnrolment = "D1_PAY_ENROLMENT",
-        /// The card was enrolled with Click to Pay.
-        ClickToPayEnrolment = "CLICK_TO_PAY_ENROLMENT",
-        /// The Click to Pay enrolment was updated.
-        ClickToPayUpdate = "CLICK_TO_PAY_UPDATE",
-        /// The card was taken out of Click to Pay.
-        ClickToPayOptout = "CLICK_TO_PAY_OPTOUT",
-        /// The card was deleted.
-        Delete = "DELETE",
-        /// A digital card was made from it.
-        Digitize = "DIGITIZE",
-        /// The card was displayed.
-        Display = "DISPLAY",
-        /// The PIN was changed.
-        PinChange = "PIN_CHANGE",
-        /// The PIN was displayed.
-        PinDisplay = "PIN_DISPLAY",
-        /// The card was produced.
-        Produce = "PRODUCE",
-        /// The card was pushed to a wallet.
-        Push = "PUSH",
-        /// The card was registered.
-        Register = "REGISTER",
-        /// The card was renewed.
-        Renew = "RENEW",
-        /// The card was replaced.
-        Replace = "REPLACE",
-        /// The card was resumed.
-        Resume = "RESUME",
-        /// The card was suspended.
-        Suspend = "SUSPEND",
-        /// The order of the card was updated.
-        UpdateOrder = "UPDATE_ORDER",
-        /// The card was verified.
-        Verify = "VERIFY",
-        /// The cardholder was verified.
-        CardholderVerification = "CARDHOLDER_VERIFICATION",
-    }
-}
-
-open_enum! {
-    /// Where an operation stands (D1: `status`).
-    OperationStatus {
-        /// It was carried out.
-        Successful = "SUCCESSFUL",
-        /// It is under way.
-        Pending = "PENDING",
-        /// It was not carried out.
-        Failed = "FAILED",
-    }
-}
-
-open_enum! {
-    /// Who asked for an operation (D1: `requestorType`).
-    RequestorType {
-        /// The issuer; the requestor id is the issuer id.
-        Issuer = "ISSUER",
-        /// The end user; the requestor id is the consumer id.
-        User = "USER",
-        /// A token service provider.
-        Tsp = "TSP",
-        /// Customer care; the requestor id is that of its user.
-        Cci = "CCI",
-        /// D1 itself.
-        D1 = "D1",
-    }
-}
+use crate::values::{OperationId, OperationStatus, OperationType, ReasonCode, RequestorType};
 
 /// An operation of a card: something that was done to it, or that was asked for.
 ///

@@ -4,11 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{OperationStatus, answer};
-use crate::api_operation::ApiOperation;
-use crate::reason::ReasonCode;
+use super::answer;
 use crate::redact::mask;
-use crate::text::OperationId;
+use crate::values::{ApiOperation, OperationId, OperationStatus, ReasonCode};
 
 /// The proof that D1 carried out a change of a card.
 ///

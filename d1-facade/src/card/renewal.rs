@@ -4,22 +4,10 @@ use d1_generated::types;
 use serde_json::Map;
 
 use super::Card;
-use crate::api_operation::ApiOperation;
 use crate::crypto::CardCredentials;
 use crate::error::{Error, InvalidInput, RequestContext};
-use crate::open_enum::open_enum;
 use crate::redact::{self, Redactor};
-use crate::text::{CardId, EncryptedData};
-
-open_enum! {
-    /// The state of a card (D1: `state`).
-    CardState {
-        /// The card can be used.
-        Active = "ACTIVE",
-        /// The card cannot be used.
-        Inactive = "INACTIVE",
-    }
-}
+use crate::values::{ApiOperation, CardId, CardState, EncryptedData};
 
 /// The scheme of a card, where it matters to a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

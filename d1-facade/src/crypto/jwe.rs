@@ -7,9 +7,8 @@ use josekit::jwe::{self, JweHeader};
 
 use super::CardCredentials;
 use super::keys::{self, KeyField};
-use crate::api_operation::ApiOperation;
 use crate::error::{Error, ErrorKind, Fault, InvalidInput, Outcome};
-use crate::text::EncryptedData;
+use crate::values::{ApiOperation, EncryptedData};
 
 /// A public P-256 key of D1 to which card credentials are encrypted, and its `kid`.
 ///

@@ -1,7 +1,7 @@
 //! What to do after a failure: one table by kind, outcome and operation.
 
 use super::{ErrorKind, Outcome};
-use crate::api_operation::ApiOperation;
+use crate::values::ApiOperation;
 
 /// Returns what to do where neither the documentation nor the fault says it.
 ///

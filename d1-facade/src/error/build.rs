@@ -10,9 +10,8 @@ use tokio::task::JoinError;
 
 use super::connection::PROXY_WANTS_PASSWORD;
 use super::{Error, ErrorKind, Fault, Inner, InvalidInput, NOTEWORTHY_OFFSET, Outcome};
-use crate::api_operation::ApiOperation;
 use crate::reconcile::PendingChange;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
 
 impl Error {
     pub(crate) fn new(operation: ApiOperation, kind: ErrorKind, outcome: Outcome) -> Self {

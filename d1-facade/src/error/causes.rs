@@ -1,9 +1,9 @@
 //! The documented meanings of error statuses, and which of them can apply to a request.
 
-use d1_generated::error_table::{Condition, ERROR_TABLE, ErrorRow};
+use d1_generated::error_table::{Condition, ErrorRow};
 use http::StatusCode;
 
-use crate::api_operation::ApiOperation;
+use crate::values::ApiOperation;
 
 /// A documented meaning of an error status of D1, with the documentation's advice.
 ///
@@ -21,19 +21,27 @@ use crate::api_operation::ApiOperation;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
+    operation: ApiOperation,
     row: &'static ErrorRow,
 }
 
 impl Cause {
     /// Returns every error that D1 documents, endpoint by endpoint, in the order of the documentation.
     pub fn all() -> impl Iterator<Item = Self> {
-        ERROR_TABLE.iter().map(|row| Self { row })
+        let of = |operation: &'static ApiOperation| {
+            let rows = operation.errors().iter();
+            rows.map(|row| Self {
+                operation: *operation,
+                row,
+            })
+        };
+        ApiOperation::ALL.iter().flat_map(of)
     }
 
     /// Returns the endpoint whose error it is.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
-        ApiOperation::of(self.row.operation)
+        self.operation
     }
 
     /// Returns the HTTP status.
@@ -140,23 +148,23 @@ pub(super) fn applicable(
     code: Option<&str>,
     context: RequestContext,
 ) -> Vec<Cause> {
-    let of = |wanted: &dyn Fn(&ErrorRow) -> bool| -> Vec<Cause> {
+    let of = |wanted: &dyn Fn(&Cause) -> bool| -> Vec<Cause> {
         let mut ranked: Vec<(usize, Cause)> = Cause::all()
-            .filter(|cause| cause.row.status == status.as_u16() && wanted(cause.row))
+            .filter(|cause| cause.row.status == status.as_u16() && wanted(cause))
             .filter_map(|cause| Some((context.specificity(cause.row)?, cause)))
             .collect();
         // Stable: rows of the same rank keep the order of the documentation.
         ranked.sort_by_key(|(certain, _)| std::cmp::Reverse(*certain));
         ranked.into_iter().map(|(_, cause)| cause).collect()
     };
-    let is_own = |row: &ErrorRow| row.operation == operation.raw();
-    let exact = of(&|row| is_own(row) && row.code == code);
+    let is_own = |cause: &Cause| cause.operation == operation;
+    let exact = of(&|cause| is_own(cause) && cause.row.code == code);
     match code {
         // Where every row has a code and the response has none, each of them may be meant.
         None if exact.is_empty() => of(&is_own),
         // A code means the same for every operation. One that is documented for none selects no row.
         Some(_) if exact.is_empty() => {
-            let mut same = of(&|row| row.code == code);
+            let mut same = of(&|cause| cause.row.code == code);
             same.dedup_by_key(|cause| cause.meaning());
             same
         }

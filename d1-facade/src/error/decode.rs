@@ -9,9 +9,9 @@ use http::{HeaderMap, header};
 use super::causes::{self, RequestContext};
 use super::code::{self, reads_like_a_code};
 use super::{Error, ErrorKind, Fault, Outcome, ResponseFault};
-use crate::api_operation::ApiOperation;
 use crate::json::{self, JsonFault};
 use crate::redact::{mask, mask_fields};
+use crate::values::ApiOperation;
 
 /// Returns the error of a response that is not a success.
 pub(crate) fn refused(

@@ -8,7 +8,6 @@ mod connection;
 mod decode;
 mod display;
 mod fault;
-mod input;
 mod kind;
 mod outcome;
 mod response;
@@ -24,15 +23,13 @@ pub(crate) use causes::RequestContext;
 pub(crate) use connection::is_about_client_certificate;
 pub(crate) use decode::{invalid_response, refused, server_time};
 pub(crate) use fault::Fault;
-pub use input::InvalidInput;
-pub(crate) use input::refuse_beside;
 pub use kind::ErrorKind;
 pub use outcome::Outcome;
 pub(crate) use response::ResponseFault;
 
-use crate::api_operation::ApiOperation;
 use crate::reconcile::PendingChange;
-use crate::text::CorrelationId;
+use crate::values::{ApiOperation, CorrelationId};
+pub(crate) use crate::values::{InvalidInput, refuse_beside};
 
 /// Why a call failed.
 ///

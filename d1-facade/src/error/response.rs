@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::json::JsonFault;
-use crate::text::OperationId;
+use crate::values::OperationId;
 
 /// What is wrong with a response, in fixed words: nothing of the response is in them.
 #[derive(Debug, Clone)]

@@ -13,12 +13,11 @@ pub use pending::PendingChange;
 use rule::Verdict;
 use search::Search;
 
-use crate::api_operation::ApiOperation;
 use crate::call::{CallOptions, call_options};
 use crate::card::Operation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::text::{CardId, CorrelationId};
+use crate::values::{ApiOperation, CardId, CorrelationId};
 
 /// The most pages of a list that are read.
 const MOST_PAGES: u32 = 100;

@@ -14,11 +14,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{PendingChange, Reconciliation, Search};
-use crate::api_operation::ApiOperation;
 use crate::call::{Effect, Evidence, History, Next};
 use crate::card::{ListedPage, Operation};
 use crate::error::Outcome;
-use crate::reason::ReasonCode;
+use crate::values::{ApiOperation, ReasonCode};
 
 /// Seconds in a step of the clock, and times in steps.
 const STEP: u64 = 20;

@@ -7,11 +7,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
-use crate::api_operation::ApiOperation;
 use crate::error::InvalidInput;
-use crate::reason::ReasonCode;
 use crate::redact::card_number::looks_like_card_number;
-use crate::text::{CardId, IssuerId, OperationId, Reason};
+use crate::values::{ApiOperation, CardId, IssuerId, OperationId, Reason, ReasonCode};
 
 /// A change of a card that may have been carried out: what [`Client::reconcile`](crate::Client::reconcile)
 /// needs to find out.
@@ -143,11 +141,12 @@ impl TryFrom<Stored> for PendingChange {
     type Error = InvalidInput;
 
     fn try_from(stored: Stored) -> Result<Self, InvalidInput> {
-        let mut operations = ApiOperation::ALL.iter().filter(|o| o.changes_card());
-        let operation = operations.find(|o| o.operation_id() == stored.operation);
+        let operation: ApiOperation = stored.operation.parse()?;
+        if !operation.changes_card() {
+            return Err(InvalidInput::new("operation", "must be a change of a card"));
+        }
         Ok(Self {
-            operation: *operation
-                .ok_or_else(|| InvalidInput::new("operation", "must be a change of a card"))?,
+            operation,
             base_url: stored.base_url,
             issuer: stored.issuer_id.parse()?,
             // Whether they may be sent was decided when the change was made.

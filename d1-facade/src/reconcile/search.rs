@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::Reconciliation;
 use super::pending::PendingChange;
 use super::rule::{Bearing, Evidence, Identity, Kind, List, Time, bearing, verdict};
-use crate::api_operation::ApiOperation;
-use crate::card::{ListedPage, Operation, OperationStatus, OperationType, RequestorType};
+use crate::card::{ListedPage, Operation};
+use crate::values::{ApiOperation, OperationStatus, OperationType, RequestorType};
 
 /// How far the times that D1 writes may be from the `Date` of its answers.
 const CLOCK_MARGIN: Duration = Duration::from_secs(5);

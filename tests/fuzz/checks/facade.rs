@@ -10,12 +10,12 @@ use d1_transport::HttpResponse;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::api_operation::ApiOperation;
 use crate::call::{CompleteResponse, Evidence};
 use crate::card::{OperationPage, read_operation};
 use crate::error::{RequestContext, refused};
 use crate::json;
 use crate::redact::card_number::looks_like_card_number;
+use crate::values::ApiOperation;
 use crate::{
     AuxiliaryPan, CardCredentials, CardId, CorrelationId, EncryptedData, EncryptionKey,
     Environment, Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, SigningKey, auth,

@@ -144,6 +144,7 @@ pub(super) fn declared_names(spec: &Value, out: &mut Breaches) {
         }
     }
     declared_properties(spec, out);
+    described_values(spec, out);
     missing_reason_codes(spec, out);
     missing_claims(spec, out);
 }
@@ -176,6 +177,20 @@ fn undeclared(
             out.add(place, format!("`{name}` is not declared in {home}"));
         }
     }
+}
+
+/// A value that is described must be among those that are listed.
+fn described_values(spec: &Value, out: &mut Breaches) {
+    const KEY: &str = "x-d1-value-descriptions";
+    objects(spec, |pointer, object| {
+        let listed = list(object, "x-extensible-enum");
+        for (value, _) in entries(object, KEY) {
+            if !listed.iter().any(|known| known == value) {
+                let problem = format!("`{value}` is not declared in x-extensible-enum");
+                out.add(join(&join(pointer, KEY), value), problem);
+            }
+        }
+    });
 }
 
 /// The reason code that is sent by default must be among those that an operation lists.

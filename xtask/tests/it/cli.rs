@@ -16,10 +16,17 @@ fn with_another_limit() -> SpecFile {
 }
 
 fn generated_files(root: &Path) -> Vec<(String, String)> {
-    ["generated.rs", "error_table.rs", "facts.rs"]
-        .map(|name| format!("d1-generated/src/{name}"))
-        .map(|name| (std::fs::read_to_string(root.join(&name)).unwrap(), name))
-        .into()
+    [
+        "d1-generated/src/generated.rs",
+        "d1-generated/src/error_table.rs",
+        "d1-generated/src/constants.rs",
+        "d1-facade/src/values/generated.rs",
+    ]
+    .map(|name| {
+        let text = std::fs::read_to_string(root.join(name)).unwrap();
+        (text, name.to_owned())
+    })
+    .into()
 }
 
 #[test]
@@ -40,9 +47,9 @@ fn check_of_another_spec_shows_the_difference_writes_nothing_and_fails() {
     for line in [
         "fresh    d1-generated/src/generated.rs",
         "fresh    d1-generated/src/error_table.rs",
-        "stale    d1-generated/src/facts.rs",
-        "--- committed/d1-generated/src/facts.rs",
-        "+++ spec/d1-generated/src/facts.rs",
+        "stale    d1-generated/src/constants.rs",
+        "--- committed/d1-generated/src/constants.rs",
+        "+++ spec/d1-generated/src/constants.rs",
         "-    maximum: Some(50i64),",
         "+    maximum: Some(20i64),",
     ] {
@@ -61,7 +68,7 @@ fn in_a_copy_of_the_tree_the_files_of_the_copy_are_written() {
     let root = xtask::spec::workspace_root();
     let before = generated_files(&root);
     let copy = tempfile::tempdir().unwrap();
-    for folder in ["openapi", "d1-generated/src"] {
+    for folder in ["openapi", "d1-generated/src", "d1-facade/src/values"] {
         std::fs::create_dir_all(copy.path().join(folder)).unwrap();
     }
     let text = TEXT.replace("            maximum: 50", "            maximum: 20");
@@ -72,7 +79,7 @@ fn in_a_copy_of_the_tree_the_files_of_the_copy_are_written() {
     let (printed, error, code) = done(&mut command);
     assert_eq!(
         (printed.matches("updated  ").count(), code),
-        (3, Some(0)),
+        (4, Some(0)),
         "{error}"
     );
     assert!(

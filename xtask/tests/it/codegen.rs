@@ -12,10 +12,17 @@ use super::{SPEC, TEXT, edited, rename};
 
 static FILES: LazyLock<Vec<GeneratedFile>> = LazyLock::new(|| generate(&SPEC).unwrap());
 
+/// The path of a file below the `src` of its crate.
+fn name(file: &GeneratedFile) -> &str {
+    file.path.to_str().unwrap().split_once("/src/").unwrap().1
+}
+
 /// The lines that a spec takes out of the committed files and puts in, without their indent.
 fn changes(spec: &Value) -> String {
     let root = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(root.path().join("d1-generated/src")).unwrap();
+    for folder in ["d1-generated/src", "d1-facade/src/values"] {
+        std::fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
     for file in FILES.iter() {
         file.write(root.path()).unwrap();
         assert_eq!(file.stale(root.path()), None);
@@ -23,7 +30,7 @@ fn changes(spec: &Value) -> String {
     let mut report = String::new();
     for file in generate(spec).unwrap() {
         let diff = file.stale(root.path()).unwrap_or_default();
-        let name = file.path.file_name().unwrap().to_str().unwrap();
+        let name = name(&file);
         let lines = diff
             .lines()
             .skip(2)
@@ -38,15 +45,16 @@ fn changes(spec: &Value) -> String {
 #[test]
 fn the_same_spec_gives_the_same_bytes() {
     assert_eq!(generate(&SPEC).unwrap(), *FILES);
-    let names: Vec<_> = FILES
-        .iter()
-        .map(|file| file.path.to_str().unwrap())
-        .collect();
-    let names: Vec<_> = names
-        .iter()
-        .map(|name| name.strip_prefix("d1-generated/src/").unwrap())
-        .collect();
-    assert_eq!(names, ["generated.rs", "error_table.rs", "facts.rs"]);
+    let names: Vec<_> = FILES.iter().map(name).collect();
+    assert_eq!(
+        names,
+        [
+            "generated.rs",
+            "error_table.rs",
+            "constants.rs",
+            "values/generated.rs"
+        ]
+    );
 }
 
 #[test]
@@ -68,6 +76,7 @@ fn an_edit_changes_what_depends_on_it_and_nothing_else() {
         json!({"renewCard/responses/403/x-d1-errors/0/code": "CONSUMER_NOT_ACTIVE"}),
         json!({"getOperation/responses/404/x-d1-errors/3": row}),
         json!({"ReasonCode/x-extensible-enum/9": "CARD_EATEN"}),
+        json!({"ReasonCode/x-d1-value-descriptions/FRAUD": "Somebody else uses the card."}),
         json!({"listOperations/parameters/4/schema/maximum": 100}),
         json!({"listOperations/parameters/4/schema/maximum": null}),
         json!({"AssertionClaims/x-d1-sent-claims/5": "jti"}),
@@ -100,7 +109,11 @@ fn a_wire_name_changes_and_the_rust_field_stays() {
         );
         if schema == "RenewRequest" {
             // Callers can send nothing else by that name.
-            expected += &format!("  facts.rs: - \"{name}\",\n  facts.rs: + \"zOther\",\n");
+            for (sign, name) in [('-', name), ('+', "zOther")] {
+                expected += &format!(
+                    "  values/generated.rs: {sign} &[\"newCardId\", \"{name}\", \"encryptedData\", \"reason\", \"reasonCode\"]\n"
+                );
+            }
         }
         assert_eq!(changes(&spec), expected, "{schema} {name}");
     }

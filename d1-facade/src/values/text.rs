@@ -3,11 +3,31 @@
 use std::fmt;
 use std::str::FromStr;
 
-use d1_generated::{facts, types};
+use d1_generated::{constants, types};
 
-use crate::error::InvalidInput;
+use super::input::InvalidInput;
 use crate::redact::card_number::looks_like_card_number;
 use crate::redact::mask_id;
+
+/// Serializes a type as its text, and checks it when it is read.
+macro_rules! serde_as_text {
+    ($name:ident) => {
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
 
 /// A string type whose rule is the pattern of a component of the spec.
 macro_rules! validated {
@@ -35,7 +55,7 @@ macro_rules! validated {
                 // First, since it bounds the length of what is looked at next.
                 let valid = text
                     .parse()
-                    .map_err(|_| InvalidInput::new($field, facts::$rule))?;
+                    .map_err(|_| InvalidInput::new($field, constants::$rule))?;
                 $( $also(text).map_err(|rule| InvalidInput::new($field, rule))?; )?
                 Ok(Self(valid))
             }
@@ -68,6 +88,8 @@ macro_rules! validated {
                 self.as_str()
             }
         }
+
+        serde_as_text!($name);
     };
 }
 
@@ -112,7 +134,7 @@ impl CardId {
     pub fn without_pan_check(text: &str) -> Result<Self, InvalidInput> {
         text.parse()
             .map(Self)
-            .map_err(|_| InvalidInput::new("cardId", facts::CARD_ID_RULE))
+            .map_err(|_| InvalidInput::new("cardId", constants::CARD_ID_RULE))
     }
 }
 
@@ -215,7 +237,7 @@ impl OperationId {
     pub(crate) fn to_raw(&self) -> Result<types::OperationId, InvalidInput> {
         self.0
             .parse()
-            .map_err(|_| InvalidInput::new("operationId", facts::OPERATION_ID_RULE))
+            .map_err(|_| InvalidInput::new("operationId", constants::OPERATION_ID_RULE))
     }
 }
 
@@ -257,3 +279,5 @@ impl fmt::Display for OperationId {
         f.write_str(&mask_id(&self.0))
     }
 }
+
+serde_as_text!(OperationId);

@@ -1,4 +1,4 @@
-//! Makes `facts.rs`: what the spec says and progenitor does not carry over.
+//! Makes `constants.rs`: what the spec says and progenitor does not carry over.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -7,19 +7,16 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::spec::{operations, rust_name};
 
-pub(crate) const HEADING: &str = "//! Facts of the spec that the generated client does not carry: hosts, open value lists, bounds.\n";
+pub(crate) const HEADING: &str = "//! Constants of the spec that the generated client does not have: hosts, defaults, bounds, rules.\n";
 
-/// The facts, not yet formatted.
+/// The constants, not yet formatted.
 pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
     let parts = [
         servers(spec),
-        open_values(spec),
         defaults(spec),
         query_bounds(spec),
         query_parameters(spec),
-        body_fields(spec),
         string_bounds(spec),
-        reason_codes(spec),
         sent_claims(spec)?,
     ];
     syn::parse2(quote! {
@@ -52,18 +49,6 @@ fn servers(spec: &Value) -> TokenStream {
     quote! { #(#consts)* }
 }
 
-/// `REASON_CODE_VALUES` and its like, from `x-extensible-enum`.
-fn open_values(spec: &Value) -> TokenStream {
-    let consts = schemas(spec).filter_map(|(name, schema)| {
-        let values = schema.get("x-extensible-enum")?.as_array()?;
-        let values = values.iter().filter_map(Value::as_str);
-        let ident = constant(name, "VALUES");
-        let doc = format!(" The known values of `{name}`; D1 may use others.");
-        Some(quote! { #[doc = #doc] pub const #ident: &[&str] = &[#(#values),*]; })
-    });
-    quote! { #(#consts)* }
-}
-
 /// `REASON_CODE_DEFAULT` and its like, from `x-d1-default` of schemas and of their properties.
 fn defaults(spec: &Value) -> TokenStream {
     let of = |name: &str, value: Option<&Value>, ident: Ident| {
@@ -89,24 +74,6 @@ fn defaults(spec: &Value) -> TokenStream {
             )
         });
         own.into_iter().chain(inner).collect::<Vec<_>>()
-    });
-    quote! { #(#consts)* }
-}
-
-/// `RENEW_CARD_BODY_FIELDS` and its like: the fields of a JSON body that the client itself sets.
-fn body_fields(spec: &Value) -> TokenStream {
-    let operations = operations(spec);
-    let consts = operations.iter().filter_map(|operation| {
-        let schema = operation.json_body(spec)?;
-        let names = properties(schema)
-            .filter(|(_, property)| property.get("x-d1-reserved").is_none())
-            .map(|(name, _)| name);
-        let ident = constant(&operation.name(), "BODY_FIELDS");
-        let doc = format!(
-            " The fields of `{}` that the client has a method for.",
-            operation.name()
-        );
-        Some(quote! { #[doc = #doc] pub const #ident: &[&str] = &[#(#names),*]; })
     });
     quote! { #(#consts)* }
 }
@@ -183,22 +150,6 @@ fn string_bounds(spec: &Value) -> TokenStream {
     quote! { #(#consts)* }
 }
 
-/// `SUSPEND_CARD_REASON_CODES` and its like, from `x-d1-reason-codes` of an operation.
-fn reason_codes(spec: &Value) -> TokenStream {
-    let operations = operations(spec);
-    let consts = operations.iter().filter_map(|operation| {
-        let codes = operation.object.get("x-d1-reason-codes")?.as_array()?;
-        let codes = codes.iter().filter_map(Value::as_str);
-        let ident = constant(&operation.name(), "REASON_CODES");
-        let doc = format!(
-            " The reason codes that are documented for `{}`; D1 may take others.",
-            operation.name()
-        );
-        Some(quote! { #[doc = #doc] pub const #ident: &[&str] = &[#(#codes),*]; })
-    });
-    quote! { #(#consts)* }
-}
-
 fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
     const LOCATION: &str = "components.schemas.AssertionClaims.x-d1-sent-claims";
     let claims = spec
@@ -243,20 +194,20 @@ fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
     })
 }
 
-fn schemas(spec: &Value) -> impl Iterator<Item = (&String, &Value)> {
+pub(crate) fn schemas(spec: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let map = spec
         .pointer("/components/schemas")
         .and_then(Value::as_object);
     map.into_iter().flatten()
 }
 
-fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+pub(crate) fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let map = schema.get("properties").and_then(Value::as_object);
     map.into_iter().flatten()
 }
 
-/// `ReasonCode` and `VALUES` as `REASON_CODE_VALUES`.
-fn constant(name: &str, suffix: &str) -> Ident {
+/// `ReasonCode` and `RULE` as `REASON_CODE_RULE`.
+pub(crate) fn constant(name: &str, suffix: &str) -> Ident {
     let mut out = String::new();
     for (i, c) in name.chars().enumerate() {
         if c.is_ascii_uppercase() && i > 0 {

@@ -1,0 +1,356 @@
+//! Makes `d1-facade/src/values/generated.rs`: the open lists of values and the operations, as services see them.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use serde_json::Value;
+
+use crate::constants::{constant, properties, schemas};
+use crate::error::Error;
+use crate::error_table::{endpoint_variant, ident};
+use crate::spec::{Operation, operations};
+
+pub(crate) const HEADING: &str =
+    "//! The values that D1 may extend, and the operations of its API, as the spec lists them.\n";
+
+/// The values and the operations, not yet formatted.
+pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
+    let enums = schemas(spec).filter_map(|(name, schema)| {
+        let values = schema.get("x-extensible-enum")?.as_array()?;
+        let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+        Some(open_enum(name, schema, &values))
+    });
+    let operations = operation_enum(spec, &operations(spec));
+    syn::parse2(quote! {
+        use std::fmt;
+        use std::str::FromStr;
+
+        use d1_generated::error_table::{self, ErrorRow};
+        use d1_generated::{constants, types};
+
+        use super::input::InvalidInput;
+        use crate::redact::{mask, mask_id};
+
+        #(#enums)*
+        #operations
+    })
+    .map_err(Error::generator)
+}
+
+/// An enum of the known values, and of any other one as it came.
+fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
+    let ident = ident(name);
+    let variants: Vec<Ident> = values.iter().map(|value| self::ident(value)).collect();
+    let docs = doc_lines(&enum_doc(name, schema, values));
+    let variant_docs = values.iter().map(|value| value_doc(schema, value));
+    let from_str = from_str(name, schema);
+    let shown = debug_and_display(&ident, &variants);
+    let serde = serde(
+        &ident,
+        &quote!(self.as_str()),
+        &quote!(Ok(Self::from_wire(&text))),
+    );
+    quote! {
+        #(#[doc = #docs])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum #ident {
+            #(#[doc = #variant_docs] #variants,)*
+            /// A value that this version of the crate does not know, as received.
+            Unknown(String),
+        }
+
+        impl #ident {
+            /// Lists the values that this version knows.
+            pub const KNOWN: &'static [Self] = &[#(Self::#variants),*];
+
+            /// Returns the value as D1 writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    #(Self::#variants => #values,)*
+                    Self::Unknown(text) => text,
+                }
+            }
+
+            /// Reads a value as D1 sent it, whatever it is.
+            pub(crate) fn from_wire(text: &str) -> Self {
+                match text {
+                    #(#values => Self::#variants,)*
+                    other => Self::Unknown(other.to_owned()),
+                }
+            }
+        }
+
+        #from_str
+        #shown
+        #serde
+    }
+}
+
+/// How a value is shown: one that is not known may be anything.
+fn debug_and_display(ident: &Ident, variants: &[Ident]) -> TokenStream {
+    quote! {
+        /// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
+        impl fmt::Debug for #ident {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
+                    #(Self::#variants => f.write_str(stringify!(#variants)),)*
+                }
+            }
+        }
+
+        /// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
+        /// [`as_str`](Self::as_str) returns it as received.
+        impl fmt::Display for #ident {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&mask_id(self.as_str()))
+            }
+        }
+    }
+}
+
+/// Reads any value that D1 can take: a new one as well, unless the spec has a pattern that it breaks.
+fn from_str(name: &str, schema: &Value) -> TokenStream {
+    let ident = ident(name);
+    let (doc, check) = match schema.get("pattern") {
+        None => (" Reads a value, known or not.", TokenStream::new()),
+        Some(_) => {
+            let rule = constant(name, "RULE");
+            let field = field_name(name);
+            let check = quote! {
+                if text.parse::<types::#ident>().is_err() {
+                    return Err(InvalidInput::new(#field, constants::#rule));
+                }
+            };
+            (
+                " Reads a value, known or not, that matches the pattern of the spec.",
+                check,
+            )
+        }
+    };
+    quote! {
+        #[doc = #doc]
+        impl FromStr for #ident {
+            type Err = InvalidInput;
+
+            fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                #check
+                Ok(Self::from_wire(text))
+            }
+        }
+    }
+}
+
+/// `ReasonCode` as `reasonCode`.
+fn field_name(name: &str) -> String {
+    let (first, rest) = name.split_at(name.len().min(1));
+    first.to_ascii_lowercase() + rest
+}
+
+/// Serializes a type as a text, and reads it back.
+fn serde(ident: &Ident, text: &TokenStream, read: &TokenStream) -> TokenStream {
+    quote! {
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for #ident {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(#text)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for #ident {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                #read
+            }
+        }
+    }
+}
+
+/// The description of a list of values, what holds when none is sent, and an example.
+fn enum_doc(name: &str, schema: &Value, values: &[&str]) -> String {
+    let mut doc = text(schema, "description");
+    if let Some(default) = schema.get("x-d1-default").and_then(Value::as_str) {
+        doc += &format!("\n\nThe default is `{default}`.");
+    }
+    let Some(known) = values.first() else {
+        return doc;
+    };
+    let variant = ident(known);
+    doc += &format!(
+        "\n\nD1 may add values: one that this version does not know is kept as received.\n\n\
+         ```\nuse d1_facade::{name};\n\n\
+         assert_eq!(\"{known}\".parse::<{name}>()?, {name}::{variant});\n\
+         assert_eq!(\"ANOTHER\".parse::<{name}>()?.as_str(), \"ANOTHER\");\n\
+         # Ok::<(), d1_facade::InvalidInput>(())\n```"
+    );
+    doc
+}
+
+fn value_doc(schema: &Value, value: &str) -> String {
+    let descriptions = schema.get("x-d1-value-descriptions");
+    match descriptions.and_then(|all| all.get(value)?.as_str()) {
+        Some(description) => format!(" {description} (D1: `{value}`)"),
+        None => format!(" D1: `{value}`."),
+    }
+}
+
+/// The operations as an enum: what the spec says of each of them.
+fn operation_enum(spec: &Value, operations: &[Operation<'_>]) -> TokenStream {
+    let variants: Vec<Ident> = operations.iter().map(endpoint_variant).collect();
+    let docs = operations.iter().map(|o| {
+        let summary = o.object.get("summary").and_then(Value::as_str);
+        format!(" {}.", summary.unwrap_or(&o.name()))
+    });
+    let methods = operation_methods(spec, operations, &variants);
+    let ident = Ident::new("ApiOperation", proc_macro2::Span::call_site());
+    let read = quote!(text.parse().map_err(serde::de::Error::custom));
+    let serde = serde(&ident, &quote!(self.operation_id()), &read);
+    quote! {
+        /// An operation of D1's API.
+        ///
+        /// ```
+        /// use d1_facade::ApiOperation;
+        ///
+        /// let operation: ApiOperation = "suspendCard".parse()?;
+        /// assert_eq!(operation, ApiOperation::SuspendCard);
+        /// assert!(operation.changes_card());
+        /// # Ok::<(), d1_facade::InvalidInput>(())
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum ApiOperation {
+            #(#[doc = #docs] #variants),*
+        }
+
+        #methods
+
+        /// Shows its `operationId`.
+        impl fmt::Display for ApiOperation {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.operation_id())
+            }
+        }
+
+        /// Reads an `operationId`.
+        impl FromStr for ApiOperation {
+            type Err = InvalidInput;
+
+            fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                let mut all = Self::ALL.iter().copied();
+                let rule = "must be the operationId of an operation of D1";
+                all.find(|operation| operation.operation_id() == text)
+                    .ok_or(InvalidInput::new("operation", rule))
+            }
+        }
+
+        #serde
+    }
+}
+
+/// What the spec says of each operation, as methods.
+fn operation_methods(
+    spec: &Value,
+    operations: &[Operation<'_>],
+    variants: &[Ident],
+) -> TokenStream {
+    let ids = operations.iter().map(Operation::name);
+    let methods = operations.iter().map(|o| o.method.to_uppercase());
+    let paths = operations.iter().map(|o| o.path);
+    let codes = operations.iter().map(reason_codes);
+    let internal = internal_methods(spec, operations, variants);
+    quote! {
+        impl ApiOperation {
+            /// Lists every operation.
+            pub const ALL: &'static [Self] = &[#(Self::#variants),*];
+
+            /// Returns its `operationId` in the spec, such as `suspendCard`.
+            #[must_use]
+            pub const fn operation_id(self) -> &'static str {
+                match self { #(Self::#variants => #ids),* }
+            }
+
+            /// Returns the HTTP method, such as `POST`.
+            #[must_use]
+            pub const fn method(self) -> &'static str {
+                match self { #(Self::#variants => #methods),* }
+            }
+
+            /// Returns the path template, such as `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`.
+            #[must_use]
+            pub const fn url_template(self) -> &'static str {
+                match self { #(Self::#variants => #paths),* }
+            }
+
+            /// Returns the reason codes (D1: `reasonCode`) that are documented for this operation.
+            ///
+            /// They are those of the V2 card API, and `ISSUER_DECISION`, which is the only one documented for V1.
+            /// D1 may accept others. Empty for operations without a reason code.
+            ///
+            /// ```
+            /// use d1_facade::ApiOperation;
+            ///
+            /// assert!(ApiOperation::ResumeCard.reason_codes().contains(&"CARD_FOUND"));
+            /// ```
+            #[must_use]
+            pub const fn reason_codes(self) -> &'static [&'static str] {
+                match self { #(Self::#variants => #codes),* }
+            }
+        }
+
+        #internal
+    }
+}
+
+/// The methods of an operation that the facade alone needs.
+fn internal_methods(spec: &Value, operations: &[Operation<'_>], variants: &[Ident]) -> TokenStream {
+    let errors = operations.iter().map(|o| constant(&o.name(), "ERRORS"));
+    let fields = operations.iter().map(|o| body_fields(spec, o));
+    quote! {
+        impl ApiOperation {
+            /// Returns the fields of the JSON body that have a method of their own.
+            pub(crate) const fn body_fields(self) -> &'static [&'static str] {
+                match self { #(Self::#variants => #fields),* }
+            }
+
+            /// Returns the documented errors, in the order of the spec.
+            pub(crate) const fn errors(self) -> &'static [ErrorRow] {
+                match self { #(Self::#variants => error_table::#errors),* }
+            }
+        }
+    }
+}
+
+/// The documented reason codes of an operation, from `x-d1-reason-codes`.
+fn reason_codes(operation: &Operation<'_>) -> TokenStream {
+    let codes = operation.object.get("x-d1-reason-codes");
+    let codes = codes.and_then(Value::as_array).into_iter().flatten();
+    let codes = codes.filter_map(Value::as_str);
+    quote! { &[#(#codes),*] }
+}
+
+/// The fields of a JSON body that the client itself sets.
+fn body_fields(spec: &Value, operation: &Operation<'_>) -> TokenStream {
+    let body = operation.json_body(spec);
+    let names = body
+        .into_iter()
+        .flat_map(properties)
+        .filter(|(_, property)| property.get("x-d1-reserved").is_none())
+        .map(|(name, _)| name);
+    quote! { &[#(#names),*] }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    let text = value.get(key).and_then(Value::as_str);
+    text.unwrap_or_default().trim().to_owned()
+}
+
+/// A text as lines of a doc comment.
+fn doc_lines(text: &str) -> Vec<String> {
+    let line = |line: &str| match line {
+        "" => String::new(),
+        line => format!(" {line}"),
+    };
+    text.lines().map(line).collect()
+}
