@@ -103,9 +103,11 @@ impl<'a, C: ApiCall> Requests<'a, C> {
         // Before the permits: requests that held theirs while they waited for the same token would go out at once.
         let token = self.obtain_token().await;
         let permits = self.acquire_permits().await?;
+        let has_waited = !permits.is_empty();
         let result = async {
             let token = match token {
-                // It may have been refused or replaced since then.
+                Ok(token) if !has_waited => token,
+                // It may have been refused or replaced while the limiters were waited for.
                 Ok(_) => self.obtain_token().await?,
                 Err(failed) => return Err(failed),
             };
