@@ -79,6 +79,20 @@ fn debug_shows_no_secret() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_encrypted_shows_no_jwe() {
+    let server = d1_tests::answering(wiremock::ResponseTemplate::new(204)).await;
+    let card = d1_tests::card_at(&server);
+    let credentials = CardCredentials::new(PAN, EXPIRY).unwrap();
+    let prepared = card.renew(Renewal::same_card().credentials(credentials));
+    let prepared = prepared.prepare().unwrap();
+    let given = Renewal::same_card().encrypted_data("eyJh.b.c.d.e".parse().unwrap());
+    for shown in [format!("{prepared:?}"), format!("{given:?}")] {
+        assert!(shown.contains("EncryptedData([redacted])"), "{shown}");
+        assert!(!shown.contains("eyJ"), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn requests_and_what_a_caller_adds_to_them_show_names_only() {
     let server = d1_tests::answering(wiremock::ResponseTemplate::new(204)).await;
     let card = d1_tests::card_at(&server);

@@ -103,14 +103,9 @@ impl<'a, C: ApiCall> Requests<'a, C> {
         // Before the permits: requests that held theirs while they waited for the same token would go out at once.
         let token = self.obtain_token().await;
         let permits = self.acquire_permits().await?;
-        let has_waited = !permits.is_empty();
         let result = async {
-            let token = match token {
-                Ok(token) if !has_waited => token,
-                // It may have been refused or replaced while the limiters were waited for.
-                Ok(_) => self.obtain_token().await?,
-                Err(failed) => return Err(failed),
-            };
+            // It may have been replaced since then. One that is used up at once is still the one for this request.
+            let token = self.core.tokens.fresh().map_or(token, Ok)?;
             let parts = self.parts(&token)?;
             let id = &self.progress.correlation_id;
             let ended = self.core.transport.exchange(self.call, id, parts).await;

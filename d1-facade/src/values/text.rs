@@ -33,11 +33,11 @@ macro_rules! serde_as_text {
 macro_rules! validated {
     ($(#[$doc:meta])* $name:ident, $raw:ident, $field:literal, $rule:ident $(, $also:path)?) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(types::$raw);
 
         impl $name {
-            /// The text.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -101,6 +101,7 @@ validated! {
     /// let issuer: d1_facade::IssuerId = "ISSUER_A-1".parse()?;
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
+    #[derive(Debug)]
     IssuerId, IssuerId, "issuerId", ISSUER_ID_RULE
 }
 
@@ -115,6 +116,7 @@ validated! {
     /// let card: d1_facade::CardId = "ReplaceMe01".parse()?;
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
+    #[derive(Debug)]
     CardId, CardId, "cardId", CARD_ID_RULE, no_card_number
 }
 
@@ -149,6 +151,7 @@ validated! {
     /// let reason: d1_facade::Reason = "customer called back".parse()?;
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
+    #[derive(Debug)]
     Reason, Reason, "reason", REASON_RULE, no_card_number
 }
 
@@ -164,6 +167,7 @@ validated! {
     /// let id: d1_facade::CorrelationId = "support-case 4711".parse()?;
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
+    #[derive(Debug)]
     CorrelationId, CardCorrelationId, "x-correlation-id", CARD_CORRELATION_ID_RULE, no_card_number
 }
 
@@ -171,9 +175,16 @@ validated! {
     /// Card credentials that were encrypted elsewhere (D1: `encryptedData`): a JWE in compact
     /// serialization, at most 8192 characters.
     ///
-    /// For services whose PANs never leave another system. Everybody else gives
-    /// [`CardCredentials`](crate::CardCredentials) and lets the client encrypt.
+    /// For services whose PANs never leave another system. All others give
+    /// [`CardCredentials`](crate::CardCredentials) and let the client encrypt. `Debug` does not show it.
     EncryptedData, EncryptedData, "encryptedData", ENCRYPTED_DATA_RULE
+}
+
+/// Card data stays card data when it is encrypted.
+impl fmt::Debug for EncryptedData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncryptedData([redacted])")
+    }
 }
 
 fn no_card_number(text: &str) -> Result<(), &'static str> {

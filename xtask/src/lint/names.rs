@@ -104,43 +104,27 @@ impl Names {
 }
 
 pub(super) fn declared_names(spec: &Value, out: &mut Breaches) {
-    let mut check = |used: Option<&Value>, place: String, declared: &[&str], home: &str| {
-        undeclared(used, &place, declared, home, out);
-    };
-    let tags: Vec<&str> = list(spec, "tags")
-        .iter()
-        .map(|tag| text(tag, "name"))
-        .collect();
+    let tags = list(spec, "tags").iter();
+    let tags: Vec<&str> = tags.map(|tag| text(tag, "name")).collect();
     let schemes = entries(&spec["components"], "securitySchemes");
     let schemes: Vec<&str> = schemes.map(|(name, _)| name.as_str()).collect();
-    let codes = list(
-        &spec["components"]["schemas"]["ReasonCode"],
-        "x-extensible-enum",
-    );
-    let codes: Vec<&str> = codes.iter().filter_map(Value::as_str).collect();
-    let in_schemes = "components.securitySchemes";
-    check(
-        spec.get("security"),
-        "/security".to_owned(),
-        &schemes,
-        in_schemes,
-    );
+    let codes = &spec["components"]["schemas"]["ReasonCode"];
+    let codes = list(codes, "x-extensible-enum").iter();
+    let codes: Vec<&str> = codes.filter_map(Value::as_str).collect();
+    let of_operations = [
+        ("tags", tags, "tags"),
+        ("security", schemes.clone(), SCHEMES),
+        (
+            "x-d1-reason-codes",
+            codes,
+            "x-extensible-enum of ReasonCode",
+        ),
+    ];
+    undeclared(spec.get("security"), "/security", &schemes, SCHEMES, out);
     for operation in operations(spec) {
-        for (key, declared, home) in [
-            ("tags", &tags, "tags"),
-            ("security", &schemes, in_schemes),
-            (
-                "x-d1-reason-codes",
-                &codes,
-                "x-extensible-enum of ReasonCode",
-            ),
-        ] {
-            check(
-                operation.object.get(key),
-                join(&operation.pointer, key),
-                declared,
-                home,
-            );
+        for (key, declared, home) in &of_operations {
+            let place = join(&operation.pointer, key);
+            undeclared(operation.object.get(*key), &place, declared, home, out);
         }
     }
     declared_properties(spec, out);
@@ -148,6 +132,8 @@ pub(super) fn declared_names(spec: &Value, out: &mut Breaches) {
     missing_reason_codes(spec, out);
     missing_claims(spec, out);
 }
+
+const SCHEMES: &str = "components.securitySchemes";
 
 /// The properties that a schema requires, or that the client sends as claims.
 fn declared_properties(spec: &Value, out: &mut Breaches) {
