@@ -156,25 +156,25 @@ async fn requests() {
     let card = card_at(&server);
     for limit in [0, 51, u64::MAX] {
         assert_eq!(
-            field(card.operations().limit(limit).await.unwrap_err()),
+            field(&card.operations().limit(limit).await.unwrap_err()),
             "limit"
         );
     }
     let error = card.operations().offset(u64::MAX).await.unwrap_err();
-    assert_eq!(field(error), "offset");
+    assert_eq!(field(&error), "offset");
     let code = ReasonCode::Unknown("not a code".into());
     assert_eq!(
-        field(card.suspend().reason_code(code).await.unwrap_err()),
+        field(&card.suspend().reason_code(code).await.unwrap_err()),
         "reasonCode"
     );
 
     for (name, value) in [("reason", "4111"), ("reasonCode", "x"), ("state", "x")] {
         let renew = card.renew(Renewal::same_card()).body_field(name, value);
-        assert_eq!(field(renew.await.unwrap_err()), "body_field", "{name}");
+        assert_eq!(field(&renew.await.unwrap_err()), "body_field", "{name}");
     }
     for name in ["reason", "reasonCode"] {
         let delete = card.delete().body_field(name, "x");
-        assert_eq!(field(delete.await.unwrap_err()), "body_field", "{name}");
+        assert_eq!(field(&delete.await.unwrap_err()), "body_field", "{name}");
     }
     assert!(
         server.received_requests().await.unwrap().is_empty(),
@@ -183,7 +183,7 @@ async fn requests() {
 }
 
 /// The field of an error about an input.
-fn field(error: d1_facade::Error) -> String {
+fn field(error: &d1_facade::Error) -> String {
     assert!(!error.was_sent());
     error.invalid_input().unwrap().field().to_owned()
 }
@@ -193,7 +193,7 @@ async fn renewals() {
     let server = answering(ResponseTemplate::new(204)).await;
     let card = card_at(&server);
     let amex = Renewal::same_card().scheme(CardScheme::AmericanExpress);
-    assert_eq!(field(card.renew(amex).await.unwrap_err()), "encryptedData");
+    assert_eq!(field(&card.renew(amex).await.unwrap_err()), "encryptedData");
     let credentials = || CardCredentials::new(PAN, EXPIRY).unwrap();
     for renewal in [
         Renewal::same_card().encrypt_to("kid"),
@@ -201,13 +201,13 @@ async fn renewals() {
             .encrypted_data("a.b.c.d.e".parse().unwrap())
             .encrypt_to("kid"),
     ] {
-        assert_eq!(field(card.renew(renewal).await.unwrap_err()), "encrypt_to");
+        assert_eq!(field(&card.renew(renewal).await.unwrap_err()), "encrypt_to");
     }
     let unknown_key = Renewal::same_card()
         .credentials(credentials())
         .encrypt_to("no-such-kid");
     assert_eq!(
-        field(card.renew(unknown_key).await.unwrap_err()),
+        field(&card.renew(unknown_key).await.unwrap_err()),
         "encryption_key"
     );
 
@@ -219,7 +219,7 @@ async fn renewals() {
         .card(card.id().clone());
     let renewal = Renewal::same_card().credentials(credentials());
     assert_eq!(
-        field(no_key.renew(renewal).await.unwrap_err()),
+        field(&no_key.renew(renewal).await.unwrap_err()),
         "encryption_key"
     );
     assert!(

@@ -275,7 +275,7 @@ struct Unasked;
 
 impl TokenSource for Unasked {
     fn fetch(&self) -> TokenFuture<'_> {
-        panic!("the source was called")
+        unreachable!("the source was called")
     }
 }
 

@@ -105,12 +105,15 @@ impl Parameter {
         let value = if self.is_text {
             Value::from(text)
         } else {
-            // A number has one way to be written.
             let value: Option<Value> = serde_json::from_str(text).ok();
+            let value = value.filter(|value| value.is_i64() || value.is_boolean());
+            let value = value.ok_or("violates `type`")?;
+            // A number has one way to be written.
+            let written = value.to_string();
+            if written != text {
+                return Err("violates `type`".to_owned());
+            }
             value
-                .filter(|value| value.is_i64() || value.is_boolean())
-                .filter(|value| value.to_string() == text)
-                .ok_or("violates `type`")?
         };
         match self.validator.validate(&value) {
             Ok(()) => Ok(value),

@@ -15,13 +15,13 @@ fn suspend(time: &str, status: &str) -> Value {
         "requestorType": "ISSUER", "requestorId": "ISSUER_A-1", "reasonCode": "ISSUER_DECISION"})
 }
 
-fn page(operations: Vec<Value>) -> Value {
+fn page(operations: &[Value]) -> Value {
     json!({"operations": operations, "remainingOperations": 0})
 }
 
 #[tokio::test]
 async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
-    let done = verdict(page(vec![suspend(NOW, "SUCCESSFUL")])).await;
+    let done = verdict(page(&[suspend(NOW, "SUCCESSFUL")])).await;
     assert!(matches!(done, Reconciliation::Done(Some(_))), "{done:?}");
     // One that agrees in all but its time may be it: clocks differ, and times may be cut.
     for time in [
@@ -32,11 +32,11 @@ async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
         "2026-01-01T12:02:00Z",
         "2026-03-01T12:00:00Z",
     ] {
-        let open = verdict(page(vec![suspend(time, "SUCCESSFUL")])).await;
+        let open = verdict(page(&[suspend(time, "SUCCESSFUL")])).await;
         let why = Reconciliation::Inconclusive(Inconclusive::Ambiguous);
         assert_eq!(format!("{open:?}"), format!("{why:?}"), "{time}");
         // Whichever it is, this one was not carried out.
-        let failed = verdict(page(vec![suspend(time, "FAILED")])).await;
+        let failed = verdict(page(&[suspend(time, "FAILED")])).await;
         assert!(
             matches!(failed, Reconciliation::NotDone(None)),
             "{failed:?}"
@@ -44,7 +44,7 @@ async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
         // One that has another requestor, and is more than a day away, is another one.
         let mut other = suspend(time, "SUCCESSFUL");
         other["requestorType"] = json!("USER");
-        let found = verdict(page(vec![other])).await;
+        let found = verdict(page(&[other])).await;
         let is_far = !time.starts_with("2026-01-01");
         assert_eq!(
             matches!(found, Reconciliation::NotDone(None)),
@@ -56,10 +56,10 @@ async fn the_window_is_measured_by_d1s_clock_and_doubt_is_an_answer() {
 
 #[tokio::test]
 async fn the_status_of_the_operation_decides() {
-    let failed = verdict(page(vec![suspend(NOW, "FAILED")])).await;
+    let failed = verdict(page(&[suspend(NOW, "FAILED")])).await;
     assert!(matches!(failed, Reconciliation::NotDone(_)), "{failed:?}");
     for status in ["PENDING", "SOMETHING_NEW"] {
-        let pending = verdict(page(vec![suspend(NOW, status)])).await;
+        let pending = verdict(page(&[suspend(NOW, status)])).await;
         assert!(
             matches!(
                 pending,
@@ -70,7 +70,7 @@ async fn the_status_of_the_operation_decides() {
     }
     let mut resume = suspend(NOW, "SUCCESSFUL");
     resume["operation"] = json!("RESUME");
-    let other = verdict(page(vec![resume])).await;
+    let other = verdict(page(&[resume])).await;
     assert!(matches!(other, Reconciliation::NotDone(_)), "{other:?}");
 }
 
@@ -88,14 +88,14 @@ async fn an_operation_that_agrees_in_part_leaves_it_open() {
     ] {
         let mut other = suspend(NOW, "SUCCESSFUL");
         other[key] = json!(value);
-        let doubt = verdict(page(vec![other.clone()])).await;
+        let doubt = verdict(page(&[other.clone()])).await;
         assert!(
             matches!(doubt, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
             "{key}: {doubt:?}"
         );
-        let both = verdict(page(vec![other.clone(), suspend(NOW, "SUCCESSFUL")])).await;
+        let both = verdict(page(&[other.clone(), suspend(NOW, "SUCCESSFUL")])).await;
         assert!(matches!(both, Reconciliation::Done(_)), "{key}: {both:?}");
-        let both = verdict(page(vec![other, suspend(NOW, "FAILED")])).await;
+        let both = verdict(page(&[other, suspend(NOW, "FAILED")])).await;
         assert!(
             matches!(both, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
             "{key}: {both:?}"
@@ -104,7 +104,7 @@ async fn an_operation_that_agrees_in_part_leaves_it_open() {
     for key in ["operation", "startTime"] {
         let mut unreadable = suspend(NOW, "SUCCESSFUL");
         unreadable.as_object_mut().unwrap().remove(key);
-        let doubt = verdict(page(vec![unreadable])).await;
+        let doubt = verdict(page(&[unreadable])).await;
         assert!(
             matches!(doubt, Reconciliation::Inconclusive(Inconclusive::Ambiguous)),
             "{key}: {doubt:?}"
