@@ -2,7 +2,7 @@
 
 Usage: report.py [--accept] [--full | --quick]
 
-  --accept  write the new table into the page, and the rows that have a budget into README.md
+  --accept  write the new table into the page
   --full    renew a million cards in bulk in place of a hundred thousand
   --quick   a few calls of each kind: shows that everything works, its figures mean nothing
 
@@ -21,10 +21,8 @@ import sys
 
 import tables
 
-PAGE, README, MARK = "docs/src/performance.md", "README.md", "bench-report"
+PAGE, MARK = "docs/src/performance.md", "bench-report"
 HEAD = ["what", "beside", "ours", "theirs", "ratio", "budget", "verdict"]
-# The columns that README.md shows: not the figures of one machine.
-JUDGED = ["what", "beside", "ratio", "budget", "verdict"]
 # How far beyond its budget the ratio of two rates must be to count as another verdict: what was seen between two runs
 # on one machine.
 NOISE = 0.03
@@ -88,15 +86,10 @@ def lines_of(rows):
     ]
 
 
-def rendered(lines, columns=HEAD):
-    rules = ["---:" if name in ("ours", "theirs", "ratio") else "---" for name in columns]
-    body = [f"| {' | '.join(line[name] for name in columns)} |" for line in lines]
-    return "\n".join([f"| {' | '.join(columns)} |", f"|{'|'.join(rules)}|", *body])
-
-
-def judged(lines):
-    """The table of README.md: the rows that have a budget."""
-    return rendered([line for line in lines if line["budget"] != "-"], JUDGED)
+def rendered(lines):
+    rules = ["---:" if name in ("ours", "theirs", "ratio") else "---" for name in HEAD]
+    body = [f"| {' | '.join(line[name] for name in HEAD)} |" for line in lines]
+    return "\n".join([f"| {' | '.join(HEAD)} |", f"|{'|'.join(rules)}|", *body])
 
 
 def committed(page):
@@ -251,8 +244,6 @@ def main(arguments):
     page = (tables.ROOT / PAGE).read_text()
     if "--accept" in arguments:
         tables.write(PAGE, tables.replaced(page, MARK, rendered(lines)))
-        readme = (tables.ROOT / README).read_text()
-        tables.write(README, tables.replaced(readme, MARK, judged(lines)))
         return 0
     found = changes(lines, committed(page))
     print(*found, sep="\n")

@@ -74,9 +74,9 @@ class Report(unittest.TestCase):
         with self.assertRaises(ValueError):
             report.memory("")
 
-    def test_the_readme_shows_what_the_page_judges(self):
-        _, table, _ = tables.split(read(report.README), report.MARK)
-        self.assertEqual(table.strip(), report.judged(report.committed(read(report.PAGE))))
+    def test_the_page_has_the_table_that_is_rendered_from_it(self):
+        _, table, _ = tables.split(read(report.PAGE), report.MARK)
+        self.assertEqual(table.strip(), report.rendered(report.committed(read(report.PAGE))))
 
 
 class Services(unittest.TestCase):
@@ -112,8 +112,8 @@ class Services(unittest.TestCase):
             footprint.chosen(["facad"])
         self.assertEqual(footprint.chosen(["facade"]), ["bare", "facade"])
 
-    def test_each_feature_of_the_facade_is_measured(self):
-        features = re.findall(r"^(\S+) = ", footprint.section(read("d1-facade/Cargo.toml"), "features"), re.M)
+    def test_each_feature_of_the_facade_that_adds_a_crate_is_measured(self):
+        features = re.findall(r"^(\S+) = \[\"", footprint.section(read("d1-facade/Cargo.toml"), "features"), re.M)
         self.assertGreater(len(features), 1)
         lines = [line for service in footprint.SERVICES.values() for line in service.dependencies]
         for feature in features:
