@@ -18,7 +18,7 @@ use std::future::IntoFuture;
 use std::time::Instant;
 
 use d1_facade::{
-    CardCredentials, CardId, CardState, Client, EncryptionKey, Environment, Error, Operation,
+    Card, CardCredentials, CardId, CardState, Client, EncryptionKey, Environment, Error, Operation,
     OperationType, ReasonCode, Receipt, Renewal, Response, SigningKey,
 };
 use d1_sandbox::Sandbox;
@@ -34,6 +34,29 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     say!("a local D1 listens on {}\n", sandbox.base_url());
     let d1 = client(&sandbox)?;
 
+    let new_card = suspend_resume_renew(&d1, &sandbox).await?;
+    list_and_get(&new_card).await?;
+
+    step("delete");
+    let (receipt, took) = timed(new_card.delete()).await?;
+    show_receipt(&receipt, &took);
+
+    step("suspend the deleted card: refused, and explained");
+    match new_card.suspend().await {
+        Ok(_) => return Err("a deleted card was suspended".into()),
+        Err(error) => show_error(&error),
+    }
+
+    say!(
+        "\n{} token exchange(s) for all of it",
+        sandbox.token_exchanges()
+    );
+    sandbox.shut_down().await;
+    Ok(())
+}
+
+/// Suspends, resumes and renews a card, and returns the new one.
+async fn suspend_resume_renew(d1: &Client, sandbox: &Sandbox) -> Result<Card, Box<dyn StdError>> {
     let card = d1.card("ReplaceMe01".parse()?);
     step("suspend");
     let (receipt, took) = timed(card.suspend().reason_code(ReasonCode::CardLost)).await?;
@@ -61,7 +84,11 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let (receipt, took) = timed(card.renew(renewal)).await?;
     show_receipt(&receipt, &took);
 
-    let card = d1.card(new_id);
+    Ok(d1.card(new_id))
+}
+
+/// Lists the operations of a card, and gets one of them.
+async fn list_and_get(card: &Card) -> Result<(), Box<dyn StdError>> {
     step("list operations, two at a time");
     for offset in [0, 2] {
         let (page, took) = timed(card.operations().offset(offset).limit(2)).await?;
@@ -74,28 +101,12 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     }
 
     step("get one operation, with the digital card");
-    let digitized = find_digitization(&card).await?;
+    let digitized = find_digitization(card).await?;
     let (details, took) = timed(card.operation(&digitized).with_digital_card()).await?;
     show_operation(&details);
     if let Some(digital_card) = details.digital_card_details() {
         say!("  digital card     {digital_card} ({took})");
     }
-
-    step("delete");
-    let (receipt, took) = timed(card.delete()).await?;
-    show_receipt(&receipt, &took);
-
-    step("suspend the deleted card: refused, and explained");
-    match card.suspend().await {
-        Ok(_) => return Err("a deleted card was suspended".into()),
-        Err(error) => show_error(&error),
-    }
-
-    say!(
-        "\n{} token exchange(s) for all of it",
-        sandbox.token_exchanges()
-    );
-    sandbox.shut_down().await;
     Ok(())
 }
 
@@ -116,9 +127,7 @@ fn client(sandbox: &Sandbox) -> Result<Client, Box<dyn StdError>> {
 }
 
 /// The operation that made a digital card.
-async fn find_digitization(
-    card: &d1_facade::Card,
-) -> Result<d1_facade::OperationId, Box<dyn StdError>> {
+async fn find_digitization(card: &Card) -> Result<d1_facade::OperationId, Box<dyn StdError>> {
     use futures_util::TryStreamExt as _;
     let all: Vec<Operation> = card.operations().stream().try_collect().await?;
     all.iter()

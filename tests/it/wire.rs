@@ -236,6 +236,28 @@ async fn an_aggregator_names_the_issuer_of_the_card_in_the_path() {
     );
 }
 
+/// Returns the `encryptedData` of a renewal that is sent with a client that has these keys of D1.
+async fn encrypted(keys: [d1_facade::EncryptionKey; 2], renewal: Renewal) -> String {
+    let server = accepting().await;
+    let builder = d1_facade::Client::builder(
+        d1_facade::Environment::Custom(server.uri()),
+        ISSUER.parse().unwrap(),
+    );
+    let builder = builder
+        .token_source(d1_tests::FixedToken)
+        .allow_plain_loopback();
+    let builder = keys
+        .into_iter()
+        .fold(builder, |b, key| b.encryption_key(key));
+    let card = builder
+        .build()
+        .unwrap()
+        .card("ReplaceMe01".parse().unwrap());
+    card.renew(renewal).await.unwrap();
+    let body: Value = serde_json::from_slice(&only_request(&server).await.body).unwrap();
+    body["encryptedData"].as_str().unwrap().to_owned()
+}
+
 /// Opens what the facade encrypts with a key of our own, and shows the header.
 #[tokio::test]
 async fn what_is_encrypted_is_what_was_given_and_names_its_key() {
@@ -269,29 +291,12 @@ async fn what_is_encrypted_is_what_was_given_and_names_its_key() {
             json!({"pan": "378282246310005", "exp": EXPIRY, "psn": "07"}),
         ),
     ] {
-        let server = accepting().await;
-        let client = d1_facade::Client::builder(
-            d1_facade::Environment::Custom(server.uri()),
-            ISSUER.parse().unwrap(),
-        )
-        .token_source(d1_tests::FixedToken)
-        .encryption_key(key("first"))
-        .encryption_key(key("second"))
-        .allow_plain_loopback()
-        .build()
-        .unwrap();
         let mut renewal = Renewal::same_card().credentials(credentials);
         if let Some(kid) = kid {
             renewal = renewal.encrypt_to(kid);
         }
-        client
-            .card("ReplaceMe01".parse().unwrap())
-            .renew(renewal)
-            .await
-            .unwrap();
-        let body: Value = serde_json::from_slice(&only_request(&server).await.body).unwrap();
-        let token = body["encryptedData"].as_str().unwrap();
-        let (plaintext, header) = jwe::deserialize_compact(token, &decrypter).unwrap();
+        let token = encrypted([key("first"), key("second")], renewal).await;
+        let (plaintext, header) = jwe::deserialize_compact(&token, &decrypter).unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&plaintext).unwrap(),
             expected
