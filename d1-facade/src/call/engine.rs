@@ -1,4 +1,4 @@
-//! The life of a call, from top to bottom: validate, limiter, token, send, classify, send again?, report.
+//! The life of a call, from top to bottom: validate, token, limiter, send, classify, send again?, report.
 
 use std::pin::pin;
 use std::sync::Arc;
