@@ -103,9 +103,11 @@ impl<'a, C: ApiCall> Requests<'a, C> {
         // Before the permits: requests that held theirs while they waited for the same token would go out at once.
         let token = self.obtain_token().await;
         let permits = self.acquire_permits().await?;
+        // It may have been replaced since then. One that is used up at once is still the one for this request.
+        let newer = (!permits.is_empty()).then(|| self.core.tokens.fresh());
+        let token = newer.flatten().map_or(token, Ok);
         let result = async {
-            // It may have been replaced since then. One that is used up at once is still the one for this request.
-            let token = self.core.tokens.fresh().map_or(token, Ok)?;
+            let token = token?;
             let parts = self.parts(&token)?;
             let id = &self.progress.correlation_id;
             let ended = self.core.transport.exchange(self.call, id, parts).await;
