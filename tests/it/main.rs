@@ -17,6 +17,7 @@ mod connection_causes;
 mod connections;
 mod documented_rules;
 mod drift;
+mod dry_run;
 mod end_to_end;
 mod end_to_end_errors;
 mod errors;
