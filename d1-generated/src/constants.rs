@@ -19,13 +19,13 @@ pub const STAGING_SERVER: &str = "https://api.d1-stg.thalescloud.io";
 pub const REASON_CODE_DEFAULT: &str = "ISSUER_DECISION";
 /// What holds for `TokenRequest.grant_type` when nothing is said.
 pub const TOKEN_REQUEST_GRANT_TYPE_DEFAULT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// The bounds of `offset` of `listOperations`; nobody checks them but the caller.
+/// The bounds of `offset` of `listOperations`; the generated client does not check them.
 pub const LIST_OPERATIONS_OFFSET: IntegerBounds = IntegerBounds {
     minimum: Some(0i64),
     maximum: None,
     default: Some(0i64),
 };
-/// The bounds of `limit` of `listOperations`; nobody checks them but the caller.
+/// The bounds of `limit` of `listOperations`; the generated client does not check them.
 pub const LIST_OPERATIONS_LIMIT: IntegerBounds = IntegerBounds {
     minimum: Some(1i64),
     maximum: Some(50i64),

@@ -13,7 +13,7 @@ use d1_sandbox::{Fault, Sandbox};
 use d1_tests::{CARD, answering, builder_for, sandbox_client};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::time::sleep;
+use tokio::time::advance;
 use wiremock::ResponseTemplate;
 
 /// What happened, in order.
@@ -191,7 +191,7 @@ struct Late;
 impl Limiter for Late {
     fn acquire(&self) -> PermitFuture<'_> {
         Box::pin(async {
-            sleep(Duration::from_millis(1900)).await;
+            advance(Duration::from_millis(1900)).await;
             let permit: Box<dyn Permit> = Box::new(());
             permit
         })
@@ -202,7 +202,7 @@ impl Limiter for Late {
 impl TokenSource for Late {
     fn fetch(&self) -> TokenFuture<'_> {
         Box::pin(async {
-            sleep(Duration::from_millis(1900)).await;
+            advance(Duration::from_millis(1900)).await;
             AccessToken::new("abc", Duration::from_secs(900)).map_err(Error::token_unavailable)
         })
     }

@@ -94,7 +94,7 @@ fn query_bounds(spec: &Value) -> TokenStream {
                 let suffix = constant(&rust_name(name, parameter), "").to_string();
                 let ident = constant(&operation.name(), &suffix);
                 let doc = format!(
-                    " The bounds of `{name}` of `{}`; nobody checks them but the caller.",
+                    " The bounds of `{name}` of `{}`; the generated client does not check them.",
                     operation.name()
                 );
                 let bound = |key: &str| match schema.get(key).and_then(Value::as_i64) {

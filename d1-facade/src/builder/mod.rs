@@ -177,7 +177,9 @@ impl ClientBuilder {
     /// /// Asks a service of the bank that exchanges assertions for all others.
     /// struct TokenService;
     ///
-    /// # async fn ask() -> std::io::Result<(String, std::time::Duration)> { unimplemented!() }
+    /// # async fn ask() -> std::io::Result<(String, std::time::Duration)> {
+    /// #     Ok(("a-token".to_owned(), std::time::Duration::from_secs(900)))
+    /// # }
     /// impl TokenSource for TokenService {
     ///     fn fetch(&self) -> TokenFuture<'_> {
     ///         Box::pin(async {
