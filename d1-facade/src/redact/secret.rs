@@ -47,9 +47,39 @@ enum Forms {
     /// Letters and digits of which a part is removed as well.
     InPieces {
         forms: Vec<Zeroizing<Vec<u8>>>,
-        /// Each piece of each form as a number, in order.
-        pieces: Zeroizing<Vec<u64>>,
+        pieces: Pieces,
     },
+}
+
+/// The pieces of a secret, each as a number.
+struct Pieces {
+    /// In order.
+    numbers: Zeroizing<Vec<u64>>,
+    /// A bit for the hash of each number: it rules out most numbers without a search.
+    hashes: [u64; 64],
+}
+
+impl Pieces {
+    fn new(mut numbers: Zeroizing<Vec<u64>>) -> Self {
+        numbers.sort_unstable();
+        let mut hashes = [0; 64];
+        for number in numbers.iter() {
+            let (word, bit) = Self::hash(*number);
+            hashes[word] |= bit;
+        }
+        Self { numbers, hashes }
+    }
+
+    fn has(&self, number: u64) -> bool {
+        let (word, bit) = Self::hash(number);
+        self.hashes[word] & bit != 0 && self.numbers.binary_search(&number).is_ok()
+    }
+
+    /// Returns the word and the bit of a number, from 12 bits of its product with a constant that mixes them.
+    fn hash(number: u64) -> (usize, u64) {
+        let [high, low, ..] = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        (usize::from(high >> 2), 1 << (low & 63))
+    }
 }
 
 impl Secret {
@@ -99,7 +129,7 @@ impl Secret {
                 let mut rolling = 0;
                 letters.iter().enumerate().any(|(last, byte)| {
                     rolling = value(rolling, std::slice::from_ref(byte));
-                    last + 1 >= PIECE && pieces.binary_search(&rolling).is_ok()
+                    last + 1 >= PIECE && pieces.has(rolling)
                 })
             }
         }
@@ -156,7 +186,7 @@ impl Secret {
                 let values = form.chunks_exact(PIECE).map(|piece| value(0, piece));
                 pieces.extend(values);
             }
-            pieces.sort_unstable();
+            let pieces = Pieces::new(pieces);
             Forms::InPieces { forms, pieces }
         })
     }
@@ -220,7 +250,7 @@ fn stands_alone(text: &[u8], found: &Range<usize>) -> bool {
 fn find_pieces(
     text: &Characters,
     forms: &[Zeroizing<Vec<u8>>],
-    pieces: &[u64],
+    pieces: &Pieces,
 ) -> Vec<Range<usize>> {
     let bytes = text.bytes();
     let mut found = Vec::new();
@@ -231,7 +261,7 @@ fn find_pieces(
         let (Some(start), true) = ((last + 1).checked_sub(PIECE), last >= next) else {
             continue;
         };
-        if pieces.binary_search(&rolling).is_err() {
+        if !pieces.has(rolling) {
             continue;
         }
         let longest = forms
