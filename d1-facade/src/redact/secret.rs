@@ -56,13 +56,13 @@ struct Pieces {
     /// In order.
     numbers: Zeroizing<Vec<u64>>,
     /// A bit for the hash of each number: it rules out most numbers without a search.
-    hashes: [u64; 64],
+    hashes: Box<[u64; 64]>,
 }
 
 impl Pieces {
     fn new(mut numbers: Zeroizing<Vec<u64>>) -> Self {
         numbers.sort_unstable();
-        let mut hashes = [0; 64];
+        let mut hashes = Box::new([0; 64]);
         for number in numbers.iter() {
             let (word, bit) = Self::hash(*number);
             hashes[word] |= bit;
