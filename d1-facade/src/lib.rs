@@ -152,6 +152,7 @@ mod builder;
 mod call;
 mod card;
 mod client;
+mod clock;
 mod config;
 mod crypto;
 mod dry_run;

@@ -14,9 +14,10 @@ use tokio::time::Instant;
 
 use super::decide::Evidence;
 use super::telemetry::Host;
+use crate::clock::{D1Clock, Moment};
 use crate::error::{
     Error, ErrorKind, Fault, InvalidInput, Outcome, RequestContext, ResponseFault,
-    invalid_response, refused,
+    invalid_response, refused, server_time,
 };
 use crate::http_client::{HttpClient, RawResponse};
 use crate::json;
@@ -82,6 +83,7 @@ pub(crate) struct Transport {
     host: Host,
     timeout: Duration,
     max_response_size: usize,
+    d1_clock: D1Clock,
 }
 
 /// A request that did not succeed.
@@ -143,6 +145,7 @@ impl Transport {
             base_url,
             timeout,
             max_response_size,
+            d1_clock: D1Clock::default(),
         })
     }
 
@@ -159,6 +162,12 @@ impl Transport {
     /// Returns whether requests are handed out instead of being sent.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.http.is_dry_run()
+    }
+
+    /// Returns D1's clock, by the successful responses of D1: any other response may be one of a gateway, which has
+    /// another clock.
+    pub(crate) fn d1_clock(&self) -> &D1Clock {
+        &self.d1_clock
     }
 
     pub(crate) fn base_url(&self) -> &str {
@@ -178,6 +187,7 @@ impl Transport {
                 Error::new(operation, ErrorKind::Connect, outcome).with_fault(fault)
             }));
         }
+        let asked = Moment::now();
         let secrets = std::mem::take(&mut parts.secrets);
         let (context, sent) = self.context(parts);
         let client =
@@ -188,7 +198,11 @@ impl Transport {
         match sent {
             Some(Ok(mut response)) => {
                 secrets.clean_response(&mut response.http);
-                read_response(call, response)
+                let read = read_response(call, response)?;
+                if let Some(date) = server_time(read.headers()) {
+                    self.d1_clock.set(date, asked);
+                }
+                Ok(read)
             }
             Some(Err(_)) if self.is_dry_run() => Err(Failed::new(Evidence::HandedOut, |outcome| {
                 Error::new(operation, ErrorKind::Cancelled, outcome)

@@ -1,12 +1,10 @@
 //! Sends a change: what the generated client takes of it, and what is known of it before and after.
 
 use std::future::IntoFuture;
-use std::time::SystemTime;
 
 use d1_generated::types;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
 
 use super::change::{Change, Kind};
 use super::{Card, Receipt, SpawnedChange, answer};
@@ -25,7 +23,7 @@ impl Change {
     pub fn pending(&self) -> PendingChange {
         let transport = &self.card.core().transport;
         let timeout = self.options.timeout.unwrap_or(transport.timeout());
-        let now = SystemTime::now();
+        let (earliest, latest) = transport.d1_clock().now();
         PendingChange {
             operation: self.operation(),
             base_url: transport.base_url().to_owned(),
@@ -35,9 +33,8 @@ impl Change {
             reason: self.reason.clone(),
             reason_code: self.reason_code.clone(),
             operation_id: None,
-            sent_at: now,
-            ended_at: now.checked_add(timeout.min(LONGEST_TIMEOUT)).unwrap_or(now),
-            ended: None,
+            sent_at: earliest,
+            ended_at: latest.later_by(timeout.min(LONGEST_TIMEOUT)),
         }
     }
 
@@ -107,13 +104,10 @@ fn refused_for_reason_code<T>(change: &Change, result: &Result<T, Error>) -> Opt
 
 /// Returns what is known of a change that ended with `error`.
 fn ended(change: &Change, progress: &Progress, error: &Error) -> PendingChange {
-    let ended = Instant::now();
-    let ended_at = SystemTime::now();
-    let sent_ago = ended.saturating_duration_since(progress.first_sent_at());
+    let (earliest, latest) = change.card.core().transport.d1_clock().now();
     let pending = PendingChange {
-        sent_at: ended_at.checked_sub(sent_ago).unwrap_or(ended_at),
-        ended_at,
-        ended: Some(ended),
+        sent_at: earliest.earlier_by(progress.first_sent_at().elapsed()),
+        ended_at: latest,
         ..change.pending()
     };
     let fault = error.response_fault();

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::future::IntoFuture;
-use std::time::SystemTime;
 
 use d1_generated::constants::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
 use futures_util::future::BoxFuture;
@@ -13,6 +12,7 @@ use super::{Card, Operation, OperationPage};
 use crate::call::{
     ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
 };
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind, InvalidInput, Outcome, RequestContext, ResponseFault};
 use crate::redact::Redactor;
 use crate::response::Response;
@@ -148,8 +148,8 @@ const PAGES_WITHOUT_PROGRESS: u32 = 10;
 /// A page of a list, without the operations that an earlier page had.
 pub(crate) struct ListedPage {
     pub(crate) operations: Vec<Operation>,
-    /// When D1 gave it, by its own clock.
-    pub(crate) server_time: Option<SystemTime>,
+    /// When it was requested; by D1's clock, at the earliest.
+    pub(crate) asked_at: Moment,
     /// Whether it may have operations where this version does not look.
     pub(crate) may_hide_operations: bool,
 }
@@ -192,10 +192,13 @@ impl Pages {
         if self.done {
             return Ok(None);
         }
+        let mut asked_at = Moment::now();
         let page = self.request.clone().offset(self.offset).await?;
+        let took = asked_at.until(Moment::now()).unwrap_or_default();
+        asked_at.d1 = page.server_time().and_then(|time| time.checked_sub(took));
         let length = page.operations().len() as u64;
         let remaining = page.remaining_operations();
-        let (server_time, may_hide_operations) = (page.server_time(), page.may_hide_operations());
+        let may_hide_operations = page.may_hide_operations();
         if let Some(remaining) = remaining {
             let total = self.given.saturating_add(length).saturating_add(remaining);
             self.announced.get_or_insert(total);
@@ -209,7 +212,7 @@ impl Pages {
         match self.fault() {
             None => Ok(Some(ListedPage {
                 operations: fresh,
-                server_time,
+                asked_at,
                 may_hide_operations,
             })),
             Some(fault) => Err(Error::new(

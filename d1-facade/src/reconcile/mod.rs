@@ -5,16 +5,15 @@ mod rule;
 mod search;
 
 use std::future::IntoFuture;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 pub use pending::PendingChange;
-use rule::Verdict;
+pub use rule::{Inconclusive, Reconciliation};
 use search::Search;
 
 use crate::call::{CallOptions, call_options};
-use crate::card::Operation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::values::{ApiOperation, CardId, CorrelationId};
@@ -24,66 +23,6 @@ const MOST_PAGES: u32 = 100;
 
 /// The default time in which D1 lists a change.
 const SETTLE: Duration = Duration::from_secs(30);
-
-/// Whether a change was carried out, as far as D1's list of operations shows.
-///
-/// | result | what a service does |
-/// |---|---|
-/// | [`Done`](Self::Done) | continues as after a response |
-/// | [`NotDone`](Self::NotDone) | makes the change again, if it is still wanted |
-/// | [`Inconclusive`](Self::Inconclusive) | reconciles again later, or lets a person decide: see [`Inconclusive`] |
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Reconciliation {
-    /// D1 carried it out.
-    ///
-    /// It has the operation, unless D1 no longer lists it: D1 does not know a card that was deleted.
-    Done(Option<Box<Operation>>),
-    /// D1 did not carry it out, and will not: sending it again does nothing twice.
-    ///
-    /// It has the operation where D1 lists it as `FAILED`.
-    NotDone(Option<Box<Operation>>),
-    /// The list proves neither.
-    Inconclusive(Inconclusive),
-}
-
-/// Why D1's list of operations does not show whether a change was carried out.
-///
-/// After [`TooEarly`](Self::TooEarly) and [`StillPending`](Self::StillPending) reconcile again later. The others do not
-/// change by waiting: a person must compare the card's operations and state with what was wanted. Never make the change
-/// again before that.
-///
-/// ```
-/// use d1_facade::Inconclusive;
-///
-/// /// Returns whether a job that reconciles changes should try again.
-/// fn try_again(why: Inconclusive) -> bool {
-///     matches!(why, Inconclusive::TooEarly | Inconclusive::StillPending)
-/// }
-/// # assert!(try_again(Inconclusive::TooEarly) && !try_again(Inconclusive::SeveralMatch));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Inconclusive {
-    /// D1 does not list it, but the [settling time](Reconcile::settle) has not passed yet.
-    TooEarly,
-    /// D1 lists it as `PENDING`, or with a status that this version does not know.
-    StillPending,
-    /// Several operations match: another call made the same change at about the same time.
-    SeveralMatch,
-    /// An operation may be the change, but differs from it in its time, requestor, reason or reason code, or has a
-    /// type (`REPLACE` for a renewal) that is not documented for it. A [unique
-    /// reason](Reconcile::unique_reason) for each change avoids this.
-    Ambiguous,
-    /// The list cannot be read, or may have operations in a form that this version does not know.
-    Unreadable,
-    /// D1 does not know the card, or responds with 404 and no reason.
-    UnknownCard,
-    /// The list has more than 100 pages, which is as many as are read.
-    TooManyOperations,
-    /// The change was sent to another host than the one that this client calls.
-    OtherHost,
-}
 
 /// A request that compares D1's list of operations with a change: await it.
 ///
@@ -109,6 +48,10 @@ pub enum Inconclusive {
 ///
 /// That D1 lists a change within the settling time, and that nothing of the change is sent after the call
 /// [ended](PendingChange::ended_by).
+///
+/// The settling time is measured by D1's clock. Where the [`PendingChange`] or the list of operations does not have
+/// D1's time, it is measured by the clock of this host, which must then agree with that of the host that made the
+/// change.
 ///
 /// It makes a request for each page that it reads. The [`timeout`](Self::timeout) is that of each of them.
 ///
@@ -205,10 +148,8 @@ impl Reconcile {
         if self.change.base_url != self.client.core().transport.base_url() {
             return Ok(Reconciliation::Inconclusive(Inconclusive::OtherHost));
         }
-        // What is read from now on can only be older than that.
-        let settled = self.change.has_settled(self.settle, SystemTime::now());
         let aggregator = self.client.core().aggregator.as_deref();
-        let mut search = Search::new(&self.change, aggregator, self.unique, settled);
+        let mut search = Search::new(&self.change, aggregator, self.unique, self.settle);
         // A renewal moves a card to another id; where D1 then lists it is not documented.
         for card in self.change.new_card.iter().chain([&self.change.card]) {
             self.read(card, &mut search).await?;
@@ -225,7 +166,7 @@ impl Reconcile {
         let mut pages = card.operations().with_options(&self.options).pages();
         for _ in 0..MOST_PAGES {
             match pages.next().await {
-                Ok(Some(page)) => search.read(&page, is_new, SystemTime::now()),
+                Ok(Some(page)) => search.read(&page, is_new),
                 Ok(None) => return Ok(()),
                 Err(error) => match error.kind() {
                     ErrorKind::UnknownCard => {
@@ -271,23 +212,6 @@ impl IntoFuture for Reconcile {
 }
 
 call_options!(Reconcile);
-
-impl Verdict {
-    fn with(self, operation: Option<Box<Operation>>) -> Reconciliation {
-        let why = match self {
-            Self::Done => return Reconciliation::Done(operation),
-            Self::NotDone => return Reconciliation::NotDone(operation),
-            Self::TooEarly => Inconclusive::TooEarly,
-            Self::StillPending => Inconclusive::StillPending,
-            Self::SeveralMatch => Inconclusive::SeveralMatch,
-            Self::Ambiguous => Inconclusive::Ambiguous,
-            Self::ListTooLong => Inconclusive::TooManyOperations,
-            Self::Unreadable => Inconclusive::Unreadable,
-            Self::UnknownCard => Inconclusive::UnknownCard,
-        };
-        Reconciliation::Inconclusive(why)
-    }
-}
 
 #[cfg(test)]
 #[path = "model_state_tests.rs"]

@@ -4,7 +4,8 @@
 //!
 //! Of the rest it assumes what the rules do: a request of which nothing was written never arrives, a 4xx (but for 408)
 //! turns a request away, what was written arrives and is listed within the settling time after the end of the call or
-//! never, and the clocks of the machines of one service agree. D1's clock may be any.
+//! never. D1's clock may be any. The clocks of the hosts that make the change and look it up differ by any amount where
+//! D1's is known at both times, and agree otherwise.
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, SystemTime};
@@ -16,6 +17,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{PendingChange, Reconciliation, Search};
 use crate::call::{Effect, Evidence, History, Next};
 use crate::card::{ListedPage, Operation};
+use crate::clock::Moment;
 use crate::error::Outcome;
 use crate::values::{ApiOperation, ReasonCode};
 
@@ -32,6 +34,9 @@ pub(super) struct World {
     pub(super) skew: i64,
     /// Whether D1's responses have a `Date`.
     pub(super) has_date: bool,
+    /// How many seconds the clock of the host that looks the change up is ahead of that of the host that made it, where
+    /// the latter has recorded D1's time.
+    pub(super) ahead: Option<i64>,
     /// When someone else made the same change, in seconds after the start of the call.
     pub(super) other_change: Option<i64>,
 }
@@ -42,6 +47,7 @@ pub(super) struct Rules {
     pub(super) retry_if_unknown: bool,
     pub(super) evidence: fn(Evidence) -> Evidence,
     pub(super) settle: u64,
+    pub(super) recorded: fn(Moment) -> Moment,
     pub(super) conclusion: fn(Reconciliation) -> Reconciliation,
 }
 
@@ -49,6 +55,7 @@ pub(super) const RULES: Rules = Rules {
     retry_if_unknown: false,
     evidence: |evidence| evidence,
     settle: SETTLE,
+    recorded: |moment| moment,
     conclusion: |conclusion| conclusion,
 };
 
@@ -309,6 +316,12 @@ impl State {
 
     fn reconcile(&self, listed: &[u64], rules: &Rules, world: World) -> Reconciliation {
         let at = |steps: u64| start() + Duration::from_secs(steps * STEP);
+        let recorded = |time: SystemTime| {
+            (rules.recorded)(Moment {
+                d1: world.ahead.map(|_| moved(time, world.skew)),
+                ..Moment::of_host(time)
+            })
+        };
         let change = PendingChange {
             operation: ApiOperation::SuspendCard,
             base_url: String::new(),
@@ -318,9 +331,8 @@ impl State {
             reason: None,
             reason_code: ReasonCode::default(),
             operation_id: None,
-            sent_at: start(),
-            ended_at: at(self.ended),
-            ended: None,
+            sent_at: recorded(start()),
+            ended_at: recorded(at(self.ended)),
         };
         let ours = listed.iter().map(|steps| operation(world, at(*steps)));
         let other = world
@@ -329,12 +341,15 @@ impl State {
         let now = at(self.now);
         let page = ListedPage {
             operations: ours.chain(other).collect(),
-            server_time: world.has_date.then(|| moved(now, world.skew)),
+            asked_at: Moment {
+                d1: world.has_date.then(|| moved(now, world.skew)),
+                ..Moment::of_host(moved(now, world.ahead.unwrap_or_default()))
+            },
             may_hide_operations: false,
         };
-        let settled = change.has_settled(Duration::from_secs(rules.settle * STEP), now);
-        let mut search = Search::new(&change, None, false, settled);
-        search.read(&page, false, now);
+        let settle = Duration::from_secs(rules.settle * STEP);
+        let mut search = Search::new(&change, None, false, settle);
+        search.read(&page, false);
         search.conclude()
     }
 

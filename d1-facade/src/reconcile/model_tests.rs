@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::model_state::{Found, RULES, Rules, State, World};
 use super::{Inconclusive, Reconciliation};
 use crate::call::Evidence;
+use crate::clock::Moment;
 
 /// What does not hold in some state, and the shortest way there.
 type Fault = (&'static str, Vec<&'static str>);
@@ -38,12 +39,19 @@ fn explore(rules: &Rules, world: World) -> Result<HashSet<State>, Fault> {
 
 fn worlds() -> Vec<World> {
     let mut worlds = Vec::new();
+    let clocks = [
+        (false, None),
+        (true, None),
+        (true, Some(-600)),
+        (true, Some(600)),
+    ];
     for skew in [-100_000, -90, 0, 90, 100_000] {
-        for has_date in [false, true] {
+        for (has_date, ahead) in clocks {
             for other_change in [None, Some(-10), Some(-100_000), Some(30)] {
                 worlds.push(World {
                     skew,
                     has_date,
+                    ahead,
                     other_change,
                 });
             }
@@ -138,6 +146,22 @@ fn the_model_finds_a_change_that_is_sent_again_although_its_outcome_is_unknown()
 #[test]
 fn the_model_finds_a_look_up_that_does_not_wait_for_the_settling_time() {
     let found = found(Rules { settle: 0, ..RULES });
+    let way = [
+        "the client sends",
+        "the request is written",
+        "a gateway answers 504",
+        "the look-up concludes",
+        "D1 carries it out",
+    ];
+    assert_eq!(found, (UNTRUE, way.to_vec()));
+}
+
+#[test]
+fn the_model_finds_a_look_up_that_compares_the_clocks_of_two_hosts() {
+    let found = found(Rules {
+        recorded: |moment| Moment::of_host(moment.host),
+        ..RULES
+    });
     let way = [
         "the client sends",
         "the request is written",

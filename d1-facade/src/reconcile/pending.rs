@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::time::Instant;
 
+use crate::clock::Moment;
 use crate::error::InvalidInput;
 use crate::redact::card_number::looks_like_card_number;
 use crate::values::{ApiOperation, CardId, IssuerId, OperationId, Reason, ReasonCode};
@@ -17,7 +17,11 @@ use crate::values::{ApiOperation, CardId, IssuerId, OperationId, Reason, ReasonC
 /// It comes from a change before it is sent ([`Change::pending`](crate::Change::pending)), or from the error of one
 /// whose outcome is unknown ([`Error::pending_change`](crate::Error::pending_change)). It can be serialized, so that a service can
 /// store it before the call and reconcile after a crash, in another process and on another machine. It holds
-/// ids, reason, reason code and wall-clock times, and no card data.
+/// ids, reason, reason code and times, and no card data.
+///
+/// Its times are those of the host that made the change and, where the client has had a response from D1 before, those
+/// of D1's clock. Where D1's are missing, the clock of the host that reconciles must agree with the one that made the
+/// change. A service for which that matters calls [`Client::access_token`](crate::Client::access_token) first.
 ///
 /// ```
 /// # fn example(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -44,11 +48,9 @@ pub struct PendingChange {
     /// The operation that D1's answer names.
     pub(crate) operation_id: Option<OperationId>,
     /// Nothing was sent before.
-    pub(crate) sent_at: SystemTime,
+    pub(crate) sent_at: Moment,
     /// Nothing was sent after.
-    pub(crate) ended_at: SystemTime,
-    /// The same by the monotonic clock of this process.
-    pub(crate) ended: Option<Instant>,
+    pub(crate) ended_at: Moment,
 }
 
 impl PendingChange {
@@ -68,21 +70,21 @@ impl PendingChange {
     /// of the change was sent before.
     ///
     /// For services that keep the parts of a change in a record of their own, and make a [`Change`](crate::Change) from
-    /// them again.
+    /// them again. It is a time of the clock of the host that reconciles: D1's is not known for it.
     #[must_use]
     pub fn recorded_at(mut self, time: SystemTime) -> Self {
-        self.sent_at = time;
+        self.sent_at = Moment::of_host(time);
         self
     }
 
     /// Sets when the call had certainly ended, such as now, where the process that made it has ended. The settling time
     /// of [`reconcile`](crate::Client::reconcile) runs from then.
     ///
-    /// The default is when the call failed; for a change that was not sent yet, its timeout after it was recorded.
+    /// It is a time of the clock of the host that reconciles. The default is when the call failed; for a change that was
+    /// not sent yet, its timeout after it was recorded.
     #[must_use]
     pub fn ended_by(mut self, time: SystemTime) -> Self {
-        self.ended_at = time;
-        self.ended = None;
+        self.ended_at = Moment::of_host(time);
         self
     }
 
@@ -93,11 +95,10 @@ impl PendingChange {
         self
     }
 
-    /// Returns whether the settling time has passed since the end of the call, by every clock that is known.
-    pub(super) fn has_settled(&self, settle: Duration, now: SystemTime) -> bool {
-        let by_wall = self.ended_at.checked_add(settle);
-        by_wall.is_some_and(|time| time <= now)
-            && self.ended.is_none_or(|end| end.elapsed() >= settle)
+    /// Returns whether D1 had the settling time between the end of the call and `asked_at`.
+    pub(super) fn has_settled(&self, settle: Duration, asked_at: Moment) -> bool {
+        let time = self.ended_at.until(asked_at);
+        time.is_some_and(|time| time >= settle)
     }
 }
 
@@ -118,6 +119,10 @@ struct Stored {
     operation_id: Option<String>,
     sent_at: String,
     ended_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d1_sent_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d1_ended_at: Option<String>,
 }
 
 impl From<PendingChange> for Stored {
@@ -131,8 +136,10 @@ impl From<PendingChange> for Stored {
             reason: change.reason.map(|reason| reason.to_string()),
             reason_code: change.reason_code.as_str().to_owned(),
             operation_id: change.operation_id.map(|id| id.as_str().to_owned()),
-            sent_at: written(change.sent_at),
-            ended_at: written(change.ended_at),
+            sent_at: written(change.sent_at.host),
+            ended_at: written(change.ended_at.host),
+            d1_sent_at: change.sent_at.d1.map(written),
+            d1_ended_at: change.ended_at.d1.map(written),
         }
     }
 }
@@ -159,9 +166,16 @@ impl TryFrom<Stored> for PendingChange {
             reason: stored.reason.as_deref().map(str::parse).transpose()?,
             reason_code: stored.reason_code.parse()?,
             operation_id: stored.operation_id.as_deref().map(str::parse).transpose()?,
-            sent_at: read("sentAt", &stored.sent_at)?,
-            ended_at: read("endedAt", &stored.ended_at)?,
-            ended: None,
+            sent_at: Moment {
+                host: read("sentAt", &stored.sent_at)?,
+                d1: known("d1SentAt", stored.d1_sent_at.as_deref())?,
+                process: None,
+            },
+            ended_at: Moment {
+                host: read("endedAt", &stored.ended_at)?,
+                d1: known("d1EndedAt", stored.d1_ended_at.as_deref())?,
+                process: None,
+            },
         })
     }
 }
@@ -170,6 +184,11 @@ fn written(time: SystemTime) -> String {
     // Only a year beyond 9999 cannot be written, and is refused when it is read.
     let text = OffsetDateTime::from(time).format(&Rfc3339);
     text.unwrap_or_default()
+}
+
+/// Reads a time of D1's clock, where it was known.
+fn known(field: &'static str, text: Option<&str>) -> Result<Option<SystemTime>, InvalidInput> {
+    text.map(|text| read(field, text)).transpose()
 }
 
 fn read(field: &'static str, text: &str) -> Result<SystemTime, InvalidInput> {

@@ -9,6 +9,68 @@
 //! An operation that D1 lists as `FAILED` never stands in the way: either it is the change, or it is not and
 //! the change is absent.
 
+use crate::card::Operation;
+
+/// Whether a change was carried out, as far as D1's list of operations shows.
+///
+/// | result | what a service does |
+/// |---|---|
+/// | [`Done`](Self::Done) | continues as after a response |
+/// | [`NotDone`](Self::NotDone) | makes the change again, if it is still wanted |
+/// | [`Inconclusive`](Self::Inconclusive) | reconciles again later, or lets a person decide: see [`Inconclusive`] |
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Reconciliation {
+    /// D1 carried it out.
+    ///
+    /// It has the operation, unless D1 no longer lists it: D1 does not know a card that was deleted.
+    Done(Option<Box<Operation>>),
+    /// D1 did not carry it out, and will not: sending it again does nothing twice.
+    ///
+    /// It has the operation where D1 lists it as `FAILED`.
+    NotDone(Option<Box<Operation>>),
+    /// The list proves neither.
+    Inconclusive(Inconclusive),
+}
+
+/// Why D1's list of operations does not show whether a change was carried out.
+///
+/// After [`TooEarly`](Self::TooEarly) and [`StillPending`](Self::StillPending) reconcile again later. The others do not
+/// change by waiting: a person must compare the card's operations and state with what was wanted. Never make the change
+/// again before that.
+///
+/// ```
+/// use d1_facade::Inconclusive;
+///
+/// /// Returns whether a job that reconciles changes should try again.
+/// fn try_again(why: Inconclusive) -> bool {
+///     matches!(why, Inconclusive::TooEarly | Inconclusive::StillPending)
+/// }
+/// # assert!(try_again(Inconclusive::TooEarly) && !try_again(Inconclusive::SeveralMatch));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Inconclusive {
+    /// D1 does not list it, but the [settling time](crate::Reconcile::settle) has not passed yet.
+    TooEarly,
+    /// D1 lists it as `PENDING`, or with a status that this version does not know.
+    StillPending,
+    /// Several operations match: another call made the same change at about the same time.
+    SeveralMatch,
+    /// An operation may be the change, but differs from it in its time, requestor, reason or reason code, or has a
+    /// type (`REPLACE` for a renewal) that is not documented for it. A [unique
+    /// reason](crate::Reconcile::unique_reason) for each change avoids this.
+    Ambiguous,
+    /// The list cannot be read, or may have operations in a form that this version does not know.
+    Unreadable,
+    /// D1 does not know the card, or responds with 404 and no reason.
+    UnknownCard,
+    /// The list has more than 100 pages, which is as many as are read.
+    TooManyOperations,
+    /// The change was sent to another host than the one that this client calls.
+    OtherHost,
+}
+
 /// How the type of an operation compares with that of the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -133,22 +195,8 @@ pub(super) struct Evidence {
     pub(super) unique: bool,
 }
 
-/// What follows from the evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Done,
-    NotDone,
-    TooEarly,
-    StillPending,
-    SeveralMatch,
-    Ambiguous,
-    ListTooLong,
-    Unreadable,
-    UnknownCard,
-}
-
-/// The rule.
-pub(super) fn verdict(evidence: Evidence) -> Verdict {
+/// The rule. `operation` is one that is the change, if there is any: a successful one where there is one.
+pub(super) fn verdict(evidence: Evidence, operation: Option<Box<Operation>>) -> Reconciliation {
     let Evidence {
         successful,
         pending,
@@ -160,26 +208,26 @@ pub(super) fn verdict(evidence: Evidence) -> Verdict {
         unique,
     } = evidence;
     if card_is_gone {
-        return Verdict::Done;
+        return Reconciliation::Done(operation);
     }
-    match (successful, pending, failed) {
-        (Count::One | Count::Several, _, _) if unique => return Verdict::Done,
-        (Count::One, Count::None, Count::None) => return Verdict::Done,
-        (Count::None, Count::One, Count::None) => return Verdict::StillPending,
-        (Count::None, Count::One | Count::Several, _) if unique => return Verdict::StillPending,
-        (Count::None, Count::None, _) => {}
+    let why = match (successful, pending, failed) {
+        (Count::One | Count::Several, _, _) if unique => return Reconciliation::Done(operation),
+        (Count::One, Count::None, Count::None) => return Reconciliation::Done(operation),
+        (Count::None, Count::One, Count::None) => Inconclusive::StillPending,
+        (Count::None, Count::One | Count::Several, _) if unique => Inconclusive::StillPending,
         (Count::One | Count::Several, _, _) | (Count::None, Count::One | Count::Several, _) => {
-            return Verdict::SeveralMatch;
+            Inconclusive::SeveralMatch
         }
-    }
-    match list {
-        List::TooLong => Verdict::ListTooLong,
-        List::Unreadable => Verdict::Unreadable,
-        List::Missing => Verdict::UnknownCard,
-        List::Whole if may_be => Verdict::Ambiguous,
-        List::Whole if !settled => Verdict::TooEarly,
-        List::Whole => Verdict::NotDone,
-    }
+        (Count::None, Count::None, _) => match list {
+            List::TooLong => Inconclusive::TooManyOperations,
+            List::Unreadable => Inconclusive::Unreadable,
+            List::Missing => Inconclusive::UnknownCard,
+            List::Whole if may_be => Inconclusive::Ambiguous,
+            List::Whole if !settled => Inconclusive::TooEarly,
+            List::Whole => return Reconciliation::NotDone(operation),
+        },
+    };
+    Reconciliation::Inconclusive(why)
 }
 
 #[cfg(test)]
@@ -278,15 +326,16 @@ mod tests {
                 && !evidence.card_is_gone
                 && evidence.successful == Count::None
                 && evidence.pending == Count::None;
-            let found = verdict(evidence);
-            assert_eq!(found == Verdict::NotDone, is_proven, "{evidence:?}");
+            let found = verdict(evidence, None);
+            let is_not_done = matches!(found, Reconciliation::NotDone(_));
+            assert_eq!(is_not_done, is_proven, "{evidence:?}");
         }
     }
 
     #[test]
     fn done_is_never_said_without_a_success_or_a_card_that_is_gone() {
         for evidence in every_evidence() {
-            if verdict(evidence) == Verdict::Done {
+            if matches!(verdict(evidence, None), Reconciliation::Done(_)) {
                 let is_successful = evidence.successful != Count::None;
                 assert!(evidence.card_is_gone || is_successful, "{evidence:?}");
             }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Reconciliation;
 use super::pending::PendingChange;
-use super::rule::{Bearing, Evidence, Identity, Kind, List, Time, bearing, verdict};
+use super::rule::{
+    Bearing, Evidence, Identity, Kind, List, Reconciliation, Time, bearing, verdict,
+};
 use crate::card::{ListedPage, Operation};
+use crate::clock::Moment;
 use crate::values::{ApiOperation, OperationStatus, OperationType, RequestorType};
 
 /// How far the times that D1 writes may be from the `Date` of its answers.
@@ -24,6 +26,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Search<'a> {
     change: &'a PendingChange,
     aggregator: Option<&'a str>,
+    settle: Duration,
     evidence: Evidence,
     knows_card: bool,
     successful: Option<Box<Operation>>,
@@ -41,14 +44,16 @@ impl<'a> Search<'a> {
         change: &'a PendingChange,
         aggregator: Option<&'a str>,
         unique: bool,
-        settled: bool,
+        settle: Duration,
     ) -> Self {
         Self {
             change,
             aggregator,
+            settle,
             evidence: Evidence {
                 unique,
-                settled,
+                // Each page that is read must show it.
+                settled: true,
                 ..Evidence::default()
             },
             knows_card: false,
@@ -57,10 +62,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Takes in the operations of a page that was read `now`; `of_new_card` where they are those of the card that a
-    /// renewal makes.
-    pub(super) fn read(&mut self, page: &ListedPage, of_new_card: bool, now: SystemTime) {
+    /// Takes in the operations of a page; `of_new_card` where they are those of the card that a renewal makes.
+    pub(super) fn read(&mut self, page: &ListedPage, of_new_card: bool) {
         self.knows_card = true;
+        // What the page shows can only be newer than its request.
+        self.evidence.settled &= self.change.has_settled(self.settle, page.asked_at);
         if of_new_card {
             // It may have been there before, or be the very renewal.
             self.evidence.may_be = true;
@@ -68,7 +74,7 @@ impl<'a> Search<'a> {
         if page.may_hide_operations {
             self.evidence.list = List::Unreadable;
         }
-        let window = self.window(page.server_time, now);
+        let window = self.window(page.asked_at);
         for operation in &page.operations {
             self.take(operation, window.as_ref());
         }
@@ -119,29 +125,27 @@ impl<'a> Search<'a> {
         if !self.knows_card {
             self.evidence.list = List::Missing;
         }
-        let verdict = verdict(self.evidence);
-        verdict.with(self.successful.or(self.failed))
+        verdict(self.evidence, self.successful.or(self.failed))
     }
 
-    /// From when to when, by D1's clock, D1 can have begun with the change. None where the recorded time is
+    /// Returns from when to when, by D1's clock, D1 can have begun with the change. None where the recorded time is
     /// in the future: a clock was set since then, and nothing is known of the time of the change.
-    fn window(&self, server_time: Option<SystemTime>, now: SystemTime) -> Option<Window> {
-        let (d1s_now, margin) = match server_time {
+    fn window(&self, asked_at: Moment) -> Option<Window> {
+        let (now, margin) = match asked_at.d1 {
             Some(time) => (time, CLOCK_MARGIN),
-            None => (now, OWN_CLOCK_MARGIN),
+            None => (asked_at.host, OWN_CLOCK_MARGIN),
         };
-        let sent_ago = now.duration_since(self.change.sent_at).ok()?;
-        let late = LONGEST_DELAY + margin;
+        let by_d1 = |moment: Moment| match (moment.d1, asked_at.d1) {
+            (Some(time), Some(_)) => Some(time),
+            // It was as long ago by D1's clock as by the one that it is known by.
+            (Some(_) | None, Some(_) | None) => now.checked_sub(moment.until(asked_at)?),
+        };
         // The call may end in the future: then D1 has had the time until now.
-        let ended_ago = now.duration_since(self.change.ended_at);
-        let to = match ended_ago.unwrap_or_default().checked_sub(late) {
-            Some(ago) => d1s_now.checked_sub(ago)?,
-            None => d1s_now.checked_add(late)?,
-        };
+        let ended = by_d1(self.change.ended_at).map_or(now, |ended| ended.min(now));
         Some(Window {
-            // The `Date` of an answer is cut to seconds and read late: this is never too late.
-            from: d1s_now.checked_sub(sent_ago)?,
-            to,
+            // The `Date` of a response is cut to seconds and read late: this is never too late.
+            from: by_d1(self.change.sent_at)?,
+            to: ended.checked_add(LONGEST_DELAY + margin)?,
         })
     }
 

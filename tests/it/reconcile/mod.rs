@@ -13,6 +13,7 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+mod clocks;
 mod killed;
 mod listed;
 
