@@ -42,13 +42,10 @@ fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
     let variants: Vec<Ident> = values.iter().map(|value| self::ident(value)).collect();
     let docs = doc_lines(&enum_doc(name, schema, values));
     let variant_docs = values.iter().map(|value| value_doc(schema, value));
-    let from_str = from_str(name, schema);
-    let shown = debug_and_display(&ident, &variants);
-    let serde = serde(
-        &ident,
-        &quote!(self.as_str()),
-        &quote!(Ok(Self::from_wire(&text))),
-    );
+    let pattern = schema.get("pattern").map(|_| {
+        let (field, rule) = (field_name(name), constant(name, "RULE"));
+        quote!(matching #field #rule)
+    });
     quote! {
         #(#[doc = #docs])*
         #[derive(Clone, PartialEq, Eq, Hash)]
@@ -59,86 +56,7 @@ fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
             Unknown(String),
         }
 
-        impl #ident {
-            /// Lists the values that this version knows.
-            pub const KNOWN: &'static [Self] = &[#(Self::#variants),*];
-
-            /// Returns the value as D1 writes it.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    #(Self::#variants => #values,)*
-                    Self::Unknown(text) => text,
-                }
-            }
-
-            /// Reads a value as D1 sent it, whatever it is.
-            pub(crate) fn from_wire(text: &str) -> Self {
-                match text {
-                    #(#values => Self::#variants,)*
-                    other => Self::Unknown(other.to_owned()),
-                }
-            }
-        }
-
-        #from_str
-        #shown
-        #serde
-    }
-}
-
-/// How a value is shown: one that is not known may be anything.
-fn debug_and_display(ident: &Ident, variants: &[Ident]) -> TokenStream {
-    quote! {
-        /// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
-        impl fmt::Debug for #ident {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
-                    #(Self::#variants => f.write_str(stringify!(#variants)),)*
-                }
-            }
-        }
-
-        /// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
-        /// [`as_str`](Self::as_str) returns it as received.
-        impl fmt::Display for #ident {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&mask_id(self.as_str()))
-            }
-        }
-    }
-}
-
-/// Reads any value that D1 can take: a new one as well, unless the spec has a pattern that it breaks.
-fn from_str(name: &str, schema: &Value) -> TokenStream {
-    let ident = ident(name);
-    let (doc, check) = match schema.get("pattern") {
-        None => (" Reads a value, known or not.", TokenStream::new()),
-        Some(_) => {
-            let rule = constant(name, "RULE");
-            let field = field_name(name);
-            let check = quote! {
-                if text.parse::<types::#ident>().is_err() {
-                    return Err(InvalidInput::new(#field, constants::#rule));
-                }
-            };
-            (
-                " Reads a value, known or not, that matches the pattern of the spec.",
-                check,
-            )
-        }
-    };
-    quote! {
-        #[doc = #doc]
-        impl FromStr for #ident {
-            type Err = InvalidInput;
-
-            fn from_str(text: &str) -> Result<Self, InvalidInput> {
-                #check
-                Ok(Self::from_wire(text))
-            }
-        }
+        open_enum!(#ident #pattern, #(#variants #values),*);
     }
 }
 
@@ -146,26 +64,6 @@ fn from_str(name: &str, schema: &Value) -> TokenStream {
 fn field_name(name: &str) -> String {
     let (first, rest) = name.split_at(name.len().min(1));
     first.to_ascii_lowercase() + rest
-}
-
-/// Serializes a type as a text, and reads it back.
-fn serde(ident: &Ident, text: &TokenStream, read: &TokenStream) -> TokenStream {
-    quote! {
-        #[cfg(feature = "serde")]
-        impl serde::Serialize for #ident {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(#text)
-            }
-        }
-
-        #[cfg(feature = "serde")]
-        impl<'de> serde::Deserialize<'de> for #ident {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                #read
-            }
-        }
-    }
 }
 
 /// The description of a list of values, what holds when none is sent, and an example.
@@ -204,9 +102,6 @@ fn operation_enum(spec: &Value, operations: &[Operation<'_>]) -> TokenStream {
         format!(" {}.", summary.unwrap_or(&o.name()))
     });
     let methods = operation_methods(spec, operations, &variants);
-    let ident = Ident::new("ApiOperation", proc_macro2::Span::call_site());
-    let read = quote!(text.parse().map_err(serde::de::Error::custom));
-    let serde = serde(&ident, &quote!(self.operation_id()), &read);
     quote! {
         /// An operation of D1's API.
         ///
@@ -225,27 +120,6 @@ fn operation_enum(spec: &Value, operations: &[Operation<'_>]) -> TokenStream {
         }
 
         #methods
-
-        /// Shows its `operationId`.
-        impl fmt::Display for ApiOperation {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.operation_id())
-            }
-        }
-
-        /// Reads an `operationId`.
-        impl FromStr for ApiOperation {
-            type Err = InvalidInput;
-
-            fn from_str(text: &str) -> Result<Self, InvalidInput> {
-                let mut all = Self::ALL.iter().copied();
-                let rule = "must be the operationId of an operation of D1";
-                all.find(|operation| operation.operation_id() == text)
-                    .ok_or(InvalidInput::new("operation", rule))
-            }
-        }
-
-        #serde
     }
 }
 

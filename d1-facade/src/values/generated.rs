@@ -46,100 +46,12 @@ pub enum ReasonCode {
     /// A value that this version of the crate does not know, as received.
     Unknown(String),
 }
-impl ReasonCode {
-    /// Lists the values that this version knows.
-    pub const KNOWN: &'static [Self] = &[
-        Self::IssuerDecision,
-        Self::UserDecision,
-        Self::CardLost,
-        Self::CardStolen,
-        Self::CardBroken,
-        Self::CardFound,
-        Self::Fraud,
-        Self::ClosedAccount,
-        Self::ClosedCard,
-    ];
-    /// Returns the value as D1 writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::IssuerDecision => "ISSUER_DECISION",
-            Self::UserDecision => "USER_DECISION",
-            Self::CardLost => "CARD_LOST",
-            Self::CardStolen => "CARD_STOLEN",
-            Self::CardBroken => "CARD_BROKEN",
-            Self::CardFound => "CARD_FOUND",
-            Self::Fraud => "FRAUD",
-            Self::ClosedAccount => "CLOSED_ACCOUNT",
-            Self::ClosedCard => "CLOSED_CARD",
-            Self::Unknown(text) => text,
-        }
-    }
-    /// Reads a value as D1 sent it, whatever it is.
-    pub(crate) fn from_wire(text: &str) -> Self {
-        match text {
-            "ISSUER_DECISION" => Self::IssuerDecision,
-            "USER_DECISION" => Self::UserDecision,
-            "CARD_LOST" => Self::CardLost,
-            "CARD_STOLEN" => Self::CardStolen,
-            "CARD_BROKEN" => Self::CardBroken,
-            "CARD_FOUND" => Self::CardFound,
-            "FRAUD" => Self::Fraud,
-            "CLOSED_ACCOUNT" => Self::ClosedAccount,
-            "CLOSED_CARD" => Self::ClosedCard,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-}
-/// Reads a value, known or not, that matches the pattern of the spec.
-impl FromStr for ReasonCode {
-    type Err = InvalidInput;
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        if text.parse::<types::ReasonCode>().is_err() {
-            return Err(InvalidInput::new("reasonCode", constants::REASON_CODE_RULE));
-        }
-        Ok(Self::from_wire(text))
-    }
-}
-/// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
-impl fmt::Debug for ReasonCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
-            Self::IssuerDecision => f.write_str(stringify!(IssuerDecision)),
-            Self::UserDecision => f.write_str(stringify!(UserDecision)),
-            Self::CardLost => f.write_str(stringify!(CardLost)),
-            Self::CardStolen => f.write_str(stringify!(CardStolen)),
-            Self::CardBroken => f.write_str(stringify!(CardBroken)),
-            Self::CardFound => f.write_str(stringify!(CardFound)),
-            Self::Fraud => f.write_str(stringify!(Fraud)),
-            Self::ClosedAccount => f.write_str(stringify!(ClosedAccount)),
-            Self::ClosedCard => f.write_str(stringify!(ClosedCard)),
-        }
-    }
-}
-/// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
-/// [`as_str`](Self::as_str) returns it as received.
-impl fmt::Display for ReasonCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_id(self.as_str()))
-    }
-}
-#[cfg(feature = "serde")]
-impl serde::Serialize for ReasonCode {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for ReasonCode {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Ok(Self::from_wire(&text))
-    }
-}
+open_enum!(
+    ReasonCode matching "reasonCode" REASON_CODE_RULE, IssuerDecision "ISSUER_DECISION",
+    UserDecision "USER_DECISION", CardLost "CARD_LOST", CardStolen "CARD_STOLEN",
+    CardBroken "CARD_BROKEN", CardFound "CARD_FOUND", Fraud "FRAUD", ClosedAccount
+    "CLOSED_ACCOUNT", ClosedCard "CLOSED_CARD"
+);
 /// The state of a V1 card.
 ///
 /// D1 may add values: one that this version does not know is kept as received.
@@ -161,66 +73,7 @@ pub enum CardState {
     /// A value that this version of the crate does not know, as received.
     Unknown(String),
 }
-impl CardState {
-    /// Lists the values that this version knows.
-    pub const KNOWN: &'static [Self] = &[Self::Active, Self::Inactive];
-    /// Returns the value as D1 writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Inactive => "INACTIVE",
-            Self::Unknown(text) => text,
-        }
-    }
-    /// Reads a value as D1 sent it, whatever it is.
-    pub(crate) fn from_wire(text: &str) -> Self {
-        match text {
-            "ACTIVE" => Self::Active,
-            "INACTIVE" => Self::Inactive,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-}
-/// Reads a value, known or not.
-impl FromStr for CardState {
-    type Err = InvalidInput;
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        Ok(Self::from_wire(text))
-    }
-}
-/// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
-impl fmt::Debug for CardState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
-            Self::Active => f.write_str(stringify!(Active)),
-            Self::Inactive => f.write_str(stringify!(Inactive)),
-        }
-    }
-}
-/// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
-/// [`as_str`](Self::as_str) returns it as received.
-impl fmt::Display for CardState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_id(self.as_str()))
-    }
-}
-#[cfg(feature = "serde")]
-impl serde::Serialize for CardState {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for CardState {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Ok(Self::from_wire(&text))
-    }
-}
+open_enum!(CardState, Active "ACTIVE", Inactive "INACTIVE");
 /// What was done to the card. D1 adds values.
 ///
 /// D1 may add values: one that this version does not know is kept as received.
@@ -278,143 +131,15 @@ pub enum OperationType {
     /// A value that this version of the crate does not know, as received.
     Unknown(String),
 }
-impl OperationType {
-    /// Lists the values that this version knows.
-    pub const KNOWN: &'static [Self] = &[
-        Self::Activate,
-        Self::D1PayEnrolment,
-        Self::ClickToPayEnrolment,
-        Self::ClickToPayUpdate,
-        Self::ClickToPayOptout,
-        Self::Delete,
-        Self::Digitize,
-        Self::Display,
-        Self::PinChange,
-        Self::PinDisplay,
-        Self::Produce,
-        Self::Push,
-        Self::Register,
-        Self::Renew,
-        Self::Replace,
-        Self::Resume,
-        Self::Suspend,
-        Self::UpdateOrder,
-        Self::Verify,
-        Self::CardholderVerification,
-    ];
-    /// Returns the value as D1 writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Activate => "ACTIVATE",
-            Self::D1PayEnrolment => "D1_PAY_ENROLMENT",
-            Self::ClickToPayEnrolment => "CLICK_TO_PAY_ENROLMENT",
-            Self::ClickToPayUpdate => "CLICK_TO_PAY_UPDATE",
-            Self::ClickToPayOptout => "CLICK_TO_PAY_OPTOUT",
-            Self::Delete => "DELETE",
-            Self::Digitize => "DIGITIZE",
-            Self::Display => "DISPLAY",
-            Self::PinChange => "PIN_CHANGE",
-            Self::PinDisplay => "PIN_DISPLAY",
-            Self::Produce => "PRODUCE",
-            Self::Push => "PUSH",
-            Self::Register => "REGISTER",
-            Self::Renew => "RENEW",
-            Self::Replace => "REPLACE",
-            Self::Resume => "RESUME",
-            Self::Suspend => "SUSPEND",
-            Self::UpdateOrder => "UPDATE_ORDER",
-            Self::Verify => "VERIFY",
-            Self::CardholderVerification => "CARDHOLDER_VERIFICATION",
-            Self::Unknown(text) => text,
-        }
-    }
-    /// Reads a value as D1 sent it, whatever it is.
-    pub(crate) fn from_wire(text: &str) -> Self {
-        match text {
-            "ACTIVATE" => Self::Activate,
-            "D1_PAY_ENROLMENT" => Self::D1PayEnrolment,
-            "CLICK_TO_PAY_ENROLMENT" => Self::ClickToPayEnrolment,
-            "CLICK_TO_PAY_UPDATE" => Self::ClickToPayUpdate,
-            "CLICK_TO_PAY_OPTOUT" => Self::ClickToPayOptout,
-            "DELETE" => Self::Delete,
-            "DIGITIZE" => Self::Digitize,
-            "DISPLAY" => Self::Display,
-            "PIN_CHANGE" => Self::PinChange,
-            "PIN_DISPLAY" => Self::PinDisplay,
-            "PRODUCE" => Self::Produce,
-            "PUSH" => Self::Push,
-            "REGISTER" => Self::Register,
-            "RENEW" => Self::Renew,
-            "REPLACE" => Self::Replace,
-            "RESUME" => Self::Resume,
-            "SUSPEND" => Self::Suspend,
-            "UPDATE_ORDER" => Self::UpdateOrder,
-            "VERIFY" => Self::Verify,
-            "CARDHOLDER_VERIFICATION" => Self::CardholderVerification,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-}
-/// Reads a value, known or not.
-impl FromStr for OperationType {
-    type Err = InvalidInput;
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        Ok(Self::from_wire(text))
-    }
-}
-/// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
-impl fmt::Debug for OperationType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
-            Self::Activate => f.write_str(stringify!(Activate)),
-            Self::D1PayEnrolment => f.write_str(stringify!(D1PayEnrolment)),
-            Self::ClickToPayEnrolment => f.write_str(stringify!(ClickToPayEnrolment)),
-            Self::ClickToPayUpdate => f.write_str(stringify!(ClickToPayUpdate)),
-            Self::ClickToPayOptout => f.write_str(stringify!(ClickToPayOptout)),
-            Self::Delete => f.write_str(stringify!(Delete)),
-            Self::Digitize => f.write_str(stringify!(Digitize)),
-            Self::Display => f.write_str(stringify!(Display)),
-            Self::PinChange => f.write_str(stringify!(PinChange)),
-            Self::PinDisplay => f.write_str(stringify!(PinDisplay)),
-            Self::Produce => f.write_str(stringify!(Produce)),
-            Self::Push => f.write_str(stringify!(Push)),
-            Self::Register => f.write_str(stringify!(Register)),
-            Self::Renew => f.write_str(stringify!(Renew)),
-            Self::Replace => f.write_str(stringify!(Replace)),
-            Self::Resume => f.write_str(stringify!(Resume)),
-            Self::Suspend => f.write_str(stringify!(Suspend)),
-            Self::UpdateOrder => f.write_str(stringify!(UpdateOrder)),
-            Self::Verify => f.write_str(stringify!(Verify)),
-            Self::CardholderVerification => {
-                f.write_str(stringify!(CardholderVerification))
-            }
-        }
-    }
-}
-/// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
-/// [`as_str`](Self::as_str) returns it as received.
-impl fmt::Display for OperationType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_id(self.as_str()))
-    }
-}
-#[cfg(feature = "serde")]
-impl serde::Serialize for OperationType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for OperationType {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Ok(Self::from_wire(&text))
-    }
-}
+open_enum!(
+    OperationType, Activate "ACTIVATE", D1PayEnrolment "D1_PAY_ENROLMENT",
+    ClickToPayEnrolment "CLICK_TO_PAY_ENROLMENT", ClickToPayUpdate "CLICK_TO_PAY_UPDATE",
+    ClickToPayOptout "CLICK_TO_PAY_OPTOUT", Delete "DELETE", Digitize "DIGITIZE", Display
+    "DISPLAY", PinChange "PIN_CHANGE", PinDisplay "PIN_DISPLAY", Produce "PRODUCE", Push
+    "PUSH", Register "REGISTER", Renew "RENEW", Replace "REPLACE", Resume "RESUME",
+    Suspend "SUSPEND", UpdateOrder "UPDATE_ORDER", Verify "VERIFY",
+    CardholderVerification "CARDHOLDER_VERIFICATION"
+);
 /// Where an operation stands. D1 adds values.
 ///
 /// D1 may add values: one that this version does not know is kept as received.
@@ -438,69 +163,7 @@ pub enum OperationStatus {
     /// A value that this version of the crate does not know, as received.
     Unknown(String),
 }
-impl OperationStatus {
-    /// Lists the values that this version knows.
-    pub const KNOWN: &'static [Self] = &[Self::Successful, Self::Pending, Self::Failed];
-    /// Returns the value as D1 writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Successful => "SUCCESSFUL",
-            Self::Pending => "PENDING",
-            Self::Failed => "FAILED",
-            Self::Unknown(text) => text,
-        }
-    }
-    /// Reads a value as D1 sent it, whatever it is.
-    pub(crate) fn from_wire(text: &str) -> Self {
-        match text {
-            "SUCCESSFUL" => Self::Successful,
-            "PENDING" => Self::Pending,
-            "FAILED" => Self::Failed,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-}
-/// Reads a value, known or not.
-impl FromStr for OperationStatus {
-    type Err = InvalidInput;
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        Ok(Self::from_wire(text))
-    }
-}
-/// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
-impl fmt::Debug for OperationStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
-            Self::Successful => f.write_str(stringify!(Successful)),
-            Self::Pending => f.write_str(stringify!(Pending)),
-            Self::Failed => f.write_str(stringify!(Failed)),
-        }
-    }
-}
-/// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
-/// [`as_str`](Self::as_str) returns it as received.
-impl fmt::Display for OperationStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_id(self.as_str()))
-    }
-}
-#[cfg(feature = "serde")]
-impl serde::Serialize for OperationStatus {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for OperationStatus {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Ok(Self::from_wire(&text))
-    }
-}
+open_enum!(OperationStatus, Successful "SUCCESSFUL", Pending "PENDING", Failed "FAILED");
 /// Who asked for an operation. D1 adds values.
 ///
 /// D1 may add values: one that this version does not know is kept as received.
@@ -528,81 +191,7 @@ pub enum RequestorType {
     /// A value that this version of the crate does not know, as received.
     Unknown(String),
 }
-impl RequestorType {
-    /// Lists the values that this version knows.
-    pub const KNOWN: &'static [Self] = &[
-        Self::Issuer,
-        Self::User,
-        Self::Tsp,
-        Self::Cci,
-        Self::D1,
-    ];
-    /// Returns the value as D1 writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Issuer => "ISSUER",
-            Self::User => "USER",
-            Self::Tsp => "TSP",
-            Self::Cci => "CCI",
-            Self::D1 => "D1",
-            Self::Unknown(text) => text,
-        }
-    }
-    /// Reads a value as D1 sent it, whatever it is.
-    pub(crate) fn from_wire(text: &str) -> Self {
-        match text {
-            "ISSUER" => Self::Issuer,
-            "USER" => Self::User,
-            "TSP" => Self::Tsp,
-            "CCI" => Self::Cci,
-            "D1" => Self::D1,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-}
-/// Reads a value, known or not.
-impl FromStr for RequestorType {
-    type Err = InvalidInput;
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        Ok(Self::from_wire(text))
-    }
-}
-/// Shows an unknown value with what looks like a card number or a token masked: D1 may send anything.
-impl fmt::Debug for RequestorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(text) => f.debug_tuple("Unknown").field(&mask(text)).finish(),
-            Self::Issuer => f.write_str(stringify!(Issuer)),
-            Self::User => f.write_str(stringify!(User)),
-            Self::Tsp => f.write_str(stringify!(Tsp)),
-            Self::Cci => f.write_str(stringify!(Cci)),
-            Self::D1 => f.write_str(stringify!(D1)),
-        }
-    }
-}
-/// Shows the value, with what looks like a card number or a token masked: D1 may send anything.
-/// [`as_str`](Self::as_str) returns it as received.
-impl fmt::Display for RequestorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_id(self.as_str()))
-    }
-}
-#[cfg(feature = "serde")]
-impl serde::Serialize for RequestorType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for RequestorType {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Ok(Self::from_wire(&text))
-    }
-}
+open_enum!(RequestorType, Issuer "ISSUER", User "USER", Tsp "TSP", Cci "CCI", D1 "D1");
 /// An operation of D1's API.
 ///
 /// ```
@@ -759,36 +348,5 @@ impl ApiOperation {
             Self::GetOperation => error_table::GET_OPERATION_ERRORS,
             Self::GetToken => error_table::GET_TOKEN_ERRORS,
         }
-    }
-}
-/// Shows its `operationId`.
-impl fmt::Display for ApiOperation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.operation_id())
-    }
-}
-/// Reads an `operationId`.
-impl FromStr for ApiOperation {
-    type Err = InvalidInput;
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        let mut all = Self::ALL.iter().copied();
-        let rule = "must be the operationId of an operation of D1";
-        all.find(|operation| operation.operation_id() == text)
-            .ok_or(InvalidInput::new("operation", rule))
-    }
-}
-#[cfg(feature = "serde")]
-impl serde::Serialize for ApiOperation {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.operation_id())
-    }
-}
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for ApiOperation {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -1,4 +1,7 @@
-//! What a caller gave that cannot be sent.
+//! The error of a value that a caller gave and that cannot be used.
+//!
+//! It names a field and a rule and never the value: a value that was refused may be a PAN in the wrong place, and
+//! errors are logged.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -6,7 +9,9 @@ use std::fmt;
 
 /// A value that was refused before anything was sent.
 ///
-/// It names the field and the rule, and never holds the value.
+/// It names the field and the rule, and never holds the value, so it can be logged. Values return it when they are
+/// read from text, [`ClientBuilder::build`](crate::ClientBuilder::build) returns it for a setting, and
+/// [`Error::invalid_input`](crate::Error::invalid_input) has it where a call was refused before it was sent.
 ///
 /// ```
 /// use d1_facade::CardId;
@@ -22,7 +27,14 @@ pub struct InvalidInput {
 }
 
 impl InvalidInput {
-    /// Makes an error that names a field and the rule that its value breaks, for crates that build on this one.
+    /// Returns an error that names a field and the rule that its value breaks, for crates that build on this one.
+    ///
+    /// `Display` writes the field, a space and the rule, so the rule reads like `must be greater than zero`.
+    ///
+    /// ```
+    /// let refused = d1_facade::InvalidInput::new("rate", "must be greater than zero");
+    /// assert_eq!(refused.to_string(), "rate must be greater than zero");
+    /// ```
     pub fn new(field: impl Into<Cow<'static, str>>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),
@@ -30,13 +42,14 @@ impl InvalidInput {
         }
     }
 
-    /// The field, by the API's name where it has one and by the builder's otherwise.
+    /// Returns the field: by D1's name, such as `cardId`, where it has one, otherwise by the name of the method that sets
+    /// it, such as `connect_timeout`.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// The rule that the value breaks.
+    /// Returns the rule that the value breaks, without the value.
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.rule
@@ -51,7 +64,7 @@ impl fmt::Display for InvalidInput {
 
 impl std::error::Error for InvalidInput {}
 
-/// Lets functions take both a value and something that may become one.
+/// Lets functions accept both a value and what may become one: converting a type into itself cannot fail.
 impl From<Infallible> for InvalidInput {
     fn from(never: Infallible) -> Self {
         match never {}

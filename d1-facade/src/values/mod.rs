@@ -1,7 +1,18 @@
 //! The values that callers send and D1 returns, as types: invalid ones cannot be built.
 //!
-//! The open lists of values and the operations are generated from the spec; what a person must decide of each
-//! operation is in `operation`.
+//! | question | file |
+//! |---|---|
+//! | Which values does D1 know, and which operations has it? | `generated`, made from the spec |
+//! | Does an operation change a card? | `operation`, decided by a person: the spec cannot say it |
+//! | What may an id, a reason or a correlation id be? | `text` |
+//! | Which reason code is sent? | `reason_code` |
+//! | What does a refused value say? | `input` |
+//!
+//! Values that D1 sends are never refused: D1 may add some, and one that a version does not know must not make a
+//! response unreadable. Values that a caller gives are checked when they are given.
+
+#[macro_use]
+mod macros;
 
 #[rustfmt::skip]
 mod generated;

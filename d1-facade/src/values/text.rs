@@ -1,4 +1,9 @@
-//! The validated strings of the API: ids, reason, correlation id. Their rules stand in the spec.
+//! The validated texts of the API: ids, reason, correlation id, encrypted credentials.
+//!
+//! Their rules are the patterns of the spec, which the generated types check. The types here add what a pattern cannot
+//! say: D1 logs ids and reasons in clear, so a text that looks like a card number is refused before it is sent
+//! (`redact::card_number` decides what does). An operation id is the exception: D1 makes it, so one that D1
+//! returned is kept whatever it is, and is masked where it is shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,27 +14,7 @@ use super::input::InvalidInput;
 use crate::redact::card_number::looks_like_card_number;
 use crate::redact::mask_id;
 
-/// Serializes a type as its text, and checks it when it is read.
-macro_rules! serde_as_text {
-    ($name:ident) => {
-        #[cfg(feature = "serde")]
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        #[cfg(feature = "serde")]
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    };
-}
-
-/// A string type whose rule is the pattern of a component of the spec.
+/// Defines a text type whose rule is the pattern of a component of the spec, and `$also` where one is given.
 macro_rules! validated {
     ($(#[$doc:meta])* $name:ident, $raw:ident, $field:literal, $rule:ident $(, $also:path)?) => {
         $(#[$doc])*
@@ -43,6 +28,7 @@ macro_rules! validated {
                 &self.0
             }
 
+            /// Returns the generated type, for the generated client.
             pub(crate) fn raw(&self) -> &types::$raw {
                 &self.0
             }
@@ -61,41 +47,22 @@ macro_rules! validated {
             }
         }
 
-        impl TryFrom<&str> for $name {
-            type Error = InvalidInput;
-
-            fn try_from(text: &str) -> Result<Self, InvalidInput> {
-                text.parse()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidInput;
-
-            fn try_from(text: String) -> Result<Self, InvalidInput> {
-                text.parse()
-            }
-        }
-
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                self.as_str()
-            }
-        }
-
-        serde_as_text!($name);
+        text_traits!($name);
     };
 }
 
 validated! {
     /// The id of an issuer (D1: `issuerId`): 10 letters, digits, `_` or `-`
     /// (`^[A-Za-z0-9_-]{10}$`).
+    ///
+    /// It is a part of the path of every card, and the subject of the assertion unless the client calls as an
+    /// [aggregator](crate::ClientBuilder::aggregator_id).
     ///
     /// ```
     /// let issuer: d1_facade::IssuerId = "ISSUER_A-1".parse()?;
@@ -109,11 +76,15 @@ validated! {
     /// The id of a card (D1: `cardId`): 1 to 48 letters, digits, `_` or `-`
     /// (`^[A-Za-z0-9_-]{1,48}$`).
     ///
-    /// It is not, and must not be derived from, the PAN: an id that looks like a card number is
-    /// refused, unless it is made by [`without_pan_check`](Self::without_pan_check).
+    /// It is not the PAN and must not be derived from it: an id that looks like a card number is refused, unless
+    /// [`without_pan_check`](Self::without_pan_check) reads it.
     ///
     /// ```
-    /// let card: d1_facade::CardId = "ReplaceMe01".parse()?;
+    /// use d1_facade::CardId;
+    ///
+    /// let card: CardId = "ReplaceMe01".parse()?;
+    /// assert_eq!(card.as_str(), "ReplaceMe01");
+    /// assert!("card/../other".parse::<CardId>().is_err());
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     #[derive(Debug)]
@@ -121,7 +92,9 @@ validated! {
 }
 
 impl CardId {
-    /// An id that is known not to be a PAN although it has the digits of one.
+    /// Reads an id that is known not to be a PAN although it has the digits of one.
+    ///
+    /// The pattern of a card id is still checked.
     ///
     /// ```
     /// use d1_facade::CardId;
@@ -132,7 +105,7 @@ impl CardId {
     /// ```
     ///
     /// # Errors
-    /// When it does not match the pattern of a card id.
+    /// When it does not match the pattern of a card id (field `cardId`).
     pub fn without_pan_check(text: &str) -> Result<Self, InvalidInput> {
         text.parse()
             .map(Self)
@@ -141,14 +114,18 @@ impl CardId {
 }
 
 validated! {
-    /// Why something is asked for, in free text (D1: `reason`): 1 to 64 letters, digits and
-    /// spaces (`^[a-zA-Z0-9 ]{1,64}$`).
+    /// The reason for a change in free text (D1: `reason`): 1 to 64 letters, digits and spaces
+    /// (`^[a-zA-Z0-9 ]{1,64}$`).
     ///
-    /// D1 keeps it and shows it in the list of operations. A text that holds what looks like a card
-    /// number is refused.
+    /// D1 keeps it and shows it in the list of operations, which [`reconcile`](crate::Client::reconcile) reads. A text
+    /// that holds what looks like a card number is refused.
     ///
     /// ```
-    /// let reason: d1_facade::Reason = "customer called back".parse()?;
+    /// use d1_facade::Reason;
+    ///
+    /// let reason: Reason = "customer called back".parse()?;
+    /// let refused = "lost, call back!".parse::<Reason>().unwrap_err();
+    /// assert_eq!(refused.field(), "reason");
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     #[derive(Debug)]
@@ -156,12 +133,12 @@ validated! {
 }
 
 validated! {
-    /// Ties the log lines of one use case together (D1: `x-correlation-id`): 1 to 64 letters,
-    /// digits, `_`, `-`, `.` and spaces (`^[a-zA-Z0-9_\-\. ]{1,64}$`).
+    /// The id that the log lines of one use case share (D1: `x-correlation-id`): 1 to 64 letters, digits, `_`, `-`, `.`
+    /// and spaces (`^[a-zA-Z0-9_\-\. ]{1,64}$`).
     ///
-    /// Each call makes a random one unless it is given one. D1 logs it in clear, so it must not come
-    /// from personal data; one that looks like a card number is refused. There is no strong guarantee that
-    /// it is unique, and the card calls of D1's V2 API take neither `.` nor blank.
+    /// Each call makes a random one (a UUID) unless it is given one. D1 logs it in clear, so it must not come from
+    /// personal data; one that looks like a card number is refused. D1 does not check that it is unique. The card calls
+    /// of D1's V2 API accept neither `.` nor a space in it.
     ///
     /// ```
     /// let id: d1_facade::CorrelationId = "support-case 4711".parse()?;
@@ -172,21 +149,31 @@ validated! {
 }
 
 validated! {
-    /// Card credentials that were encrypted elsewhere (D1: `encryptedData`): a JWE in compact
-    /// serialization, at most 8192 characters.
+    /// Card credentials that were encrypted elsewhere (D1: `encryptedData`): a JWE in compact serialization, at most
+    /// 8192 characters.
     ///
-    /// For services whose PANs never leave another system. All others give
-    /// [`CardCredentials`](crate::CardCredentials) and let the client encrypt. `Debug` does not show it.
+    /// It is for services whose PANs never leave another system, which encrypts them with
+    /// [`EncryptionKey::encrypt`](crate::EncryptionKey::encrypt) or a program of its own. All others pass
+    /// [`CardCredentials`](crate::CardCredentials), which the client encrypts. Only its form is checked here: D1 alone
+    /// can decrypt it. `Debug` does not show it.
+    ///
+    /// ```
+    /// use d1_facade::EncryptedData;
+    ///
+    /// let refused = "no JWE".parse::<EncryptedData>().unwrap_err();
+    /// assert_eq!(refused.field(), "encryptedData");
+    /// ```
     EncryptedData, EncryptedData, "encryptedData", ENCRYPTED_DATA_RULE
 }
 
-/// Card data stays card data when it is encrypted.
+/// Shows the name of the type alone: card data stays card data when it is encrypted.
 impl fmt::Debug for EncryptedData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EncryptedData([redacted])")
     }
 }
 
+/// Refuses a text that holds what looks like a card number.
 fn no_card_number(text: &str) -> Result<(), &'static str> {
     if looks_like_card_number(text) {
         return Err("must not hold what looks like a card number");
@@ -195,7 +182,7 @@ fn no_card_number(text: &str) -> Result<(), &'static str> {
 }
 
 impl CorrelationId {
-    /// A random correlation id; the token call takes it as well as the card calls.
+    /// Returns a random id, which the token exchange accepts as well as the card calls.
     pub(crate) fn random() -> Self {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
@@ -205,7 +192,7 @@ impl CorrelationId {
     }
 }
 
-/// The shortest text that the pattern could ever be narrowed to.
+/// Returns the shortest text that the pattern could ever be narrowed to.
 fn unreachable_pattern() -> types::CardCorrelationId {
     "0".parse()
         .unwrap_or_else(|_| unreachable!("no correlation id is valid"))
@@ -214,19 +201,23 @@ fn unreachable_pattern() -> types::CardCorrelationId {
 /// The id of an operation (D1: `operationId`): 1 to 64 letters, digits, `_` or `-`
 /// (`^[A-Za-z0-9_-]{1,64}$`).
 ///
-/// One that D1 returned is kept as it came, even if it should break that rule; the rule is checked
-/// again when the id is used.
+/// D1 assigns it and returns it in lists of operations; whether the response to a change has it is not documented. One
+/// that D1 returned is kept as received even if it breaks that rule, which is checked again when the id is
+/// used.
 ///
 /// ```
-/// let operation: d1_facade::OperationId = "op-0001".parse()?;
+/// use d1_facade::OperationId;
+///
+/// let operation: OperationId = "op-0001".parse()?;
+/// assert_eq!(operation.as_str(), "op-0001");
 /// # Ok::<(), d1_facade::InvalidInput>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId(String);
 
+/// Shows the id, masked as [`Display`](fmt::Display) does.
 impl fmt::Debug for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // D1 may return anything as an id.
         f.debug_tuple("OperationId")
             .field(&mask_id(&self.0))
             .finish()
@@ -234,17 +225,18 @@ impl fmt::Debug for OperationId {
 }
 
 impl OperationId {
-    /// The text.
+    /// Returns the id as D1 returned it: it is not masked.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// An id as D1 returned it.
+    /// Returns the id that D1 returned, whatever it is.
     pub(crate) fn returned(text: &str) -> Self {
         Self(text.to_owned())
     }
 
+    /// Returns the id for a path, if the pattern allows it there.
     pub(crate) fn to_raw(&self) -> Result<types::OperationId, InvalidInput> {
         self.0
             .parse()
@@ -261,34 +253,12 @@ impl FromStr for OperationId {
     }
 }
 
-impl TryFrom<&str> for OperationId {
-    type Error = InvalidInput;
-
-    fn try_from(text: &str) -> Result<Self, InvalidInput> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for OperationId {
-    type Error = InvalidInput;
-
-    fn try_from(text: String) -> Result<Self, InvalidInput> {
-        text.parse()
-    }
-}
-
-impl AsRef<str> for OperationId {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
 /// Shows the id, with what looks like a card number or a token masked: D1 may return anything as an id.
-/// [`as_str`](OperationId::as_str) returns it as it came.
+/// [`as_str`](OperationId::as_str) returns it as received.
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&mask_id(&self.0))
     }
 }
 
-serde_as_text!(OperationId);
+text_traits!(OperationId);
