@@ -1,6 +1,6 @@
 //! The command line of xtask.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -67,52 +67,56 @@ struct Setup {
 /// Parses the arguments, runs the command, prints what went wrong.
 #[must_use]
 pub fn run() -> ExitCode {
-    let done = match Cli::try_parse() {
-        Ok(Cli {
-            command: Command::SpecDiff { file },
-        }) => return run_diff(&file),
-        Ok(cli) => run_command(cli.command),
+    let (done, code_of_error) = match Cli::try_parse() {
+        Ok(Cli { command }) => {
+            let code = if matches!(command, Command::SpecDiff { .. }) {
+                2
+            } else {
+                1
+            };
+            (run_command(command), code)
+        }
         Err(error) if error.use_stderr() => error.exit(),
-        Err(help) => print(&help.to_string()),
+        Err(help) => (print(&help.to_string()).map(|()| true), 1),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(&error, 1),
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            use std::io::Write as _;
+            // Without a reader there, the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(code_of_error)
+        }
     }
 }
 
-fn run_command(command: Command) -> Result<(), Error> {
+/// Runs a command. Returns false where it ends with exit code 1 without an error.
+fn run_command(command: Command) -> Result<bool, Error> {
     match command {
         Command::Codegen(options) => {
             let files = codegen::generate(&linted(options.spec)?)?;
-            write(
-                &files,
-                options.check,
-                "`cargo xtask codegen`, and review the snapshots",
-            )
+            let fix = "`cargo xtask codegen`, and review the snapshots";
+            write(&files, options.check, fix)?;
         }
         Command::Guide(options) => {
             let files = guide::generate(&linted(options.spec)?)?;
-            write(&files, options.check, "`cargo xtask guide`")
+            write(&files, options.check, "`cargo xtask guide`")?;
         }
-        Command::Demo(Setup { yes }) => run_goal(Goal::Demo, yes),
-        Command::Test(Setup { yes }) => run_goal(Goal::Test, yes),
-        Command::SpecDiff { file } => spec_diff::run(&file).map(drop),
+        Command::Demo(Setup { yes }) => run_goal(Goal::Demo, yes)?,
+        Command::Test(Setup { yes }) => run_goal(Goal::Test, yes)?,
+        Command::SpecDiff { file } => {
+            let (is_same, report) = spec_diff::run(&file)?;
+            print(&report)?;
+            return Ok(is_same);
+        }
         Command::SpecLint { spec } => {
             linted(spec)?;
-            print(&format!(
-                "spec-lint: {} rules, no findings\n",
-                lint::rules().len()
-            ))
+            let rules = lint::rules().len();
+            print(&format!("spec-lint: {rules} rules, no findings\n"))?;
         }
     }
-}
-
-/// Prints an error to standard error; without a reader there, the exit code has to do.
-fn failure(error: &Error, code: u8) -> ExitCode {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "error: {error}");
-    ExitCode::from(code)
+    Ok(true)
 }
 
 fn write(files: &[GeneratedFile], check: bool, fix: &str) -> Result<(), Error> {
@@ -121,15 +125,6 @@ fn write(files: &[GeneratedFile], check: bool, fix: &str) -> Result<(), Error> {
     match stale {
         0 => Ok(()),
         _ => Err(Error::new(format!("{stale} file(s) are stale; run {fix}"))),
-    }
-}
-
-fn run_diff(file: &Path) -> ExitCode {
-    let report = spec_diff::run(file);
-    match report.and_then(|(is_same, report)| print(&report).map(|()| is_same)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => failure(&error, 2),
     }
 }
 

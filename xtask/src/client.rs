@@ -1,5 +1,6 @@
 //! Makes `generated.rs`: the client as progenitor writes it, wire names put back.
 
+use heck::ToSnakeCase as _;
 use openapiv3::OpenAPI;
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TagStyle};
 use quote::quote;
@@ -55,7 +56,7 @@ fn put_back_wire_names(file: &mut syn::File, names: &[WireName]) -> Result<(), E
         let mut renamer = Renamer {
             name,
             method: match &name.owner {
-                Owner::Operation(id) => Some(crate::spec::snake_case(id)),
+                Owner::Operation(id) => Some(id.to_snake_case()),
                 Owner::Schema(_) => None,
             },
             inside: false,

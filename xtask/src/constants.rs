@@ -1,11 +1,15 @@
 //! Makes `constants.rs`: what the spec says and progenitor does not carry over.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use std::collections::BTreeSet;
+
+use heck::ToShoutySnakeCase as _;
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::spec::{operations, rust_name};
+use crate::error_table::ident;
+use crate::spec::{Operation, entries, list, operations, rust_name, schemas, text};
 
 pub(crate) const HEADING: &str = "//! Constants of the spec that the generated client does not have: hosts, defaults, bounds, rules.\n";
 
@@ -15,7 +19,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         servers(spec),
         defaults(spec),
         query_bounds(spec),
-        query_parameters(spec),
+        query_names(spec),
         string_bounds(spec),
         sent_claims(spec)?,
     ];
@@ -38,95 +42,76 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
 
 /// `PRODUCTION_SERVER` and its like, from `x-d1-environment` of each server.
 fn servers(spec: &Value) -> TokenStream {
-    let list = spec.get("servers").and_then(Value::as_array);
-    let consts = list.into_iter().flatten().filter_map(|server| {
-        let name = server.get("x-d1-environment")?.as_str()?;
-        let url = server.get("url")?.as_str()?;
+    let consts = list(spec, "servers").iter().map(|server| {
+        let (name, url) = (text(server, "x-d1-environment"), text(server, "url"));
         let ident = constant(name, "SERVER");
         let doc = format!(" The host of the {name} environment.");
-        Some(quote! { #[doc = #doc] pub const #ident: &str = #url; })
+        quote! { #[doc = #doc] pub const #ident: &str = #url; }
     });
     quote! { #(#consts)* }
 }
 
 /// `REASON_CODE_DEFAULT` and its like, from `x-d1-default` of schemas and of their properties.
 fn defaults(spec: &Value) -> TokenStream {
-    let of = |name: &str, value: Option<&Value>, ident: Ident| {
+    let default = |name: &str, ident: Ident, schema: &Value| {
         let doc = format!(" What holds for `{name}` when nothing is said.");
-        match value? {
-            Value::String(text) => Some(quote! { #[doc = #doc] pub const #ident: &str = #text; }),
-            Value::Number(number) => {
-                let number = number.as_u64()?;
-                Some(quote! { #[doc = #doc] pub const #ident: u64 = #number; })
-            }
-            _ => None,
-        }
+        let (kind, value) = match schema.get("x-d1-default")? {
+            Value::String(text) => (quote!(&str), text.to_token_stream()),
+            number => (quote!(u64), number.as_u64()?.to_token_stream()),
+        };
+        Some(quote! { #[doc = #doc] pub const #ident: #kind = #value; })
     };
-    let consts = schemas(spec).flat_map(|(name, schema)| {
-        let own = of(name, schema.get("x-d1-default"), constant(name, "DEFAULT"));
-        let inner = properties(schema).filter_map(|(property, value)| {
-            let suffix = format!("{}_DEFAULT", constant(property, ""));
-            let ident = constant(name, &suffix);
-            of(
-                &format!("{name}.{property}"),
-                value.get("x-d1-default"),
-                ident,
-            )
-        });
-        own.into_iter().chain(inner).collect::<Vec<_>>()
-    });
+    let mut consts = Vec::new();
+    for (name, schema) in schemas(spec) {
+        consts.extend(default(name, constant(name, "DEFAULT"), schema));
+        for (property, schema) in entries(schema, "properties") {
+            let ident = format_ident!("{}_DEFAULT", constant(name, property));
+            consts.extend(default(&format!("{name}.{property}"), ident, schema));
+        }
+    }
     quote! { #(#consts)* }
+}
+
+/// The query parameters of an operation.
+fn query<'s>(operation: &'s Operation<'_>, spec: &'s Value) -> impl Iterator<Item = &'s Value> {
+    let parameters = operation.parameters(spec).into_iter();
+    parameters.filter(|parameter| text(parameter, "in") == "query")
 }
 
 /// `LIST_OPERATIONS_LIMIT` and its like, from the bounds of integer query parameters.
 fn query_bounds(spec: &Value) -> TokenStream {
-    let operations = operations(spec);
-    let consts = operations.iter().flat_map(|operation| {
-        operation
-            .parameters(spec)
-            .into_iter()
-            .filter_map(|parameter| {
-                let schema = parameter.get("schema")?;
-                if parameter.get("in")? != "query" || schema.get("type")? != "integer" {
-                    return None;
-                }
-                let name = parameter.get("name")?.as_str()?;
-                let suffix = constant(&rust_name(name, parameter), "").to_string();
-                let ident = constant(&operation.name(), &suffix);
-                let doc = format!(
-                    " The bounds of `{name}` of `{}`; the generated client does not check them.",
-                    operation.name()
-                );
-                let bound = |key: &str| match schema.get(key).and_then(Value::as_i64) {
-                    Some(v) => quote!(Some(#v)),
-                    None => quote!(None),
+    let mut consts = Vec::new();
+    for operation in operations(spec) {
+        for parameter in query(&operation, spec) {
+            let schema = &parameter["schema"];
+            if text(schema, "type") != "integer" {
+                continue;
+            }
+            let (name, owner) = (text(parameter, "name"), operation.name());
+            let ident = constant(&owner, &rust_name(name, parameter));
+            let doc = format!(
+                " The bounds of `{name}` of `{owner}`; the generated client does not check them."
+            );
+            let [minimum, maximum, default] = ["minimum", "maximum", "default"]
+                .map(|key| optional(schema.get(key).and_then(Value::as_i64)));
+            consts.push(quote! {
+                #[doc = #doc]
+                pub const #ident: IntegerBounds = IntegerBounds {
+                    minimum: #minimum,
+                    maximum: #maximum,
+                    default: #default,
                 };
-                let (minimum, maximum, default) =
-                    (bound("minimum"), bound("maximum"), bound("default"));
-                Some(quote! {
-                    #[doc = #doc]
-                    pub const #ident: IntegerBounds = IntegerBounds {
-                        minimum: #minimum,
-                        maximum: #maximum,
-                        default: #default,
-                    };
-                })
-            })
-            .collect::<Vec<_>>()
-    });
+            });
+        }
+    }
     quote! { #(#consts)* }
 }
 
 /// `QUERY_PARAMETERS`: the names on the wire, so that nothing else is sent by one of them.
-fn query_parameters(spec: &Value) -> TokenStream {
-    let mut names = std::collections::BTreeSet::new();
+fn query_names(spec: &Value) -> TokenStream {
+    let mut names = BTreeSet::new();
     for operation in operations(spec) {
-        for parameter in operation.parameters(spec) {
-            let name = parameter.get("name").and_then(Value::as_str);
-            if let Some(name) = name.filter(|_| parameter.get("in").is_some_and(|i| i == "query")) {
-                names.insert(name.to_owned());
-            }
-        }
+        names.extend(query(&operation, spec).map(|parameter| text(parameter, "name").to_owned()));
     }
     let names = names.iter();
     quote! {
@@ -151,26 +136,13 @@ fn string_bounds(spec: &Value) -> TokenStream {
 }
 
 fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
-    const LOCATION: &str = "components.schemas.AssertionClaims.x-d1-sent-claims";
-    let claims = spec
-        .pointer("/components/schemas/AssertionClaims/x-d1-sent-claims")
-        .and_then(Value::as_array)
-        .ok_or_else(|| Error::at(LOCATION, "must list the claims to send"))?;
-    let variants = claims
-        .iter()
-        .map(|claim| match claim.as_str() {
-            Some("iss") => Ok(quote!(Claim::Iss)),
-            Some("sub") => Ok(quote!(Claim::Sub)),
-            Some("aud") => Ok(quote!(Claim::Aud)),
-            Some("iat") => Ok(quote!(Claim::Iat)),
-            Some("exp") => Ok(quote!(Claim::Exp)),
-            Some("jti") => Ok(quote!(Claim::Jti)),
-            _ => Err(Error::at(
-                LOCATION,
-                format!("{claim} is none of iss, sub, aud, iat, exp, jti"),
-            )),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    const KEY: &str = "x-d1-sent-claims";
+    let claims = list(&spec["components"]["schemas"]["AssertionClaims"], KEY);
+    if claims.is_empty() {
+        let place = format!("components.schemas.AssertionClaims.{KEY}");
+        return Err(Error::at(place, "must list the claims to send"));
+    }
+    let variants = claims.iter().filter_map(Value::as_str).map(ident);
     Ok(quote! {
         /// A claim of the assertion that an access token is traded for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,39 +162,17 @@ fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
         }
 
         /// The claims that are sent unless the caller says otherwise.
-        pub const ASSERTION_SENT_CLAIMS: &[Claim] = &[#(#variants),*];
+        pub const ASSERTION_SENT_CLAIMS: &[Claim] = &[#(Claim::#variants),*];
     })
 }
 
-pub(crate) fn schemas(spec: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    let map = spec
-        .pointer("/components/schemas")
-        .and_then(Value::as_object);
-    map.into_iter().flatten()
-}
-
-pub(crate) fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    let map = schema.get("properties").and_then(Value::as_object);
-    map.into_iter().flatten()
+/// A value that may be missing, as Rust.
+pub(crate) fn optional(value: Option<impl ToTokens>) -> TokenStream {
+    value.map_or_else(|| quote!(None), |value| quote!(Some(#value)))
 }
 
 /// `ReasonCode` and `RULE` as `REASON_CODE_RULE`.
 pub(crate) fn constant(name: &str, suffix: &str) -> Ident {
-    let mut out = String::new();
-    for (i, c) in name.chars().enumerate() {
-        if c.is_ascii_uppercase() && i > 0 {
-            out.push('_');
-        }
-        // Whatever else a name of the spec may have, an identifier has none of it.
-        out.push(if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        });
-    }
-    if !suffix.is_empty() {
-        out.push('_');
-        out.push_str(suffix);
-    }
-    Ident::new(&out, Span::call_site())
+    let (name, suffix) = (name.to_shouty_snake_case(), suffix.to_shouty_snake_case());
+    format_ident!("{name}_{suffix}")
 }

@@ -2,24 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use heck::ToUpperCamelCase as _;
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
 use serde_json::Value;
 
-use crate::constants::constant;
+use crate::constants::{constant, optional};
 use crate::error::Error;
-use crate::spec::{Operation, operations, variant};
+use crate::spec::{Operation, list, operations, text};
 
 pub(crate) const HEADING: &str = "//! What each error status of each operation means.\n";
 
 /// The error table, not yet formatted.
 pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
     let operations = operations(spec);
-    let conditions = condition_enum(spec, &operations)?;
-    let tables = operations
-        .iter()
-        .map(|operation| table(spec, operation))
-        .collect::<Result<Vec<_>, Error>>()?;
+    let rows: Vec<_> = operations.iter().map(|o| error_rows(spec, o)).collect();
+    let conditions = condition_enum(rows.iter().flatten().map(|(_, row)| *row));
+    let tables = operations.iter().zip(&rows).map(|(o, rows)| table(o, rows));
     syn::parse2(quote! {
         #conditions
 
@@ -47,10 +46,23 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
     .map_err(Error::generator)
 }
 
-/// The rows of a response, in order.
-pub(crate) fn error_rows(response: &Value) -> impl Iterator<Item = &Value> {
-    let rows = response.get("x-d1-errors").and_then(Value::as_array);
-    rows.into_iter().flatten()
+/// The rows of an operation with their status, in the order of the spec. Only a single status has rows: the lint refuses
+/// those of `2XX`.
+pub(crate) fn error_rows<'s>(
+    spec: &'s Value,
+    operation: &'s Operation<'_>,
+) -> Vec<(u16, &'s Value)> {
+    let mut rows = Vec::new();
+    for (status, response) in operation.responses(spec) {
+        if let Ok(status) = status.parse() {
+            rows.extend(
+                list(response, "x-d1-errors")
+                    .iter()
+                    .map(|row| (status, row)),
+            );
+        }
+    }
+    rows
 }
 
 /// The conditions that a row's `when` may name, each with its text and the field of the request body (by its
@@ -89,64 +101,37 @@ pub(crate) const CONDITIONS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// `SUSPEND_CARD_ERRORS` and its like: the rows of one operation, in the order of the spec.
-fn table(spec: &Value, operation: &Operation<'_>) -> Result<TokenStream, Error> {
-    let mut rows = Vec::new();
-    for (status, response) in operation.responses(spec) {
-        for row in error_rows(response) {
-            let location = format!("{} {status} x-d1-errors", operation.name());
-            rows.push(row_literal(status, row, &location)?);
-        }
-    }
+/// `SUSPEND_CARD_ERRORS` and its like: the rows of one operation.
+fn table(operation: &Operation<'_>, rows: &[(u16, &Value)]) -> TokenStream {
+    let rows = rows.iter().map(|(status, row)| row_literal(*status, row));
     let ident = constant(&operation.name(), "ERRORS");
     let doc = format!(" The documented errors of `{}`.", operation.name());
-    Ok(quote! { #[doc = #doc] pub const #ident: &[ErrorRow] = &[#(#rows),*]; })
+    quote! { #[doc = #doc] pub const #ident: &[ErrorRow] = &[#(#rows),*]; }
 }
 
-fn condition_enum(spec: &Value, operations: &[Operation<'_>]) -> Result<TokenStream, Error> {
-    let mut used = BTreeSet::new();
-    for operation in operations {
-        for (status, response) in operation.responses(spec) {
-            for name in error_rows(response).flat_map(conditions) {
-                let known = CONDITIONS
-                    .iter()
-                    .find(|(n, ..)| *n == name)
-                    .ok_or_else(|| {
-                        Error::at(
-                            format!("{} {status} x-d1-errors", operation.name()),
-                            format!("`when` names the unknown condition `{name}`"),
-                        )
-                    })?;
-                used.insert(known);
-            }
-        }
-    }
-    let variants = used.iter().map(|(name, ..)| ident(name));
-    let docs = used.iter().map(|(_, doc, _)| format!(" {doc}"));
-    Ok(quote! {
+fn condition_enum<'s>(rows: impl Iterator<Item = &'s Value>) -> TokenStream {
+    let used: BTreeSet<&str> = rows.flat_map(conditions).collect();
+    let mut known = CONDITIONS.to_vec();
+    known.sort_unstable();
+    known.retain(|(name, ..)| used.contains(name));
+    let variants = known.iter().map(|(name, ..)| ident(name));
+    let docs = known.iter().map(|(_, doc, _)| format!(" {doc}"));
+    quote! {
         /// Something about a request that decides whether a row can apply to it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Condition {
             #(#[doc = #docs] #variants),*
         }
-    })
+    }
 }
 
-fn row_literal(status: &str, row: &Value, location: &str) -> Result<TokenStream, Error> {
-    let text = |key: &str| {
-        row.get(key)
-            .and_then(Value::as_str)
-            .ok_or_else(|| Error::at(location, format!("a row lacks `{key}`")))
-    };
-    let status: u16 = status
-        .parse()
-        .map_err(|_| Error::at(location, "only a single status can have rows"))?;
+fn row_literal(status: u16, row: &Value) -> TokenStream {
     let code = optional(row.get("code").and_then(Value::as_str));
     let retryable = optional(row.get("retryable").and_then(Value::as_bool));
-    let (meaning, advice) = (text("meaning")?, text("advice")?);
-    let migrated = row.get("tenant").and_then(Value::as_str) == Some("migrated");
+    let (meaning, advice) = (text(row, "meaning"), text(row, "advice"));
+    let migrated = text(row, "tenant") == "migrated";
     let when = conditions(row).map(ident);
-    Ok(quote! {
+    quote! {
         ErrorRow {
             status: #status,
             code: #code,
@@ -156,26 +141,15 @@ fn row_literal(status: &str, row: &Value, location: &str) -> Result<TokenStream,
             migrated: #migrated,
             when: &[#(Condition::#when),*],
         }
-    })
+    }
 }
 
 /// The conditions that a row names.
 pub(crate) fn conditions(row: &Value) -> impl Iterator<Item = &str> {
-    let when = row.get("when").and_then(Value::as_array);
-    when.into_iter().flatten().filter_map(Value::as_str)
+    list(row, "when").iter().filter_map(Value::as_str)
 }
 
-fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
-    match value {
-        Some(v) => quote!(Some(#v)),
-        None => quote!(None),
-    }
-}
-
-pub(crate) fn endpoint_variant(operation: &Operation<'_>) -> Ident {
-    ident(&operation.name())
-}
-
+/// A name of the spec as a variant in Rust: `USER_DECISION`, `user-decision` and `userDecision` as `UserDecision`.
 pub(crate) fn ident(name: &str) -> Ident {
-    Ident::new(&variant(name), Span::call_site())
+    format_ident!("{}", name.to_upper_camel_case())
 }

@@ -1,12 +1,13 @@
 //! `cargo xtask guide`: from the spec to the parts of the guide that must not drift from it.
 
+use heck::ToKebabCase as _;
 use serde_json::Value;
 
 use crate::error::Error;
 use crate::error_table::{CONDITIONS, conditions, error_rows};
 use crate::lint;
 use crate::output::GeneratedFile;
-use crate::spec::{Operation, operations};
+use crate::spec::{Operation, operations, text};
 
 /// Where the parts stand, seen from the workspace's folder.
 const FOLDER: &str = "docs/src/generated";
@@ -14,19 +15,15 @@ const FOLDER: &str = "docs/src/generated";
 /// The error table of each operation as a part that a chapter includes, in memory; nothing is written.
 ///
 /// # Errors
-/// When the spec breaks a rule of [`lint`], or an error row lacks what the table shows.
+/// When the spec breaks a rule of [`lint`].
 pub fn generate(spec: &Value) -> Result<Vec<GeneratedFile>, Error> {
     lint::passed(&lint::check(spec))?;
-    operations(spec)
-        .iter()
-        .map(|operation| {
-            let name = kebab(&operation.name());
-            Ok(GeneratedFile {
-                path: format!("{FOLDER}/errors-{name}.md").into(),
-                text: error_table(spec, operation)?,
-            })
-        })
-        .collect()
+    let files = operations(spec);
+    let files = files.iter().map(|operation| GeneratedFile {
+        path: format!("{FOLDER}/errors-{}.md", operation.name().to_kebab_case()).into(),
+        text: error_table(spec, operation),
+    });
+    Ok(files.collect())
 }
 
 /// The cells of one row: status, code, meaning, condition, advice.
@@ -34,63 +31,51 @@ type Row = [String; 5];
 
 const HEADINGS: [&str; 5] = ["status", "code", "what it means", "only if", "what to do"];
 
-fn error_table(spec: &Value, operation: &Operation<'_>) -> Result<String, Error> {
-    let mut rows: Vec<Row> = Vec::new();
-    for (status, response) in operation.responses(spec) {
-        for row in error_rows(response) {
-            let location = format!("{} {status} x-d1-errors", operation.name());
-            rows.push(cells(status, row, &location)?);
-        }
-    }
-    // A column that says nothing is left out.
-    let shown: Vec<usize> = (0..HEADINGS.len())
-        .filter(|column| rows.iter().any(|row| !row[*column].is_empty()))
+fn error_table(spec: &Value, operation: &Operation<'_>) -> String {
+    let rows = error_rows(spec, operation);
+    let rows: Vec<Row> = rows
+        .iter()
+        .map(|(status, row)| cells(*status, row))
         .collect();
-    let line = |cells: &dyn Fn(usize) -> String| {
-        let cells: Vec<String> = shown.iter().map(|column| cells(*column)).collect();
+    // A column that says nothing is left out.
+    let is_shown = |column: &usize| rows.iter().any(|row| !row[*column].is_empty());
+    let shown: Vec<usize> = (0..HEADINGS.len()).filter(is_shown).collect();
+    let line = |row: &Row| {
+        let cells: Vec<&str> = shown.iter().map(|column| row[*column].as_str()).collect();
         format!("| {} |\n", cells.join(" | "))
     };
     let mut text = String::from(
         "<!-- Made by `cargo xtask guide` from openapi/d1-card-operations.yaml. Do not edit. -->\n\n",
     );
-    text += &line(&|column| HEADINGS[column].to_owned());
-    text += &line(&|_| "---".to_owned());
-    for row in &rows {
-        text += &line(&|column| row[column].clone());
-    }
-    Ok(text)
+    text += &line(&HEADINGS.map(str::to_owned));
+    text += &line(&HEADINGS.map(|_| "---".to_owned()));
+    text.extend(rows.iter().map(line));
+    text
 }
 
-fn cells(status: &str, row: &Value, location: &str) -> Result<Row, Error> {
-    let text = |key: &str| row.get(key).and_then(Value::as_str);
-    let needed =
-        |key: &str| text(key).ok_or_else(|| Error::at(location, format!("a row lacks `{key}`")));
+fn cells(status: u16, row: &Value) -> Row {
     let mut only_if: Vec<String> = Vec::new();
-    if text("tenant") == Some("migrated") {
+    if text(row, "tenant") == "migrated" {
         only_if.push("Thales has migrated the tenant to V2".to_owned());
     }
     for name in conditions(row) {
-        let (_, words, _) = CONDITIONS
-            .iter()
-            .find(|(known, ..)| *known == name)
-            .ok_or_else(|| Error::at(location, format!("unknown condition `{name}`")))?;
-        only_if.push(lower_first(words.trim_end_matches('.')));
+        let condition = CONDITIONS.iter().find(|(known, ..)| *known == name);
+        only_if.extend(condition.map(|(_, words, _)| lower_first(words.trim_end_matches('.'))));
     }
-    let confidence = match text("x-d1-confidence") {
-        Some("sibling") => " *(Documented for a sibling API.)*",
-        Some("client") => " *(Not documented: seen in a public client.)*",
-        Some(_) => " *(Not documented: inferred.)*",
-        None => "",
+    let confidence = match text(row, "x-d1-confidence") {
+        "" => "",
+        "sibling" => " *(Documented for a sibling API.)*",
+        "client" => " *(Not documented: seen in a public client.)*",
+        _ => " *(Not documented: inferred.)*",
     };
-    Ok([
-        status.to_owned(),
-        text("code")
-            .map(|code| format!("`{code}`"))
-            .unwrap_or_default(),
-        cell(needed("meaning")?) + confidence,
+    let code = row.get("code").and_then(Value::as_str);
+    [
+        status.to_string(),
+        code.map(|code| format!("`{code}`")).unwrap_or_default(),
+        cell(text(row, "meaning")) + confidence,
         cell(&only_if.join("; ")),
-        cell(needed("advice")?),
-    ])
+        cell(text(row, "advice")),
+    ]
 }
 
 /// A text as it can stand in a cell.
@@ -102,16 +87,4 @@ fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_ascii_lowercase());
     first.into_iter().chain(chars).collect()
-}
-
-/// `suspendCard` as `suspend-card`.
-fn kebab(camel: &str) -> String {
-    let mut name = String::new();
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            name.push('-');
-        }
-        name.push(c.to_ascii_lowercase());
-    }
-    name
 }

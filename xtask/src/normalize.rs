@@ -17,6 +17,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::spec::{entries, resolve, text};
+
 /// A property or query parameter whose Rust name is not derived from its wire name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireName {
@@ -49,53 +51,58 @@ pub struct Normalized {
 /// Normalizes a spec; see the module's text for what changes.
 #[must_use]
 pub fn normalize(spec: &Value) -> Normalized {
-    let mut spec = spec.clone();
+    let mut normalized = spec.clone();
     let mut wire_names = Vec::new();
-    flatten_all_of(&mut spec);
-    omit_bodies(&mut spec);
-    if let Some(schemas) = spec
-        .pointer_mut("/components/schemas")
-        .and_then(Value::as_object_mut)
-    {
+    change(&mut normalized, &flatten_all_of);
+    omit_bodies(&mut normalized, spec);
+    if let Some(schemas) = object_mut(&mut normalized, "/components/schemas") {
         schemas.retain(|_, schema| !is_omitted(schema));
         for (name, schema) in schemas.iter_mut() {
             rename_properties(name, schema, &mut wire_names);
         }
     }
-    if let Some(paths) = spec.get_mut("paths").and_then(Value::as_object_mut) {
-        let items = paths.values_mut().filter_map(Value::as_object_mut);
-        for operation in items.flat_map(|item| item.values_mut()) {
-            rename_parameters(operation, &mut wire_names);
-        }
+    let paths = object_mut(&mut normalized, "/paths");
+    let items = paths.into_iter().flat_map(Map::values_mut);
+    for operation in items
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut)
+    {
+        rename_parameters(operation, &mut wire_names);
     }
-    strip_parameter_bounds(&mut spec);
-    Normalized { spec, wire_names }
+    change(&mut normalized, &strip_parameter_bounds);
+    Normalized {
+        spec: normalized,
+        wire_names,
+    }
 }
 
 /// Whether the client is to be generated without this schema.
 pub(crate) fn is_omitted(schema: &Value) -> bool {
-    schema.get("x-d1-client").is_some_and(|v| v == "omit")
+    text(schema, "x-d1-client") == "omit"
+}
+
+/// Changes each object of a document, the outer ones first.
+fn change(value: &mut Value, edit: &impl Fn(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(map) => {
+            edit(map);
+            map.values_mut().for_each(|child| change(child, edit));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|child| change(child, edit)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn object_mut<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Map<String, Value>> {
+    value.pointer_mut(pointer)?.as_object_mut()
 }
 
 /// Takes the body out of each response that holds a schema that is left out.
-fn omit_bodies(spec: &mut Value) {
-    let whole = spec.clone();
-    let omitted = |body: &Value| {
-        let schema = body.get("schema");
-        let reference = schema.and_then(|s| s.get("$ref")).and_then(Value::as_str);
-        let target = reference.and_then(|r| r.strip_prefix('#'));
-        target
-            .and_then(|p| whole.pointer(p))
-            .is_some_and(is_omitted)
-    };
-    let responses = spec.pointer_mut("/components/responses");
-    for response in responses
-        .and_then(Value::as_object_mut)
-        .into_iter()
-        .flat_map(Map::values_mut)
-    {
-        let content = response.get("content").and_then(Value::as_object);
-        if content.is_some_and(|types| types.values().any(omitted))
+fn omit_bodies(normalized: &mut Value, spec: &Value) {
+    let is_left_out = |(_, body): (&String, &Value)| is_omitted(resolve(spec, &body["schema"]));
+    let responses = object_mut(normalized, "/components/responses");
+    for response in responses.into_iter().flat_map(Map::values_mut) {
+        if entries(response, "content").any(is_left_out)
             && let Some(response) = response.as_object_mut()
         {
             response.remove("content");
@@ -103,96 +110,60 @@ fn omit_bodies(spec: &mut Value) {
     }
 }
 
-fn flatten_all_of(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            if let Some(reference) = single_reference(map) {
-                let kept = map.get("x-d1-rust-name").cloned();
-                map.clear();
-                map.insert("$ref".to_owned(), reference);
-                if let Some(name) = kept {
-                    map.insert("x-d1-rust-name".to_owned(), name);
-                }
-                return;
-            }
-            map.values_mut().for_each(flatten_all_of);
-        }
-        Value::Array(items) => items.iter_mut().for_each(flatten_all_of),
-        _ => {}
-    }
-}
-
-fn single_reference(map: &Map<String, Value>) -> Option<Value> {
-    match map.get("allOf")?.as_array()?.as_slice() {
-        [only] => only.get("$ref").cloned(),
-        _ => None,
+fn flatten_all_of(map: &mut Map<String, Value>) {
+    let parts = map
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice);
+    if let Some([only]) = parts
+        && let Some(reference) = only.get("$ref").cloned()
+    {
+        map.retain(|key, _| key == "x-d1-rust-name");
+        map.insert("$ref".to_owned(), reference);
     }
 }
 
 fn rename_properties(schema_name: &str, schema: &mut Value, wire_names: &mut Vec<WireName>) {
-    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+    let Some(properties) = object_mut(schema, "/properties") else {
         return;
     };
-    let renamed: Map<String, Value> = std::mem::take(properties)
-        .into_iter()
-        .map(|(wire, mut property)| {
-            let rust = property
-                .as_object_mut()
-                .and_then(|p| p.remove("x-d1-rust-name"))
-                .and_then(|v| v.as_str().map(str::to_owned));
-            match rust {
-                Some(rust) => {
-                    wire_names.push(WireName {
-                        owner: Owner::Schema(schema_name.to_owned()),
-                        rust: rust.clone(),
-                        wire,
-                    });
-                    (rust, property)
-                }
-                None => (wire, property),
-            }
-        })
-        .collect();
-    *properties = renamed;
+    for (wire, mut property) in std::mem::take(properties) {
+        let rust = take_rust_name(&mut property);
+        let name = rust.clone().unwrap_or_else(|| wire.clone());
+        properties.insert(name, property);
+        wire_names.extend(rust.map(|rust| WireName {
+            owner: Owner::Schema(schema_name.to_owned()),
+            rust,
+            wire,
+        }));
+    }
 }
 
 fn rename_parameters(operation: &mut Value, wire_names: &mut Vec<WireName>) {
-    let Some(id) = operation.get("operationId").and_then(Value::as_str) else {
-        return;
-    };
-    let id = id.to_owned();
+    let owner = Owner::Operation(text(operation, "operationId").to_owned());
     let parameters = operation
         .get_mut("parameters")
         .and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten() {
-        let Some(map) = parameter.as_object_mut() else {
-            continue;
-        };
-        let rust = map.remove("x-d1-rust-name");
-        let wire = map.get("name").cloned();
-        if let (Some(Value::String(rust)), Some(Value::String(wire))) = (rust, wire) {
-            map.insert("name".to_owned(), Value::String(rust.clone()));
-            wire_names.push(WireName {
-                owner: Owner::Operation(id.clone()),
-                rust,
-                wire,
-            });
+        if let Some(rust) = take_rust_name(parameter) {
+            let wire = text(parameter, "name").to_owned();
+            parameter["name"] = rust.clone().into();
+            let owner = owner.clone();
+            wire_names.push(WireName { owner, rust, wire });
         }
     }
 }
 
-fn strip_parameter_bounds(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            let is_parameter = map.contains_key("in") && map.contains_key("name");
-            if is_parameter
-                && let Some(schema) = map.get_mut("schema").and_then(Value::as_object_mut)
-            {
-                schema.retain(|key, _| !["default", "minimum", "maximum"].contains(&key.as_str()));
-            }
-            map.values_mut().for_each(strip_parameter_bounds);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_parameter_bounds),
-        _ => {}
+/// Takes `x-d1-rust-name` out of a property or a parameter.
+fn take_rust_name(named: &mut Value) -> Option<String> {
+    let name = named.as_object_mut()?.remove("x-d1-rust-name")?;
+    name.as_str().map(str::to_owned)
+}
+
+fn strip_parameter_bounds(map: &mut Map<String, Value>) {
+    let is_parameter = map.contains_key("in") && map.contains_key("name");
+    let schema = map.get_mut("schema").and_then(Value::as_object_mut);
+    if let Some(schema) = schema.filter(|_| is_parameter) {
+        schema.retain(|key, _| !["default", "minimum", "maximum"].contains(&key.as_str()));
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use heck::ToSnakeCase as _;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use crate::error::Error;
@@ -168,7 +169,7 @@ pub(crate) struct Operation<'a> {
     /// Where it stands in the document, as a JSON pointer.
     pub(crate) pointer: String,
     /// The operation object.
-    pub(crate) object: &'a Map<String, Value>,
+    pub(crate) object: &'a Value,
     /// The parameters of the path item, which hold unless the operation has its own.
     pub(crate) shared: &'a [Value],
 }
@@ -176,27 +177,23 @@ pub(crate) struct Operation<'a> {
 impl Operation<'_> {
     /// The `operationId`, or method and path where there is none.
     pub(crate) fn name(&self) -> String {
-        match self.object.get("operationId").and_then(Value::as_str) {
-            Some(id) => id.to_owned(),
-            None => format!("{} {}", self.method.to_uppercase(), self.path),
+        match text(self.object, "operationId") {
+            "" => format!("{} {}", self.method.to_uppercase(), self.path),
+            id => id.to_owned(),
         }
     }
 
     /// The parameters, references resolved: the operation's own, and those of its path item that
     /// it does not replace.
     pub(crate) fn parameters<'s>(&'s self, spec: &'s Value) -> Vec<&'s Value> {
-        let located = self.located_parameters(spec);
-        located
-            .into_iter()
-            .map(|(_, parameter)| parameter)
-            .collect()
+        let located = self.located_parameters(spec).into_iter();
+        located.map(|(_, parameter)| parameter).collect()
     }
 
     /// The same with the place where each stands, which may be the one of a reference.
     pub(crate) fn located_parameters<'s>(&'s self, spec: &'s Value) -> Vec<(String, &'s Value)> {
-        let list = self.object.get("parameters").and_then(Value::as_array);
         let place = |owner: &str, i: usize| join(&join(owner, "parameters"), &i.to_string());
-        let own = list.into_iter().flatten().enumerate();
+        let own = list(self.object, "parameters").iter().enumerate();
         let mut parameters: Vec<_> = own
             .map(|(i, p)| (place(&self.pointer, i), resolve(spec, p)))
             .collect();
@@ -214,9 +211,7 @@ impl Operation<'_> {
 
     /// The responses by status text, references resolved.
     pub(crate) fn responses<'s>(&'s self, spec: &'s Value) -> Vec<(&'s str, &'s Value)> {
-        let map = self.object.get("responses").and_then(Value::as_object);
-        map.into_iter()
-            .flatten()
+        entries(self.object, "responses")
             .map(|(status, r)| (status.as_str(), resolve(spec, r)))
             .collect()
     }
@@ -251,37 +246,27 @@ impl Operation<'_> {
 
 /// All operations, in the order of the spec.
 pub(crate) fn operations(spec: &Value) -> Vec<Operation<'_>> {
-    path_items(spec)
+    entries(spec, "paths")
         .flat_map(|(path, item)| {
-            let shared = item.get("parameters").and_then(Value::as_array);
-            item.iter()
-                .filter(|(method, _)| METHODS.contains(&method.as_str()))
-                .filter_map(move |(method, object)| {
-                    Some(Operation {
-                        path,
-                        method,
-                        pointer: join(&join("/paths", path), method),
-                        object: object.as_object()?,
-                        shared: shared.map_or(&[], Vec::as_slice),
-                    })
+            let shared = list(item, "parameters");
+            let methods = item.as_object().into_iter().flatten();
+            methods
+                .filter(|(key, object)| METHODS.contains(&key.as_str()) && object.is_object())
+                .map(move |(method, object)| Operation {
+                    path,
+                    method,
+                    pointer: join(&join("/paths", path), method),
+                    object,
+                    shared,
                 })
         })
         .collect()
 }
 
 /// The keys of a path item that are operations.
-pub(crate) const METHODS: [&str; 8] = [
+const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
-
-/// The path items with their templates, in the order of the spec.
-pub(crate) fn path_items(spec: &Value) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
-    let paths = spec.get("paths").and_then(Value::as_object);
-    paths
-        .into_iter()
-        .flatten()
-        .filter_map(|(path, item)| Some((path.as_str(), item.as_object()?)))
-}
 
 /// Follows `$ref`s within the document; a value without one, or with a dead one, is itself.
 pub(crate) fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
@@ -301,43 +286,10 @@ pub(crate) fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
     current
 }
 
-/// A name of the spec as a variant in Rust: `USER_DECISION`, `user-decision` and `userDecision` as
-/// `UserDecision`.
-pub(crate) fn variant(name: &str) -> String {
-    let is_constant = !name.contains(|c: char| c.is_ascii_lowercase());
-    let word = |word: &str| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        let rest = if is_constant {
-            rest.to_ascii_lowercase()
-        } else {
-            rest.to_owned()
-        };
-        first.to_ascii_uppercase() + &rest
-    };
-    name.split(['_', '-']).map(word).collect()
-}
-
-/// A name of the spec as a name of a field, a parameter or a method in Rust: `newCardId` and `new-card-id` as
-/// `new_card_id`.
-pub(crate) fn snake_case(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        match c {
-            '-' | '.' => out.push('_'),
-            c if c.is_ascii_uppercase() && !out.is_empty() => {
-                out.push('_');
-                out.push(c.to_ascii_lowercase());
-            }
-            c => out.push(c.to_ascii_lowercase()),
-        }
-    }
-    out
-}
-
 /// The name in Rust of a property or of a parameter whose name on the wire is `wire`.
 pub(crate) fn rust_name(wire: &str, object: &Value) -> String {
     let given = object.get("x-d1-rust-name").and_then(Value::as_str);
-    given.map_or_else(|| snake_case(wire), str::to_owned)
+    given.map_or_else(|| wire.to_snake_case(), str::to_owned)
 }
 
 /// The text of a key; empty where there is none.
@@ -361,6 +313,11 @@ pub(crate) fn entries<'v>(
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
+}
+
+/// The schemas below `components`, by name.
+pub(crate) fn schemas(spec: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    entries(&spec["components"], "schemas")
 }
 
 /// The last segment of a `$ref`, which is the name of the component.

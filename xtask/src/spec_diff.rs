@@ -185,8 +185,7 @@ impl<'a> Surface<'a> {
         if let Some(body) = operation.object.get("requestBody") {
             surface.add("/request", body);
         }
-        let responses = operation.object.get("responses").and_then(Value::as_object);
-        for (status, response) in responses.into_iter().flatten() {
+        for (status, response) in spec::entries(operation.object, "responses") {
             if status.starts_with('2') {
                 surface.say(&format!("/success/status/{status}"), "");
                 surface.add("/success", response);
@@ -204,8 +203,8 @@ impl<'a> Surface<'a> {
     }
 
     /// Keeps the outer of two marks: it is about this very place.
-    fn mark(&mut self, path: &str, map: &'a Map<String, Value>) {
-        if let Some(mark) = map.get("x-d1-confidence").and_then(Value::as_str) {
+    fn mark(&mut self, path: &str, node: &'a Value) {
+        if let Some(mark) = node.get("x-d1-confidence").and_then(Value::as_str) {
             self.marks.entry(path.to_owned()).or_insert(mark);
         }
     }
@@ -218,6 +217,7 @@ impl<'a> Surface<'a> {
             return;
         }
         self.open.push(node);
+        self.mark(path, node);
         match node {
             Value::Object(map) => self.add_object(path, map),
             Value::Array(items) => items.iter().enumerate().for_each(|(i, item)| match item {
@@ -234,7 +234,6 @@ impl<'a> Surface<'a> {
     }
 
     fn add_object(&mut self, path: &str, map: &'a Map<String, Value>) {
-        self.mark(path, map);
         for (key, value) in map {
             let below = format!("{path}/{key}");
             match (key.as_str(), value) {
@@ -260,8 +259,12 @@ impl<'a> Surface<'a> {
                 _ => self.add(&below, value),
             }
         }
-        let parts = map.get("allOf").and_then(Value::as_array);
-        for part in parts.into_iter().flatten() {
+        for part in map
+            .get("allOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             self.add(path, part);
         }
         if let Some(reference) = map.get("$ref") {

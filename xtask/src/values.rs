@@ -1,13 +1,14 @@
 //! Makes `d1-facade/src/values/generated.rs`: the open lists of values and the operations, as services see them.
 
+use heck::ToLowerCamelCase as _;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use serde_json::Value;
 
-use crate::constants::{constant, properties, schemas};
+use crate::constants::constant;
 use crate::error::Error;
-use crate::error_table::{endpoint_variant, ident};
-use crate::spec::{Operation, operations};
+use crate::error_table::ident;
+use crate::spec::{Operation, entries, list, operations, schemas, text};
 
 pub(crate) const HEADING: &str =
     "//! The values that D1 may extend, and the operations of its API, as the spec lists them.\n";
@@ -15,9 +16,8 @@ pub(crate) const HEADING: &str =
 /// The values and the operations, not yet formatted.
 pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
     let enums = schemas(spec).filter_map(|(name, schema)| {
-        let values = schema.get("x-extensible-enum")?.as_array()?;
-        let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-        Some(open_enum(name, schema, &values))
+        let values = texts(schema, "x-extensible-enum");
+        (!values.is_empty()).then(|| open_enum(name, schema, &values))
     });
     let operations = operation_enum(spec, &operations(spec));
     syn::parse2(quote! {
@@ -43,7 +43,7 @@ fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
     let docs = doc_lines(&enum_doc(name, schema, values));
     let variant_docs = values.iter().map(|value| value_doc(schema, value));
     let pattern = schema.get("pattern").map(|_| {
-        let (field, rule) = (field_name(name), constant(name, "RULE"));
+        let (field, rule) = (name.to_lower_camel_case(), constant(name, "RULE"));
         quote!(matching #field #rule)
     });
     quote! {
@@ -60,15 +60,9 @@ fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
     }
 }
 
-/// `ReasonCode` as `reasonCode`.
-fn field_name(name: &str) -> String {
-    let (first, rest) = name.split_at(name.len().min(1));
-    first.to_ascii_lowercase() + rest
-}
-
 /// The description of a list of values, what holds when none is sent, and an example.
 fn enum_doc(name: &str, schema: &Value, values: &[&str]) -> String {
-    let mut doc = text(schema, "description");
+    let mut doc = text(schema, "description").trim().to_owned();
     if let Some(default) = schema.get("x-d1-default").and_then(Value::as_str) {
         doc += &format!("\n\nThe default is `{default}`.");
     }
@@ -96,11 +90,10 @@ fn value_doc(schema: &Value, value: &str) -> String {
 
 /// The operations as an enum: what the spec says of each of them.
 fn operation_enum(spec: &Value, operations: &[Operation<'_>]) -> TokenStream {
-    let variants: Vec<Ident> = operations.iter().map(endpoint_variant).collect();
-    let docs = operations.iter().map(|o| {
-        let summary = o.object.get("summary").and_then(Value::as_str);
-        format!(" {}.", summary.unwrap_or(&o.name()))
-    });
+    let variants: Vec<Ident> = operations.iter().map(|o| ident(&o.name())).collect();
+    let docs = operations
+        .iter()
+        .map(|o| format!(" {}.", text(o.object, "summary")));
     let methods = operation_methods(spec, operations, &variants);
     quote! {
         /// An operation of D1's API.
@@ -198,26 +191,22 @@ fn internal_methods(spec: &Value, operations: &[Operation<'_>], variants: &[Iden
 
 /// The documented reason codes of an operation, from `x-d1-reason-codes`.
 fn reason_codes(operation: &Operation<'_>) -> TokenStream {
-    let codes = operation.object.get("x-d1-reason-codes");
-    let codes = codes.and_then(Value::as_array).into_iter().flatten();
-    let codes = codes.filter_map(Value::as_str);
+    let codes = texts(operation.object, "x-d1-reason-codes");
     quote! { &[#(#codes),*] }
 }
 
 /// The fields of a JSON body that the client itself sets.
 fn body_fields(spec: &Value, operation: &Operation<'_>) -> TokenStream {
-    let body = operation.json_body(spec);
-    let names = body
-        .into_iter()
-        .flat_map(properties)
-        .filter(|(_, property)| property.get("x-d1-reserved").is_none())
-        .map(|(name, _)| name);
+    let body = operation.json_body(spec).unwrap_or(&Value::Null);
+    let fields = entries(body, "properties");
+    let fields = fields.filter(|(_, field)| field.get("x-d1-reserved").is_none());
+    let names = fields.map(|(name, _)| name);
     quote! { &[#(#names),*] }
 }
 
-fn text(value: &Value, key: &str) -> String {
-    let text = value.get(key).and_then(Value::as_str);
-    text.unwrap_or_default().trim().to_owned()
+/// The texts of a list.
+fn texts<'v>(value: &'v Value, key: &str) -> Vec<&'v str> {
+    list(value, key).iter().filter_map(Value::as_str).collect()
 }
 
 /// A text as lines of a doc comment.

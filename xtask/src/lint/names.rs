@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use serde_json::Value;
 
 use super::{Breaches, objects};
-use crate::spec::{
-    Operation, entries, join, list, operations, resolve, rust_name, snake_case, text, variant,
-};
+use crate::spec::{Operation, entries, join, list, operations, resolve, rust_name, schemas, text};
 
 pub(super) fn unique_names(spec: &Value, out: &mut Breaches) {
     let mut hosts = Names::default();
@@ -18,22 +17,14 @@ pub(super) fn unique_names(spec: &Value, out: &mut Breaches) {
     let mut methods = Names::default();
     for operation in operations(spec) {
         let id = operation.name();
-        methods.add(
-            join(&operation.pointer, "operationId"),
-            &id,
-            snake_case(&id),
-            out,
-        );
+        let place = join(&operation.pointer, "operationId");
+        methods.add(place, &id, id.to_snake_case(), out);
         parameter_names(spec, &operation, out);
     }
     let mut types = Names::default();
-    for (name, _) in entries(&spec["components"], "schemas") {
-        types.add(
-            join("/components/schemas", name),
-            name,
-            name.to_ascii_lowercase(),
-            out,
-        );
+    for (name, _) in schemas(spec) {
+        let place = join("/components/schemas", name);
+        types.add(place, name, name.to_ascii_lowercase(), out);
     }
     objects(spec, |pointer, object| {
         let mut fields = Names::default();
@@ -48,7 +39,7 @@ pub(super) fn unique_names(spec: &Value, out: &mut Breaches) {
         values.take("Unknown", "any other value");
         let place = join(pointer, "x-extensible-enum");
         for (place, value) in names_in(object.get("x-extensible-enum"), &place) {
-            values.add(place, value, variant(value), out);
+            values.add(place, value, value.to_upper_camel_case(), out);
         }
     });
 }
@@ -66,12 +57,8 @@ fn parameter_names(spec: &Value, operation: &Operation<'_>, out: &mut Breaches) 
         for (i, parameter) in parameters.into_iter().flatten().enumerate() {
             let parameter = resolve(spec, parameter);
             let name = text(parameter, "name");
-            names.add(
-                join(&owner, &i.to_string()),
-                name,
-                rust_name(name, parameter),
-                out,
-            );
+            let place = join(&owner, &i.to_string());
+            names.add(place, name, rust_name(name, parameter), out);
         }
     }
 }
@@ -138,9 +125,8 @@ const SCHEMES: &str = "components.securitySchemes";
 /// The properties that a schema requires, or that the client sends as claims.
 fn declared_properties(spec: &Value, out: &mut Breaches) {
     objects(spec, |pointer, object| {
-        let properties: Vec<&str> = entries(object, "properties")
-            .map(|(key, _)| key.as_str())
-            .collect();
+        let properties = entries(object, "properties");
+        let properties: Vec<&str> = properties.map(|(key, _)| key.as_str()).collect();
         for key in ["required", "x-d1-sent-claims"] {
             if object.get("properties").is_some() {
                 let place = join(pointer, key);
@@ -184,15 +170,11 @@ fn missing_reason_codes(spec: &Value, out: &mut Breaches) {
     let schema = &spec["components"]["schemas"]["ReasonCode"];
     let declared = list(schema, "x-extensible-enum");
     for operation in operations(spec) {
-        let codes = operation
-            .object
-            .get("x-d1-reason-codes")
-            .and_then(Value::as_array);
-        // A code that is not declared is reported by itself.
-        let Some(codes) = codes.filter(|codes| codes.iter().all(|code| declared.contains(code)))
-        else {
+        let codes = list(operation.object, "x-d1-reason-codes");
+        // A code that is not declared is reported by itself, and so is a list without any.
+        if codes.is_empty() || !codes.iter().all(|code| declared.contains(code)) {
             continue;
-        };
+        }
         let place = join(&operation.pointer, "x-d1-reason-codes");
         let body = operation.json_body(spec).unwrap_or(&Value::Null);
         if body.pointer("/properties/reasonCode").is_none() {
@@ -202,12 +184,9 @@ fn missing_reason_codes(spec: &Value, out: &mut Breaches) {
             && declared.contains(default)
             && !codes.contains(default)
         {
+            let problem = format!("it lacks {default}, which is the default");
             let fix = "add it, or correct x-d1-default of ReasonCode";
-            out.add_with_fix(
-                place,
-                format!("it lacks {default}, which is the default"),
-                fix,
-            );
+            out.add_with_fix(place, problem, fix);
         }
     }
 }
@@ -215,13 +194,9 @@ fn missing_reason_codes(spec: &Value, out: &mut Breaches) {
 /// The claims that D1 requires must be among those that are sent.
 fn missing_claims(spec: &Value, out: &mut Breaches) {
     objects(spec, |pointer, object| {
-        let Some(sent) = object.get("x-d1-sent-claims").and_then(Value::as_array) else {
-            return;
-        };
-        for name in list(object, "required")
-            .iter()
-            .filter(|name| !sent.contains(name))
-        {
+        let sent = list(object, "x-d1-sent-claims");
+        let required = list(object, "required").iter();
+        for name in required.filter(|name| !sent.is_empty() && !sent.contains(name)) {
             let problem = format!("it lacks {name}, which is required");
             let fix = "add it, or remove it from `required`";
             out.add_with_fix(join(pointer, "x-d1-sent-claims"), problem, fix);
@@ -231,22 +206,13 @@ fn missing_claims(spec: &Value, out: &mut Breaches) {
 
 /// The names that a list has, also as keys of its objects, each with its place.
 fn names_in<'v>(value: Option<&'v Value>, place: &str) -> Vec<(String, &'v str)> {
-    let items = value
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .enumerate();
-    items
-        .flat_map(|(i, item)| {
-            let place = join(place, &i.to_string());
-            let keys = item.as_object().into_iter().flatten();
-            let keys: Vec<_> = keys
-                .map(|(key, _)| (join(&place, key), key.as_str()))
-                .collect();
-            item.as_str()
-                .map(|name| (place, name))
-                .into_iter()
-                .chain(keys)
-        })
-        .collect()
+    let mut names = Vec::new();
+    let items = value.and_then(Value::as_array).into_iter().flatten();
+    for (i, item) in items.enumerate() {
+        let place = join(place, &i.to_string());
+        let keys = item.as_object().into_iter().flatten();
+        names.extend(keys.map(|(key, _)| (join(&place, key), key.as_str())));
+        names.extend(item.as_str().map(|name| (place, name)));
+    }
+    names
 }

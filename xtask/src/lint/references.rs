@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Breaches, objects, walk};
 use crate::normalize::is_omitted;
-use crate::spec::{entries, join, text};
+use crate::spec::{entries, join, schemas, text};
 
 pub(super) fn dead_reference(spec: &Value, out: &mut Breaches) {
     objects(spec, |pointer, object| {
@@ -69,7 +69,7 @@ pub(super) fn unused_schema(spec: &Value, out: &mut Breaches) {
     objects(spec, |_, object| {
         used.insert(text(object, "$ref").to_owned());
     });
-    for (name, schema) in entries(&spec["components"], "schemas") {
+    for (name, schema) in schemas(spec) {
         let place = join("/components/schemas", name);
         if !used.contains(&format!("#{place}")) && !is_omitted(schema) {
             out.add(place, format!("nothing refers to `{name}`"));
@@ -79,12 +79,9 @@ pub(super) fn unused_schema(spec: &Value, out: &mut Breaches) {
 
 pub(super) fn card_data(spec: &Value, out: &mut Breaches) {
     const PLAINTEXT: &str = "CardCredentials";
-    let schemas = &spec["components"]["schemas"];
-    let secret: BTreeSet<&String> = entries(&schemas[PLAINTEXT], "properties")
-        .map(|(name, _)| name)
-        .collect();
-    let schemas = entries(&spec["components"], "schemas");
-    for (name, schema) in schemas.filter(|(name, s)| *name != PLAINTEXT && !is_omitted(s)) {
+    let plaintext = &spec["components"]["schemas"][PLAINTEXT];
+    let secret: BTreeSet<&String> = entries(plaintext, "properties").map(|(k, _)| k).collect();
+    for (name, schema) in schemas(spec).filter(|(name, s)| *name != PLAINTEXT && !is_omitted(s)) {
         let place = join("/components/schemas", name);
         walk(schema, &place, &mut |pointer, object| {
             for (name, _) in entries(object, "properties").filter(|(name, _)| secret.contains(name))
