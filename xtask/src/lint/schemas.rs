@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use jsonschema::{Draft, Validator};
-use serde_json::{Value, json};
+use jsonschema::Draft;
+use serde_json::Value;
 
 use super::patterns::lengths;
 use super::{Breaches, objects, references};
-use crate::spec::{entries, join, list, operations, text};
+use crate::spec::{entries, join, list, operations, resolve, text};
 
 pub(super) fn response_stays_open(spec: &Value, out: &mut Breaches) {
     // Several operations have the same response, and several responses the same schema.
@@ -129,8 +129,6 @@ pub(super) fn valid_values(spec: &Value, out: &mut Breaches) {
     if !dead.0.is_empty() {
         return; // Other rules report what is wrong with the schemas.
     }
-    let mut components = spec["components"].clone();
-    close_lists(&mut components);
     objects(spec, |pointer, object| {
         // A parameter or a media type has its schema beside the example, a schema is its own.
         let beside = object.get("schema").filter(|schema| schema.is_object());
@@ -141,8 +139,9 @@ pub(super) fn valid_values(spec: &Value, out: &mut Breaches) {
             let Some(value) = object.get(key) else {
                 continue;
             };
+            let options = jsonschema::options().with_draft(Draft::Draft7);
             // Another rule reports a schema that cannot be compiled.
-            if let Ok(validator) = validator(schema, &components)
+            if let Ok(validator) = options.build(&closed(spec, schema))
                 && let Err(error) = validator.validate(value)
             {
                 let rule = match error.kind().keyword() {
@@ -172,24 +171,17 @@ fn is_schema(pointer: &str) -> bool {
     }
 }
 
-/// A validator for a schema in which an open list counts as a closed one.
-fn validator(schema: &Value, components: &Value) -> Result<Validator, String> {
-    let mut schema = schema.clone();
-    close_lists(&mut schema);
-    let document = json!({ "allOf": [schema], "components": components });
-    let options = jsonschema::options().with_draft(Draft::Draft7);
-    options.build(&document).map_err(|error| error.to_string())
-}
-
-fn close_lists(value: &mut Value) {
-    match value {
+/// A schema with what its references lead to in their place, in which an open list counts as a closed one.
+fn closed(spec: &Value, schema: &Value) -> Value {
+    match resolve(spec, schema) {
         Value::Object(map) => {
-            map.values_mut().for_each(close_lists);
-            if let Some(list) = map.remove("x-extensible-enum") {
-                map.insert("enum".to_owned(), list);
-            }
+            let entry = |(key, value): (&String, &Value)| match key.as_str() {
+                "x-extensible-enum" => ("enum".to_owned(), value.clone()),
+                _ => (key.clone(), closed(spec, value)),
+            };
+            map.iter().map(entry).collect()
         }
-        Value::Array(items) => items.iter_mut().for_each(close_lists),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Array(items) => items.iter().map(|item| closed(spec, item)).collect(),
+        scalar => scalar.clone(),
     }
 }
