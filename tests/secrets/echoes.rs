@@ -72,6 +72,43 @@ impl Echo {
     }
 }
 
+/// What a server can send back that the caller does not hold, and a caller who holds other secrets.
+struct Foreign {
+    held: Held,
+    other: Held,
+    stranger: String,
+    jwt: String,
+    secrets: [(&'static str, Vec<u8>); 2],
+}
+
+impl Foreign {
+    fn new() -> Self {
+        let held = Held::new();
+        let mut rng = fastrand::Rng::with_seed(held.seed);
+        let stranger = card_number(&mut rng, "51", 16);
+        Self {
+            jwt: format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.{}", held.token),
+            secrets: [
+                ("stranger's PAN", stranger.clone().into_bytes()),
+                ("signature", held.token.clone().into_bytes()),
+            ],
+            stranger,
+            other: Held {
+                token: "another-token-of-this-call".to_owned(),
+                ..held.clone()
+            },
+            held,
+        }
+    }
+}
+
+/// Fails where a text holds one of the secrets in any form; names the body by which it came there.
+#[track_caller]
+fn assert_clean(held: &Held, secrets: &[(&'static str, Vec<u8>)], body: &str, text: &str) {
+    let found = leaks(text.as_bytes(), secrets);
+    assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+}
+
 /// The bodies of an error that hold `echo`, each in another place.
 fn error_bodies(echo: &str) -> Vec<String> {
     vec![
@@ -136,12 +173,10 @@ async fn what_the_client_holds_is_in_no_error_in_any_form() {
         for body in said.iter().flat_map(|said| error_bodies(said)) {
             echo.answer(400, &body);
             let text = shown_error(&card.renew(renewal(&held)).await.unwrap_err());
-            let found = leaks(text.as_bytes(), &secrets);
-            assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+            assert_clean(&held, &secrets, &body, &text);
             // A read knows of no card.
             let text = shown_error(&card.operations().await.unwrap_err());
-            let found = leaks(text.as_bytes(), &secrets[..1]);
-            assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+            assert_clean(&held, &secrets[..1], &body, &text);
         }
     }
 }
@@ -176,8 +211,7 @@ async fn parts_of_a_token_and_a_divided_number_are_in_no_error() {
             ("rest", rest.as_bytes()[..30].to_vec()),
             ("PAN", pan.as_bytes().to_vec()),
         ];
-        let found = leaks(text.as_bytes(), &parts);
-        assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+        assert_clean(&held, &parts, &body, &text);
         assert!(!text.contains(&groups[1..].join(" and ")), "{text}");
         assert!(
             text.contains("[redacted]"),
@@ -203,8 +237,7 @@ async fn what_the_client_holds_for_a_renewal_is_in_no_answer() {
                 echo.answer(200, &body);
                 // Only the renewal knows the PAN: a read shows what it is given.
                 let text = calls(&card, &held, secret == &held.token).await;
-                let found = leaks(text.as_bytes(), &secrets[..1]);
-                assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+                assert_clean(&held, &secrets[..1], &body, &text);
                 let text = match card.renew(renewal(&held)).await {
                     Ok(receipt) => {
                         // What it is for is left as it was.
@@ -222,8 +255,7 @@ async fn what_the_client_holds_for_a_renewal_is_in_no_answer() {
                         )
                     }
                 };
-                let found = leaks(text.as_bytes(), &secrets);
-                assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+                assert_clean(&held, &secrets, &body, &text);
             }
         }
     }
@@ -247,8 +279,7 @@ async fn an_assertion_that_the_token_endpoint_sends_back_is_in_no_error() {
                 ("assertion", assertion.into_bytes()),
                 ("signature", signature),
             ];
-            let found = leaks(text.as_bytes(), &secrets);
-            assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+            assert_clean(&held, &secrets, &body, &text);
         }
     }
 }
@@ -256,19 +287,14 @@ async fn an_assertion_that_the_token_endpoint_sends_back_is_in_no_error() {
 #[tokio::test]
 async fn what_is_not_the_clients_is_masked_by_its_shape() {
     let _unheard = unheard();
-    let held = Held::new();
-    let mut rng = fastrand::Rng::with_seed(held.seed);
-    let stranger = card_number(&mut rng, "51", 16);
-    let jwt = format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.{}", held.token);
-    let secrets = [
-        ("stranger's PAN", stranger.clone().into_bytes()),
-        ("signature", held.token.clone().into_bytes()),
-    ];
+    let Foreign {
+        held,
+        other,
+        stranger,
+        jwt,
+        secrets,
+    } = Foreign::new();
     let echo = Echo::start().await;
-    let other = Held {
-        token: "another-token-of-this-call".to_owned(),
-        ..held.clone()
-    };
     let card = card_of(&echo.client(&other));
     let grouped = |gap: &str| {
         let groups: Vec<_> = stranger.as_bytes().chunks(4).collect();
@@ -287,14 +313,12 @@ async fn what_is_not_the_clients_is_masked_by_its_shape() {
         for body in error_bodies(&said) {
             echo.answer(403, &body);
             let text = calls(&card, &other, true).await;
-            let found = leaks(text.as_bytes(), &secrets);
-            assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+            assert_clean(&held, &secrets, &body, &text);
         }
         for body in answer_bodies(&said) {
             echo.answer(200, &body);
             let text = calls(&card, &other, false).await;
-            let found = leaks(text.as_bytes(), &secrets);
-            assert_eq!(found, [""; 0], "seed {}: {body}: {text}", held.seed);
+            assert_clean(&held, &secrets, &body, &text);
         }
     }
 }
@@ -302,19 +326,14 @@ async fn what_is_not_the_clients_is_masked_by_its_shape() {
 #[tokio::test]
 async fn an_operation_as_json_has_no_card_number_of_anyone_and_no_token() {
     let _unheard = unheard();
-    let held = Held::new();
-    let mut rng = fastrand::Rng::with_seed(held.seed);
-    let stranger = card_number(&mut rng, "51", 16);
-    let jwt = format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.{}", held.token);
-    let secrets = [
-        ("stranger's PAN", stranger.clone().into_bytes()),
-        ("signature", held.token.clone().into_bytes()),
-    ];
+    let Foreign {
+        held,
+        other,
+        stranger,
+        jwt,
+        secrets,
+    } = Foreign::new();
     let echo = Echo::start().await;
-    let other = Held {
-        token: "another-token-of-this-call".to_owned(),
-        ..held.clone()
-    };
     let card = card_of(&echo.client(&other));
     for said in [&stranger, &jwt] {
         let operation = format!(
@@ -330,8 +349,7 @@ async fn an_operation_as_json_has_no_card_number_of_anyone_and_no_token() {
         let page = card.operations().await.unwrap();
         for operation in [one, &page.operations()[0]] {
             let text = serde_json::Value::Object(operation.to_json()).to_string();
-            let found = leaks(text.as_bytes(), &secrets);
-            assert_eq!(found, [""; 0], "seed {}: {text}", held.seed);
+            assert_clean(&held, &secrets, said, &text);
         }
     }
 }

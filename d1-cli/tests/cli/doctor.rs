@@ -1,15 +1,13 @@
 //! Each stage of the doctor: what passes, what fails, and with which code.
 
 use d1_sandbox::Fault;
-use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::x509::{X509, X509NameBuilder};
+use openssl::x509::X509;
 
-use crate::world::{Run, World, certificate};
+use crate::world::{Run, World, certificate, certificate_for};
 
 const NAMES: [&str; 9] = [
     "config",
@@ -247,29 +245,14 @@ fn serve(own: &X509, key: &PKey<Private>) -> String {
 /// A certificate for `localhost` that is its own authority, and may say so.
 fn localhost(key: &PKey<Private>, says_so: bool) -> X509 {
     use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", "localhost").unwrap();
-    let name = name.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::from_unix(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(300).unwrap())
-        .unwrap();
-    let names = SubjectAlternativeName::new()
-        .dns("localhost")
-        .build(&builder.x509v3_context(None, None))
-        .unwrap();
-    builder.append_extension(names).unwrap();
-    if says_so {
-        let may_sign = BasicConstraints::new().critical().ca().build().unwrap();
-        builder.append_extension(may_sign).unwrap();
-    }
-    builder.sign(key, MessageDigest::sha256()).unwrap();
-    builder.build()
+    certificate_for(key, "localhost", 300, |builder| {
+        let names = SubjectAlternativeName::new()
+            .dns("localhost")
+            .build(&builder.x509v3_context(None, None));
+        builder.append_extension(names.unwrap()).unwrap();
+        if says_so {
+            let may_sign = BasicConstraints::new().critical().ca().build();
+            builder.append_extension(may_sign.unwrap()).unwrap();
+        }
+    })
 }

@@ -12,7 +12,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::{X509, X509NameBuilder};
+use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -135,8 +135,18 @@ pub(crate) fn bare(folder: &Path, arguments: &[&str]) -> Command {
 
 /// A self-signed certificate that is valid for this many days.
 pub(crate) fn certificate(key: &PKey<Private>, days: u32) -> X509 {
+    certificate_for(key, "stranger", days, |_| {})
+}
+
+/// A self-signed certificate for a name, with the extensions that `extend` adds.
+pub(crate) fn certificate_for(
+    key: &PKey<Private>,
+    common_name: &str,
+    days: u32,
+    extend: impl FnOnce(&mut X509Builder),
+) -> X509 {
     let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", "stranger").unwrap();
+    name.append_entry_by_text("CN", common_name).unwrap();
     let name = name.build();
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
@@ -149,6 +159,7 @@ pub(crate) fn certificate(key: &PKey<Private>, days: u32) -> X509 {
     builder
         .set_not_after(&Asn1Time::days_from_now(days).unwrap())
         .unwrap();
+    extend(&mut builder);
     builder.sign(key, MessageDigest::sha256()).unwrap();
     builder.build()
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use d1_facade::{
-    Card, CardCredentials, Error, ErrorKind, Inconclusive, Outcome, PendingChange, ReasonCode,
-    Reconciliation, Renewal,
+    Card, CardCredentials, Client, Error, ErrorKind, Inconclusive, Outcome, PendingChange,
+    ReasonCode, Reconciliation, Renewal,
 };
 use d1_sandbox::{Fault, Sandbox};
 use d1_tests::{CARD, EXPIRY, answering, builder_for, sandbox_client, strict_sandbox};
@@ -16,6 +16,26 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 mod clocks;
 mod killed;
 mod listed;
+
+/// Asks what came of the change that ended in an error.
+async fn reconciled(client: &Client, error: &Error) -> Reconciliation {
+    let pending = error.pending_change().unwrap();
+    client.reconcile(pending).await.unwrap()
+}
+
+/// The same once D1 has had its time.
+async fn settled(client: &Client, error: &Error) -> Reconciliation {
+    let reconcile = client.reconcile(error.pending_change().unwrap());
+    reconcile.settle(Duration::ZERO).await.unwrap()
+}
+
+#[track_caller]
+fn assert_inconclusive(verdict: &Reconciliation, why: Inconclusive) {
+    assert!(
+        matches!(verdict, Reconciliation::Inconclusive(found) if *found == why),
+        "{verdict:?}"
+    );
+}
 
 async fn sent(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
@@ -46,11 +66,7 @@ async fn lost(took_effect: bool) -> (Sandbox, Card, Error) {
 async fn a_change_that_was_made_is_found() {
     let (sandbox, card, error) = lost(true).await;
     let client = sandbox_client(&sandbox);
-    let Reconciliation::Done(Some(operation)) = client
-        .reconcile(error.pending_change().unwrap())
-        .await
-        .unwrap()
-    else {
+    let Reconciliation::Done(Some(operation)) = reconciled(&client, &error).await else {
         unreachable!("it was made");
     };
     assert_eq!(operation.reason(), Some("lost answer 1"));
@@ -66,10 +82,7 @@ async fn a_change_that_was_made_is_found() {
         .await
         .unwrap();
     assert!(matches!(
-        client
-            .reconcile(error.pending_change().unwrap())
-            .await
-            .unwrap(),
+        reconciled(&client, &error).await,
         Reconciliation::Done(Some(_))
     ));
 
@@ -80,39 +93,17 @@ async fn a_change_that_was_made_is_found() {
         .reason(reason)
         .await
         .unwrap();
-    let verdict = client
-        .reconcile(error.pending_change().unwrap())
-        .await
-        .unwrap();
-    assert!(
-        matches!(
-            verdict,
-            Reconciliation::Inconclusive(Inconclusive::SeveralMatch)
-        ),
-        "{verdict:?}"
-    );
+    let verdict = reconciled(&client, &error).await;
+    assert_inconclusive(&verdict, Inconclusive::SeveralMatch);
 }
 
 #[tokio::test]
 async fn a_change_that_was_not_made_is_not_found_once_d1_has_had_its_time() {
     let (sandbox, _, error) = lost(false).await;
     let client = sandbox_client(&sandbox);
-    let verdict = client
-        .reconcile(error.pending_change().unwrap())
-        .await
-        .unwrap();
-    assert!(
-        matches!(
-            verdict,
-            Reconciliation::Inconclusive(Inconclusive::TooEarly)
-        ),
-        "{verdict:?}"
-    );
-    let verdict = client
-        .reconcile(error.pending_change().unwrap())
-        .settle(Duration::ZERO)
-        .await
-        .unwrap();
+    let verdict = reconciled(&client, &error).await;
+    assert_inconclusive(&verdict, Inconclusive::TooEarly);
+    let verdict = settled(&client, &error).await;
     assert!(matches!(verdict, Reconciliation::NotDone(_)), "{verdict:?}");
 }
 
@@ -128,10 +119,7 @@ async fn a_lost_renewal_is_found_under_its_new_id_and_a_lost_deletion_by_its_abs
     let renewal = Renewal::to("ReplaceMe02".parse().unwrap()).credentials(credentials);
     let error = card.renew(renewal).await.unwrap_err();
     assert!(matches!(
-        client
-            .reconcile(error.pending_change().unwrap())
-            .await
-            .unwrap(),
+        reconciled(&client, &error).await,
         Reconciliation::Done(Some(_))
     ));
 
@@ -142,10 +130,7 @@ async fn a_lost_renewal_is_found_under_its_new_id_and_a_lost_deletion_by_its_abs
         .await
         .unwrap_err();
     assert!(matches!(
-        client
-            .reconcile(error.pending_change().unwrap())
-            .await
-            .unwrap(),
+        reconciled(&client, &error).await,
         Reconciliation::Done(None)
     ));
 
@@ -156,17 +141,8 @@ async fn a_lost_renewal_is_found_under_its_new_id_and_a_lost_deletion_by_its_abs
         .await
         .unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
-    let verdict = client
-        .reconcile(error.pending_change().unwrap())
-        .await
-        .unwrap();
-    assert!(
-        matches!(
-            verdict,
-            Reconciliation::Inconclusive(Inconclusive::UnknownCard)
-        ),
-        "{verdict:?}"
-    );
+    let verdict = reconciled(&client, &error).await;
+    assert_inconclusive(&verdict, Inconclusive::UnknownCard);
 }
 
 /// A server at which every change fails with 500, and whose list is `page`, told at noon.
@@ -192,11 +168,7 @@ async fn verdict(page: serde_json::Value) -> Reconciliation {
         .suspend()
         .await
         .unwrap_err();
-    client
-        .reconcile(error.pending_change().unwrap())
-        .settle(Duration::ZERO)
-        .await
-        .unwrap()
+    settled(&client, &error).await
 }
 
 #[tokio::test]
@@ -253,41 +225,21 @@ async fn a_failure_is_no_answer_before_d1_has_had_its_time() {
     let client = builder_for(&server).build().unwrap();
     let card = client.card(CARD.parse().unwrap());
     let error = card.suspend().await.unwrap_err();
-    let early = client
-        .reconcile(error.pending_change().unwrap())
-        .await
-        .unwrap();
-    assert!(
-        matches!(early, Reconciliation::Inconclusive(Inconclusive::TooEarly)),
-        "{early:?}"
-    );
-    let settled = client
-        .reconcile(error.pending_change().unwrap())
-        .settle(Duration::ZERO)
-        .await
-        .unwrap();
-    assert!(matches!(settled, Reconciliation::NotDone(_)), "{settled:?}");
+    let early = reconciled(&client, &error).await;
+    assert_inconclusive(&early, Inconclusive::TooEarly);
+    let late = settled(&client, &error).await;
+    assert!(matches!(late, Reconciliation::NotDone(_)), "{late:?}");
 
     // An operation without the reason that was sent may be another one; a failed one is no obstacle.
     let with_reason = card.suspend().reason("my own".parse().unwrap());
     let error = with_reason.await.unwrap_err();
-    let doubt = client
-        .reconcile(error.pending_change().unwrap())
-        .settle(Duration::ZERO)
-        .await
-        .unwrap();
+    let doubt = settled(&client, &error).await;
     assert!(matches!(doubt, Reconciliation::NotDone(None)), "{doubt:?}");
 
     let elsewhere = answering(ResponseTemplate::new(404)).await;
     let other = builder_for(&elsewhere).build().unwrap();
-    let doubt = other
-        .reconcile(error.pending_change().unwrap())
-        .await
-        .unwrap();
-    assert!(
-        matches!(doubt, Reconciliation::Inconclusive(Inconclusive::OtherHost)),
-        "{doubt:?}"
-    );
+    let doubt = reconciled(&other, &error).await;
+    assert_inconclusive(&doubt, Inconclusive::OtherHost);
     assert_eq!(sent(&elsewhere).await, 0);
 }
 
@@ -348,8 +300,7 @@ async fn a_change_that_was_not_sent_yet_is_not_settled_before_its_timeout() {
     let card = client.card(CARD.parse().unwrap());
     let pending = card.suspend().pending();
     let found = client.reconcile(&pending).settle(Duration::ZERO).await;
-    let why = Reconciliation::Inconclusive(Inconclusive::TooEarly);
-    assert_eq!(format!("{:?}", found.unwrap()), format!("{why:?}"));
+    assert_inconclusive(&found.unwrap(), Inconclusive::TooEarly);
     let pending = pending.ended_by(std::time::SystemTime::now());
     let found = client.reconcile(&pending).settle(Duration::ZERO).await;
     assert!(matches!(found.unwrap(), Reconciliation::NotDone(None)));
