@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 
 rounds=${1:-100}
 slow_rounds=$(((rounds + 4) / 5))
+# Many of the fast tests wait for a time to pass, and need no core meanwhile.
+threads=$((2 * $(nproc)))
 export INSTA_UPDATE=no CARGO_TERM_COLOR=never
 
 cargo nextest --version >/dev/null 2>&1 ||
@@ -56,7 +58,8 @@ step() {
 # where: runs all tests, each the given number of times.
 all() {
   local where=$1 round
-  step "$where, fast, $rounds rounds" cargo nextest run --workspace --locked --profile fast --stress-count "$rounds"
+  step "$where, fast, $rounds rounds" cargo nextest run --workspace --locked --profile fast \
+    --test-threads "$threads" --stress-count "$rounds"
   step "$where, slow, $slow_rounds rounds" cargo nextest run --workspace --locked --profile slow --stress-count "$slow_rounds"
   for ((round = 1; round <= slow_rounds; round++)); do
     step "$where, documentation, round $round" cargo test --workspace --locked --quiet --doc
