@@ -72,12 +72,11 @@ build() {
 
 # Installs a subcommand of cargo into the build folder.
 subcommand() {
-  cargo install --quiet --locked --version "$2" --root "$folder/cargo" "$1"
+  cargo install --quiet --locked --debug --version "$2" --root "$folder/cargo" "$1"
   PATH=$folder/cargo/bin:$PATH
 }
 
 install_tools() {
-  mkdir -p "$folder"
   cp "$sources"/{package.json,package-lock.json,jose.mjs,node-jose.cjs} "$folder"
   (cd "$folder" && npm ci --silent --no-fund --no-audit --ignore-scripts)
   python3 -m venv "$folder/python"
@@ -218,16 +217,18 @@ copy_workspace() {
 
 all=(spec jose prism schemathesis tls http api)
 [ $# -gt 0 ] || set -- "${all[@]}"
+tools=()
 for suite in "$@"; do
   case $suite in
-    spec | jose | prism | schemathesis) need npm npm && need node nodejs && need python3 "python3 and python3-venv" ;;
+    spec | jose | prism | schemathesis)
+      need npm npm && need node nodejs && need python3 "python3 and python3-venv"
+      tools=(install_tools)
+      ;;
     tls) need openssl openssl ;;
     http) need nginx nginx-light ;;
     api) need git git ;;
     *) printf 'error: there is no suite %s; there are: %s\n' "$suite" "${all[*]}" >&2; exit 2 ;;
   esac
-  need npm npm
-  need python3 "python3 and python3-venv"
 done
 
 cd "$root"
@@ -236,7 +237,8 @@ folder=$target/conformance
 programs=$target/debug
 npm=$folder/node_modules/.bin
 python=$folder/python/bin/python
-install_tools
+mkdir -p "$folder"
+"${tools[@]}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 table=$work/table failures=$work/failures said=$work/said printed=$work/printed
