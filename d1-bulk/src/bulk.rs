@@ -22,7 +22,8 @@ const MAX_RATE: f64 = 1_000_000.0;
 /// - It reads the input only when it has room for another request, and returns outcomes as they come, in any order:
 ///   its memory does not grow with the length of the stream.
 /// - Changes of the same card run in any order, also at the same time. Where the order counts, put the next change
-///   of a card into the stream when the outcome of the one before is known to be done.
+///   of a card into the stream when the outcome of the one before is known to be done; [`CardOrder`](crate::CardOrder)
+///   says when.
 /// - A change that fails stops none of the others. A [`BulkStop`] ends the bulk early.
 /// - Each change is retried, and reported, as if it had been awaited alone: see [`retry`](d1_facade::retry) and
 ///   [`Error::outcome`](d1_facade::Error::outcome). What limits or cancels it alone still does.

@@ -9,6 +9,7 @@
 //! | How many requests at once, how many per second? | [`Bulk`] |
 //! | What happened to each change? | [`BulkOutcome`] |
 //! | How do I end it early? | [`BulkStop`] |
+//! | How do the changes of one card keep their order? | [`CardOrder`] |
 
 /// The readme's example compiles.
 #[cfg(doctest)]
@@ -16,6 +17,7 @@
 mod readme {}
 
 mod bulk;
+mod card_order;
 mod concurrency_limit;
 mod cpu_pool;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
@@ -24,5 +26,6 @@ mod run;
 mod stop;
 
 pub use bulk::Bulk;
+pub use card_order::CardOrder;
 pub use run::BulkOutcome;
 pub use stop::BulkStop;

@@ -35,16 +35,22 @@ impl BulkStop {
     }
 
     /// Completes when the bulk takes no further changes.
-    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         self.reached(Stage::Stopping)
     }
 
+    /// Returns whether the bulk takes no further changes.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        *self.0.borrow() >= Stage::Stopping
+    }
+
     /// Completes when the changes under way are to be cancelled.
-    pub(crate) fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn abandoned(&self) -> impl Future<Output = ()> + Send + use<> {
         self.reached(Stage::Abandoned)
     }
 
-    fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + 'static {
+    fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + use<> {
         let sender = self.0.clone();
         async move {
             // It cannot fail while there is a sender.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | What does the command line accept? | [`arguments`], [`flags`], [`hyphens`], [`reason_codes`], [`usage`] |
 //! | Which settings apply, and where do they come from? | [`config`] |
-//! | How is D1 reached? | [`connect`] |
+//! | How is D1 reached? | [`session`], [`connect`], [`change`] |
 //! | What is printed, and how? | [`output`], [`report`], [`text`] |
 //! | What does the exit code mean? | [`exit`], [`failure`] |
 //! | What does a command do? | [`commands`] |
@@ -14,6 +14,7 @@
 //! | What does Ctrl-C do? | [`interrupt`] |
 
 mod arguments;
+mod change;
 mod commands;
 mod config;
 mod connect;
@@ -28,6 +29,7 @@ mod output;
 mod prompt;
 mod reason_codes;
 mod report;
+mod session;
 mod text;
 mod usage;
 mod verify;

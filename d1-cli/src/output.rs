@@ -103,22 +103,42 @@ impl Output {
         out.flush()
     }
 
-    /// Prints a table for people, in every output format.
-    pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+    /// Prints documents: for programs `all` with the documents under `name`, or one a line; for people as `print` does.
+    pub(crate) fn documents(
+        &self,
+        mut all: Value,
+        name: &str,
+        documents: Vec<Value>,
+        print: impl FnOnce(&[Value]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.format {
+            Format::Table => print(&documents),
+            Format::Json => {
+                all[name] = documents.into();
+                self.json(&all)
+            }
+            Format::Ndjson => documents
+                .iter()
+                .try_for_each(|document| self.json(document)),
+        }
+    }
+
+    /// Prints these fields of documents as a table.
+    pub(crate) fn table(&self, columns: &[&str], documents: &[Value]) -> io::Result<()> {
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(head);
-        table.add_rows(rows);
+            .set_header(columns);
+        for document in documents {
+            table.add_row(columns.iter().map(|name| cell(&document[*name])));
+        }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        let mut out = io::stdout().lock();
-        for line in table.lines() {
-            writeln!(out, "{}", line.trim_end())?;
-        }
-        out.flush()
+        let lines: Vec<_> = table.lines().collect();
+        let lines = lines.iter().map(|line| line.trim_end());
+        self.line(&lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// Prints where calls go, for people.
@@ -129,7 +149,7 @@ impl Output {
         self.line(&format!("at {}", self.target()))
     }
 
-    /// Prints one JSON document, with where calls go.
+    /// Prints one JSON document, with the target of calls.
     pub(crate) fn json(&self, value: &Value) -> io::Result<()> {
         self.write_json(&mut io::stdout().lock(), value)
     }

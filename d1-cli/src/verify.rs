@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use d1_facade::{CardId, Client, Error, Inconclusive, PendingChange, Reconciliation};
-use serde_json::json;
+use d1_facade::{Client, Inconclusive, PendingChange, Reconciliation};
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::change::CardChange;
 use crate::exit::Exit;
-use crate::output::{Fields, Output};
-use crate::report::fields;
+use crate::flags::BoundedInt;
+use crate::output::Output;
 use crate::text::{printable, shown_id};
 
 /// How long to wait before the list of operations is read again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a verification may take beyond the time that D1 is given to carry out the change.
-const ALLOWANCE: Duration = Duration::from_secs(10);
+/// How long each request for the list may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a change was carried out, by D1's list of operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,59 +31,69 @@ pub(crate) enum Verification {
     Interrupted,
 }
 
-/// Reads the list of operations once. A change that it does not have is *not done* only when D1 had `wait` to
-/// carry it out.
-pub(crate) async fn verify_once(
-    client: &Client,
-    pending: &PendingChange,
-    wait: Duration,
-) -> Verification {
-    let reconcile = client.reconcile(pending).settle(wait);
-    of_reconciliation(reconcile.await)
+/// For how long the list is read again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How long D1 has to carry out a change, and until when the list is read again.
+    settling: Option<(Duration, Instant)>,
 }
 
-/// Verifies the change of an error: once, or again and again until D1 had `wait` to carry it out.
-pub(crate) async fn verify(client: &Client, error: &Error, wait: Option<Duration>) -> Verification {
-    let Some(pending) = error.pending_change() else {
+impl Patience {
+    pub(crate) const ONE_READ: Self = Self { settling: None };
+
+    /// Gives D1 so many seconds from the end of a call to carry it out, and reads the list once more after that.
+    pub(crate) fn settling(wait: BoundedInt<1, 3600>) -> Self {
+        let wait = Duration::from_secs(wait.0);
+        Self {
+            settling: Some((wait, Instant::now() + wait + PAUSE)),
+        }
+    }
+}
+
+/// Verifies a change: reads the list until it is certain, or patience has ended.
+pub(crate) async fn verify(
+    client: &Client,
+    pending: Option<&PendingChange>,
+    patience: Patience,
+) -> Verification {
+    let Some(pending) = pending else {
         // Its outcome is known, or it changes no card.
         return Verification::Inconclusive(why(Inconclusive::Unreadable).to_owned());
     };
-    let ends_by = Instant::now() + wait.unwrap_or_default() + ALLOWANCE;
     loop {
-        let mut reconcile = client.reconcile(pending).timeout(ALLOWANCE);
-        if let Some(wait) = wait {
+        let mut reconcile = client.reconcile(pending).timeout(TIMEOUT);
+        if let Some((wait, _)) = patience.settling {
             reconcile = reconcile.settle(wait);
         }
-        let reconciliation = reconcile.await;
-        let too_early = matches!(
-            reconciliation,
+        let found = reconcile.await;
+        let may_change = matches!(
+            found,
             Ok(Reconciliation::Inconclusive(
                 Inconclusive::TooEarly | Inconclusive::StillPending
             )) | Err(_)
         );
-        if wait.is_none() || !too_early || Instant::now() + PAUSE > ends_by {
-            return of_reconciliation(reconciliation);
+        match patience.settling {
+            Some((_, until)) if may_change && Instant::now() + PAUSE <= until => {
+                sleep(PAUSE).await;
+            }
+            _ => return found.map_or_else(|error| Verification::Failed(error.to_string()), of),
         }
-        sleep(PAUSE).await;
     }
 }
 
-fn of_reconciliation(reconciliation: Result<Reconciliation, Error>) -> Verification {
+fn of(reconciliation: Reconciliation) -> Verification {
     match reconciliation {
-        Ok(Reconciliation::Done(operation)) => {
+        Reconciliation::Done(operation) => {
             let id = operation.and_then(|operation| operation.id());
             Verification::Done(id.and_then(|id| shown_id(id.as_str())))
         }
-        Ok(Reconciliation::NotDone(_)) => Verification::NotDone,
-        Ok(Reconciliation::Inconclusive(reason)) => {
-            Verification::Inconclusive(why(reason).to_owned())
-        }
-        Ok(_) => {
-            Verification::Inconclusive("for a reason that this version does not know".to_owned())
-        }
-        Err(error) => Verification::Failed(error.to_string()),
+        Reconciliation::NotDone(_) => Verification::NotDone,
+        Reconciliation::Inconclusive(reason) => Verification::Inconclusive(why(reason).to_owned()),
+        _ => Verification::Inconclusive(UNKNOWN_REASON.to_owned()),
     }
 }
+
+const UNKNOWN_REASON: &str = "for a reason that this version does not know";
 
 impl Verification {
     /// Returns what a command ends with whose change was verified.
@@ -103,7 +114,7 @@ impl Verification {
     }
 
     /// Returns it for programs.
-    pub(crate) fn fields(&self) -> Fields {
+    pub(crate) fn to_json(&self) -> Value {
         let (result, id) = match self {
             Self::Done(id) => ("done", id.as_ref()),
             Self::NotDone => ("notDone", None),
@@ -111,34 +122,32 @@ impl Verification {
             Self::Failed(_) => ("failed", None),
             Self::Interrupted => ("interrupted", None),
         };
-        fields(json!({ "result": result, "detail": self.detail(), "operationId": id }))
+        json!({ "result": result, "detail": self.detail(), "operationId": id })
     }
 
     /// Prints it for people, and what is left to do.
-    pub(crate) fn print(&self, output: &Output, card: &CardId, error: &Error) {
-        match self {
-            Self::Done(_) => output.note("verified: D1 carried it out"),
-            Self::NotDone => {
-                output.note("verified: D1 did not carry it out; it can be asked for again");
-            }
+    pub(crate) fn print(&self, output: &Output, change: &CardChange) {
+        let text = match self {
+            Self::Done(_) => "D1 carried it out".to_owned(),
+            Self::NotDone => "D1 did not carry it out; it can be asked for again".to_owned(),
             Self::Inconclusive(_) | Self::Failed(_) | Self::Interrupted => {
-                // The list calls `suspendCard` SUSPEND.
-                let call = error.operation().operation_id();
-                let advice = advice(card, call.trim_end_matches("Card"));
                 let detail = self.detail().map(|text| format!(" ({})", printable(text)));
-                output.note(&format!(
-                    "verified: it cannot be told whether D1 carried it out{}\n{advice} --verify waits and does this \
-                     itself. Thales finds the call by the correlation id above.",
-                    detail.unwrap_or_default()
-                ));
+                format!(
+                    "it cannot be told whether D1 carried it out{}\n{} --verify waits and does this itself. Thales finds \
+                     the call by the correlation id above.",
+                    detail.unwrap_or_default(),
+                    advice(change)
+                )
             }
-        }
+        };
+        output.note(&format!("verified: {text}"));
     }
 }
 
 /// Returns what is left to do about a change of a card whose outcome is unknown.
-pub(crate) fn advice(card: &CardId, change: &str) -> String {
-    let operation = change.to_ascii_uppercase();
+pub(crate) fn advice(change: &CardChange) -> String {
+    // The list calls `suspendCard` SUSPEND.
+    let (card, operation) = (&change.card, change.kind.name().to_ascii_uppercase());
     format!(
         "What to do: do not repeat it. Look for it in a minute:\n  \
          d1 operations list {card} --limit 10\n\
@@ -159,6 +168,6 @@ fn why(reason: Inconclusive) -> &'static str {
         Inconclusive::UnknownCard => "D1 does not know the card, or does not say",
         Inconclusive::TooManyOperations => "the card has too many operations",
         Inconclusive::OtherHost => "it was sent to another host",
-        _ => "for a reason that this version does not know",
+        _ => UNKNOWN_REASON,
     }
 }

@@ -1,29 +1,25 @@
 //! `d1 card`: changes a card.
 
 use std::future::IntoFuture as _;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use d1_facade::{
-    ApiOperation, Card, CardId, CardScheme, CardState, Change, Client, CorrelationId, Error,
-    Reason, ReasonCode, Renewal,
+    ApiOperation, CardId, CardScheme, CardState, Client, Error, Reason, ReasonCode, Renewal,
 };
-use serde_json::Value;
 
-use crate::config::Config;
-use crate::connect;
+use crate::change::{CardChange, Kind, card_state, renewal};
 use crate::credentials::{CredentialsFrom, Luhn};
 use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::{BoundedInt, CallFlags};
 use crate::interrupt::Interrupts;
-use crate::output::Output;
 use crate::prompt;
 use crate::reason_codes::{self, CodeOf};
 use crate::report;
+use crate::session::Session;
 use crate::text::masked;
-use crate::verify::{self, Verification};
+use crate::verify::{self, Patience, Verification};
 
 /// The commands that change a card.
 #[derive(Debug, Subcommand)]
@@ -46,10 +42,22 @@ pub(crate) enum CardCommand {
 pub(crate) struct ChangeArguments {
     /// The card
     card_id: CardId,
-    #[command(flatten)]
-    why: Why,
-    #[command(flatten)]
-    verify: VerifyFlags,
+    /// Why, as a code in upper or lower case; ISSUER_DECISION by default
+    #[arg(long, value_name = "CODE")]
+    reason_code: Option<ReasonCode>,
+    /// Sends a reason code that is not documented for the operation
+    #[arg(long)]
+    any_reason_code: bool,
+    /// Why, in 1 to 64 letters, digits and blanks; D1 shows it in the list of operations
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<Reason>,
+    /// When the outcome is unknown, reads D1's list of operations until it is certain; without this, the list is
+    /// read once
+    #[arg(long)]
+    verify: bool,
+    /// How many seconds D1 is given to carry out a change before its absence from the list counts
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    wait: BoundedInt<1, 3600>,
     #[command(flatten)]
     call: CallFlags,
 }
@@ -85,199 +93,126 @@ pub(crate) struct RenewArguments {
     without_luhn_check: bool,
 }
 
-/// Why a card is changed.
-#[derive(Debug, Args)]
-pub(crate) struct Why {
-    /// Why, as a code in upper or lower case; ISSUER_DECISION by default
-    #[arg(long, value_name = "CODE")]
-    reason_code: Option<ReasonCode>,
-    /// Sends a reason code that is not documented for the operation
-    #[arg(long)]
-    any_reason_code: bool,
-    /// Why, in 1 to 64 letters, digits and blanks; D1 shows it in the list of operations
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<Reason>,
-}
-
-/// What is done where the outcome is unknown.
-#[derive(Debug, Args)]
-pub(crate) struct VerifyFlags {
-    /// When the outcome is unknown, reads D1's list of operations until it is certain; without this, the list is
-    /// read once
-    #[arg(long)]
-    verify: bool,
-    /// How many seconds D1 is given to carry out a change before its absence from the list counts
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    wait: BoundedInt<1, 3600>,
-}
-
-impl VerifyFlags {
-    fn wait(&self) -> Option<Duration> {
-        let BoundedInt(seconds) = self.wait;
-        self.verify.then_some(Duration::from_secs(seconds))
-    }
-}
-
-/// Reads a state that a renewal can set.
-pub(crate) fn card_state(text: &str) -> Result<CardState, &'static str> {
-    let mut known = CardState::KNOWN.iter();
-    let found = known.find(|state| state.as_str().eq_ignore_ascii_case(text));
-    found.cloned().ok_or("must be ACTIVE or INACTIVE")
-}
-
-/// What is done to a card.
-enum Verb {
-    Plain(fn(&Card) -> Change),
-    Renew(Renewal),
-}
-
 impl CardCommand {
-    pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let (name, change, verb) = match self {
-            Self::Suspend(change) => {
-                change.why.check(ApiOperation::SuspendCard)?;
-                ("card suspend", change, Verb::Plain(Card::suspend))
-            }
-            Self::Resume(change) => {
-                change.why.check(ApiOperation::ResumeCard)?;
-                ("card resume", change, Verb::Plain(Card::resume))
-            }
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        match self {
+            Self::Suspend(change) => change.run(Kind::Suspend, session).await,
+            Self::Resume(change) => change.run(Kind::Resume, session).await,
             Self::Delete(delete) => {
-                delete.change.why.check(ApiOperation::DeleteCard)?;
+                let change = delete.change.change(Kind::Delete)?;
                 if !delete.change.call.dry_run {
-                    ask(output, &delete)?;
+                    let question = format!(
+                        "Delete the card {} and its digital cards at {}? This cannot be undone.",
+                        change.card,
+                        session.output.target()
+                    );
+                    prompt::confirm(delete.yes, &question)?;
                 }
-                ("card delete", delete.change, Verb::Plain(Card::delete))
+                delete.change.send(&change, session).await
             }
             Self::Renew(renew) => {
-                renew.change.why.check(ApiOperation::RenewCard)?;
-                let renewal = renew.renewal()?;
-                ("card renew", renew.change, Verb::Renew(renewal))
-            }
-        };
-        let request = |client: &Client| change.request(&verb, client);
-        if change.call.dry_run {
-            let dry_run = DryRun::new(config)?;
-            return dry_run.print(output, request(&dry_run.client).await);
-        }
-        let client = connect::client(config)?;
-        let mut interrupts = Interrupts::listen()?;
-        let result = tokio::select! {
-            result = request(&client).into_future() => result,
-            () = interrupts.next() => return change.interrupted(name, output),
-        };
-        match result {
-            Ok(receipt) => {
-                output.outcome(&report::done(name, &change.card_id, &receipt));
-                Ok(Exit::Done)
-            }
-            Err(error) => {
-                let failed = change.failed(name, &client, &error, output, &mut interrupts);
-                failed.await
+                let mut change = renew.change.change(Kind::Renew)?;
+                change.renewal = renew.renewal()?;
+                renew.change.send(&change, session).await
             }
         }
     }
-}
-
-/// Asks whether to delete a card.
-fn ask(output: &Output, delete: &DeleteArguments) -> Result<(), Failure> {
-    let question = format!(
-        "Delete the card {} and its digital cards at {}? This cannot be undone.",
-        delete.change.card_id,
-        output.target()
-    );
-    prompt::confirm(delete.yes, &question)
 }
 
 impl ChangeArguments {
-    fn request(&self, verb: &Verb, client: &Client) -> Change {
-        let card = client.card(self.card_id.clone());
-        let change = match verb {
-            Verb::Plain(change) => change(&card),
-            Verb::Renew(renewal) => card.renew(Renewal::clone(renewal)),
-        };
-        self.why.change(change, self.call.correlation_id.as_ref())
+    async fn run(self, kind: Kind, session: &Session) -> Result<Exit, Failure> {
+        let change = self.change(kind)?;
+        self.send(&change, session).await
     }
 
-    /// Prints what went wrong. When the outcome is unknown, verifies it.
-    async fn failed(
-        &self,
-        name: &str,
-        client: &Client,
-        error: &Error,
-        output: &Output,
-        interrupts: &mut Interrupts,
-    ) -> Result<Exit, Failure> {
-        let mut result = report::failed(name, Some(&self.card_id), error);
-        let exit = Exit::of(error);
-        if exit != Exit::Unknown {
-            return Ok(report::say_failed(output, &result, error));
+    /// Returns the change. Refuses a reason code that is not documented for it, unless `--any-reason-code` is given or
+    /// the person at the terminal agrees.
+    fn change(&self, kind: Kind) -> Result<CardChange, Failure> {
+        let code = self.reason_code.clone().unwrap_or_default();
+        match reason_codes::check(kind.operation(), &code) {
+            Err(_) if self.any_reason_code => {}
+            Err(rule) if prompt::can_ask() => {
+                let code = masked(code.as_str());
+                prompt::confirm(false, &format!("{code} {rule}. Send {code}?"))?;
+            }
+            Err(rule) => return Err(Failure::input("--reason-code", rule)),
+            Ok(()) => {}
         }
-        if self.verify.verify {
-            output.note("the outcome is unknown; verifying it");
+        Ok(CardChange {
+            kind,
+            card: self.card_id.clone(),
+            reason_code: code,
+            reason: self.reason.clone(),
+            renewal: renewal(None),
+        })
+    }
+
+    /// Sends the change, or prints its request instead.
+    async fn send(&self, change: &CardChange, session: &Session) -> Result<Exit, Failure> {
+        let command = format!("card {}", change.kind.name());
+        let request = |client: &Client| change.request(client, self.call.correlation_id.as_ref());
+        if self.call.dry_run {
+            let dry_run = DryRun::new(&session.config)?;
+            return dry_run.print(&session.output, request(&dry_run.client).await);
+        }
+        let client = session.client()?;
+        let mut interrupts = Interrupts::listen()?;
+        let result = tokio::select! {
+            result = request(&client).into_future() => result,
+            () = interrupts.next() => return Ok(self.interrupted(&command, change, session)),
+        };
+        let error = match result {
+            Ok(receipt) => {
+                let result = report::done(&command, &change.card, &receipt);
+                session.output.outcome(&result);
+                return Ok(Exit::Done);
+            }
+            Err(error) => error,
+        };
+        let mut result = report::failed(&command, Some(&change.card), &error);
+        let exit = Exit::of(&error);
+        if exit != Exit::Unknown {
+            report::say_failed(&session.output, &result, &error);
+            return Ok(exit);
         }
         let verification = tokio::select! {
-            verification = verify::verify(client, error, self.verify.wait()) => verification,
+            verification = self.verify(&client, &error, session) => verification,
             () = interrupts.next() => Verification::Interrupted,
         };
-        let fields = Value::Object(verification.fields());
-        result.insert("verification".to_owned(), fields);
-        report::say_failed(output, &result, error);
-        verification.print(output, &self.card_id, error);
+        result.insert("verification".to_owned(), verification.to_json());
+        report::say_failed(&session.output, &result, &error);
+        verification.print(&session.output, change);
         Ok(verification.exit())
     }
 
+    async fn verify(&self, client: &Client, error: &Error, session: &Session) -> Verification {
+        let mut patience = Patience::ONE_READ;
+        if self.verify {
+            let note = "the outcome is unknown; verifying it";
+            session.output.note(note);
+            patience = Patience::settling(self.wait);
+        }
+        verify::verify(client, error.pending_change(), patience).await
+    }
+
     /// Prints that a call was interrupted, and that its outcome is unknown.
-    fn interrupted(&self, name: &str, output: &Output) -> Result<Exit, Failure> {
+    fn interrupted(&self, command: &str, change: &CardChange, session: &Session) -> Exit {
         crate::text::say(report::INTERRUPTED);
-        let advice = verify::advice(&self.card_id, name.trim_start_matches("card "));
-        if output.is_table() {
-            output.note(&advice);
+        let advice = verify::advice(change);
+        if session.output.is_table() {
+            session.output.note(&advice);
         } else {
             let id = self.call.correlation_id.as_ref();
-            let fields = report::interrupted(name, &self.card_id, id, &advice);
-            output.outcome(&fields);
+            let result = report::interrupted(command, &change.card, id, &advice);
+            session.output.outcome(&result);
         }
-        Ok(Exit::Unknown)
-    }
-}
-
-impl Why {
-    /// Refuses a reason code that is not documented for the operation, unless `--any-reason-code` is given or the
-    /// person at the terminal agrees.
-    fn check(&self, operation: ApiOperation) -> Result<(), Failure> {
-        let code = self.reason_code.as_ref().filter(|_| !self.any_reason_code);
-        let Some(code) = code else { return Ok(()) };
-        match reason_codes::check(operation, code) {
-            Ok(()) => Ok(()),
-            Err(rule) if prompt::can_ask() => {
-                let code = masked(code.as_str());
-                prompt::confirm(false, &format!("{code} {rule}. Send {code}?"))
-            }
-            Err(rule) => Err(Failure::input("--reason-code", rule)),
-        }
-    }
-
-    fn change(&self, mut change: Change, id: Option<&CorrelationId>) -> Change {
-        if let Some(code) = &self.reason_code {
-            change = change.reason_code(code.clone());
-        }
-        if let Some(reason) = &self.reason {
-            change = change.reason(reason.clone());
-        }
-        match id {
-            Some(id) => change.correlation_id(id.clone()),
-            None => change,
-        }
+        Exit::Unknown
     }
 }
 
 impl RenewArguments {
     fn renewal(&self) -> Result<Renewal, Failure> {
-        let mut renewal = match &self.new_card_id {
-            Some(id) => Renewal::to(id.clone()),
-            None => Renewal::without_new_card_id(),
-        };
+        let mut renewal = renewal(self.new_card_id.as_ref());
         if let Some(state) = &self.state {
             renewal = renewal.state(state.clone());
         }

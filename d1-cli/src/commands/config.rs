@@ -3,12 +3,10 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::config::{Config, Name, shown};
+use crate::config::{Name, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::Format;
-use crate::output::Output;
-use crate::text::printable;
+use crate::session::Session;
 
 /// The commands about settings.
 #[derive(Debug, Subcommand)]
@@ -18,40 +16,27 @@ pub(crate) enum ConfigCommand {
 }
 
 impl ConfigCommand {
-    pub(crate) fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let Self::Show = self;
+        let Session { config, output } = session;
         let names = [Name::Profile].into_iter().chain(Name::of_profiles());
         let settings = names.map(|name| {
             let setting = config.get(name);
-            let value = setting.map(|setting| shown(name, &setting.text));
-            let source = setting.map(|setting| setting.source.to_string());
-            (name.name(), value, source)
+            json!({
+                "name": name.name(),
+                "value": setting.map(|setting| shown(name, &setting.text)),
+                "source": setting.map(|setting| setting.source.to_string()),
+            })
         });
-        if output.is_table() {
-            let or = |text: Option<String>, none: &str| text.unwrap_or_else(|| none.to_owned());
-            let rows = settings.map(|(name, value, source)| {
-                vec![name, or(value, "-"), printable(&or(source, "not set"))]
-            });
-            output.table(&["setting", "value", "from"], rows.collect())?;
+        let all = json!({ "command": "config show", "file": config.file, "settings": null });
+        output.documents(all, "settings", settings.collect(), |settings| {
+            output.table(&["name", "value", "source"], settings)?;
             output.note(&match &config.file {
                 Some(path) => format!("profiles: {}", path.display()),
                 None => "profiles: there is no d1.toml".to_owned(),
             });
-            return Ok(Exit::Done);
-        }
-        let settings = settings
-            .map(|(name, value, source)| json!({ "name": name, "value": value, "source": source }));
-        if output.format == Format::Ndjson {
-            for setting in settings {
-                output.json(&setting)?;
-            }
-        } else {
-            output.json(&json!({
-                "command": "config show",
-                "file": config.file,
-                "settings": settings.collect::<Vec<_>>(),
-            }))?;
-        }
+            Ok(())
+        })?;
         Ok(Exit::Done)
     }
 }

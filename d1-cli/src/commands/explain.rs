@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::Format;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -80,24 +79,13 @@ impl Explain {
         };
         let found: Vec<_> = Cause::all().filter(wanted).collect();
         let note = self.note(found.is_empty());
-        match output.format {
-            Format::Table => {
-                print(&found, output)?;
-                if let Some(note) = note {
-                    output.line(note)?;
-                }
-            }
-            Format::Json => output.json(&json!({
-                "command": "explain",
-                "documented": found.iter().map(to_json).collect::<Vec<_>>(),
-                "note": note,
-            }))?,
-            Format::Ndjson => {
-                for error in &found {
-                    output.json(&to_json(error))?;
-                }
-            }
-        }
+        let all = json!({ "command": "explain", "documented": null, "note": note });
+        let documents = found.iter().map(to_json).collect();
+        output.documents(all, "documented", documents, |_| {
+            let texts = found.iter().map(text);
+            let mut texts = texts.chain(note.map(ToOwned::to_owned));
+            texts.try_for_each(|text| output.line(&text))
+        })?;
         Ok(Exit::Done)
     }
 
@@ -128,25 +116,25 @@ impl Explain {
     }
 }
 
-fn print(found: &[Cause], output: &Output) -> std::io::Result<()> {
-    for error in found {
-        let code = error
-            .code()
-            .map(|code| format!(" {code}"))
-            .unwrap_or_default();
-        let name = short_name(error.operation());
-        output.line(&format!("{name}: {}{code}", error.status()))?;
-        output.line(&format!("  {}", error.meaning()))?;
-        output.line(&format!("  {}", error.advice()))?;
-        let conditions: Vec<_> = error.conditions().collect();
-        if !conditions.is_empty() {
-            output.line(&format!("  applies where {}", conditions.join(" and ")))?;
-        }
-        if error.after_migration() {
-            output.line("  only for a tenant that was migrated from V1 to V2")?;
-        }
+/// Returns an error for people.
+fn text(error: &Cause) -> String {
+    let name = short_name(error.operation());
+    let code = error.code().map(|code| format!(" {code}"));
+    let mut text = format!(
+        "{name}: {}{}\n  {}\n  {}",
+        error.status(),
+        code.unwrap_or_default(),
+        error.meaning(),
+        error.advice()
+    );
+    let conditions: Vec<_> = error.conditions().collect();
+    if !conditions.is_empty() {
+        text += &format!("\n  applies where {}", conditions.join(" and "));
     }
-    Ok(())
+    if error.after_migration() {
+        text += "\n  only for a tenant that was migrated from V1 to V2";
+    }
+    text
 }
 
 fn to_json(error: &Cause) -> Value {

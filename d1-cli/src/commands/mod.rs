@@ -13,11 +13,11 @@ mod token;
 
 use clap::Subcommand;
 
-use crate::config::Config;
 use crate::exit::{EXIT_CODES, Exit};
 use crate::failure::Failure;
 use crate::flags::Global;
 use crate::output::Output;
+use crate::session::Session;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -57,31 +57,15 @@ pub(crate) async fn run(
     output: &Output,
     command_line: fn() -> clap::Command,
 ) -> Result<Exit, Failure> {
-    let load = || {
-        let config = Config::load(&global.settings)?;
-        let output = output.at(config.target());
-        Ok::<_, Failure>((config, output))
-    };
+    let session = || Session::new(&global.settings, output);
     match command {
-        Command::Card(command) => {
-            let (config, output) = load()?;
-            command.run(&config, &output).await
-        }
-        Command::Bulk(command) => Box::pin(command.run(load, output)).await,
-        Command::Operations(command) => {
-            let (config, output) = load()?;
-            command.run(&config, &output).await
-        }
-        Command::Token(command) => {
-            let (config, output) = load()?;
-            command.run(&config, &output).await
-        }
-        Command::Config(command) => {
-            let (config, output) = load()?;
-            command.run(&config, &output)
-        }
+        Command::Card(command) => command.run(&session()?).await,
+        Command::Bulk(command) => Box::pin(command.run(session, output)).await,
+        Command::Operations(command) => command.run(&session()?).await,
+        Command::Token(command) => command.run(&session()?).await,
+        Command::Config(command) => command.run(&session()?),
         Command::Explain(command) => command.run(output),
-        // It says itself what is wrong with the settings.
+        // It reports what is wrong with the settings itself.
         Command::Doctor(command) => command.run(&global.settings, output).await,
         Command::Sandbox(command) => command.run().await,
         Command::Completions(command) => command.run(command_line()),

@@ -4,21 +4,17 @@ use std::io;
 
 use clap::{Args, Subcommand};
 use d1_facade::{
-    CardId, Client, CorrelationId, Error, GetOperation, ListOperations, Operation, OperationId,
+    CardId, Client, CorrelationId, GetOperation, ListOperations, Operation, OperationId,
     OperationPage, Response,
 };
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 
-use crate::config::Config;
-use crate::connect;
-use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::Format;
-use crate::flags::{BoundedInt, CallFlags};
+use crate::flags::{BoundedInt, CallFlags, Format};
 use crate::output::{Output, cell};
-use crate::report;
+use crate::session::{Read, Session};
 use crate::text::printable;
 
 /// The commands that read operations.
@@ -60,9 +56,6 @@ pub(crate) struct GetArguments {
     call: CallFlags,
 }
 
-const LIST: &str = "operations list";
-const GET: &str = "operations get";
-
 /// The columns of the table.
 const COLUMNS: [&str; 7] = [
     "operationId",
@@ -75,10 +68,10 @@ const COLUMNS: [&str; 7] = [
 ];
 
 impl OperationsCommand {
-    pub(crate) async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
-            Self::List(list) => list.run(config, output).await,
-            Self::Get(get) => get.run(config, output).await,
+            Self::List(list) => list.run(session).await,
+            Self::Get(get) => get.run(session).await,
         }
     }
 }
@@ -98,31 +91,28 @@ impl ListArguments {
         }
     }
 
-    async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        if self.all && !self.call.dry_run {
-            return self.run_all(config, output).await;
+    async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let read = Read {
+            command: "operations list",
+            card: Some(&self.card_id),
+            dry_run: self.call.dry_run,
+        };
+        if self.all && !read.dry_run {
+            return self.run_all(&read, session).await;
         }
-        let request = |client: &Client| self.request(client);
         let print = |page: Response<OperationPage>| {
             let (remaining, id) = (page.remaining_operations(), page.correlation_id());
-            self.print(page.operations(), remaining, Some(id), output)
+            self.print(page.operations(), remaining, Some(id), &session.output)
         };
-        read(
-            LIST,
-            &self.card_id,
-            &self.call,
-            config,
-            output,
-            request,
-            print,
-        )
-        .await
+        session
+            .read(read, |client| self.request(client), print)
+            .await
     }
 
     /// Reads page after page. As ndjson, each operation is printed as it is read.
-    async fn run_all(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let client = connect::client(config)?;
-        let mut stream = self.request(&client).stream();
+    async fn run_all(&self, read: &Read<'_>, session: &Session) -> Result<Exit, Failure> {
+        let output = &session.output;
+        let mut stream = self.request(&session.client()?).stream();
         let mut operations = Vec::new();
         loop {
             match stream.try_next().await {
@@ -131,7 +121,7 @@ impl ListArguments {
                 }
                 Ok(Some(operation)) => operations.push(operation),
                 Ok(None) => break,
-                Err(error) => return Ok(failed(LIST, &self.card_id, &error, output)),
+                Err(error) => return Ok(session.failed(read, &error)),
             }
         }
         self.print(&operations, Some(0), None, output)?;
@@ -145,48 +135,36 @@ impl ListArguments {
         correlation_id: Option<&CorrelationId>,
         output: &Output,
     ) -> io::Result<()> {
-        let all = || operations.iter().map(Operation::to_json);
-        match output.format {
-            Format::Table if operations.is_empty() => {
+        let all = json!({
+            "command": "operations list",
+            "cardId": self.card_id.as_str(),
+            "operations": null,
+            "remainingOperations": remaining,
+            "correlationId": correlation_id.map(CorrelationId::as_str),
+        });
+        let operations = operations
+            .iter()
+            .map(|operation| operation.to_json().into());
+        output.documents(all, "operations", operations.collect(), |operations| {
+            if operations.is_empty() {
                 output.note("no operations");
-                output.origin()?;
+            } else {
+                output.table(&COLUMNS, operations)?;
             }
-            Format::Table => {
-                let row = |operation: &serde_json::Map<String, Value>| {
-                    COLUMNS
-                        .map(|name| operation.get(name).map(cell).unwrap_or_default())
-                        .to_vec()
-                };
-                output.table(&COLUMNS, all().map(|operation| row(&operation)).collect())?;
-                if let Some(remaining @ 1..) = remaining {
-                    output.note(&format!(
-                        "{remaining} older operations; --all lists them too"
-                    ));
-                }
-                output.origin()?;
+            if let Some(remaining @ 1..) = remaining {
+                output.note(&format!(
+                    "{remaining} older operations; --all lists them too"
+                ));
             }
-            Format::Json => output.json(&json!({
-                "command": LIST,
-                "cardId": self.card_id.as_str(),
-                "operations": all().collect::<Vec<_>>(),
-                "remainingOperations": remaining,
-                "correlationId": correlation_id.map(CorrelationId::as_str),
-            }))?,
-            Format::Ndjson => {
-                for operation in all() {
-                    output.json(&Value::Object(operation))?;
-                }
-            }
-        }
-        Ok(())
+            output.origin()
+        })
     }
 }
 
 impl GetArguments {
     fn request(&self, client: &Client) -> GetOperation {
-        let mut request = client
-            .card(self.card_id.clone())
-            .operation(&self.operation_id);
+        let card = client.card(self.card_id.clone());
+        let mut request = card.operation(&self.operation_id);
         if self.digital_card {
             request = request.with_digital_card();
         }
@@ -196,12 +174,17 @@ impl GetArguments {
         }
     }
 
-    async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let request = |client: &Client| self.request(client);
+    async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let output = &session.output;
+        let read = Read {
+            command: "operations get",
+            card: Some(&self.card_id),
+            dry_run: self.call.dry_run,
+        };
         let print = |operation: Response<Operation>| {
             if !output.is_table() {
                 return output.json(&json!({
-                    "command": GET,
+                    "command": "operations get",
                     "cardId": self.card_id.as_str(),
                     "operation": operation.to_json(),
                     "correlationId": operation.correlation_id().as_str(),
@@ -213,43 +196,8 @@ impl GetArguments {
             }
             output.origin()
         };
-        read(
-            GET,
-            &self.card_id,
-            &self.call,
-            config,
-            output,
-            request,
-            print,
-        )
-        .await
+        session
+            .read(read, |client| self.request(client), print)
+            .await
     }
-}
-
-/// Sends a read and prints its result, or shows the request instead.
-async fn read<T, R: IntoFuture<Output = Result<T, Error>>>(
-    command: &str,
-    card: &CardId,
-    call: &CallFlags,
-    config: &Config,
-    output: &Output,
-    request: impl Fn(&Client) -> R,
-    print: impl FnOnce(T) -> io::Result<()>,
-) -> Result<Exit, Failure> {
-    if call.dry_run {
-        let dry_run = DryRun::new(config)?;
-        return dry_run.print(output, request(&dry_run.client).await);
-    }
-    match request(&connect::client(config)?).await {
-        Ok(value) => {
-            print(value)?;
-            Ok(Exit::Done)
-        }
-        Err(error) => Ok(failed(command, card, &error, output)),
-    }
-}
-
-fn failed(command: &str, card: &CardId, error: &Error, output: &Output) -> Exit {
-    let result = report::failed(command, Some(card), error);
-    report::say_failed(output, &result, error)
 }

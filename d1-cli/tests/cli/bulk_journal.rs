@@ -145,7 +145,7 @@ fn what_cannot_be_told_is_reported_and_not_repeated() {
         Fault::status(500)
             .operation("listOperations")
             .card("Bulk2")
-            .times(9),
+            .times(99),
     );
     let before = world.sandbox.requests_for("suspendCard", "Bulk1").len();
     let run = world.d1(&RESUMED).expect(5);

@@ -1,13 +1,10 @@
 //! The lines of a journal: that a request is about to leave, and its result.
 
-use std::num::NonZero;
-
-use d1_facade::{CorrelationId, Error, ErrorKind, Receipt, Response};
+use d1_facade::{CorrelationId, Error, ErrorKind, PendingChange, Receipt, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
-use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::format_description::well_known::Rfc3339;
 
 use super::line::{BadLine, LineSummary};
 use crate::exit::Exit;
@@ -16,42 +13,118 @@ use crate::text::{printable, shown_id};
 use crate::verify::Verification;
 
 /// What a journal begins with.
-pub(super) const FORMAT: &str = "d1-bulk/3";
+pub(super) const FORMAT: &str = "d1-bulk/4";
 
 /// A line of a journal. None of them holds card data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
 pub(super) enum Entry {
     /// The first: what the journal is for.
-    Header {
-        journal: String,
-        base_url: String,
-        issuer_id: String,
-        at: String,
-    },
+    Header(Header),
     /// A run begins, with this input.
-    Run {
-        /// What the input is called.
-        input: String,
-        profile: Option<String>,
-        /// Of all that its lines say and is no card data.
-        digest: String,
-        lines: u64,
-        bad_lines: u64,
-        at: String,
-    },
+    Run(InputSummary),
     /// The request of a line of the input may leave this machine from now on.
-    Begun {
-        begun: u64,
-        key: Option<String>,
-        digest: String,
-        operation: String,
-        card_id: String,
-        correlation_id: Option<String>,
-        at: String,
-    },
+    Begun(Begun),
     /// The result of a line.
     Ended(LineResult),
+}
+
+/// What a journal is for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Header {
+    pub(super) journal: String,
+    pub(super) base_url: String,
+    pub(super) issuer_id: String,
+    at: String,
+}
+
+impl Header {
+    pub(super) fn new(base_url: &str, issuer_id: &str) -> Self {
+        Self {
+            journal: FORMAT.to_owned(),
+            base_url: base_url.to_owned(),
+            issuer_id: issuer_id.to_owned(),
+            at: now(),
+        }
+    }
+}
+
+/// The input of a run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InputSummary {
+    /// What the input is called.
+    pub(super) input: String,
+    pub(super) profile: Option<String>,
+    /// Of everything in its lines that is no card data.
+    pub(super) digest: String,
+    pub(super) lines: u64,
+    pub(super) bad_lines: u64,
+    pub(super) at: String,
+}
+
+/// A request that may leave this machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Begun {
+    #[serde(rename = "begun")]
+    pub(super) line: u64,
+    pub(super) key: Option<String>,
+    /// That of the line, in hexadecimal digits.
+    pub(super) digest: String,
+    pub(super) correlation_id: Option<String>,
+    /// What D1's list of operations is compared with when the result is not known.
+    pub(super) change: PendingChange,
+}
+
+impl Begun {
+    pub(super) fn new(
+        line: &LineSummary,
+        id: Option<&CorrelationId>,
+        change: PendingChange,
+    ) -> Self {
+        Self {
+            line: line.number,
+            key: line.key.clone(),
+            digest: format!("{:032x}", line.digest),
+            correlation_id: id.map(ToString::to_string),
+            change,
+        }
+    }
+
+    /// Describes the line with this outcome.
+    fn ended(&self, outcome: Outcome) -> LineResult {
+        // A line calls `suspendCard` suspend.
+        let operation = self.change.operation().operation_id();
+        LineResult {
+            key: self.key.clone(),
+            operation: Some(operation.trim_end_matches("Card").to_owned()),
+            card_id: Some(self.change.card().to_string()),
+            ..LineResult::bare(self.line, outcome)
+        }
+    }
+
+    /// Describes the line by its verification; as unknown where that does not say whether it was carried out.
+    pub(super) fn verified(&self, verification: &Verification) -> LineResult {
+        match verification {
+            Verification::Done(operation_id) => LineResult {
+                operation_id: operation_id.clone(),
+                verified: true,
+                ..self.ended(Outcome::Done)
+            },
+            Verification::NotDone => LineResult {
+                verified: true,
+                ..self.ended(Outcome::NotSent)
+            },
+            Verification::Inconclusive(why) | Verification::Failed(why) => {
+                self.ended(Outcome::Unknown).because(printable(why))
+            }
+            Verification::Interrupted => self
+                .ended(Outcome::Unknown)
+                .because("the verification was interrupted"),
+        }
+    }
 }
 
 /// The result of a line, with all that is printed of it.
@@ -115,25 +188,28 @@ impl Outcome {
     }
 }
 
-impl Entry {
-    pub(super) fn header(base_url: &str, issuer_id: &str) -> Self {
-        Self::Header {
-            journal: FORMAT.to_owned(),
-            base_url: base_url.to_owned(),
-            issuer_id: issuer_id.to_owned(),
-            at: now(),
-        }
-    }
+/// The line that holds back the rest of its card.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocker {
+    pub(super) line: u64,
+    pub(super) outcome: Outcome,
+}
 
-    pub(super) fn begun(line: &LineSummary, correlation_id: Option<&CorrelationId>) -> Self {
-        Self::Begun {
-            begun: line.number,
-            key: line.key.clone(),
-            digest: format!("{:032x}", line.digest),
-            operation: line.kind.name(),
-            card_id: line.card.as_str().to_owned(),
-            correlation_id: correlation_id.map(ToString::to_string),
-            at: now(),
+impl Entry {
+    /// Returns the result of a line that the entry is about.
+    pub(super) fn into_result(self) -> Option<LineResult> {
+        match self {
+            Self::Header(_) | Self::Run(_) => None,
+            Self::Begun(begun) => {
+                let why =
+                    "its outcome was not written down: the run ended before, or has not ended";
+                let result = begun.ended(Outcome::Unknown).because(why);
+                Some(LineResult {
+                    correlation_id: begun.correlation_id,
+                    ..result
+                })
+            }
+            Self::Ended(result) => Some(result),
         }
     }
 }
@@ -172,51 +248,27 @@ impl LineResult {
         }
     }
 
-    /// Describes a line of which nothing is known but the outcome.
+    /// Describes a line of the input with this outcome.
     pub(super) fn new(line: &LineSummary, outcome: Outcome) -> Self {
         Self {
             key: line.key.clone(),
             operation: Some(line.kind.name()),
-            card_id: Some(line.card.as_str().to_owned()),
+            card_id: Some(line.card.to_string()),
             ..Self::bare(line.number, outcome)
         }
     }
 
-    /// Describes a line by its verification; `None` where that does not say whether it was carried out.
-    pub(super) fn verified(line: &LineSummary, verification: &Verification) -> Option<Self> {
-        let (outcome, operation_id) = match verification {
-            Verification::Done(id) => (Outcome::Done, id.clone()),
-            Verification::NotDone => (Outcome::NotSent, None),
-            Verification::Inconclusive(_) | Verification::Failed(_) | Verification::Interrupted => {
-                return None;
-            }
+    /// Describes a line that an earlier line of its card holds back.
+    pub(super) fn held_back(line: &LineSummary, by: Blocker) -> Self {
+        let why = match by.outcome {
+            Outcome::Refused => "was refused",
+            Outcome::NotSent => "was not sent",
+            Outcome::Unknown => "has an unknown outcome",
+            Outcome::Bad => "is bad",
+            Outcome::Done | Outcome::HeldBack => "is not done",
         };
-        Some(Self {
-            operation_id,
-            verified: true,
-            ..Self::new(line, outcome)
-        })
-    }
-
-    /// Describes a line that is held back, since an earlier line of its card ended with `outcome`.
-    pub(super) fn held_back(line: &LineSummary, earlier: u64, outcome: Outcome) -> Self {
-        let message = match outcome {
-            Outcome::Refused => format!("held back: line {earlier} of the same card was refused"),
-            Outcome::NotSent => format!("held back: line {earlier} of the same card was not sent"),
-            Outcome::Unknown => {
-                format!("held back: the outcome of line {earlier} of the same card is unknown")
-            }
-            Outcome::Bad => format!("held back: line {earlier} of the same card is bad"),
-            Outcome::Done | Outcome::HeldBack => {
-                format!("held back: line {earlier} of the same card is not done")
-            }
-        };
+        let message = format!("held back: line {} of the same card {why}", by.line);
         Self::new(line, Outcome::HeldBack).because(message)
-    }
-
-    /// Describes a line whose turn came after the bulk had been stopped.
-    pub(super) fn stopped(line: &LineSummary) -> Self {
-        Self::new(line, Outcome::NotSent).because("not sent: the bulk was stopped before")
     }
 
     /// Describes a bad line: why it is bad, and what that means for its card.
@@ -226,7 +278,7 @@ impl LineResult {
         Self::bare(line.number, Outcome::Bad).because(format!("{}{more}", line.rule))
     }
 
-    /// Describes a line of which nothing is known but the number and the outcome.
+    /// Describes a line of which only the number and the outcome are known.
     pub(super) fn bare(line: u64, outcome: Outcome) -> Self {
         Self {
             line,
@@ -255,42 +307,9 @@ impl LineResult {
     }
 }
 
+/// Returns the time, as it is written in a journal.
 pub(super) fn now() -> String {
-    written(OffsetDateTime::now_utc())
-}
-
-/// Writes a time in UTC with three digits of a second, also where the last of them are zero: the
-/// entries of a journal have the same width at every moment.
-fn written(time: OffsetDateTime) -> String {
-    // A year beyond 9999 is the only time that cannot be written.
-    time.format(&Iso8601::<MILLISECONDS>).unwrap_or_default()
-}
-
-const MILLISECONDS: EncodedConfig = Config::DEFAULT
-    .set_time_precision(TimePrecision::Second {
-        decimal_digits: NonZero::new(3),
-    })
-    .encode();
-
-/// When an entry was made.
-pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_time_is_written_with_the_same_width_and_can_be_read() {
-        for (nanoseconds, expected) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (120_000_000, "1970-01-01T00:00:00.120Z"),
-            (123_456_789, "1970-01-01T00:00:00.123Z"),
-        ] {
-            let moment = OffsetDateTime::UNIX_EPOCH + time::Duration::nanoseconds(nanoseconds);
-            assert_eq!(written(moment), expected);
-            assert!(super::time(expected).is_some_and(|read| read <= moment));
-        }
-    }
+    // Only a year beyond 9999 cannot be written.
+    let text = OffsetDateTime::now_utc().format(&Rfc3339);
+    text.unwrap_or_default()
 }

@@ -23,7 +23,13 @@ const CHUNK: usize = 64 * 1024;
 const AHEAD: usize = 64;
 
 /// What the bulk is to do.
-pub(super) enum Input {
+pub(super) struct Input {
+    /// What it is called.
+    pub(super) name: String,
+    source: Source,
+}
+
+enum Source {
     /// A file, and its length when it was opened: what is appended later was not checked.
     File(File, u64),
     /// Standard input or a pipe with a name, read to its end.
@@ -36,10 +42,49 @@ pub(super) type Item = Result<Line, BadLine>;
 impl Input {
     /// Opens a file, or reads a stream to its end.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        Self::opened(path).map_err(|error| Failure::unreadable(name(path), &error))
+        let name = name(path);
+        match Source::open(path) {
+            Ok(source) => Ok(Self { name, source }),
+            Err(error) => Err(Failure::unreadable(name, &error)),
+        }
     }
 
-    fn opened(path: &Path) -> io::Result<Self> {
+    /// Returns whether it is a file, beside which a journal can stand.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.source, Source::File(..))
+    }
+
+    /// Reads the lines from the beginning.
+    pub(super) fn items(&self) -> io::Result<impl Iterator<Item = io::Result<Item>> + use<>> {
+        let lines = Lines::new(self.source.reader()?);
+        Ok(lines.filter_map(|line| match line {
+            Ok((number, text)) => parsed(number, &text).map(Ok),
+            Err(error) => Some(Err(error)),
+        }))
+    }
+
+    /// Returns the lines as they are wanted. They are read by a thread of their own, since a disk may keep it waiting.
+    pub(super) fn into_items(self) -> mpsc::Receiver<io::Result<Item>> {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        thread::spawn(move || {
+            let items = self.items();
+            let (items, error) = match items {
+                Ok(items) => (Some(items), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            for item in items.into_iter().flatten().chain(error) {
+                if sender.blocking_send(item).is_err() {
+                    // The receiver was dropped: no more lines are wanted.
+                    return;
+                }
+            }
+        });
+        receiver
+    }
+}
+
+impl Source {
+    fn open(path: &Path) -> io::Result<Self> {
         if is_standard_input(path) {
             return Ok(Self::Spool(Spool::of(standard_input()?)?));
         }
@@ -54,11 +99,6 @@ impl Input {
         Ok(Self::Spool(Spool::of(file)?))
     }
 
-    /// Whether it is a file, beside which a journal can stand.
-    pub(super) fn is_file(&self) -> bool {
-        matches!(self, Self::File(..))
-    }
-
     /// Reads it from its beginning.
     fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
         match self {
@@ -69,46 +109,6 @@ impl Input {
             }
             Self::Spool(spool) => Ok(Box::new(spool.reader()?)),
         }
-    }
-
-    /// Looks at every line, in its order.
-    pub(super) fn look_through(
-        &self,
-        mut look: impl FnMut(Item) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        for line in Lines::new(self.reader()?) {
-            let (number, text) = line?;
-            parsed(number, &text).map_or(Ok(()), &mut look)?;
-        }
-        Ok(())
-    }
-
-    /// Gives the lines as they are wanted. They are read by a thread of their own, for a disk may keep it
-    /// waiting.
-    pub(super) fn into_items(self) -> mpsc::Receiver<io::Result<Item>> {
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        thread::spawn(move || {
-            // Whoever wanted the lines has gone: just as well.
-            let _ = self.give(&sender);
-        });
-        receiver
-    }
-
-    fn give(&self, to: &mpsc::Sender<io::Result<Item>>) -> Option<()> {
-        let reader = match self.reader() {
-            Ok(reader) => reader,
-            Err(error) => return to.blocking_send(Err(error)).ok(),
-        };
-        for line in Lines::new(reader) {
-            let item = match line {
-                Ok((number, text)) => parsed(number, &text).map(Ok),
-                Err(error) => Some(Err(error)),
-            };
-            if let Some(item) = item {
-                to.blocking_send(item).ok()?;
-            }
-        }
-        Some(())
     }
 }
 

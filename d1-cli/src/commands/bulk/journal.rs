@@ -11,7 +11,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::entry::Entry;
+use super::entry::{Entry, LineResult};
 
 /// A journal that is written.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(super) struct Journal {
 }
 
 struct Append {
-    line: Vec<u8>,
+    lines: Vec<u8>,
     written: oneshot::Sender<io::Result<()>>,
 }
 
@@ -55,8 +55,7 @@ impl Journal {
     }
 
     fn start(mut file: File, first: &[Entry]) -> io::Result<Self> {
-        let lines: Vec<_> = first.iter().map(line).collect::<io::Result<_>>()?;
-        file.write_all(&lines.concat())?;
+        file.write_all(&lines(first)?)?;
         file.sync_all()?;
         let (sender, receiver) = channel();
         thread::spawn(move || write(file, &receiver));
@@ -65,28 +64,16 @@ impl Journal {
         })
     }
 
-    /// Appends an entry, after all that were appended before. What is returned ends when it is on the disk, and
-    /// need not be awaited for that.
+    /// Appends entries, after all that were appended before. What is returned ends when they are on the disk, and need
+    /// not be awaited for that; without entries, when all that were appended before are.
     pub(super) fn append(
         &self,
-        entry: &Entry,
-    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
-        self.write(line(entry))
-    }
-
-    /// Waits until all that was appended is on the disk.
-    pub(super) async fn synced(&self) -> io::Result<()> {
-        self.write(Ok(Vec::new())).await
-    }
-
-    fn write(
-        &self,
-        line: io::Result<Vec<u8>>,
+        entries: &[Entry],
     ) -> impl Future<Output = io::Result<()>> + Send + use<> {
         let sent = self.writer.as_ref().map(|writer| {
             let (written, wait) = oneshot::channel();
-            let line = line?;
-            let sent = writer.send(Append { line, written });
+            let lines = lines(entries)?;
+            let sent = writer.send(Append { lines, written });
             sent.map_err(|_| gone())?;
             Ok(wait)
         });
@@ -98,6 +85,15 @@ impl Journal {
             }
         }
     }
+
+    /// Appends the results of lines.
+    pub(super) fn append_results(
+        &self,
+        results: &[LineResult],
+    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
+        let entries: Vec<_> = results.iter().cloned().map(Entry::Ended).collect();
+        self.append(&entries)
+    }
 }
 
 /// The writer ended, which it does only after a failure.
@@ -105,19 +101,22 @@ fn gone() -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
 
-fn line(entry: &Entry) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(entry)?;
-    line.push(b'\n');
-    Ok(line)
+fn lines(entries: &[Entry]) -> io::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        serde_json::to_writer(&mut lines, entry)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }
 
 /// Writes what comes. After a failure nothing more is written: what the file holds then is not known.
 fn write(mut file: File, appends: &Receiver<Append>) {
     while let Ok(first) = appends.recv() {
         let mut waiting = vec![first.written];
-        let mut bytes = first.line;
+        let mut bytes = first.lines;
         while let Ok(append) = appends.try_recv() {
-            bytes.extend(append.line);
+            bytes.extend(append.lines);
             waiting.push(append.written);
         }
         let result = file.write_all(&bytes).and_then(|()| file.sync_data());

@@ -3,43 +3,14 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use d1_facade::{
-    ApiOperation, CardId, CardScheme, CardState, Change, Client, CorrelationId, EncryptedData,
-    InvalidInput, Reason, ReasonCode, Renewal,
-};
+use d1_facade::{CardId, CardScheme, CorrelationId, EncryptedData, InvalidInput, Renewal};
 use openssl::sha::sha256;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::card::card_state;
+use crate::change::{CardChange, Kind, card_state, renewal};
 use crate::credentials::{Luhn, PlainCredentials};
 use crate::reason_codes;
-use crate::text::name_of;
-
-/// What is done to a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
-pub(super) enum Kind {
-    Suspend,
-    Resume,
-    Delete,
-    Renew,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> String {
-        name_of(&self)
-    }
-
-    /// Returns the call that makes the change.
-    pub(super) fn operation(self) -> ApiOperation {
-        match self {
-            Self::Suspend => ApiOperation::SuspendCard,
-            Self::Resume => ApiOperation::ResumeCard,
-            Self::Delete => ApiOperation::DeleteCard,
-            Self::Renew => ApiOperation::RenewCard,
-        }
-    }
-}
 
 /// A line as it is written. It may hold card credentials, so it has no `Debug`.
 #[derive(Deserialize)]
@@ -57,9 +28,6 @@ struct Written {
     encrypted_data: Option<String>,
 }
 
-/// The ids of a line's card: the one that it names, and the one that a renewal gives.
-pub(super) type CardIds<'a> = (&'a str, Option<&'a str>);
-
 /// What a line asks for, without card data.
 #[derive(Debug, Clone)]
 pub(super) struct LineSummary {
@@ -69,48 +37,26 @@ pub(super) struct LineSummary {
     pub(super) key: Option<String>,
     pub(super) kind: Kind,
     pub(super) card: CardId,
-    pub(super) reason: Option<Reason>,
-    pub(super) reason_code: ReasonCode,
-    pub(super) new_card: Option<CardId>,
+    new_card: Option<CardId>,
 }
 
 impl LineSummary {
-    /// Returns the ids of the card.
-    pub(super) fn ids(&self) -> CardIds<'_> {
-        (
-            self.card.as_str(),
-            self.new_card.as_ref().map(CardId::as_str),
-        )
+    /// Returns the ids of the card: the one that the line names, and the one that a renewal gives.
+    pub(super) fn cards(&self) -> impl Iterator<Item = &CardId> {
+        [Some(&self.card), self.new_card.as_ref()]
+            .into_iter()
+            .flatten()
     }
 
-    /// Returns the change that the line asks for. `renewal` has what is not in the summary: state and credentials.
-    pub(super) fn change(&self, client: &Client, renewal: Option<Renewal>) -> Change {
-        let card = client.card(self.card.clone());
-        let change = match self.kind {
-            Kind::Suspend => card.suspend(),
-            Kind::Resume => card.resume(),
-            Kind::Delete => card.delete(),
-            Kind::Renew => card.renew(renewal.unwrap_or_else(|| self.renewal())),
-        };
-        let change = change.reason_code(self.reason_code.clone());
-        match &self.reason {
-            Some(reason) => change.reason(reason.clone()),
-            None => change,
-        }
-    }
-
-    fn renewal(&self) -> Renewal {
-        match &self.new_card {
-            Some(card) => Renewal::to(card.clone()),
-            None => Renewal::without_new_card_id(),
-        }
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.cards().map(CardId::as_str)
     }
 }
 
 /// A line that can be sent.
 pub(super) struct Line {
     pub(super) summary: LineSummary,
-    renewal: Option<Renewal>,
+    pub(super) change: CardChange,
 }
 
 /// What is wrong with a line: the field and its rule, and no value.
@@ -169,15 +115,6 @@ impl Line {
         })?;
         written.checked(number).map_err(bad)
     }
-
-    /// Returns the request that the line asks for.
-    pub(super) fn request(&self, client: &Client, id: Option<&CorrelationId>) -> Change {
-        let change = self.summary.change(client, self.renewal.clone());
-        match id {
-            Some(id) => change.correlation_id(id.clone()),
-            None => change,
-        }
-    }
 }
 
 impl Written {
@@ -186,47 +123,44 @@ impl Written {
         let kind = Kind::from_str(&self.operation, false)
             .map_err(|_| "operation must be suspend, resume, delete or renew")?;
         let new_card = self.new_card_id.as_deref().map(str::parse).transpose();
-        let new_card =
+        let new_card: Option<CardId> =
             new_card.map_err(|error: InvalidInput| format!("newCardId {}", error.rule()))?;
         let reason = self.reason.as_deref().map(str::parse).transpose();
-        let state = self.state.as_deref().map(card_state).transpose();
-        let state = state.map_err(|rule| format!("state {rule}"))?;
+        let code = self.reason_code.as_deref().map(reason_codes::parse);
+        let card: CardId = self.card_id.parse().map_err(rule)?;
+        let change = CardChange {
+            kind,
+            card: card.clone(),
+            reason_code: code.transpose().map_err(rule)?.unwrap_or_default(),
+            reason: reason.map_err(rule)?,
+            renewal: self.renewal(kind, new_card.as_ref())?,
+        };
         let summary = LineSummary {
             number,
             digest: self.digest(),
             key: self.key.as_deref().map(key).transpose()?,
             kind,
-            card: self.card_id.parse().map_err(rule)?,
-            reason: reason.map_err(rule)?,
-            reason_code: match &self.reason_code {
-                Some(code) => reason_codes::parse(code).map_err(rule)?,
-                None => ReasonCode::default(),
-            },
+            card,
             new_card,
         };
-        let renewal = self.renewal(&summary, state)?;
-        Ok(Line { summary, renewal })
+        Ok(Line { summary, change })
     }
 
-    fn renewal(
-        &self,
-        line: &LineSummary,
-        state: Option<CardState>,
-    ) -> Result<Option<Renewal>, String> {
-        if line.kind != Kind::Renew {
-            let given = [
-                ("newCardId", self.new_card_id.is_some()),
-                ("state", self.state.is_some()),
-                ("americanExpress", self.american_express.is_some()),
-                ("credentials", self.credentials.is_some()),
-                ("encryptedData", self.encrypted_data.is_some()),
-            ];
-            return match given.into_iter().find(|(_, given)| *given) {
-                Some((field, _)) => Err(format!("{field} is for operation renew only")),
-                None => Ok(None),
-            };
+    fn renewal(&self, kind: Kind, new_card: Option<&CardId>) -> Result<Renewal, String> {
+        let state = self.state.as_deref().map(card_state).transpose();
+        let state = state.map_err(|rule| format!("state {rule}"))?;
+        let given = [
+            ("newCardId", new_card.is_some()),
+            ("state", state.is_some()),
+            ("americanExpress", self.american_express.is_some()),
+            ("credentials", self.credentials.is_some()),
+            ("encryptedData", self.encrypted_data.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given);
+        if let Some((field, _)) = given.filter(|_| kind != Kind::Renew) {
+            return Err(format!("{field} is for operation renew only"));
         }
-        let mut renewal = line.renewal();
+        let mut renewal = renewal(new_card);
         if let Some(state) = state {
             renewal = renewal.state(state);
         }
@@ -240,7 +174,7 @@ impl Written {
                 renewal = renewal.credentials(credentials);
             }
             (None, Some(data)) => {
-                let data: Result<EncryptedData, _> = data.parse();
+                let data = data.parse::<EncryptedData>();
                 renewal = renewal.encrypted_data(data.map_err(|error| error.to_string())?);
             }
             (None, None) if self.american_express == Some(true) => {
@@ -251,7 +185,7 @@ impl Written {
         if self.american_express == Some(true) {
             renewal = renewal.scheme(CardScheme::AmericanExpress);
         }
-        Ok(Some(renewal))
+        Ok(renewal)
     }
 
     /// Returns the digest that binds a journal to this line.

@@ -7,7 +7,7 @@
 //! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
 //! | What does an old journal say? | [`resume`], [`previous_run`], [`report`] |
 //! | Did D1 carry out a line of unknown outcome? | [`reconcile`] |
-//! | How are lines sent, and in which order? | [`run`], [`order`], [`unsent`] |
+//! | How are lines sent, and in which order? | [`run`], [`unsent`] |
 //! | What is printed? | [`summary`], [`counts`], [`progress`] |
 
 mod counts;
@@ -15,7 +15,6 @@ mod entry;
 mod input;
 mod journal;
 mod line;
-mod order;
 mod preflight;
 mod prepare;
 mod previous_run;
@@ -32,18 +31,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::Config;
-use crate::connect;
 use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::{BoundedInt, Format, rate};
+use crate::flags::{BoundedInt, rate};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::prompt;
+use crate::session::Session;
 use input::Input;
 use preflight::{Permissions, Preflight};
-use prepare::{Place, Prepared};
+use prepare::Prepared;
 use previous_run::PreviousRun;
 use progress::Progress;
 use report::ReportCommand;
@@ -90,12 +88,7 @@ struct RunFlags {
     /// The requests, one JSON object a line; - for standard input
     file: PathBuf,
     /// The maximum number of requests at the same time
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "64",
-        hide_default_value = false
-    )]
+    #[arg(long, value_name = "N", default_value = "64")]
     concurrency: BoundedInt<1, 1000>,
     /// The maximum number of requests per second
     #[arg(long, value_name = "N", value_parser = rate)]
@@ -138,7 +131,7 @@ struct RunFlags {
 impl BulkCommand {
     pub(crate) async fn run(
         self,
-        load: impl FnOnce() -> Result<(Config, Output), Failure>,
+        session: impl FnOnce() -> Result<Session, Failure>,
         output: &Output,
     ) -> Result<Exit, Failure> {
         let flags = match (self.report, self.run) {
@@ -146,50 +139,44 @@ impl BulkCommand {
             (None, Some(flags)) => flags,
             (None, None) => return Err(Failure::input("<FILE>", "is missing")),
         };
-        let (config, output) = load()?;
+        let session = session()?;
         if flags.dry_run {
-            return flags.show(&config, &output).await;
+            return flags.show(&session).await;
         }
-        flags.run(&config, &output).await
+        flags.run(&session).await
     }
 }
 
 impl RunFlags {
-    async fn run(self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let client = connect::client(config)?;
-        let place = Place {
-            profile: config.profile.text.clone(),
-            host: connect::base_url(config)?.trim_end_matches('/').to_owned(),
-            issuer: connect::issuer(config)?.to_string(),
-        };
-        let Prepared {
-            input,
-            name,
-            preflight,
-            previous,
-            earlier,
-            journal,
-            journal_path,
-        } = Prepared::new(&self, &place, output.format == Format::Json)?;
+    async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let client = session.client()?;
+        let prepared = Prepared::new(&self, session)?;
+        let input = &prepared.preflight.input;
         let about = About {
-            journal: journal_path.as_deref().map(input::name),
-            is_report: false,
-            lines: preflight.lines,
-            bad_lines: preflight.bad_lines,
+            command: "bulk",
+            journal: prepared.journal_path.as_deref().map(input::name),
+            lines: input.lines,
+            bad_lines: input.bad_lines,
         };
-        let progress = Progress::new(preflight.lines, output.is_quiet());
-        let mut summary = Summary::new(*output, progress, about, &previous);
-        earlier.iter().for_each(|result| summary.list(result));
-        if let (Some(path), None, None) = (&journal_path, &self.journal, &self.resume) {
+        let progress = Progress::new(input.lines, session.output.is_quiet());
+        let mut summary = Summary::new(session.output, progress, about, &prepared.previous);
+        for result in &prepared.earlier {
+            summary.list(result);
+        }
+        if let (Some(path), None, None) = (&prepared.journal_path, &self.journal, &self.resume) {
             summary.note(&format!("journal: {}", input::name(path)));
         }
-        let mut run = Run::new(&self, &client, name, (journal, previous, summary))?;
+        let Prepared {
+            input,
+            previous,
+            journal,
+            ..
+        } = prepared;
+        let mut run = Run::new(&self, &client, &input.name, (journal, previous, summary))?;
         // Only from here on: before, an interrupted run leaves nothing to clean up.
         let mut interrupts = Interrupts::listen()?;
-        let reconciled = run.reconcile_in_doubt(preflight.in_doubt, &mut interrupts);
-        if reconciled.await? {
-            let (summary, ..) = run.into_parts();
-            return Ok(summary.finish(true));
+        if run.reconcile_in_doubt(&mut interrupts).await? {
+            return Ok(run.into_summary().finish(true));
         }
         let unknown = run.send(input, &mut interrupts).await?;
         tokio::select! {
@@ -197,8 +184,8 @@ impl RunFlags {
             // The outcomes stay unknown.
             () = interrupts.next() => {}
         }
-        let (summary, ended_early, failure) = run.into_parts();
-        let exit = summary.finish(ended_early);
+        let (ended_early, failure) = (run.ended_early(), run.take_failure());
+        let exit = run.into_summary().finish(ended_early);
         match failure {
             // What happened was reported on standard error, and decides.
             Some(Failure::Output(_)) | None => Ok(exit),
@@ -220,23 +207,23 @@ impl RunFlags {
     }
 
     /// Shows the requests instead of sending them.
-    async fn show(&self, config: &Config, output: &Output) -> Result<Exit, Failure> {
-        let dry_run = DryRun::new(config)?;
-        let name = input::name(&self.file);
+    async fn show(&self, session: &Session) -> Result<Exit, Failure> {
+        let dry_run = DryRun::new(&session.config)?;
         let input = Input::open(&self.file)?;
         let may = Permissions {
             deletes: true,
             ..self.permissions()
         };
-        let preflight = Preflight::of(&input, &name, &PreviousRun::default(), may)?;
-        preflight.judge_bad_lines(&name, self.skip_bad_lines)?;
+        let preflight = Preflight::of(&input, &PreviousRun::default(), may)?;
+        preflight.judge_bad_lines(self.skip_bad_lines)?;
         let mut items = input.into_items();
         while let Some(item) = items.recv().await {
             if let Ok(line) = item? {
-                dry_run.print(output, line.request(&dry_run.client, None).await)?;
+                let request = line.change.request(&dry_run.client, None);
+                dry_run.print(&session.output, request.await)?;
             }
         }
-        Ok(match preflight.bad_lines {
+        Ok(match preflight.input.bad_lines {
             0 => Exit::Done,
             _ => Exit::BadInput,
         })

@@ -4,21 +4,22 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::RunFlags;
-use super::entry::{Entry, LineResult, now};
-use super::input::{self, Input};
+use super::entry::{Entry, Header, LineResult, Outcome};
+use super::input::Input;
 use super::journal::Journal;
 use super::preflight::Preflight;
 use super::previous_run::PreviousRun;
 use super::resume::{self, Opened};
+use super::{MOST_LISTED, RunFlags};
+use crate::connect;
 use crate::failure::Failure;
+use crate::flags::Format;
 use crate::prompt;
+use crate::session::Session;
 
 /// What a run begins with.
 pub(super) struct Prepared {
     pub(super) input: Input,
-    /// What the input is called.
-    pub(super) name: String,
     pub(super) preflight: Preflight,
     pub(super) previous: PreviousRun,
     /// What is not done by what earlier runs wrote down, where it is to be listed.
@@ -28,46 +29,38 @@ pub(super) struct Prepared {
     pub(super) journal_path: Option<PathBuf>,
 }
 
-/// Where the requests of a run go.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) profile: String,
-    pub(super) host: String,
-    pub(super) issuer: String,
-}
-
 impl Prepared {
     /// Opens and reads everything, and refuses what must not be sent.
-    pub(super) fn new(flags: &RunFlags, place: &Place, lists: bool) -> Result<Self, Failure> {
-        let name = input::name(&flags.file);
+    pub(super) fn new(flags: &RunFlags, session: &Session) -> Result<Self, Failure> {
+        let host = connect::base_url(&session.config)?.trim_end_matches('/');
+        let issuer = connect::issuer(&session.config)?.to_string();
         let input = Input::open(&flags.file)?;
-        let opened = match &flags.resume {
-            Some(path) => Some(open(path, place)?),
-            None => None,
-        };
+        let opened = flags.resume.as_ref().map(|path| {
+            let opened = Opened::for_run(path, host, &issuer);
+            opened.map_err(|rule| bad("--resume", path, &rule))
+        });
+        let opened = opened.transpose()?;
         let none = PreviousRun::default();
         let previous = opened.as_ref().map_or(&none, |opened| &opened.previous);
-        let preflight = Preflight::of(&input, &name, previous, flags.permissions())?;
-        preflight.judge_bad_lines(&name, flags.skip_bad_lines)?;
+        let mut preflight = Preflight::of(&input, previous, flags.permissions())?;
+        preflight.judge_bad_lines(flags.skip_bad_lines)?;
         if preflight.deletes > 0 {
             let question = format!(
-                "{} lines delete a card at {}. This cannot be undone. Go on?",
-                preflight.deletes, place.host
+                "{} lines delete a card at {host}. This cannot be undone. Go on?",
+                preflight.deletes
             );
             prompt::confirm(flags.yes, &question)?;
         }
-        let run = Entry::Run {
-            input: name.clone(),
-            profile: Some(place.profile.clone()),
-            digest: preflight.digest.clone(),
-            lines: preflight.lines,
-            bad_lines: preflight.bad_lines,
-            at: now(),
-        };
-        let (mut previous, mut earlier) = (PreviousRun::default(), Vec::new());
+        preflight.input.profile = Some(session.config.profile.text.clone());
+        let run = Entry::Run(preflight.input.clone());
+        let (mut previous, mut earlier) = (none, Vec::new());
         let (journal, journal_path) = if let Some(opened) = opened {
-            if lists {
-                earlier = opened.not_done()?;
+            if session.output.format == Format::Json {
+                opened.each_line(|result| {
+                    let listed = earlier.len() < MOST_LISTED && result.outcome != Outcome::Done;
+                    earlier.extend(listed.then_some(result));
+                    Ok(())
+                })?;
             }
             previous = opened.previous;
             let journal = Journal::go_on(opened.file, opened.length, &[run])?;
@@ -75,17 +68,18 @@ impl Prepared {
         } else if flags.no_journal {
             (Journal::none(), None)
         } else {
-            let first = [Entry::header(&place.host, &place.issuer), run];
-            let beside = input.is_file().then_some(flags.file.as_path());
+            let first = [Entry::Header(Header::new(host, &issuer)), run];
             let (journal, path) = match &flags.journal {
                 Some(path) => (create(path, &first)?, path.clone()),
-                None => create_of_its_own(beside, &preflight.digest, &first)?,
+                None => {
+                    let beside = input.is_file().then_some(flags.file.as_path());
+                    create_of_its_own(beside, &preflight.input.digest, &first)?
+                }
             };
             (journal, Some(path))
         };
         Ok(Self {
             input,
-            name,
             preflight,
             previous,
             earlier,
@@ -93,10 +87,6 @@ impl Prepared {
             journal_path,
         })
     }
-}
-
-fn open(path: &Path, place: &Place) -> Result<Opened, Failure> {
-    resume::open(path, &place.host, &place.issuer).map_err(|rule| bad("--resume", path, &rule))
 }
 
 /// Begins the journal that was asked for.

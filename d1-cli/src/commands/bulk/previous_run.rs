@@ -1,25 +1,32 @@
 //! What earlier runs left behind: which lines are finished, and which are in doubt.
 
-use std::collections::HashMap;
-
-use time::OffsetDateTime;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 
 use super::counts::Counts;
-use super::entry::{Entry, LineResult, Outcome, time};
+use super::entry::{Begun, Entry, Header, InputSummary, LineResult, Outcome};
 use super::line::LineSummary;
 use crate::config::is_same_address;
 
 /// What a journal says of a line. It is kept for each line of a job, and so it is small.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Known {
-    /// The digest of the line, and when its request was about to leave; `None` where it was not.
-    begun: Option<(u128, OffsetDateTime)>,
+#[derive(Debug, Clone, Default)]
+struct Known {
+    begun: Option<Asked>,
     /// The outcome; that of a line that was begun is unknown until there is another.
-    pub(super) outcome: Outcome,
+    outcome: Outcome,
     again: bool,
-    pub(super) no_access: bool,
+    no_access: bool,
     /// Which entry of the journal is the last about this line.
     entry: u64,
+}
+
+/// What a line that was begun asks for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// The digest of the line.
+    digest: u128,
+    /// A hash of the card and of what is asked for it.
+    change: u64,
 }
 
 /// What is to be done with a line.
@@ -35,27 +42,19 @@ pub(super) enum LineState {
 /// What a journal says.
 #[derive(Debug, Default)]
 pub(super) struct PreviousRun {
-    lines: HashMap<u64, Known>,
-    pub(super) base_url: String,
-    pub(super) issuer: String,
+    pub(super) header: Header,
     /// The input of its last run.
     pub(super) input: InputSummary,
-}
-
-/// What a journal says of an input.
-#[derive(Debug, Default)]
-pub(super) struct InputSummary {
-    pub(super) profile: Option<String>,
-    digest: String,
-    pub(super) lines: u64,
-    pub(super) bad_lines: u64,
+    lines: HashMap<u64, Known>,
+    /// The requests of the lines that are in doubt.
+    pub(super) in_doubt: BTreeMap<u64, Begun>,
+    hasher: RandomState,
 }
 
 impl PreviousRun {
-    pub(super) fn of(base_url: String, issuer: String) -> Self {
+    pub(super) fn new(header: Header) -> Self {
         Self {
-            base_url,
-            issuer,
+            header,
             ..Self::default()
         }
     }
@@ -63,45 +62,55 @@ impl PreviousRun {
     /// Adds what an entry says.
     pub(super) fn add(&mut self, number: u64, entry: Entry) -> Result<(), String> {
         match entry {
-            Entry::Header { .. } => return Err(format!("line {number} is a second beginning")),
-            Entry::Run {
-                profile,
-                digest,
-                lines,
-                bad_lines,
-                ..
-            } => {
-                self.input = InputSummary {
-                    profile,
-                    digest,
-                    lines,
-                    bad_lines,
-                };
+            Entry::Header(_) => return Err(format!("line {number} is a second beginning")),
+            Entry::Run(input) => {
+                self.input = input;
                 self.forget_bad_lines();
             }
-            Entry::Begun {
-                begun, digest, at, ..
-            } => {
-                let digest = u128::from_str_radix(&digest, 16);
-                let (Ok(digest), Some(at)) = (digest, time(&at)) else {
-                    return Err(format!("line {number} has no time or no digest"));
-                };
+            Entry::Begun(begun) => {
+                let digest = u128::from_str_radix(&begun.digest, 16);
+                let digest = digest.map_err(|_| format!("line {number} has no digest"))?;
                 // Only what is known not to have been done is begun again.
-                if self.state(begun) != LineState::ToDo {
+                if self.state(begun.line) != LineState::ToDo {
                     return Err(format!("line {number} begins what was not to be repeated"));
                 }
-                let known = Known {
-                    begun: Some((digest, at)),
-                    outcome: Outcome::Unknown,
-                    again: false,
-                    no_access: false,
-                    entry: number,
-                };
-                self.lines.insert(begun, known);
+                let asked = (begun.change.card(), begun.change.operation());
+                let change = self.hasher.hash_one(asked);
+                let known = self.lines.entry(begun.line).or_default();
+                known.begun = Some(Asked { digest, change });
+                self.in_doubt.insert(begun.line, begun.clone());
+                self.resolve(&LineResult::bare(begun.line, Outcome::Unknown), number);
             }
-            Entry::Ended(result) => self.end(&result, number)?,
+            Entry::Ended(result) => {
+                let was_begun = self.begun(result.line).is_some();
+                match result.outcome {
+                    Outcome::Done | Outcome::Refused | Outcome::NotSent | Outcome::Unknown => {
+                        if !was_begun {
+                            return Err(format!("line {number} ends what was not begun"));
+                        }
+                    }
+                    Outcome::HeldBack | Outcome::Bad => {
+                        if self.state(result.line) != LineState::ToDo {
+                            return Err(format!("line {number} leaves out what was begun"));
+                        }
+                    }
+                }
+                self.resolve(&result, number);
+            }
         }
         Ok(())
+    }
+
+    /// Sets the outcome of a line by an entry of the journal.
+    pub(super) fn resolve(&mut self, result: &LineResult, entry: u64) {
+        let known = self.lines.entry(result.line).or_default();
+        known.outcome = result.outcome;
+        known.again = result.again;
+        known.no_access = result.no_access;
+        known.entry = entry;
+        if result.outcome != Outcome::Unknown {
+            self.in_doubt.remove(&result.line);
+        }
     }
 
     /// Each run says which lines of its input are bad: they may have been corrected.
@@ -109,50 +118,50 @@ impl PreviousRun {
         self.lines.retain(|_, known| known.outcome != Outcome::Bad);
     }
 
-    fn end(&mut self, result: &LineResult, number: u64) -> Result<(), String> {
-        let known = self.lines.get(&result.line);
-        let begun = known.and_then(|known| known.begun);
-        match result.outcome {
-            Outcome::Done | Outcome::Refused | Outcome::NotSent | Outcome::Unknown => {
-                if begun.is_none() {
-                    return Err(format!("line {number} ends what was not begun"));
-                }
-            }
-            Outcome::HeldBack | Outcome::Bad => {
-                if self.state(result.line) != LineState::ToDo {
-                    return Err(format!("line {number} leaves out what was begun"));
-                }
-            }
-        }
-        let known = Known {
-            begun,
-            outcome: result.outcome,
-            again: result.again,
-            no_access: result.no_access,
-            entry: number,
-        };
-        self.lines.insert(result.line, known);
-        Ok(())
-    }
-
     /// Refuses another host or issuer than those of the journal.
     pub(super) fn check_place(&self, base_url: &str, issuer: &str) -> Result<(), String> {
-        if !is_same_address(&self.base_url, base_url) {
+        if !is_same_address(&self.header.base_url, base_url) {
             return Err("is of a run against another base-url".to_owned());
         }
-        if self.issuer != issuer {
+        if self.header.issuer_id != issuer {
             return Err("is of a run for another issuer-id".to_owned());
         }
         Ok(())
     }
 
-    /// Replaces the outcome of a line that was verified.
-    pub(super) fn resolve(&mut self, result: &LineResult) {
-        if let Some(known) = self.lines.get_mut(&result.line) {
-            known.outcome = result.outcome;
-            known.again = result.again;
-            known.no_access = result.no_access;
+    /// Refuses a line that is not the one that was journaled under its number.
+    pub(super) fn check(&self, line: &LineSummary) -> Result<(), String> {
+        match self.begun(line.number) {
+            Some(asked) if asked.digest != line.digest => Err(format!(
+                "line {} is not the one that the journal is of: give the same file",
+                line.number
+            )),
+            _ => Ok(()),
         }
+    }
+
+    fn begun(&self, line: u64) -> Option<Asked> {
+        self.lines.get(&line)?.begun
+    }
+
+    /// Returns the lines that were begun.
+    pub(super) fn begun_lines(&self) -> impl Iterator<Item = u64> {
+        let begun = self.lines.iter().filter(|(_, known)| known.begun.is_some());
+        begun.map(|(line, _)| *line)
+    }
+
+    /// Returns the requests in doubt, each with whether another line that was begun asks for the same of the same card.
+    pub(super) fn in_doubt_with_twins(&self) -> Vec<(Begun, bool)> {
+        let mut alike = HashMap::<u64, u32>::new();
+        for asked in self.lines.values().filter_map(|known| known.begun) {
+            *alike.entry(asked.change).or_default() += 1;
+        }
+        let in_doubt = self.in_doubt.values().map(|begun| {
+            let asked = self.begun(begun.line);
+            let count = asked.and_then(|asked| alike.get(&asked.change));
+            (begun.clone(), count > Some(&1))
+        });
+        in_doubt.collect()
     }
 
     /// Returns whether an entry of the journal is the last about a line.
@@ -161,44 +170,15 @@ impl PreviousRun {
         known.is_some_and(|known| known.entry == entry)
     }
 
-    pub(super) fn known(&self, line: u64) -> Option<&Known> {
-        self.lines.get(&line)
+    /// Returns how a line ended, and whether that was for want of access.
+    pub(super) fn outcome(&self, line: u64) -> Option<(Outcome, bool)> {
+        let known = self.lines.get(&line)?;
+        Some((known.outcome, known.no_access))
     }
 
     /// Returns what is to be done with a line.
     pub(super) fn state(&self, line: u64) -> LineState {
-        self.known(line).map_or(LineState::ToDo, Known::state)
-    }
-
-    /// Refuses a line that is not the one that was journaled under its number.
-    pub(super) fn check(&self, line: &LineSummary) -> Result<(), String> {
-        let begun = self.known(line.number).and_then(|known| known.begun);
-        match begun {
-            Some((digest, _)) if digest != line.digest => Err(format!(
-                "line {} is not the one that the journal is of: give the same file",
-                line.number
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns when the request of a line was about to leave.
-    pub(super) fn begun_at(&self, line: u64) -> Option<OffsetDateTime> {
-        let (_, at) = self.known(line)?.begun?;
-        Some(at)
-    }
-
-    /// Returns the lines that were begun.
-    pub(super) fn begun(&self) -> impl Iterator<Item = u64> {
-        let begun = self.lines.iter().filter(|(_, known)| known.begun.is_some());
-        begun.map(|(line, _)| *line)
-    }
-
-    /// Returns the lines that are in doubt.
-    pub(super) fn in_doubt(&self) -> impl Iterator<Item = u64> {
-        let lines = self.lines.iter();
-        let in_doubt = lines.filter(|(_, known)| known.state() == LineState::InDoubt);
-        in_doubt.map(|(line, _)| *line)
+        self.lines.get(&line).map_or(LineState::ToDo, Known::state)
     }
 
     /// Returns how many lines are finished.

@@ -1,13 +1,13 @@
 //! `d1 bulk report`: the result of a job, from its journal, at any time.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use super::input::name;
 use super::progress::Progress;
-use super::resume;
-use super::summary::{About, Summary};
+use super::resume::Opened;
+use super::summary::{About, REPORT, Summary};
 use crate::config::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,28 +26,21 @@ impl ReportCommand {
     /// Prints the report. The exit code is that of the job.
     pub(super) fn run(self, output: &Output) -> Result<Exit, Failure> {
         let Self::Report { journal } = self;
-        report(&journal, output)
+        let name = name(&journal);
+        let opened = Opened::read_only(&journal);
+        let opened = opened.map_err(|rule| Failure::input(&name, rule))?;
+        let (header, input) = (&opened.previous.header, &opened.previous.input);
+        let profile = input.profile.as_deref().unwrap_or_default();
+        let target = Target::recorded(profile, &header.base_url, &header.issuer_id);
+        let about = About {
+            command: REPORT,
+            journal: Some(name),
+            lines: input.lines,
+            bad_lines: input.bad_lines,
+        };
+        let progress = Progress::new(about.lines, true);
+        let mut summary = Summary::new(output.at(target), progress, about, &opened.previous);
+        opened.each_line(|result| summary.print(&result))?;
+        Ok(summary.finish(false))
     }
-}
-
-fn report(path: &Path, output: &Output) -> Result<Exit, Failure> {
-    let name = name(path);
-    let (previous, journal) =
-        resume::read_only(path).map_err(|rule| Failure::input(name.clone(), rule))?;
-    let input = &previous.input;
-    let profile = input.profile.as_deref().unwrap_or_default();
-    let output = output.at(Target::recorded(
-        profile,
-        &previous.base_url,
-        &previous.issuer,
-    ));
-    let about = About {
-        journal: Some(name),
-        is_report: true,
-        lines: input.lines,
-        bad_lines: input.bad_lines,
-    };
-    let mut summary = Summary::new(output, Progress::new(about.lines, true), about, &previous);
-    resume::each_line(journal, &previous, |result| summary.print(&result))?;
-    Ok(summary.finish(false))
 }

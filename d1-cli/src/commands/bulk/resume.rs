@@ -4,8 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
-use super::MOST_LISTED;
-use super::entry::{Entry, FORMAT, LineResult, Outcome};
+use super::entry::{Entry, FORMAT, LineResult};
 use super::journal::lock;
 use super::previous_run::PreviousRun;
 use crate::failure::Failure;
@@ -13,7 +12,7 @@ use crate::failure::Failure;
 /// How a journal begins, whatever it is for: a crash may have left no more of it.
 const FIRST: &[u8] = b"{\"journal\":";
 
-/// A journal that is to be continued.
+/// A journal that was read.
 pub(super) struct Opened {
     pub(super) file: File,
     /// How much of it is whole.
@@ -21,41 +20,54 @@ pub(super) struct Opened {
     pub(super) previous: PreviousRun,
 }
 
-/// Opens a journal for a run against this host and issuer.
-pub(super) fn open(path: &Path, base_url: &str, issuer: &str) -> Result<Opened, String> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(unreadable)?;
-    // First: what another run still writes must not be read.
-    lock(&file)?;
-    let (length, mut previous) = read(BufReader::new(&mut file))?;
-    previous.check_place(base_url, issuer)?;
-    previous.forget_bad_lines();
-    Ok(Opened {
-        file,
-        length,
-        previous,
-    })
+impl Opened {
+    /// Opens a journal for a run against this host and issuer.
+    pub(super) fn for_run(path: &Path, base_url: &str, issuer: &str) -> Result<Self, String> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file.map_err(unreadable)?;
+        // First: what another run still writes must not be read.
+        lock(&file)?;
+        let mut opened = Self::of(file)?;
+        opened.previous.check_place(base_url, issuer)?;
+        opened.previous.forget_bad_lines();
+        Ok(opened)
+    }
+
+    /// Opens a journal that another process may be writing.
+    pub(super) fn read_only(path: &Path) -> Result<Self, String> {
+        Self::of(File::open(path).map_err(unreadable)?)
+    }
+
+    fn of(file: File) -> Result<Self, String> {
+        let (length, previous) = read(BufReader::new(&file))?;
+        Ok(Self {
+            file,
+            length,
+            previous,
+        })
+    }
+
+    /// Returns the result of each line by its last entry.
+    pub(super) fn each_line(
+        &self,
+        mut give: impl FnMut(LineResult) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        (&self.file).rewind()?;
+        for entry in Entries::of(BufReader::new(&self.file).take(self.length)) {
+            let (number, entry) = entry.map_err(|rule| Failure::input("the journal", rule))?;
+            match entry.into_result() {
+                Some(result) if self.previous.is_last(result.line, number) => give(result)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
-impl Opened {
-    /// The lines that are not done, and why.
-    pub(super) fn not_done(&self) -> Result<Vec<LineResult>, Failure> {
-        let mut lines = Vec::new();
-        (&self.file).rewind()?;
-        each_line(
-            BufReader::new(&self.file).take(self.length),
-            &self.previous,
-            |result| {
-                let room = lines.len() < MOST_LISTED && result.outcome != Outcome::Done;
-                lines.extend(room.then_some(result));
-                Ok(())
-            },
-        )?;
-        Ok(lines)
-    }
+/// Returns whether a file is the journal of a job with this very input that still has something to do.
+pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
+    // A file that cannot be read as a journal belongs to something else.
+    Opened::read_only(path).is_ok_and(|opened| opened.previous.is_unfinished(digest))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -63,110 +75,60 @@ fn unreadable(error: io::Error) -> String {
     format!("cannot be read: {}", error.kind())
 }
 
-/// Reads a journal, which another process may be writing; and what was read, to be read again.
-pub(super) fn read_only(path: &Path) -> Result<(PreviousRun, impl BufRead + use<>), String> {
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-    let (length, previous) = read(&mut reader)?;
-    reader.rewind().map_err(unreadable)?;
-    Ok((previous, reader.take(length)))
-}
-
-/// Whether a file is the journal of a job with this very input that still has something to do.
-pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
-    // A file that cannot be read as a journal belongs to something else.
-    read_only(path).is_ok_and(|(previous, _)| previous.is_unfinished(digest))
-}
-
-/// Returns the outcome of each line by its last entry.
-pub(super) fn each_line(
-    journal: impl BufRead,
-    previous: &PreviousRun,
-    mut give: impl FnMut(LineResult) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let mut failure = None;
-    let read = entries(journal, |number, entry| {
-        let result = match entry {
-            Entry::Header { .. } | Entry::Run { .. } => return Ok(()),
-            Entry::Begun {
-                begun,
-                key,
-                operation,
-                card_id,
-                correlation_id,
-                ..
-            } => {
-                let message =
-                    "its outcome was not written down: the run ended before, or has not ended";
-                LineResult {
-                    key,
-                    operation: Some(operation),
-                    card_id: Some(card_id),
-                    correlation_id,
-                    ..LineResult::bare(begun, Outcome::Unknown).because(message)
-                }
-            }
-            Entry::Ended(result) => result,
-        };
-        if previous.is_last(result.line, number) {
-            failure = give(result).err().or(failure.take());
-        }
-        Ok(())
-    });
-    read.map_err(|rule| Failure::input("the journal", rule))?;
-    failure.map_or(Ok(()), |error| Err(error.into()))
-}
-
 /// Reads a journal, and how many bytes of it are whole.
 fn read(journal: impl BufRead) -> Result<(u64, PreviousRun), String> {
-    let mut previous: Option<PreviousRun> = None;
-    let length = entries(journal, |number, entry| match (entry, &mut previous) {
-        (
-            Entry::Header {
-                journal,
-                base_url,
-                issuer_id,
-                ..
-            },
-            None,
-        ) => {
-            if journal != FORMAT {
-                return Err("is of another version of d1 bulk".to_owned());
-            }
-            previous = Some(PreviousRun::of(base_url, issuer_id));
-            Ok(())
-        }
-        (_, None) => Err("does not begin as a journal of d1 bulk".to_owned()),
-        (entry, Some(previous)) => previous.add(number, entry),
-    })?;
-    let previous = previous.ok_or("does not begin as a journal of d1 bulk")?;
-    Ok((length, previous))
+    let mut entries = Entries::of(journal);
+    let mut previous = match entries.next().transpose()? {
+        Some((_, Entry::Header(header))) if header.journal == FORMAT => PreviousRun::new(header),
+        Some((_, Entry::Header(_))) => return Err("is of another version of d1 bulk".to_owned()),
+        Some(_) | None => return Err("does not begin as a journal of d1 bulk".to_owned()),
+    };
+    for entry in entries.by_ref() {
+        let (number, entry) = entry?;
+        previous.add(number, entry)?;
+    }
+    Ok((entries.length, previous))
 }
 
-/// Reads the entries of a journal, and how many bytes of it are whole. A crash may leave a last line that is
-/// cut off: it was not on the disk when the run waited for it, so nothing was sent because of it, and it is left out.
-/// Anything else that cannot be read was not written by this program, and is refused.
-fn entries(
-    mut journal: impl BufRead,
-    mut each: impl FnMut(u64, Entry) -> Result<(), String>,
-) -> Result<u64, String> {
-    let (mut length, mut number, mut line) = (0, 0, Vec::new());
-    loop {
-        line.clear();
-        let read = journal.read_until(b'\n', &mut line);
-        read.map_err(unreadable)?;
+/// The entries of a journal with their numbers. A crash may leave a last line that is cut off: it was not on the disk
+/// when the run waited for it, so nothing was sent because of it, and it is left out. Anything else that cannot be read
+/// was not written by this program, and is refused.
+struct Entries<R> {
+    journal: R,
+    /// How many bytes were whole lines.
+    length: u64,
+    number: u64,
+}
+
+impl<R: BufRead> Entries<R> {
+    fn of(journal: R) -> Self {
+        Self {
+            journal,
+            length: 0,
+            number: 0,
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Entries<R> {
+    type Item = Result<(u64, Entry), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Vec::new();
+        if let Err(error) = self.journal.read_until(b'\n', &mut line) {
+            return Some(Err(unreadable(error)));
+        }
         if line.last() != Some(&b'\n') {
             let begins = FIRST.starts_with(line.get(..FIRST.len()).unwrap_or(&line));
-            return if number == 0 && begins {
-                Err("is empty: nothing was sent with it; start again with --journal".to_owned())
-            } else {
-                Ok(length)
-            };
+            let rule = "is empty: nothing was sent with it; start again with --journal";
+            return (self.number == 0 && begins).then(|| Err(rule.to_owned()));
         }
-        number += 1;
-        length += line.len() as u64;
+        self.number += 1;
+        self.length += line.len() as u64;
+        let number = self.number;
         let entry = serde_json::from_slice(&line)
-            .map_err(|_| format!("line {number} is not one of a journal of d1 bulk"))?;
-        each(number, entry)?;
+            .map_err(|_| format!("line {number} is not one of a journal of d1 bulk"));
+        Some(entry.map(|entry| (number, entry)))
     }
 }
 
@@ -174,6 +136,7 @@ fn entries(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::entry::{Header, Outcome};
     use super::super::previous_run::LineState;
     use super::*;
 
@@ -183,7 +146,7 @@ mod tests {
     fn begun(line: u64) -> String {
         let at = "2026-01-01T00:00:00Z";
         format!(
-            r#"{{"begun":{line},"digest":"d{line}","operation":"suspend","cardId":"A","correlationId":null,"at":"{at}"}}"#
+            r#"{{"begun":{line},"digest":"d{line}","change":{{"operation":"suspendCard","baseUrl":"{HOST}","issuerId":"{ISSUER}","cardId":"A","reasonCode":"CARD_LOST","sentAt":"{at}","endedAt":"{at}"}}}}"#
         ) + "\n"
     }
 
@@ -192,7 +155,7 @@ mod tests {
     }
 
     fn journal(lines: &[String]) -> String {
-        let header = serde_json::to_string(&Entry::header(HOST, ISSUER)).unwrap();
+        let header = serde_json::to_string(&Header::new(HOST, ISSUER)).unwrap();
         header + "\n" + &lines.concat()
     }
 

@@ -1,23 +1,22 @@
 //! Sends the lines: each is in the journal before its request can leave, and its result after. The lines of a card
-//! follow each other, see [`order`](super::order).
+//! follow each other.
 
 use std::future::ready;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use d1_bulk::{Bulk, BulkOutcome, BulkStop};
+use d1_bulk::{Bulk, BulkOutcome, BulkStop, CardOrder};
 use d1_facade::{Change, Client, CorrelationId, Error, ErrorKind, Receipt, Response};
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::RunFlags;
-use super::entry::{Entry, LineResult, Outcome};
+use super::entry::{Begun, Blocker, Entry, LineResult, Outcome};
 use super::input::{Input, Item};
 use super::journal::Journal;
 use super::line::{BadLine, Line, LineSummary};
-use super::order::Order;
 use super::preflight::{Permissions, permitted};
 use super::previous_run::{LineState, PreviousRun};
 use super::progress::EVERY;
@@ -48,15 +47,14 @@ pub(super) struct Run<'a> {
     input: String,
     /// What the correlation ids of this run begin with.
     id: String,
-    order: Mutex<Order<Line>>,
+    order: Mutex<CardOrder<Line, Blocker>>,
     /// Notified when a line of the order may have become free.
     freed: Notify,
     /// How many lines were reported since the journal was last known to be on the disk.
     unwritten: AtomicUsize,
     failure: Mutex<Option<Failure>>,
-    stopped: watch::Sender<bool>,
     bulk: Bulk,
-    bulk_stop: BulkStop,
+    stop: BulkStop,
 }
 
 /// Locks a value. A thread that panicked leaves it usable.
@@ -68,14 +66,13 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         flags: &'a RunFlags,
         client: &'a Client,
-        input: String,
+        input: &str,
         (journal, previous, summary): (Journal, PreviousRun, Summary),
     ) -> Result<Self, Failure> {
-        let bulk = Bulk::new().concurrency(flags.concurrency());
-        let bulk = match flags.rate {
-            Some(rate) => bulk.rate_limit(rate),
-            None => bulk,
-        };
+        let mut bulk = Bulk::new().concurrency(flags.concurrency());
+        if let Some(rate) = flags.rate {
+            bulk = bulk.rate_limit(rate);
+        }
         Ok(Self {
             flags,
             client,
@@ -83,14 +80,13 @@ impl<'a> Run<'a> {
             previous,
             summary: Mutex::new(summary),
             may: flags.permissions(),
-            input,
+            input: input.to_owned(),
             id: random_id()?,
-            order: Mutex::new(Order::new()),
+            order: Mutex::new(CardOrder::new()),
             freed: Notify::new(),
             unwritten: AtomicUsize::new(0),
             failure: Mutex::new(None),
-            stopped: watch::Sender::new(false),
-            bulk_stop: bulk.stop(),
+            stop: bulk.stop(),
             bulk,
         })
     }
@@ -100,32 +96,36 @@ impl<'a> Run<'a> {
         &self,
         input: Input,
         interrupts: &mut Interrupts,
-    ) -> Result<Vec<(LineSummary, Error)>, Failure> {
+    ) -> Result<Vec<Begun>, Failure> {
         let mut requests = Box::pin(self.requests(input).fuse());
         let outcomes = self.bulk.clone().run(&mut requests);
         let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
         let unknown = self.follow(outcomes, interrupts).await;
         // Begun, and then not handed on: an early end came between.
         while let Some((line, _)) = requests.next().await {
-            self.record(&line, LineResult::stopped(&line)).await;
+            let result = LineResult::new(&line, Outcome::NotSent);
+            let result = result.because("not sent: the bulk was stopped before");
+            self.record(&line, result).await;
         }
         drop(requests);
-        if let Err(error) = self.journal.synced().await {
+        if let Err(error) = self.journal.append(&[]).await {
             self.fail(Failure::Journal(error));
         }
         Ok(unknown)
     }
 
-    /// Returns the summary, whether the run ended early, and why if that is a failure.
-    pub(super) fn into_parts(self) -> (Summary, bool, Option<Failure>) {
-        let ended_early = *self.stopped.borrow();
-        let failure = lock(&self.failure).take();
+    pub(super) fn ended_early(&self) -> bool {
+        self.stop.is_stopped()
+    }
+
+    /// Returns why the run ended early, if that is a failure.
+    pub(super) fn take_failure(&self) -> Option<Failure> {
+        lock(&self.failure).take()
+    }
+
+    pub(super) fn into_summary(self) -> Summary {
         let summary = self.summary.into_inner();
-        (
-            summary.unwrap_or_else(PoisonError::into_inner),
-            ended_early,
-            failure,
-        )
+        summary.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how many lines are begun ahead. With a rate limit they would wait, so there are fewer.
@@ -136,13 +136,8 @@ impl<'a> Run<'a> {
     /// Returns the requests of the lines to send, each when its `begun` entry is on the disk.
     fn requests(&self, input: Input) -> impl Stream<Item = (LineSummary, Change)> + Send {
         let lines = stream::unfold(Some(input.into_items()), |items| self.next_line(items));
-        let mut stopped = self.stopped.subscribe();
-        let stop = async move {
-            // The sender lives as long as this stream.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
         lines
-            .take_until(Box::pin(stop))
+            .take_until(Box::pin(self.stop.stopped()))
             .map(|line| self.begin(line))
             .buffered(self.ahead())
             .filter_map(ready)
@@ -153,7 +148,7 @@ impl<'a> Run<'a> {
         loop {
             let (line, has_room, is_empty) = {
                 let mut order = lock(&self.order);
-                (order.next(), order.has_room(), order.is_empty())
+                (order.next_ready(), order.has_room(), order.is_empty())
             };
             match (line, &mut items) {
                 (Some(line), _) => return Some((line, items)),
@@ -173,56 +168,52 @@ impl<'a> Run<'a> {
     /// Puts a line that is to be sent into the order.
     async fn sort(&self, item: io::Result<Item>) {
         let refuse = |rule: String| self.fail(Failure::input(&self.input, rule));
-        let line = match item.map(|item| permitted(item, self.may)) {
-            Ok(Ok(line)) => line,
-            Ok(Err(bad)) if self.flags.skip_bad_lines => return self.skip(&bad).await,
+        let left_out = match item.map(|item| permitted(item, self.may)) {
+            Ok(Ok(line)) => match self.previous.check(&line.summary) {
+                Ok(()) => self.place(line),
+                Err(rule) => return refuse(rule),
+            },
+            Ok(Err(bad)) if self.flags.skip_bad_lines => Some(self.skip(&bad)),
             // It was good when the input was checked.
             Ok(Err(bad)) => return refuse(bad.to_string()),
             Err(error) => return refuse(format!("cannot be read: {}", error.kind())),
         };
-        if let Err(rule) = self.previous.check(&line.summary) {
-            return refuse(rule);
-        }
-        if let Some(held) = self.place(line) {
-            self.leave_out(&held).await;
+        if let Some(result) = left_out {
+            self.leave_out(&result).await;
         }
     }
 
     /// Leaves out a bad line, and with it the rest of its card.
-    async fn skip(&self, bad: &BadLine) {
-        {
-            let mut order = lock(&self.order);
-            for card in &bad.cards {
-                order.stop(bad.number, (card.as_str(), None), Outcome::Bad);
-            }
+    fn skip(&self, bad: &BadLine) -> LineResult {
+        let (line, outcome) = (bad.number, Outcome::Bad);
+        for card in &bad.cards {
+            lock(&self.order).fail(line, [card.as_str()], Blocker { line, outcome });
         }
-        self.leave_out(&LineResult::bad(bad)).await;
+        LineResult::bad(bad)
     }
 
     /// Puts a line behind the earlier lines of its card. Returns its result when it is held back.
     fn place(&self, line: Line) -> Option<LineResult> {
         let summary = line.summary.clone();
-        let (number, ids) = (summary.number, summary.ids());
+        let number = summary.number;
         let mut order = lock(&self.order);
-        match self.previous.state(number) {
+        let outcome = match self.previous.state(number) {
             LineState::ToDo => {
-                let by = order.add(number, ids, line).err()?;
-                return Some(LineResult::held_back(&summary, by.line, by.outcome));
+                let by = order.add(number, summary.ids(), line).err()?;
+                return Some(LineResult::held_back(&summary, by));
             }
-            LineState::Finished(Outcome::Done) => {
-                order.link(ids);
-            }
-            LineState::Finished(outcome) => order.stop(number, ids, outcome),
+            LineState::Finished(outcome) => outcome,
             // Reported when the journal was read.
-            LineState::InDoubt => order.stop(number, ids, Outcome::Unknown),
-        }
+            LineState::InDoubt => Outcome::Unknown,
+        };
+        end(&mut order, &summary, outcome);
         None
     }
 
     /// Reports a line that is not sent. Nothing depends on that being on the disk, but it must not be more and
     /// more that is not.
     async fn leave_out(&self, result: &LineResult) {
-        let written = self.journal.append(&Entry::Ended(result.clone()));
+        let written = self.journal.append_results(std::slice::from_ref(result));
         self.report(result);
         let before = self.unwritten.fetch_add(1, Ordering::Relaxed);
         if before.is_multiple_of(UNWRITTEN)
@@ -237,9 +228,9 @@ impl<'a> Run<'a> {
         let id = format!("{}-{}", self.id, line.summary.number);
         // Where the number makes it look like a card's, the client makes one of its own.
         let id: Option<CorrelationId> = id.parse().ok();
-        let request = line.request(self.client, id.as_ref());
-        let entry = Entry::begun(&line.summary, id.as_ref());
-        match self.journal.append(&entry).await {
+        let request = line.change.request(self.client, id.as_ref());
+        let begun = Begun::new(&line.summary, id.as_ref(), request.pending());
+        match self.journal.append(&[Entry::Begun(begun)]).await {
             Ok(()) => Some((line.summary, request)),
             Err(error) => {
                 self.fail(Failure::Journal(error));
@@ -253,7 +244,7 @@ impl<'a> Run<'a> {
         &self,
         mut outcomes: impl Stream<Item = BulkOutcome<LineSummary>> + Unpin,
         interrupts: &mut Interrupts,
-    ) -> Vec<(LineSummary, Error)> {
+    ) -> Vec<Begun> {
         let mut unknown = Vec::new();
         let mut writing = FuturesUnordered::new();
         let mut ticks = interval(EVERY);
@@ -269,10 +260,9 @@ impl<'a> Run<'a> {
                         let ended = LineResult::of(&line, &result);
                         let outcome = ended.outcome;
                         writing.push(self.record(&line, ended));
-                        if outcome == Outcome::Unknown && self.flags.verify
-                            && let Err(error) = result
-                        {
-                            unknown.push((line, error));
+                        if outcome == Outcome::Unknown && self.flags.verify {
+                            let pending = result.err().and_then(|error| error.pending_change().cloned());
+                            unknown.extend(pending.map(|pending| Begun::new(&line, None, pending)));
                         }
                     }
                     None => ended = true,
@@ -291,18 +281,15 @@ impl<'a> Run<'a> {
     /// Writes a result down, and lets the next line of the card go or holds back the rest of it. Reports it when it
     /// is on the disk.
     fn record(&self, line: &LineSummary, result: LineResult) -> impl Future<Output = ()> + use<'_> {
-        let append = |result: &LineResult| self.journal.append(&Entry::Ended(result.clone()));
-        let (number, outcome) = (line.number, result.outcome);
-        let mut written = append(&result);
+        let outcome = result.outcome;
         let mut results = vec![result];
-        for held in lock(&self.order).end(number, line.ids(), outcome) {
-            let result = LineResult::held_back(&held.summary, number, outcome);
-            written = append(&result);
-            results.push(result);
-        }
+        let mut order = lock(&self.order);
+        results.extend(end(&mut order, line, outcome));
+        // Before the next line of the card can be taken: the journal keeps their order.
+        let written = self.journal.append_results(&results);
+        drop(order);
         self.freed.notify_one();
         async move {
-            // What was appended before the last is on the disk with it.
             if let Err(error) = written.await {
                 // It is reported here, since nothing else reports it.
                 self.fail(Failure::Journal(error));
@@ -319,7 +306,7 @@ impl<'a> Run<'a> {
             | Outcome::Refused
             | Outcome::NotSent
             | Outcome::Unknown
-            | Outcome::HeldBack => summary.ended(result, self.previous.known(result.line)),
+            | Outcome::HeldBack => summary.ended(result, self.previous.outcome(result.line)),
         };
         // Without a reader of the results there is no point in going on; what has happened is reported.
         if let Err(error) = reported {
@@ -337,34 +324,49 @@ impl<'a> Run<'a> {
             _ if unsent.is_hopeless() => "D1 cannot be reached",
             _ => return,
         };
-        if *self.stopped.borrow() {
+        if self.stop.is_stopped() {
             return;
         }
         lock(&self.summary).note(&format!("{why}: no further lines are sent"));
-        self.stop();
+        self.stop.stop();
     }
 
     fn interrupted(&self, signals: u32) {
         let note = |text| lock(&self.summary).note(text);
         if signals == 1 {
             note("ending: what is under way is waited for; Ctrl-C again gives it up");
-            self.stop();
+            self.stop.stop();
         } else {
             note("giving up what is under way");
-            self.bulk_stop.abandon();
+            self.stop.abandon();
         }
-    }
-
-    fn stop(&self) {
-        self.bulk_stop.stop();
-        self.stopped.send_replace(true);
     }
 
     /// Ends the run early because of a failure; the first one is reported.
     fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
-        self.stop();
+        self.stop.stop();
     }
+}
+
+/// Notes in the order how a line ended. Returns the results of the lines that it holds back.
+fn end(
+    order: &mut CardOrder<Line, Blocker>,
+    line: &LineSummary,
+    outcome: Outcome,
+) -> Vec<LineResult> {
+    let number = line.number;
+    if outcome == Outcome::Done {
+        order.done(number, line.ids());
+        return Vec::new();
+    }
+    let by = Blocker {
+        line: number,
+        outcome,
+    };
+    let held = order.fail(number, line.ids(), by).into_iter();
+    held.map(|held| LineResult::held_back(&held.summary, by))
+        .collect()
 }
 
 /// Returns what the correlation ids of a run begin with: random, and of letters alone, so that it never looks like a

@@ -8,14 +8,12 @@ use serde_json::{Value, json};
 use super::MOST_LISTED;
 use super::counts::Counts;
 use super::entry::{LineResult, Outcome};
-use super::line::LineSummary;
-use super::previous_run::{Known, PreviousRun};
+use super::previous_run::PreviousRun;
 use super::progress::Progress;
 use crate::exit::Exit;
 use crate::flags::Format;
 use crate::output::{Output, cell};
 use crate::report::fields;
-use crate::text::printable;
 
 /// The results of the lines of a job, which may take several runs.
 pub(super) struct Summary {
@@ -34,24 +32,16 @@ pub(super) struct Summary {
 
 /// What a summary is about.
 pub(super) struct About {
+    pub(super) command: &'static str,
     /// What the journal is called.
     pub(super) journal: Option<String>,
-    /// Whether it is of a journal alone, rather than of a run.
-    pub(super) is_report: bool,
     /// Of the input: its lines, and those of them that are bad.
     pub(super) lines: u64,
     pub(super) bad_lines: u64,
 }
 
-impl About {
-    fn command(&self) -> &'static str {
-        if self.is_report {
-            "bulk report"
-        } else {
-            "bulk"
-        }
-    }
-}
+/// The command whose summary is of a journal alone, rather than of a run.
+pub(super) const REPORT: &str = "bulk report";
 
 impl Summary {
     /// Starts with the results of earlier runs.
@@ -69,7 +59,7 @@ impl Summary {
             finished_before: previous.finished(),
             about,
             listed: BTreeMap::new(),
-            unknown_lines: previous.in_doubt().collect(),
+            unknown_lines: previous.in_doubt.keys().copied().collect(),
         }
     }
 
@@ -82,18 +72,22 @@ impl Summary {
         self.print(result)
     }
 
-    /// Adds a line that ended in this run. `before` is its result in earlier runs.
-    pub(super) fn ended(&mut self, result: &LineResult, before: Option<&Known>) -> io::Result<()> {
+    /// Adds a line that ended in this run. `before` is its outcome until then, and whether that was for want of access.
+    pub(super) fn ended(
+        &mut self,
+        result: &LineResult,
+        before: Option<(Outcome, bool)>,
+    ) -> io::Result<()> {
         self.learned(result, before);
         self.run.add(result.outcome, result.no_access);
         self.progress.show(&self.job);
         self.print(result)
     }
 
-    /// Replaces the result of a line in earlier runs.
-    pub(super) fn learned(&mut self, result: &LineResult, before: Option<&Known>) {
-        if let Some(before) = before {
-            self.job.remove(before.outcome, before.no_access);
+    /// Replaces the outcome of a line in earlier runs.
+    pub(super) fn learned(&mut self, result: &LineResult, before: Option<(Outcome, bool)>) {
+        if let Some((outcome, no_access)) = before {
+            self.job.remove(outcome, no_access);
         }
         self.job.add(result.outcome, result.no_access);
         if result.outcome == Outcome::Unknown {
@@ -105,20 +99,16 @@ impl Summary {
 
     /// Replaces the unknown outcome of a line of this run that was verified.
     pub(super) fn resolved(&mut self, result: &LineResult) -> io::Result<()> {
-        self.job.remove(Outcome::Unknown, false);
         self.run.remove(Outcome::Unknown, false);
-        self.ended(result, None)
+        self.ended(result, Some((Outcome::Unknown, false)))
     }
 
     /// Adds a line in doubt of an earlier run that stays unknown.
-    pub(super) fn still_unknown(&mut self, line: &LineSummary, why: &str) -> io::Result<()> {
-        let why = printable(why);
-        self.note(&format!(
-            "line {}: unknown, not repeated: {why}",
-            line.number
-        ));
+    pub(super) fn still_unknown(&mut self, result: &LineResult) -> io::Result<()> {
+        let (line, why) = (result.line, result.message.as_deref().unwrap_or_default());
+        self.note(&format!("line {line}: unknown, not repeated: {why}"));
         self.run.add(Outcome::Unknown, false);
-        self.print(&LineResult::new(line, Outcome::Unknown).because(why))
+        self.print(result)
     }
 
     /// Prints a note for people.
@@ -172,7 +162,7 @@ impl Summary {
         let shown = match self.output.format {
             Format::Table => self.for_people(summary),
             Format::Json => json!({
-                "command": self.about.command(),
+                "command": self.about.command,
                 "summary": summary,
                 "notDone": self.listed.into_values().collect::<Vec<_>>(),
             }),
@@ -180,7 +170,7 @@ impl Summary {
         };
         let exit = self.job.exit(self.about.lines);
         let shown = fields(shown);
-        let written = if self.about.is_report {
+        let written = if self.about.command == REPORT {
             self.output.record(&shown)
         } else {
             self.output.outcome(&shown);
@@ -198,7 +188,7 @@ impl Summary {
     fn summary(&self, stopped: bool, seconds: f64) -> Value {
         let about = &self.about;
         let not_begun = about.lines.saturating_sub(self.job.all());
-        let of_a_run = |value: Value| (!about.is_report).then_some(value);
+        let of_a_run = |value: Value| (about.command != REPORT).then_some(value);
         let mut summary = fields(json!({ "journal": about.journal, "lines": about.lines }));
         summary.extend(fields(self.job.named()));
         summary.extend(fields(json!({
