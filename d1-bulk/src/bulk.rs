@@ -1,5 +1,7 @@
 //! How a bulk is set up.
 
+use std::ops::RangeInclusive;
+
 use d1_facade::{Change, InvalidInput};
 use futures_util::Stream;
 
@@ -10,8 +12,8 @@ use crate::stop::BulkStop;
 /// How many requests are under way at once at most, unless set.
 const CONCURRENCY: usize = 64;
 
-const MIN_RATE: f64 = 0.001;
-const MAX_RATE: f64 = 1_000_000.0;
+/// The rates that can be set, in requests per second.
+const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
 /// Sends many changes: takes a stream of changes, each with a key of the caller's, and returns a stream of their
 /// outcomes by these keys.
@@ -117,10 +119,7 @@ impl Bulk {
         if self.concurrency == 0 {
             return Err(InvalidInput::new("concurrency", "must be at least 1"));
         }
-        if self
-            .rate
-            .is_some_and(|rate| !(MIN_RATE..=MAX_RATE).contains(&rate))
-        {
+        if self.rate.is_some_and(|rate| !RATES.contains(&rate)) {
             return Err(InvalidInput::new(
                 "rate_limit",
                 "must be a number of requests per second from 0.001 to 1000000",

@@ -130,11 +130,9 @@ impl<'a, K: Send + 'a> Stream for Run<'a, K> {
                 this.input = None;
             }
             if this.input.is_none() {
-                let ended = this.tasks.is_empty();
-                return if ended {
-                    Poll::Ready(None)
-                } else {
-                    Poll::Pending
+                return match this.tasks.is_empty() {
+                    true => Poll::Ready(None),
+                    false => Poll::Pending,
                 };
             }
             // A change that ends makes room, and wakes this task.

@@ -1,8 +1,7 @@
 //! Lets every value begin with a hyphen.
 //!
-//! D1's patterns allow ids such as `-P4x`, which clap takes for options. The arguments are rewritten before
-//! clap reads them: `--option -value` becomes `--option=-value`, and the positional arguments of a command
-//! move behind `--` where one of them begins with a hyphen. This applies to all commands.
+//! D1's patterns allow ids such as `-P4x`, which clap takes for options. Arguments that clap refuses are therefore parsed
+//! again with values that may begin with a hyphen. This applies to all commands.
 //!
 //! Two kinds of words stay options, so that a mistyped or misplaced one is reported: a word that begins with
 //! two hyphens (as the value of an option: one that is an option of the command), and a group of short options
@@ -10,137 +9,82 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Command, Error};
 
-/// Returns the arguments in the form in which clap takes values that begin with a hyphen. `root` must be built.
-pub(crate) fn rewritten(
-    root: &Command,
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Vec<OsString> {
-    let mut arguments = arguments.into_iter().peekable();
-    let mut command = root;
-    // The same arguments twice: in their order, and with the values of the command taken out.
-    let mut in_order: Vec<OsString> = arguments.next().into_iter().collect();
-    let (mut options, mut values) = (in_order.clone(), Vec::new());
-    while let Some(mut argument) = arguments.next_if(|argument| argument != "--") {
-        let text = argument.to_string_lossy();
-        match meaning(command, &text) {
-            Meaning::Value if leads_on(command, &text, &values) => {
-                command = command.find_subcommand(&*text).unwrap_or(command);
-            }
-            Meaning::Value => {
-                in_order.push(argument.clone());
-                values.push(argument);
-                continue;
-            }
-            Meaning::Complete => {}
-            Meaning::NeedsValue => {
-                let takes = |next: &OsString| {
-                    let next = next.to_string_lossy();
-                    next != "--" && long(command, &next).is_none()
-                };
-                if let Some(value) = arguments.next_if(takes) {
-                    argument.push("=");
-                    argument.push(value);
-                }
-            }
-        }
-        in_order.push(argument.clone());
-        options.push(argument);
-    }
-    let after: Vec<OsString> = arguments.collect();
-    let given = values.len() + after.len().saturating_sub(1);
-    // With one value too many, one of them is a mistyped option: clap names it where it stands, unless an unknown
-    // option explains it.
-    let fits = given <= command.get_positionals().count();
-    let is_unknown = |word: &OsString| {
-        let word = word.to_string_lossy();
-        word.starts_with("--") && long(command, &word).is_none()
+/// Parses the arguments. `root` must be built.
+pub(crate) fn parse(root: Command, words: &[OsString]) -> Result<ArgMatches, Error> {
+    let refused = match root.clone().try_get_matches_from(words) {
+        Err(error) if error.use_stderr() => error,
+        other => return other,
     };
-    if (fits || options.iter().any(is_unknown)) && values.iter().any(is_hyphenated) {
-        options.push("--".into());
-        options.extend(values);
-        options.extend(after.into_iter().skip(1));
-        return options;
+    let lenient = with_hyphens(root);
+    match lenient.clone().try_get_matches_from(words) {
+        Ok(matches) => match swallowed(&lenient, &matches, words) {
+            // It has a suggestion.
+            Some(_) if names_long_option(&refused) => Err(refused),
+            Some(error) => Err(error),
+            None => Ok(matches),
+        },
+        // One value too many: one of those before it is a mistyped option.
+        Err(error) if error.kind() == ErrorKind::UnknownArgument && !names_long_option(&error) => {
+            Err(refused)
+        }
+        Err(error) => Err(error),
     }
-    in_order.extend(after);
-    in_order
 }
 
-/// Returns whether a word names a subcommand of a command, rather than being a value of it.
-fn leads_on(command: &Command, word: &str, values: &[OsString]) -> bool {
-    let is_subcommand = values.is_empty() && command.find_subcommand(word).is_some();
-    command.has_subcommands() && (is_subcommand || command.get_positionals().next().is_none())
+/// Returns the command with values that may begin with a hyphen.
+fn with_hyphens(command: Command) -> Command {
+    let command = command.mut_args(|argument| {
+        let takes_values = argument.get_action().takes_values();
+        argument.allow_hyphen_values(takes_values)
+    });
+    command.mut_subcommands(with_hyphens)
 }
 
-/// What a word on the command line is.
-enum Meaning {
-    /// A subcommand or a positional argument.
-    Value,
-    /// An option whose value, if it takes one, is in the same word; or one that clap refuses.
-    Complete,
-    /// An option whose value is the next word.
-    NeedsValue,
+fn names_long_option(error: &Error) -> bool {
+    let name = error.get(ContextKind::InvalidArg);
+    let is_long = |name: &ContextValue| name.to_string().starts_with("--");
+    error.kind() == ErrorKind::UnknownArgument && name.is_some_and(is_long)
 }
 
-fn meaning(command: &Command, word: &str) -> Meaning {
-    let of_option = |option: &Arg, has_value: bool| {
-        if option.get_action().takes_values() && !has_value {
-            Meaning::NeedsValue
+/// Refuses an option that was taken for a value.
+fn swallowed(root: &Command, matches: &ArgMatches, words: &[OsString]) -> Option<Error> {
+    let (mut command, mut matches) = (root, matches);
+    while let Some((name, inner)) = matches.subcommand() {
+        (command, matches) = (command.find_subcommand(name)?, inner);
+    }
+    let words = || words.iter().take_while(|word| *word != "--");
+    let is_option = |name: &str| {
+        command
+            .get_arguments()
+            .any(|one| one.get_long() == Some(name))
+    };
+    command.get_arguments().find_map(|argument| {
+        let values = matches.try_get_raw(argument.get_id().as_str()).ok()??;
+        let mut values = values.filter(|value| words().any(|word| word == value));
+        let swallowed = values.find_map(|value| {
+            let value = value.to_str()?;
+            let name = value.strip_prefix("--")?.split('=').next()?;
+            (argument.is_positional() || is_option(name)).then_some(value)
+        })?;
+        let (kind, name) = if argument.is_positional() {
+            (ErrorKind::UnknownArgument, swallowed.to_owned())
         } else {
-            Meaning::Complete
-        }
-    };
-    if word.starts_with("--") {
-        return match long(command, word) {
-            Some(option) => of_option(option, word.contains('=')),
-            None => Meaning::Complete,
+            (ErrorKind::InvalidValue, argument.to_string())
         };
-    }
-    let Some(mut letters) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
-        return Meaning::Value;
-    };
-    while let Some(letter) = letters.chars().next() {
-        letters = letters.get(letter.len_utf8()..).unwrap_or_default();
-        let known = |option: &&Arg| option.get_short() == Some(letter);
-        match command.get_arguments().find(known) {
-            Some(option) if letters.is_empty() || takes(option, letters) => {
-                return of_option(option, !letters.is_empty());
-            }
-            Some(option) if !option.get_action().takes_values() => {}
-            _ if command.get_positionals().next().is_some() => return Meaning::Value,
-            _ => return Meaning::Complete,
-        }
-    }
-    Meaning::Complete
-}
-
-/// Returns whether an option takes this text, as in `-ojson`.
-fn takes(option: &Arg, text: &str) -> bool {
-    let text = text.strip_prefix('=').unwrap_or(text);
-    let values = option.get_possible_values();
-    option.get_action().takes_values()
-        && (values.is_empty() || values.iter().any(|value| value.matches(text, false)))
-}
-
-/// Returns the long option of the command that a word names.
-fn long<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
-    let name = word.strip_prefix("--")?.split('=').next();
-    command
-        .get_arguments()
-        .find(|option| name == option.get_long())
-}
-
-fn is_hyphenated(word: &OsString) -> bool {
-    let word = word.as_encoded_bytes();
-    word.len() > 1 && word.starts_with(b"-")
+        let mut error = Error::new(kind);
+        error.insert(ContextKind::InvalidArg, ContextValue::String(name));
+        Some(error)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    use clap::Arg;
 
     use super::*;
     use crate::arguments;
@@ -165,10 +109,9 @@ mod tests {
         all
     }
 
-    fn parsed(words: &[String]) -> Result<clap::ArgMatches, clap::Error> {
-        let command = arguments::command();
-        let words = rewritten(&command, words.iter().map(OsString::from));
-        command.try_get_matches_from(words)
+    fn parsed(words: &[String]) -> Result<ArgMatches, Error> {
+        let words: Vec<_> = words.iter().map(OsString::from).collect();
+        parse(arguments::command(), &words)
     }
 
     /// Asserts that the value got as far as the argument: it was taken, or its own rule refuses it.

@@ -46,10 +46,8 @@ use crate::text::say;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let command = arguments::command();
-    let words = hyphens::rewritten(&command, std::env::args_os());
-    let parsed = command
-        .try_get_matches_from(words)
+    let words: Vec<_> = std::env::args_os().collect();
+    let parsed = hyphens::parse(arguments::command(), &words)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let exit = match parsed {
         Ok(arguments) => Box::pin(run(arguments)).await,

@@ -157,7 +157,7 @@ impl Output {
     fn write_json(&self, mut out: &mut dyn io::Write, value: &Value) -> io::Result<()> {
         let mut value = value.clone();
         if let (Some(target), Some(fields)) = (self.target, value.as_object_mut()) {
-            fields.insert("target".to_owned(), target.to_json());
+            fields.insert("target".to_owned(), serde_json::to_value(target)?);
         }
         match self.format {
             Format::Ndjson => serde_json::to_writer(&mut out, &value)?,

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{Name, Setting, Source, within};
@@ -18,8 +19,18 @@ const NAME: &str = "d1.toml";
 #[derive(Debug)]
 pub(crate) struct ProfileFile {
     pub(crate) path: PathBuf,
-    pub(crate) default_profile: Option<String>,
-    pub(crate) profiles: BTreeMap<String, Vec<(Name, String)>>,
+    pub(crate) default_profile: Option<Setting>,
+    pub(crate) profiles: BTreeMap<String, BTreeMap<Name, Setting>>,
+}
+
+/// What is written in it.
+#[derive(Deserialize)]
+struct Written {
+    profile: Option<String>,
+    #[serde(default)]
+    profiles: BTreeMap<String, Table>,
+    #[serde(flatten)]
+    unknown: Table,
 }
 
 impl ProfileFile {
@@ -49,91 +60,60 @@ impl ProfileFile {
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let bad = |place: &str, rule: &str| {
             let place = printable(&masked(place));
-            Err(Failure::input(format!("{}: {place}", path.display()), rule))
+            Failure::input(format!("{}: {place}", path.display()), rule)
         };
-        let table: Table = match text.parse() {
-            Ok(table) => table,
-            Err(error) => {
-                let error: toml::de::Error = error;
-                let before = error.span().and_then(|span| text.get(..span.start));
-                let line = before.map_or(1, |before| before.lines().count().max(1));
-                return bad(&format!("line {line}"), "is not TOML");
+        let written: Written = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.lines().count().max(1));
+            let rule = "is not TOML with profile as a string and [profiles.NAME] as tables";
+            bad(&format!("line {line}"), rule)
+        })?;
+        if let Some(other) = written.unknown.keys().next() {
+            return Err(bad(other, "must be profile or [profiles.NAME]"));
+        }
+        let setting = |place: &str, text: String| Setting {
+            text,
+            source: Source::File {
+                path: path.to_owned(),
+                place: place.to_owned(),
+            },
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut profiles = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for (profile, table) in written.profiles {
+            let settings = profiles.entry(profile.clone()).or_default();
+            for (name, value) in table {
+                let place = format!("profiles.{profile}.{name}");
+                let (name, text) = read(&name, value, folder).map_err(|rule| bad(&place, &rule))?;
+                settings.insert(name, setting(&place, text));
             }
-        };
-        let mut file = Self {
+        }
+        Ok(Self {
             path: path.to_owned(),
-            default_profile: None,
-            profiles: BTreeMap::new(),
-        };
-        for (name, value) in table {
-            match (name.as_str(), value) {
-                ("profile", Value::String(name)) => file.default_profile = Some(name),
-                ("profiles", Value::Table(profiles)) => {
-                    for (name, settings) in profiles {
-                        let place = format!("profiles.{name}");
-                        let Value::Table(settings) = settings else {
-                            return bad(&place, "must be a table of settings");
-                        };
-                        let settings = file.settings(&place, settings)?;
-                        file.profiles.insert(name, settings);
-                    }
-                }
-                ("profile", _) => return bad("profile", "must be the name of a profile"),
-                ("profiles", _) => return bad("profiles", "must be a table of profiles"),
-                (other, _) => return bad(other, "must be profile or [profiles.NAME]"),
-            }
-        }
-        Ok(file)
-    }
-
-    fn settings(&self, place: &str, table: Table) -> Result<Vec<(Name, String)>, Failure> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        let mut settings = Vec::new();
-        for (name, value) in table {
-            let place = || {
-                let place = printable(&masked(&format!("{place}.{name}")));
-                format!("{}: {place}", self.path.display())
-            };
-            let Some(key) = Name::of_profiles().find(|key| key.name() == name) else {
-                let known = Name::of_profiles()
-                    .map(Name::name)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                return Err(Failure::input(place(), format!("must be one of {known}")));
-            };
-            let text = match (key, value) {
-                (Name::Timeout | Name::IdleTimeout, Value::Integer(seconds)) => seconds.to_string(),
-                (Name::Timeout | Name::IdleTimeout, _) => {
-                    return Err(Failure::input(place(), "must be a whole number of seconds"));
-                }
-                (key, Value::String(path)) if key.is_file() && !super::is_content(&path) => {
-                    within(folder, &path).map_err(|rule| Failure::input(place(), rule))?
-                }
-                (_, Value::String(text)) => text,
-                _ => return Err(Failure::input(place(), "must be a string")),
-            };
-            settings.push((key, text));
-        }
-        Ok(settings)
-    }
-
-    /// Returns a setting of a profile.
-    pub(crate) fn setting(&self, profile: &str, key: Name) -> Option<Setting> {
-        let settings = self.profiles.get(profile)?;
-        let (_, text) = settings.iter().find(|(other, _)| *other == key)?;
-        Some(Setting {
-            text: text.clone(),
-            source: self.source(&format!("profiles.{profile}.{}", key.name())),
+            default_profile: written.profile.map(|name| setting("profile", name)),
+            profiles,
         })
     }
+}
 
-    /// Returns `place` of this file as a source.
-    pub(crate) fn source(&self, place: &str) -> Source {
-        Source::File {
-            path: self.path.clone(),
-            place: place.to_owned(),
+/// Reads a setting of a profile. A path begins in `folder`.
+fn read(name: &str, value: Value, folder: &Path) -> Result<(Name, String), String> {
+    let Some(key) = Name::of_profiles().find(|key| key.name() == name) else {
+        let known: Vec<_> = Name::of_profiles().map(Name::name).collect();
+        return Err(format!("must be one of {}", known.join(", ")));
+    };
+    let text = match (key, value) {
+        (Name::Timeout | Name::IdleTimeout, Value::Integer(seconds)) => seconds.to_string(),
+        (Name::Timeout | Name::IdleTimeout, _) => {
+            return Err("must be a whole number of seconds".to_owned());
         }
-    }
+        (key, Value::String(path)) if key.is_file() && !super::is_content(&path) => {
+            within(folder, &path)?
+        }
+        (_, Value::String(text)) => text,
+        _ => return Err("must be a string".to_owned()),
+    };
+    Ok((key, text))
 }
 
 /// Returns where the user's own file is expected.

@@ -47,6 +47,15 @@ pub(crate) struct Setting {
     pub(crate) source: Source,
 }
 
+impl Setting {
+    fn default(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            source: Source::Default,
+        }
+    }
+}
+
 /// The settings of this call of `d1`.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -64,14 +73,17 @@ impl Config {
     /// Collects the settings.
     pub(crate) fn load(given: &Given) -> Result<Self, Failure> {
         let file = ProfileFile::find(given.get(Name::Config)?)?;
-        let profile = match given.get(Name::Profile)? {
-            Some(profile) => profile,
-            None => default_profile(file.as_ref()),
-        };
+        let of_file = file.as_ref().and_then(|file| file.default_profile.clone());
+        let profile = given.get(Name::Profile)?.or(of_file);
+        let profile = profile.unwrap_or_else(|| Setting::default(STAGING));
         check_profile(&profile, file.as_ref())?;
+        let of_profile = file
+            .as_ref()
+            .and_then(|file| file.profiles.get(&profile.text));
         let mut values = BTreeMap::new();
         for name in Name::of_profiles() {
-            let described = of_profile(name, file.as_ref(), &profile.text);
+            let described = of_profile.and_then(|settings| settings.get(&name).cloned());
+            let described = described.or_else(|| default(name, &profile.text));
             let given = given.get(name)?;
             if let Some(setting) = given.as_ref().or(described.as_ref()) {
                 check_value(name, setting)?;
@@ -104,21 +116,20 @@ impl Config {
         })
     }
 
-    /// Returns where calls go.
+    /// Returns the target of calls.
     pub(crate) fn target(&self) -> Target {
-        Target::of(self)
-    }
-
-    /// Returns whether calls go to production, by the name of the profile or by the host.
-    fn is_production(&self) -> bool {
-        let base_url = self.get(Name::BaseUrl).map(|setting| setting.text.as_str());
-        is_production(&self.profile.text) || base_url.is_some_and(is_production_host)
+        let text = |name| self.get(name).map(|setting| setting.text.as_str());
+        Target::new(
+            &self.profile.text,
+            text(Name::BaseUrl),
+            text(Name::IssuerId),
+        )
     }
 
     /// Refuses production unless the command line names it: neither a variable nor a file may choose it.
     pub(crate) fn check_production(&self) -> Result<(), Failure> {
         let said = matches!(self.profile.source, Source::Flag(_));
-        if self.is_production() && !(said && is_production(&self.profile.text)) {
+        if self.target().production && !(said && is_production(&self.profile.text)) {
             let rule = "these settings lead to production: say so with --profile production \
                         on the command line";
             return Err(Failure::input("--profile", rule));
@@ -145,20 +156,6 @@ fn is_production_host(base_url: &str) -> bool {
     host(base_url).is_some_and(|given| Some(given) == host(Environment::Production.url()))
 }
 
-/// Returns the profile where none is named: that of the file, else staging.
-fn default_profile(file: Option<&ProfileFile>) -> Setting {
-    match file.and_then(|file| Some((file, file.default_profile.as_ref()?))) {
-        Some((file, name)) => Setting {
-            text: name.clone(),
-            source: file.source("profile"),
-        },
-        None => Setting {
-            text: STAGING.to_owned(),
-            source: Source::Default,
-        },
-    }
-}
-
 /// Refuses a profile that the file does not have; `staging` and `production` need not be there.
 fn check_profile(profile: &Setting, file: Option<&ProfileFile>) -> Result<(), Failure> {
     let name = profile.text.as_str();
@@ -171,18 +168,6 @@ fn check_profile(profile: &Setting, file: Option<&ProfileFile>) -> Result<(), Fa
         None => "must be staging or production where there is no d1.toml".to_owned(),
     };
     Err(Failure::input(&profile.source, rule))
-}
-
-/// Returns what the profile says of a setting, or the default that it has with this profile.
-fn of_profile(key: Name, file: Option<&ProfileFile>, profile: &str) -> Option<Setting> {
-    let of_file = file.and_then(|file| file.setting(profile, key));
-    of_file.or_else(|| {
-        let text = default(key, profile)?;
-        Some(Setting {
-            text,
-            source: Source::Default,
-        })
-    })
 }
 
 /// Refuses a variable that differs from the profile that was named on the command line or in `D1_PROFILE`:
@@ -228,13 +213,15 @@ pub(crate) fn is_same_address(one: &str, other: &str) -> bool {
     one == other || parsed(one).is_some_and(|url| Some(url) == parsed(other))
 }
 
-fn default(key: Name, profile: &str) -> Option<String> {
-    match key {
-        Name::BaseUrl if is_production(profile) => Some(Environment::Production.url().to_owned()),
-        Name::BaseUrl => Some(Environment::Staging.url().to_owned()),
-        Name::Timeout => Some("30".to_owned()),
-        _ => None,
-    }
+/// Returns the default of a setting with this profile.
+fn default(key: Name, profile: &str) -> Option<Setting> {
+    let text = match key {
+        Name::BaseUrl if is_production(profile) => Environment::Production.url(),
+        Name::BaseUrl => Environment::Staging.url(),
+        Name::Timeout => "30",
+        _ => return None,
+    };
+    Some(Setting::default(text))
 }
 
 fn check_value(key: Name, setting: &Setting) -> Result<(), Failure> {

@@ -2,38 +2,29 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{Config, Name, is_production, is_production_host};
+use super::{Name, is_production, is_production_host};
 use crate::text::{masked, printable};
 
 /// The profile, the host and the issuer of a call, ready to be printed.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Target {
     profile: String,
     host: Option<String>,
+    #[serde(rename = "issuerId")]
     issuer: Option<String>,
-    production: bool,
+    pub(super) production: bool,
 }
 
 impl Target {
-    pub(super) fn of(config: &Config) -> Self {
-        let text = |name: Name| config.get(name).map(|setting| shown(name, &setting.text));
-        Self {
-            profile: shown(Name::Profile, &config.profile.text),
-            host: text(Name::BaseUrl).map(|url| url.trim_end_matches('/').to_owned()),
-            issuer: text(Name::IssuerId),
-            production: config.is_production(),
-        }
-    }
-
-    /// Returns where the calls of a journal went.
-    pub(crate) fn recorded(profile: &str, base_url: &str, issuer: &str) -> Self {
+    pub(crate) fn new(profile: &str, base_url: Option<&str>, issuer: Option<&str>) -> Self {
+        let host = base_url.map(|url| shown(Name::BaseUrl, url));
         Self {
             profile: shown(Name::Profile, profile),
-            host: Some(shown(Name::BaseUrl, base_url)),
-            issuer: Some(shown(Name::IssuerId, issuer)),
-            production: is_production(profile) || is_production_host(base_url),
+            host: host.map(|host| host.trim_end_matches('/').to_owned()),
+            issuer: issuer.map(|issuer| shown(Name::IssuerId, issuer)),
+            production: is_production(profile) || base_url.is_some_and(is_production_host),
         }
     }
 
@@ -46,16 +37,6 @@ impl Target {
             ("host", text(&self.host)),
             ("issuerId", text(&self.issuer)),
         ]
-    }
-
-    /// Returns the same for programs.
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
-            "profile": self.profile,
-            "host": self.host,
-            "issuerId": self.issuer,
-            "production": self.production,
-        })
     }
 }
 

@@ -60,7 +60,7 @@ fn a_journal_says_what_was_begun_and_what_became_of_it_and_no_card_data() {
     );
     world.d1(&JOURNALED).expect(3);
     let lines = journal(&world);
-    assert_eq!(lines[0]["journal"], "d1-bulk/3");
+    assert_eq!(lines[0]["journal"], "d1-bulk/4");
     assert_eq!(lines[0]["baseUrl"], world.sandbox.base_url());
     for line in [1, 2] {
         let begun = lines

@@ -188,7 +188,7 @@ fn after_an_unknown_line_the_rest_waits_until_a_resumed_run_knows_that_it_is_don
     assert_eq!(summary(&run)["heldBack"], 4);
     assert_eq!(
         not_done(&run, 4)["message"],
-        "held back: the outcome of line 2 of the same card is unknown"
+        "held back: line 2 of the same card has an unknown outcome"
     );
 
     let list = Fault::status(500).operation("listOperations").card("Bulk2");

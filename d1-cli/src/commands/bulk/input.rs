@@ -1,7 +1,8 @@
 //! Where the lines come from. They are read twice: nothing is sent before all of them were checked.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, BufRead, Read, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 
@@ -136,34 +137,32 @@ fn parsed(number: u64, text: &[u8]) -> Option<Item> {
 
 /// The lines of a reader with their numbers. What was read is wiped: it may be card data.
 struct Lines<R> {
-    reader: R,
-    buffer: Zeroizing<Vec<u8>>,
-    /// What of the buffer is still to be given out.
-    begin: usize,
-    end: usize,
+    reader: WipingReader<R>,
     number: u64,
-    ended: bool,
 }
 
 impl<R: Read> Lines<R> {
     fn new(reader: R) -> Self {
         Self {
-            reader,
-            buffer: Zeroizing::new(vec![0; CHUNK]),
-            begin: 0,
-            end: 0,
+            reader: WipingReader {
+                reader,
+                buffer: Zeroizing::new(vec![0; CHUNK]),
+                unread: 0..0,
+            },
             number: 0,
-            ended: false,
         }
     }
 
-    fn fill(&mut self) -> io::Result<usize> {
-        loop {
-            match self.reader.read(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
+    fn read(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
+        // Of a line that is too long, as much is kept as shows that.
+        let mut start = self.reader.by_ref().take(LONGEST_LINE as u64 + 1);
+        let length = start.read_until(b'\n', line)?;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if length > LONGEST_LINE {
+            self.reader.skip_until(b'\n')?;
         }
+        Ok(length)
     }
 }
 
@@ -173,41 +172,46 @@ impl<R: Read> Iterator for Lines<R> {
     fn next(&mut self) -> Option<Self::Item> {
         // Room for the longest that is taken, so that no copy is left behind by growing.
         let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE + 1));
-        let mut any = false;
-        while !self.ended {
-            if self.begin == self.end {
-                match self.fill() {
-                    Ok(0) => {
-                        self.ended = true;
-                        break;
-                    }
-                    Ok(length) => (self.begin, self.end) = (0, length),
-                    Err(error) => {
-                        self.ended = true;
-                        return Some(Err(error));
-                    }
-                }
+        match self.read(&mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                self.number += 1;
+                Some(Ok((self.number, line)))
             }
-            any = true;
-            let rest = self
-                .buffer
-                .get_mut(self.begin..self.end)
-                .unwrap_or_default();
-            let newline = rest.iter().position(|byte| *byte == b'\n');
-            let length = newline.unwrap_or(rest.len());
-            // Of a line that is too long, as much is kept as shows that.
-            let room = (LONGEST_LINE + 1).saturating_sub(line.len()).min(length);
-            line.extend(rest.iter().take(room));
-            rest.iter_mut().take(length).for_each(|byte| byte.zeroize());
-            self.begin += length + usize::from(newline.is_some());
-            if newline.is_some() {
-                break;
-            }
+            Err(error) => Some(Err(error)),
         }
-        any.then(|| {
-            self.number += 1;
-            Ok((self.number, line))
-        })
+    }
+}
+
+/// A buffered reader that wipes what was read from its buffer.
+struct WipingReader<R> {
+    reader: R,
+    buffer: Zeroizing<Vec<u8>>,
+    /// What of the buffer was not read yet.
+    unread: Range<usize>,
+}
+
+impl<R: Read> Read for WipingReader<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(to)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl<R: Read> BufRead for WipingReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.unread.is_empty() {
+            self.unread = 0..self.reader.read(&mut self.buffer)?;
+        }
+        Ok(self.buffer.get(self.unread.clone()).unwrap_or_default())
+    }
+
+    fn consume(&mut self, length: usize) {
+        let end = self.unread.end.min(self.unread.start + length);
+        let read = self.buffer.get_mut(self.unread.start..end);
+        read.unwrap_or_default().zeroize();
+        self.unread.start = end;
     }
 }
 

@@ -40,7 +40,7 @@ use crate::output::Output;
 use crate::prompt;
 use crate::session::Session;
 use input::Input;
-use preflight::{Permissions, Preflight};
+use preflight::{Permissions, Preflight, permitted};
 use prepare::Prepared;
 use previous_run::PreviousRun;
 use progress::Progress;
@@ -218,7 +218,7 @@ impl RunFlags {
         preflight.judge_bad_lines(self.skip_bad_lines)?;
         let mut items = input.into_items();
         while let Some(item) = items.recv().await {
-            if let Ok(line) = item? {
+            if let Ok(line) = permitted(item?, may) {
                 let request = line.change.request(&dry_run.client, None);
                 dry_run.print(&session.output, request.await)?;
             }

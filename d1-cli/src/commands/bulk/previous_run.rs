@@ -76,10 +76,13 @@ impl PreviousRun {
                 }
                 let asked = (begun.change.card(), begun.change.operation());
                 let change = self.hasher.hash_one(asked);
-                let known = self.lines.entry(begun.line).or_default();
-                known.begun = Some(Asked { digest, change });
-                self.in_doubt.insert(begun.line, begun.clone());
-                self.resolve(&LineResult::bare(begun.line, Outcome::Unknown), number);
+                let known = Known {
+                    begun: Some(Asked { digest, change }),
+                    entry: number,
+                    ..Known::default()
+                };
+                self.lines.insert(begun.line, known);
+                self.in_doubt.insert(begun.line, begun);
             }
             Entry::Ended(result) => {
                 let was_begun = self.begun(result.line).is_some();

@@ -31,7 +31,7 @@ impl ReportCommand {
         let opened = opened.map_err(|rule| Failure::input(&name, rule))?;
         let (header, input) = (&opened.previous.header, &opened.previous.input);
         let profile = input.profile.as_deref().unwrap_or_default();
-        let target = Target::recorded(profile, &header.base_url, &header.issuer_id);
+        let target = Target::new(profile, Some(&header.base_url), Some(&header.issuer_id));
         let about = About {
             command: REPORT,
             journal: Some(name),

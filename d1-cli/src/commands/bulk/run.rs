@@ -374,7 +374,7 @@ fn end(
 fn random_id() -> Result<String, Failure> {
     let mut bytes = [0; 12];
     let random = openssl::rand::rand_bytes(&mut bytes);
-    random.map_err(|_| Failure::Output(std::io::Error::other("no random numbers")))?;
+    random.map_err(|_| io::Error::other("no random numbers"))?;
     let letters = bytes.iter().map(|byte| char::from(b'a' + byte % 26));
     Ok(letters.collect())
 }

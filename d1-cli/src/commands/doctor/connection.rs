@@ -70,40 +70,40 @@ fn trusted() -> Result<Finding, Finding> {
 
 /// Reports where the way to D1 ended.
 fn stopped(obstacle: &Obstacle, report: &mut Report) -> Option<()> {
-    let why = &obstacle.words;
-    let (stage, what, fix) = match obstacle.place {
+    let (stage, before, fix) = match obstacle.place {
         Place::Name => (
             Stage::Tls,
-            format!("no connection: {why}"),
+            "no connection: ",
             "Check base-url and proxy, and whether this machine may ask a name server.",
         ),
         Place::Connection => (
             Stage::Tls,
-            format!("no connection: {why}"),
+            "no connection: ",
             "Check whether this machine may reach the host and port: firewall, proxy, allow-list.",
         ),
         Place::Tls => (
             Stage::Tls,
-            format!("no TLS connection: {why}"),
+            "no TLS connection: ",
             "Check base-url, and ca where it is set; D1's certificate is vouched for by Amazon's public roots, and D1 \
              speaks TLS 1.2 and 1.3. Check whether a proxy or a firewall stands between.",
         ),
         Place::ClientCertificate => (
             Stage::ClientCertificate,
-            why.clone(),
+            "",
             "Use the certificate that Thales signed for this environment: staging and production have one each. A \
              server that does not ask for it is not D1: find out who opens TLS on the way.",
         ),
         Place::Response => (
             Stage::ClientCertificate,
-            format!("the connection ends once D1 has seen the client certificate: {why}"),
+            "the connection ends once D1 has seen the client certificate: ",
             "Use the certificate that Thales signed for this environment; ask Thales whether they know it.",
         ),
     };
     if stage == Stage::ClientCertificate {
         report.add(Stage::Tls, trusted())?;
     }
-    report.add(stage, Err(Finding::failed(what, fix)))
+    let why = format!("{before}{}", obstacle.words);
+    report.add(stage, Err(Finding::failed(why, fix)))
 }
 
 fn clock(date: Option<SystemTime>, sent_at: SystemTime) -> Finding {
@@ -125,7 +125,7 @@ fn clock(date: Option<SystemTime>, sent_at: SystemTime) -> Finding {
     match offset {
         0 => Finding::passed("this machine's clock is D1's"),
         1..=CLOCK_TOLERANCE => Finding::passed(words),
-        _ => Finding::warned(
+        _ => Finding::failed(
             words,
             "Set this machine's clock (NTP): D1 refuses assertions of another time. A d1-sandbox with --seed, or whose \
              clock was moved, has another time on purpose.",

@@ -63,26 +63,28 @@ pub(super) fn certificate(config: &Config) -> Result<Finding, Finding> {
         Finding::failed("client-cert: has dates that cannot be read", fix)
     };
     let leaf = leaf.ok_or_else(unreadable)?;
-    judge_dates(&leaf).map_err(|_| unreadable())
+    judge_dates(&leaf).map_err(|_| unreadable())?
 }
 
-fn judge_dates(der: &[u8]) -> Result<Finding, ErrorStack> {
+/// Judges until when a certificate is good; one that expires soon is a failure that the later stages do not feel.
+fn judge_dates(der: &[u8]) -> Result<Result<Finding, Finding>, ErrorStack> {
     const FIX: &str = "Send Thales a new certificate request before it expires.";
     let certificate = X509::from_der(der)?;
     let now = Asn1Time::days_from_now(0)?;
     let (from, to) = (certificate.not_before(), certificate.not_after());
     let left = now.diff(to)?.days;
     Ok(if from > now {
-        Finding::failed(
-            format!("the client certificate is not good before {from}"),
-            "Check this machine's clock, and which certificate this is.",
-        )
+        let why = format!("the client certificate is not good before {from}");
+        let fix = "Check this machine's clock, and which certificate this is.";
+        Err(Finding::failed(why, fix))
     } else if to < now {
-        Finding::failed(format!("the client certificate expired on {to}"), FIX)
+        let why = format!("the client certificate expired on {to}");
+        Err(Finding::failed(why, FIX))
     } else if to < Asn1Time::days_from_now(LEAST_DAYS)? {
         let why = format!("the client certificate expires in {left} days, on {to}");
-        Finding::warned(why, FIX)
+        Ok(Finding::failed(why, FIX))
     } else {
-        Finding::passed(format!("matches its key, expires in {left} days, on {to}"))
+        let detail = format!("matches its key, expires in {left} days, on {to}");
+        Ok(Finding::passed(detail))
     })
 }

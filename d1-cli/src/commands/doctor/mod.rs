@@ -4,20 +4,21 @@ mod connection;
 mod local;
 mod stage;
 
+use std::io;
+
 use clap::Args;
 use d1_facade::{CardId, Client, Error};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::{Config, Given};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::Format;
-use crate::output::Output;
+use crate::output::{Output, Style};
 use crate::report;
 use crate::text::printable;
 pub(super) use stage::exit_codes;
-use stage::{Finding, Report, Stage};
+use stage::{Finding, Found, Report, Row, Stage};
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -100,41 +101,23 @@ fn failed(error: &Error) -> Finding {
     Finding::failed(why, error.advice())
 }
 
-fn print(report: &Report, output: &Output) -> std::io::Result<()> {
-    let rows = report.rows();
-    match output.format {
-        Format::Table => {
-            for (stage, finding) in rows {
-                let (mark, style) = finding.mark();
-                let mark = output.styled(style, mark);
-                let detail = printable(&finding.detail);
-                output.line(&format!("{mark}  {:18}  {detail}", stage.name()))?;
-                if let Some(fix) = finding.fix {
-                    output.line(&format!("         {:18}  fix: {}", "", printable(&fix)))?;
-                }
+fn print(report: &Report, output: &Output) -> io::Result<()> {
+    let failed = report.failed().map(Stage::name);
+    let all = json!({ "command": "doctor", "stages": null, "failed": failed });
+    let rows = report.rows().map(serde_json::to_value);
+    output.documents(all, "stages", rows.collect::<Result<_, _>>()?, |_| {
+        for Row { stage, finding, .. } in report.rows() {
+            let mark = match finding.result {
+                Found::Ok => output.styled(Style::Good, "ok     "),
+                Found::Failed => output.styled(Style::Bad, "FAILED "),
+                Found::Skipped => output.styled(Style::Doubtful, "skipped"),
+            };
+            let detail = printable(&finding.detail);
+            output.line(&format!("{mark}  {stage:18}  {detail}"))?;
+            if let Some(fix) = finding.fix {
+                output.line(&format!("{:29}fix: {}", "", printable(&fix)))?;
             }
-            Ok(())
         }
-        Format::Json => output.json(&json!({
-            "command": "doctor",
-            "stages": rows.map(to_json).collect::<Vec<_>>(),
-            "failed": report.failed().map(Stage::name),
-        })),
-        Format::Ndjson => {
-            for row in rows {
-                output.json(&to_json(row))?;
-            }
-            Ok(())
-        }
-    }
-}
-
-fn to_json((stage, finding): (Stage, Finding)) -> Value {
-    json!({
-        "stage": stage.name(),
-        "exitCode": stage.code(),
-        "result": finding.result,
-        "detail": finding.detail,
-        "fix": finding.fix,
+        Ok(())
     })
 }

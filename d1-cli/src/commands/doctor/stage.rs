@@ -1,9 +1,9 @@
 //! The stages of the doctor, and what is found in each.
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::output::Style;
 use crate::text::name_of;
 
 /// What is checked, in this order. The number of a stage is the exit code where it is the first that failed; its
@@ -54,49 +54,41 @@ pub(crate) fn exit_codes() -> String {
 }
 
 /// What was found in a stage.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
-    /// `ok`, `failed` or `skipped`.
-    pub(super) result: &'static str,
+    pub(super) result: Found,
     pub(super) detail: String,
     /// What to do about a failure.
     pub(super) fix: Option<String>,
-    /// Whether the later stages cannot pass.
-    stops: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Found {
+    Ok,
+    Failed,
+    Skipped,
 }
 
 impl Finding {
-    fn new(result: &'static str, detail: impl Into<String>) -> Self {
+    fn new(result: Found, detail: impl Into<String>, fix: Option<&str>) -> Self {
         Self {
             result,
             detail: detail.into(),
-            fix: None,
-            stops: false,
+            fix: fix.map(ToOwned::to_owned),
         }
     }
 
     pub(super) fn passed(detail: impl Into<String>) -> Self {
-        Self::new("ok", detail)
+        Self::new(Found::Ok, detail, None)
     }
 
     pub(super) fn skipped(why: impl Into<String>) -> Self {
-        Self::new("skipped", why)
+        Self::new(Found::Skipped, why, None)
     }
 
-    /// Describes a failure that the later stages cannot do without.
-    pub(super) fn failed(why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            stops: true,
-            ..Self::warned(why, fix)
-        }
-    }
-
-    /// Describes a failure that may not affect the later stages.
-    pub(super) fn warned(why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            fix: Some(fix.into()),
-            ..Self::new("failed", why)
-        }
+    pub(super) fn failed(why: impl Into<String>, fix: &str) -> Self {
+        Self::new(Found::Failed, why, Some(fix))
     }
 
     /// Describes a failure in the words that another command would print.
@@ -106,15 +98,6 @@ impl Finding {
             Failure::Output(error) | Failure::Journal(error) => error.kind().to_string(),
         };
         Self::failed(why, fix)
-    }
-
-    /// Returns the mark for people, and its style.
-    pub(super) fn mark(&self) -> (&'static str, Style) {
-        match self.result {
-            "ok" => ("ok     ", Style::Good),
-            "failed" => ("FAILED ", Style::Bad),
-            _ => ("skipped", Style::Doubtful),
-        }
     }
 }
 
@@ -129,29 +112,42 @@ impl From<Failure> for Finding {
 #[derive(Debug, Default)]
 pub(super) struct Report(Vec<(Stage, Finding)>);
 
+/// A stage of the report.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row {
+    pub(super) stage: String,
+    exit_code: u8,
+    #[serde(flatten)]
+    pub(super) finding: Finding,
+}
+
 impl Report {
-    /// Adds a finding; `None` when the later stages cannot pass.
+    /// Adds a finding: as an error where the later stages cannot pass, which is `None` then.
     pub(super) fn add(&mut self, stage: Stage, found: Result<Finding, Finding>) -> Option<()> {
+        let passes = found.is_ok().then_some(());
         let finding = found.unwrap_or_else(|finding| finding);
-        let stops = finding.stops;
         self.0.push((stage, finding));
-        (!stops).then_some(())
+        passes
     }
 
     /// Returns the first stage that failed.
     pub(super) fn failed(&self) -> Option<Stage> {
         let mut rows = self.0.iter();
-        let failed = rows.find(|(_, finding)| finding.result == "failed");
+        let failed = rows.find(|(_, finding)| finding.result == Found::Failed);
         failed.map(|(stage, _)| *stage)
     }
 
     /// Returns all stages in their order.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (Stage, Finding)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
         Stage::value_variants().iter().map(|stage| {
             let found = self.0.iter().find(|(other, _)| other == stage);
             let finding = found.map(|(_, finding)| finding.clone());
-            let not_reached = || Finding::skipped("an earlier stage failed");
-            (*stage, finding.unwrap_or_else(not_reached))
+            Row {
+                stage: stage.name(),
+                exit_code: stage.code(),
+                finding: finding.unwrap_or_else(|| Finding::skipped("an earlier stage failed")),
+            }
         })
     }
 }
@@ -170,7 +166,7 @@ mod tests {
         let mut report = Report::default();
         let passed = Ok(Finding::passed(""));
         assert!(report.add(Stage::Config, passed).is_some());
-        let warned = Ok(Finding::warned("", ""));
+        let warned = Ok(Finding::failed("", ""));
         assert!(report.add(Stage::Certificate, warned).is_some());
         let failed = Err(Finding::failed("", ""));
         assert!(report.add(Stage::Token, failed).is_none());
