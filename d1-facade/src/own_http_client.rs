@@ -39,17 +39,14 @@ fn failure(error: &reqwest::Error) -> Failure {
         true => Written::No,
         false => Written::Maybe,
     };
-    let cause = match cause(error) {
-        Cause::Closed(kind) if error.is_connect() => Cause::Connect(kind),
-        cause => cause,
-    };
-    Failure::new(written, cause)
+    Failure::new(written, cause(error))
 }
 
 fn cause(error: &reqwest::Error) -> Cause {
     match (error.is_timeout(), error.is_connect()) {
         (true, true) => Cause::ConnectTimedOut,
         (true, false) => Cause::TimedOut,
-        (false, _) => Cause::of(error),
+        (false, true) => Cause::of_connecting(error),
+        (false, false) => Cause::of(error),
     }
 }

@@ -86,7 +86,7 @@ pub async fn reach(
     };
     Ok(match client.send(request, &Claim::new(), limits).await {
         Ok(response) => Ok(server_time(&response.http.headers)),
-        Err(failure) => Err(Obstacle::of(failure.cause())),
+        Err(failure) => Err(Obstacle::of(&failure.cause)),
     })
 }
 

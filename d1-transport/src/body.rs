@@ -5,17 +5,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-
-const HELD: u8 = 0;
-const READ: u8 = 1;
-const WITHDRAWN: u8 = 2;
 
 /// Says whether a request's body may have been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +22,16 @@ pub enum Written {
 }
 
 /// The right to withdraw the body of one request. Clones are the same right.
+///
+/// It is decided once: either the HTTP stack begins to read the body, or the caller withdraws it before.
 #[derive(Clone, Default)]
-pub struct Claim(Arc<State>);
+pub struct Claim(Arc<OnceLock<Decision>>);
 
-#[derive(Default)]
-struct State {
-    body: AtomicU8,
-    read_at: OnceLock<Instant>,
-}
+/// When the HTTP stack began to read the body; `None` where it was withdrawn.
+type Decision = Option<Instant>;
 
 impl Claim {
-    /// Makes the claim to the body of a request that is still to be sent.
+    /// Returns the claim to the body of a request that is still to be sent.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -45,38 +39,25 @@ impl Claim {
 
     /// Withdraws the body, unless the HTTP stack has begun to read it. The answer is final.
     pub fn withdraw(&self) -> Written {
-        match self.exchange(WITHDRAWN) {
-            WITHDRAWN => Written::No,
-            _ => Written::Maybe,
+        match self.0.get_or_init(|| None) {
+            None => Written::No,
+            Some(_) => Written::Maybe,
         }
     }
 
     /// Gives up the right to withdraw: for a request that something else sends, or that has no body.
     pub fn waive(&self) {
-        self.exchange(READ);
+        self.read();
     }
 
-    /// When the HTTP stack began to read the body.
+    /// Returns when the HTTP stack began to read the body.
     pub(crate) fn read_at(&self) -> Option<Instant> {
-        self.0.read_at.get().copied()
+        self.0.get().copied().flatten()
     }
 
     /// Lets the HTTP stack read, unless the body was withdrawn.
     fn read(&self) -> bool {
-        let is_read = self.exchange(READ) == READ;
-        if is_read {
-            self.0.read_at.get_or_init(Instant::now);
-        }
-        is_read
-    }
-
-    /// Decides between reading and withdrawing; the first to come wins, and is returned.
-    fn exchange(&self, wanted: u8) -> u8 {
-        let body = &self.0.body;
-        match body.compare_exchange(HELD, wanted, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => wanted,
-            Err(decided) => decided,
-        }
+        self.0.get_or_init(|| Some(Instant::now())).is_some()
     }
 }
 

@@ -121,13 +121,9 @@ impl Shared {
     }
 
     async fn tcp(&self, target: Uri) -> Result<Box<dyn Stream>, Cause> {
-        let connected = self.tcp.clone().call(target).await;
-        match connected {
+        match self.tcp.clone().call(target).await {
             Ok(stream) => Ok(Box::new(stream.into_inner())),
-            Err(error) => Err(match Cause::of(&error) {
-                Cause::Closed(kind) => Cause::Connect(kind),
-                other => other,
-            }),
+            Err(error) => Err(Cause::of_connecting(&error)),
         }
     }
 
@@ -153,10 +149,7 @@ async fn handshake(
 ) -> Result<TlsStream<Box<dyn Stream>>, Cause> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Cause::BadRequest)?;
     let connected = connector.connect(name, stream).await;
-    connected.map_err(|error| match Cause::of(&error) {
-        Cause::Closed(kind) => Cause::Connect(kind),
-        other => other,
-    })
+    connected.map_err(|error| Cause::of_connecting(&error))
 }
 
 /// Resolves names as the system does, and says so when that is what failed.

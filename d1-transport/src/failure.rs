@@ -8,6 +8,7 @@ use http::StatusCode;
 use rustls::AlertDescription;
 
 use crate::body::Written;
+use crate::identity::NOT_ASKED;
 
 /// A request that got no response.
 ///
@@ -15,8 +16,10 @@ use crate::body::Written;
 /// certificate, such as the names that it is for.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    written: Written,
-    cause: Cause,
+    /// Whether the request's body may have been written.
+    pub written: Written,
+    /// What went wrong.
+    pub cause: Cause,
 }
 
 impl Failure {
@@ -24,18 +27,6 @@ impl Failure {
     #[must_use]
     pub fn new(written: Written, cause: Cause) -> Self {
         Self { written, cause }
-    }
-
-    /// Returns whether the request's body may have been written.
-    #[must_use]
-    pub fn written(&self) -> Written {
-        self.written
-    }
-
-    /// Returns what went wrong.
-    #[must_use]
-    pub fn cause(&self) -> &Cause {
-        &self.cause
     }
 }
 
@@ -149,12 +140,21 @@ impl Cause {
         }
         cause
     }
+
+    /// Reads the cause as [`of`](Self::of) does, of an error that ended a connection while it was being made.
+    #[must_use]
+    pub fn of_connecting(error: &(dyn StdError + 'static)) -> Self {
+        match Self::of(error) {
+            Self::Closed(kind) => Self::Connect(kind),
+            cause => cause,
+        }
+    }
 }
 
 fn tls_cause(error: &rustls::Error) -> Cause {
     match error {
         rustls::Error::AlertReceived(alert) => Cause::Alert(*alert),
-        error if crate::identity::is_not_asked(error) => Cause::NotAsked,
+        error if *error == NOT_ASKED => Cause::NotAsked,
         error => Cause::Tls(error.clone()),
     }
 }

@@ -4,17 +4,12 @@
 //! refused before a request is written.
 
 use std::cell::Cell;
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, OtherError,
-    SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 tokio::task_local! {
@@ -27,22 +22,10 @@ pub(crate) async fn noting<F: Future>(handshake: F) -> F::Output {
     HAS_ASKED.scope(Cell::new(false), handshake).await
 }
 
-/// The server did not ask for the client certificate.
-#[derive(Debug)]
-pub(crate) struct NotAsked;
-
-impl fmt::Display for NotAsked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server did not ask for the client certificate")
-    }
-}
-
-impl StdError for NotAsked {}
-
-/// Whether TLS failed because of that.
-pub(crate) fn is_not_asked(error: &TlsError) -> bool {
-    matches!(error, TlsError::InvalidCertificate(CertificateError::Other(why)) if why.0.is::<NotAsked>())
-}
+/// The error of a handshake with a server that did not ask for the client certificate. No verifier that
+/// [`RequireClientAuth`] stands around returns it: it is meant for verifiers of applications.
+pub(crate) const NOT_ASKED: TlsError =
+    TlsError::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
 
 /// Presents the client certificate, and notes that it was asked for.
 #[derive(Debug)]
@@ -88,10 +71,7 @@ impl ServerCertVerifier for RequireClientAuth {
         )?;
         match HAS_ASKED.try_with(Cell::get) {
             Ok(true) => Ok(verified),
-            _ => {
-                let why = CertificateError::Other(OtherError(Arc::new(NotAsked)));
-                Err(TlsError::InvalidCertificate(why))
-            }
+            _ => Err(NOT_ASKED),
         }
     }
 
@@ -117,13 +97,5 @@ impl ServerCertVerifier for RequireClientAuth {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_verify_schemes()
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        self.0.requires_raw_public_keys()
-    }
-
-    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-        self.0.root_hint_subjects()
     }
 }

@@ -244,9 +244,9 @@ impl Transport {
 
 /// Returns the failure of a request that got no response.
 fn no_response(operation: ApiOperation, failure: &Failure) -> Failed {
-    Failed::new(failure.written().into(), |outcome| {
-        let error = Error::new(operation, kind(failure.cause()), outcome);
-        broken(error, failure.cause())
+    Failed::new(failure.written.into(), |outcome| {
+        let error = Error::new(operation, kind(&failure.cause), outcome);
+        broken(error, &failure.cause)
     })
 }
 

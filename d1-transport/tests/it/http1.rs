@@ -72,8 +72,8 @@ async fn a_connection_that_ends_after_the_request_may_have_carried_it() {
     })
     .await;
     let failure = server.post(&server.client()).await.unwrap_err();
-    assert_eq!(failure.written(), Written::Maybe);
-    assert!(matches!(failure.cause(), Cause::Closed(_)), "{failure:?}");
+    assert_eq!(failure.written, Written::Maybe);
+    assert!(matches!(failure.cause, Cause::Closed(_)), "{failure:?}");
     assert_eq!(server.connections(), 1, "nothing is sent again");
 }
 
@@ -86,7 +86,7 @@ async fn a_server_that_does_not_answer_may_have_got_it() {
     .await;
     let failure = server.post(&server.client()).await.unwrap_err();
     assert_eq!(
-        (failure.written(), failure.cause()),
+        (failure.written, &failure.cause),
         (Written::Maybe, &Cause::TimedOut)
     );
 }
@@ -134,16 +134,16 @@ async fn without_a_connection_nothing_was_written() {
     let refused = post(&client, &at(&format!("127.0.0.1:{port}")), &claim, SHORT)
         .await
         .unwrap_err();
-    assert_eq!(refused.written(), Written::No);
+    assert_eq!(refused.written, Written::No);
     assert_eq!(
-        refused.cause(),
-        &Cause::Connect(std::io::ErrorKind::ConnectionRefused)
+        refused.cause,
+        Cause::Connect(std::io::ErrorKind::ConnectionRefused)
     );
     let unknown = post(&client, &at("no-such-host.invalid"), &Claim::new(), SHORT)
         .await
         .unwrap_err();
     assert_eq!(
-        (unknown.written(), unknown.cause()),
+        (unknown.written, &unknown.cause),
         (Written::No, &Cause::Dns)
     );
 }

@@ -81,7 +81,7 @@ async fn a_refused_stream_was_not_processed_and_is_not_sent_again() {
     .await;
     let failure = server.post(&server.client()).await.unwrap_err();
     assert_eq!(
-        (failure.written(), failure.cause()),
+        (failure.written, &failure.cause),
         (Written::No, &Cause::Unprocessed)
     );
     assert_eq!(requests.load(Ordering::SeqCst), 1);
@@ -106,7 +106,7 @@ async fn any_other_reset_may_come_after_the_request_was_processed() {
         })
         .await;
         let failure = server.post(&server.client()).await.unwrap_err();
-        assert_eq!(failure.written(), Written::Maybe, "{reason}");
+        assert_eq!(failure.written, Written::Maybe, "{reason}");
     }
 }
 
@@ -144,8 +144,7 @@ async fn a_goaway_proves_only_what_is_above_its_last_stream() {
         let server = Server::start(HTTP2, move |_, tls| go_away(tls, last, reason)).await;
         let failure = server.post(&server.client()).await.unwrap_err();
         assert_eq!(
-            failure.written(),
-            written,
+            failure.written, written,
             "last {last}, reason {reason}: {failure:?}"
         );
         assert_eq!(server.connections(), 1);
@@ -173,7 +172,7 @@ async fn a_request_without_a_stream_is_not_sent() {
     let failures: Vec<_> = results.into_iter().map(Result::unwrap_err).collect();
     let maybe = failures
         .iter()
-        .filter(|f| f.written() == Written::Maybe)
+        .filter(|f| f.written == Written::Maybe)
         .count();
     assert_eq!(
         maybe,
@@ -181,7 +180,7 @@ async fn a_request_without_a_stream_is_not_sent() {
         "unknown is what arrived"
     );
     assert!(maybe <= 4, "{maybe}");
-    let waiting = failures.iter().filter(|f| f.cause() == &Cause::NoStream);
+    let waiting = failures.iter().filter(|f| f.cause == Cause::NoStream);
     assert_eq!(waiting.count(), 60 - maybe);
 }
 
@@ -209,7 +208,7 @@ async fn a_silent_connection_is_left() {
         match server.post_within(&client, SHORT).await {
             Ok(response) => assert_eq!(response.status.as_u16(), 204),
             Err(failure) => {
-                assert_eq!(failure.written(), Written::Maybe);
+                assert_eq!(failure.written, Written::Maybe);
                 lost += 1;
             }
         }
@@ -249,7 +248,7 @@ async fn a_slow_server_with_few_streams_makes_few_unknown_outcomes() {
     });
     let results = join_all(calls).await;
     let unknown = |r: &&Result<_, d1_transport::Failure>| {
-        r.as_ref().is_err_and(|f| f.written() == Written::Maybe)
+        r.as_ref().is_err_and(|f| f.written == Written::Maybe)
     };
     let done = results.iter().filter(|r| r.is_ok()).count();
     let unknown = results.iter().filter(unknown).count();

@@ -18,9 +18,9 @@ async fn a_refused_client_certificate_is_named_every_time() {
         let foreign = server.client_of(&Authority::new(), None);
         for _ in 0..40 {
             let failure = server.post(&foreign).await.unwrap_err();
-            assert_eq!(failure.written(), Written::No, "{protocol}: {failure:?}");
+            assert_eq!(failure.written, Written::No, "{protocol}: {failure:?}");
             let alert = Cause::Alert(AlertDescription::UnknownCA);
-            assert_eq!(failure.cause(), &alert, "{protocol}");
+            assert_eq!(failure.cause, alert, "{protocol}");
         }
         assert!(server.refused_handshakes() > 0);
     }
@@ -31,13 +31,13 @@ async fn a_refusal_is_not_the_cause_of_what_fails_after_it() {
     let server = Server::start("http/1.1", |_, _| async {}).await;
     let foreign = server.client_of(&Authority::new(), None);
     let refused = server.post(&foreign).await.unwrap_err();
-    assert!(matches!(refused.cause(), Cause::Alert(_)), "{refused:?}");
+    assert!(matches!(refused.cause, Cause::Alert(_)), "{refused:?}");
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let uri = format!("https://127.0.0.1:{}/", closed.local_addr().unwrap().port());
     let failure = post(&foreign, &uri, &Claim::new(), SHORT).await;
     let expected = Cause::Connect(ErrorKind::ConnectionRefused);
-    assert_eq!(failure.unwrap_err().cause(), &expected);
+    assert_eq!(failure.unwrap_err().cause, expected);
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_server_that_does_not_ask_for_the_certificate_is_refused() {
     .await;
     let failure = server.post(&server.client()).await.unwrap_err();
     assert_eq!(
-        (failure.written(), failure.cause()),
+        (failure.written, &failure.cause),
         (Written::No, &Cause::NotAsked)
     );
 }
@@ -59,8 +59,8 @@ async fn a_server_that_is_not_trusted_gets_nothing() {
     let server = Server::start("http/1.1", |_, _| async {}).await;
     let other = Server::start("http/1.1", |_, _| async {}).await;
     let failure = server.post(&other.client()).await.unwrap_err();
-    assert_eq!(failure.written(), Written::No);
-    assert!(matches!(failure.cause(), Cause::Tls(_)), "{failure:?}");
+    assert_eq!(failure.written, Written::No);
+    assert!(matches!(failure.cause, Cause::Tls(_)), "{failure:?}");
 }
 
 /// A proxy that answers CONNECT with `answer`, and then passes bytes on to `port` where that is a success.
@@ -116,8 +116,8 @@ async fn the_status_of_a_proxy_that_refuses_is_told() {
     let (proxy, seen) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", 0).await;
     let client = server.client_of(&server.authority, Some(proxy));
     let failure = server.post(&client).await.unwrap_err();
-    assert_eq!(failure.written(), Written::No);
+    assert_eq!(failure.written, Written::No);
     let status = http::StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-    assert_eq!(failure.cause(), &Cause::ProxyRefused(status));
+    assert_eq!(failure.cause, Cause::ProxyRefused(status));
     assert_eq!(seen.lock().unwrap().len(), 1, "it is asked once");
 }
