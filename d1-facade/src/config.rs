@@ -1,4 +1,8 @@
 //! The addresses of D1, and the checks of an address before a client is built.
+//!
+//! The addresses come from the spec. An address of the caller's own is scheme, host and port alone, since the paths are
+//! D1's; it is https, since tokens are sent to it, unless it is this machine and the caller has allowed that
+//! explicitly. An error does not repeat the address, which may hold a password.
 
 use d1_generated::constants;
 use reqwest::Url;
@@ -7,11 +11,15 @@ use crate::error::InvalidInput;
 
 /// The environment of D1 that is called.
 ///
+/// Staging and production are separate: each has a client certificate of its own. [`Client::builder`](crate::Client::builder)
+/// takes it.
+///
 /// ```
 /// use d1_facade::Environment;
 ///
 /// assert_eq!(Environment::Staging.url(), "https://api.d1-stg.thalescloud.io");
 /// let local = Environment::Custom("https://localhost:8443".to_owned());
+/// assert_eq!(local.url(), "https://localhost:8443");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,7 +37,8 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// Returns the address of the host.
+    /// Returns the address of the host, such as `https://api.d1.thalescloud.io`; a [custom](Self::Custom) one as it was
+    /// given, not yet checked.
     #[must_use]
     pub fn url(&self) -> &str {
         match self {

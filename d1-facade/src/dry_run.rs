@@ -1,4 +1,8 @@
 //! Hands out requests instead of sending them.
+//!
+//! The request is complete when it is handed out: it was built by the generated client, with all headers but those that
+//! the HTTP stack adds (`host`, `content-length`). So what a dry run shows is what a call sends. The access token is
+//! masked, since a dry run is printed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +15,27 @@ pub(crate) type RequestSink = Arc<dyn Fn(PreparedRequest) + Send + Sync>;
 
 /// A request that a [dry run](crate::ClientBuilder::dry_run) hands out instead of sending it.
 ///
-/// It has everything that the client would send, but for the access token. `Debug` shows the method alone.
+/// It has everything that the client would send, but for the access token. `Debug` shows the method alone, since the
+/// URL has the id of the card and the body may hold encrypted card data.
+///
+/// ```no_run
+/// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+/// let d1 = builder
+///     .dry_run(|request| {
+///         println!("{} {}", request.method(), request.url());
+///         for (name, value) in request.headers() {
+///             println!("{name}: {value}");
+///         }
+///         println!("{} bytes of body", request.body().len());
+///     })
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct PreparedRequest(http::Request<Bytes>);
 
 impl PreparedRequest {
+    /// Returns a request with its token masked.
     pub(crate) fn new(mut request: http::Request<Bytes>) -> Self {
         if let Some(value) = request.headers_mut().get_mut(header::AUTHORIZATION) {
             *value = HeaderValue::from_static("Bearer [masked]");
@@ -28,7 +49,7 @@ impl PreparedRequest {
         self.0.method().as_str()
     }
 
-    /// Returns the whole URL.
+    /// Returns the whole URL: the address of D1, the path and the query.
     #[must_use]
     pub fn url(&self) -> String {
         self.0.uri().to_string()

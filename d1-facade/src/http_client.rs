@@ -1,6 +1,10 @@
 //! Builds the HTTP client from the builder's settings, and sends requests with it.
 //!
-//! It is `d1-transport`'s, which knows what was written, or the caller's `reqwest::Client`, which does not.
+//! It is `d1-transport`'s, which knows what was written, or the caller's `reqwest::Client`, which does not. The rest of
+//! the crate sees one [`HttpClient`] and its [`Failure`]s, and need not know which of the two it is.
+//!
+//! A setting that has no effect is refused when the client is built, rather than ignored: a proxy for an address that is
+//! called directly, a client certificate beside an HTTP client that has its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +129,7 @@ impl HttpOptions {
     }
 }
 
+/// Returns the value of the `User-Agent` header.
 fn user_agent(text: Option<String>) -> Result<HeaderValue, InvalidInput> {
     let text = text.unwrap_or_else(|| USER_AGENT.to_owned());
     HeaderValue::from_str(&text)

@@ -1,6 +1,8 @@
 //! Sends a request with the caller's `reqwest::Client`.
 //!
 //! It does not report what was written: only a connection that could not be made proves that a request was not sent.
+//! Every other failure counts as written, so a change that fails this way is not retried and has an unknown outcome.
+//! [`ClientBuilder::http_client`](crate::ClientBuilder::http_client) lists what else is lost.
 
 use d1_transport::{Cause, Claim, Failure, HttpResponse, Limits, Written, read_body};
 use http_body_util::BodyExt as _;
@@ -31,6 +33,7 @@ pub(crate) async fn send(
     Ok((http, redirected))
 }
 
+/// Returns what an error of reqwest proves.
 fn failure(error: &reqwest::Error) -> Failure {
     if error.is_builder() {
         return Failure::new(Written::No, Cause::BadRequest);
@@ -42,6 +45,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     Failure::new(written, cause(error))
 }
 
+/// Returns the cause of an error, by its type: its text may quote what a server sent.
 fn cause(error: &reqwest::Error) -> Cause {
     match (error.is_timeout(), error.is_connect()) {
         (true, true) => Cause::ConnectTimedOut,

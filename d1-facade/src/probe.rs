@@ -1,4 +1,8 @@
 //! Tries the connection to D1 as a call would make it, without a call. For `d1 doctor` only.
+//!
+//! The doctor tells name, TCP, TLS and client certificate apart and reads D1's clock before it asks for a token. The
+//! errors of a call do not have this: their kind is [`Connect`](crate::ErrorKind::Connect) for all four, and the
+//! clock is known only where D1 refuses an assertion.
 
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +46,7 @@ impl Obstacle {
     }
 }
 
+/// Returns the stage at which a connection failed.
 fn place(cause: &Cause) -> Place {
     match cause {
         Cause::Dns | Cause::Proxy(_) | Cause::ProxyRefused(_) | Cause::ProxyUnreadable => {

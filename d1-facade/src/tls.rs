@@ -28,6 +28,7 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
+    /// Reads the files; without those of the system there must be at least one certificate.
     fn read(&self) -> Result<Vec<CertificateDer<'static>>, InvalidInput> {
         let mut read = Vec::new();
         for file in &self.files {

@@ -1,4 +1,8 @@
 //! How the client reaches D1: TLS, time limits, proxy, or an HTTP client of the caller's own.
+//!
+//! All of it applies to the token exchange as well as to the calls. The defaults are the strict ones: TLS 1.2 at least,
+//! the system's certificate authorities, no redirects, no proxy but one that is given here, a limit for every time and
+//! for the size of a response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +26,15 @@ impl ClientBuilder {
     /// With a certificate that is out of its dates nothing is sent
     /// ([`ErrorKind::Connect`](crate::ErrorKind::Connect)), and the error names the date.
     ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::fs::read;
+    ///
+    /// let d1 = builder.client_identity(read("client.pem")?, read("client.key")?).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`build`](Self::build) fails where one of them cannot be read, where the key is not that of the certificate, or
     /// where neither this nor an `http_client` is given for an https address (fields `client_identity`,
@@ -32,6 +45,10 @@ impl ClientBuilder {
     }
 
     /// Trusts these certificate authorities (PEM or DER) in addition to those of the operating system.
+    ///
+    /// D1's own certificate needs none: it is issued under a public authority. A sandbox or a gateway may. Several calls
+    /// add up, and a file may have several certificates. [`without_system_roots`](Self::without_system_roots) has an
+    /// example.
     ///
     /// # Errors
     /// [`build`](Self::build) fails where it has no certificate (field `root_certificate`).
@@ -90,8 +107,11 @@ impl ClientBuilder {
     /// Sets how long it may take to make a connection; 10 seconds by default, and never more than half the
     /// [`timeout`](Self::timeout).
     ///
-    /// A call that ends because this time ran out is known not to have been sent. One whose whole time runs out while
-    /// its connection is being made is not.
+    /// It covers the name, TCP, the tunnel through a proxy and TLS. A call that ends because this time ran out is known
+    /// not to have been sent. One whose whole time runs out while its connection is being made is not.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where it is zero (field `connect_timeout`).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.http.connect_timeout = Some(timeout);
         self
@@ -100,7 +120,11 @@ impl ClientBuilder {
     /// Sets how long D1 may send nothing, before its response or in the middle of it; no limit but the
     /// [`timeout`](Self::timeout) by default.
     ///
-    /// It is never less than the [`connect_timeout`](Self::connect_timeout).
+    /// It is never less than the [`connect_timeout`](Self::connect_timeout). A change that ends this way has an
+    /// [unknown](crate::Outcome::Unknown) outcome: D1 may be slow and carry it out later.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where it is zero (field `read_timeout`).
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.http.read_timeout = Some(timeout);
         self
@@ -110,6 +134,9 @@ impl ClientBuilder {
     ///
     /// It should be less than what the gateways on the way allow: a request on a connection that the other side is
     /// closing can end with an unknown outcome.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where it is zero (field `pool_idle_timeout`).
     pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.http.pool_idle_timeout = Some(timeout);
         self
@@ -119,6 +146,21 @@ impl ClientBuilder {
     /// default, one day at most.
     ///
     /// Every request has a method of the same name for one call.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// use std::time::Duration;
+    ///
+    /// let d1 = builder
+    ///     .timeout(Duration::from_secs(20))
+    ///     .connect_timeout(Duration::from_secs(3))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where it is zero (field `timeout`).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -126,13 +168,22 @@ impl ClientBuilder {
 
     /// Sets the largest response that is read, in bytes; 1 MiB by default.
     ///
-    /// A larger one is an error ([`ResponseTooLarge`](crate::ErrorKind::ResponseTooLarge)) and is never cut off.
+    /// A larger one is an error ([`ResponseTooLarge`](crate::ErrorKind::ResponseTooLarge)) and is never cut off. After a
+    /// change the outcome is unknown then. Pages of operations become smaller with
+    /// [`limit`](crate::ListOperations::limit).
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.max_response_size = bytes;
         self
     }
 
     /// Sets the `User-Agent` header; `d1-facade/` and the version of this crate by default.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// let d1 = builder.user_agent("card-service/3.1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`build`](Self::build) fails where a header cannot carry it (field `user_agent`).
@@ -143,8 +194,16 @@ impl ClientBuilder {
 
     /// Sets the proxy of all calls, those of the token exchange included (`http://user:password@host:port`).
     ///
-    /// The proxy is asked for a tunnel (`CONNECT`), so it sees neither headers nor bodies. The proxy variables of
-    /// the process environment, such as `HTTPS_PROXY`, are not read.
+    /// The proxy is asked for a tunnel (`CONNECT`), so it sees neither headers nor bodies. User and password are
+    /// percent-encoded in the URL; a proxy that refuses them is not asked again by a retry, which could lock the account.
+    /// The proxy variables of the process environment, such as `HTTPS_PROXY`, are not read.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// let d1 = builder.proxy("http://service:p%40ss@proxy.bank.example:3128").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`build`](Self::build) fails where the URL has an unknown scheme or cannot be read (field `proxy`); the error

@@ -1,4 +1,11 @@
 //! How a client is configured, and what is checked before it is built.
+//!
+//! Methods never fail: [`ClientBuilder::build`] checks everything at one place, so that a service has one error to
+//! handle at its start. It refuses what would be ignored: a setting beside another one that makes it useless, and two
+//! keys with the same `kid`. What a call needs, and not every client, is checked by the call: a client without an
+//! encryption key is complete for a service that renews no cards.
+//!
+//! `connection` has the settings of the way to D1, this file those of the calls and of the token.
 
 mod connection;
 
@@ -66,6 +73,13 @@ pub struct ClientBuilder {
 
 impl Client {
     /// Returns a builder of a client that calls `environment` for the cards of `issuer` (D1: `issuerId`).
+    ///
+    /// ```
+    /// use d1_facade::{Client, Environment};
+    ///
+    /// let builder = Client::builder(Environment::Staging, "ISSUER_A-1".parse()?);
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
     pub fn builder(environment: Environment, issuer: IssuerId) -> ClientBuilder {
         ClientBuilder {
             environment,
@@ -87,7 +101,22 @@ impl Client {
 impl ClientBuilder {
     /// Adds a key that assertions can be signed with.
     ///
-    /// The first one is used unless [`sign_with`](Self::sign_with) names another.
+    /// The first one is used unless [`sign_with`](Self::sign_with) names another. Thales must know its public part by
+    /// the same `kid`.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::SigningKey;
+    ///
+    /// let key = SigningKey::from_pem(std::fs::read("signing.key")?, "bank-2026")?;
+    /// let d1 = builder.signing_key(key).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where there is neither a signing key nor a [`token_source`](Self::token_source), and
+    /// where two keys have the same `kid` (field `signing_key`).
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.tokens.signing_keys.push(key);
         self
@@ -121,6 +150,19 @@ impl ClientBuilder {
     ///
     /// The first one is used unless a [renewal names another](crate::Renewal::encrypt_to). A client without one can
     /// do everything but renew a card with [credentials](crate::Renewal::credentials).
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::EncryptionKey;
+    ///
+    /// let key = EncryptionKey::from_jwk(&std::fs::read_to_string("d1-key.jwk")?)?;
+    /// let d1 = builder.encryption_key(key).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where two keys have the same `kid` (field `encryption_key`).
     pub fn encryption_key(mut self, key: EncryptionKey) -> Self {
         self.encryption_keys.push(key);
         self
@@ -150,12 +192,34 @@ impl ClientBuilder {
     /// Sets which claims the assertion has beside `iss`, `sub` and `exp`.
     ///
     /// The default sends `aud` and `iat` as well; [`AssertionPolicy`] shows what can be changed.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// use d1_facade::auth::AssertionPolicy;
+    ///
+    /// let d1 = builder.assertion_policy(AssertionPolicy::default().jwt_id(true)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where a claim cannot be sent, or where this is given beside a
+    /// [`token_source`](Self::token_source) (field `assertion_policy`).
     pub fn assertion_policy(mut self, policy: AssertionPolicy) -> Self {
         self.tokens.assertion = Some(policy);
         self
     }
 
     /// Adds a header to the token exchange that this version has no method for.
+    ///
+    /// Card calls do not send it: each of them has a method of its own for headers.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// let d1 = builder.token_header("x-gateway-route", "d1-tokens").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`build`](Self::build) fails where HTTP does not allow it, or the client sets it itself (field
@@ -240,6 +304,15 @@ impl ClientBuilder {
     ///
     /// The default is [`ReasonCodeFallback::Never`]: the error is returned. A change can
     /// [set its own](crate::Change::reason_code_fallback).
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// use d1_facade::ReasonCodeFallback;
+    ///
+    /// let d1 = builder.reason_code_fallback(ReasonCodeFallback::IssuerDecision).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reason_code_fallback(mut self, fallback: ReasonCodeFallback) -> Self {
         self.fallback = fallback;
         self
@@ -265,7 +338,8 @@ impl ClientBuilder {
 
     /// Adds a limiter of all calls of the client, such as a limit on concurrent calls; none by default.
     ///
-    /// The module [`limiter`](crate::limiter) has examples.
+    /// A request waits for a permit of each limiter before it is sent, those of its call first. The module
+    /// [`limiter`](crate::limiter) has examples, and says in which order limiters must be given.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.limiters.push(Arc::new(limiter));
         self
@@ -325,6 +399,7 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
+/// Returns the id of an aggregator, if it can be a claim.
 fn checked_aggregator(id: Option<String>) -> Result<Option<String>, InvalidInput> {
     let printable = |id: &String| id.bytes().all(|b| b.is_ascii_graphic());
     if id

@@ -1,4 +1,11 @@
 //! PAN, expiry and PSN: their rules, and how they are kept out of every output.
+//!
+//! The rules are those that D1 documents for the plaintext of `encryptedData`, and the Luhn check, which finds mistyped
+//! numbers before they are encrypted: D1 could not say later what was wrong. A test compares the plaintext with the
+//! component `CardCredentials` of the spec, which is not generated since generated types print what they hold.
+//!
+//! Every text of digits is held in memory that is wiped when it is dropped, and no type here has a `Debug`, `Display` or
+//! serialization that shows one. What is refused is not in the error either.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,7 +49,7 @@ macro_rules! secret_digits {
             }
         }
 
-        /// The text is wiped, whether it is taken or refused.
+        /// The text is wiped, whether it is accepted or refused.
         impl TryFrom<String> for $name {
             type Error = InvalidInput;
 
@@ -69,8 +76,9 @@ macro_rules! card_number {
         }
 
         impl $name {
-            /// Returns a number whose check digit is not checked: the sample numbers of D1's documentation have a
-            /// wrong one.
+            /// Reads a number whose check digit may be wrong, as it is in the samples of D1's documentation.
+            ///
+            /// Its characters and their count are checked all the same.
             ///
             /// # Errors
             /// When it has other characters than digits, or too few or too many of them. The error does not repeat it.
@@ -103,6 +111,14 @@ card_number!(Pan, "pan");
 secret_digits! {
     /// The number of the second scheme of a cobadged card (D1: `auxiliaryPan`): up to 19 digits (`^[0-9]{1,19}$`) that
     /// pass the Luhn check.
+    ///
+    /// `Debug` does not show it, and its memory is wiped when it is dropped.
+    /// [`CardCredentials::with_auxiliary`] takes it, together with an expiry.
+    ///
+    /// ```
+    /// let auxiliary: d1_facade::AuxiliaryPan = "5555555555554444".parse()?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
     AuxiliaryPan, "auxiliaryPan", |t| {
         if (1..=19).contains(&t.len()) { Ok(()) } else { Err("must have 1 to 19 digits") }
     }
@@ -113,10 +129,14 @@ secret_digits! {
     /// The expiry of a card (D1: `exp`, `auxiliaryExp`): month and year as four digits, MMYY
     /// (`^(0[1-9]|1[0-2])[0-9]{2}$`).
     ///
-    /// An expiry in the past is accepted: the client does not know D1's rules for it.
+    /// An expiry in the past is accepted: the client does not know D1's rules for it. `Debug` does not show it, and its
+    /// memory is wiped when it is dropped.
     ///
     /// ```
-    /// let expiry: d1_facade::Expiry = "1230".parse()?;
+    /// use d1_facade::Expiry;
+    ///
+    /// let december_2030: Expiry = "1230".parse()?;
+    /// assert!("3012".parse::<Expiry>().is_err());
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     Expiry, "exp", |t| match t.as_bytes() {
@@ -141,6 +161,8 @@ impl Pan {
     }
 
     /// Returns whether it is an American Express number: 15 digits that start with 34 or 37.
+    ///
+    /// Only such a card has a [PAN sequence number](CardCredentials::with_psn).
     #[must_use]
     pub fn is_american_express(&self) -> bool {
         self.0.len() == 15 && (self.0.starts_with("34") || self.0.starts_with("37"))
@@ -174,7 +196,16 @@ pub struct CardCredentials {
 impl CardCredentials {
     /// Returns credentials, from text or from a [`Pan`] and an [`Expiry`].
     ///
-    /// A `String` that is passed is wiped, whether it is accepted or refused.
+    /// A `String` that is passed is wiped, whether it is accepted or refused. A PAN whose check digit is wrong needs a
+    /// [`Pan`] that was read [without the check](Pan::without_luhn_check):
+    ///
+    /// ```
+    /// use d1_facade::{CardCredentials, Pan};
+    ///
+    /// let sample = Pan::without_luhn_check("4111111111111112")?;
+    /// let credentials = CardCredentials::new(sample, "1230")?;
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
     ///
     /// # Errors
     /// When the PAN or the expiry breaks its rule (fields `pan` and `exp`). The error does not repeat them.
@@ -227,7 +258,7 @@ impl CardCredentials {
         Ok(self)
     }
 
-    /// Returns the PAN.
+    /// Returns the PAN, such as to show its [last four digits](Pan::last_four).
     #[must_use]
     pub fn pan(&self) -> &Pan {
         &self.pan

@@ -1,4 +1,11 @@
 //! The client certificate with its private key, as TLS presents it.
+//!
+//! What would fail in a handshake is found when the client is built: a key of another certificate, a kind of key that
+//! TLS cannot use, a certificate that cannot be read. The dates are not checked then, since a certificate can expire
+//! while the process runs: [`Validity::fault`] checks them before each request.
+//!
+//! The chain is presented with the certificate of the key first and each issuer after the certificate that it
+//! signed, whatever their order in the file: TLS 1.2 requires both (RFC 5246, section 7.4.2).
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::pkey::{PKey, Private};
@@ -23,6 +30,7 @@ const CERTIFICATE: &str = "client_identity_certificate";
 const KEY: &str = "client_identity_key";
 
 impl Identity {
+    /// Reads a certificate with its chain, and its private key, each from PEM or DER.
     pub(crate) fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, InvalidInput> {
         let key = keys::private_key(KEY, key)?;
         let mut chain = read(CERTIFICATE, certificate)?;
@@ -82,7 +90,7 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    /// Returns why the certificate must not be used now, if so.
+    /// Returns why the certificate must not be used now; `None` where it is valid.
     pub(crate) fn fault(self) -> Option<Fault> {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         if now > self.until {
@@ -122,6 +130,7 @@ pub(crate) fn certificates(
     to_der(field, &read(field, bytes)?)
 }
 
+/// Reads every certificate of a file.
 fn read(field: &'static str, bytes: &[u8]) -> Result<Vec<X509>, InvalidInput> {
     let blocks = pem::blocks(field, bytes)?;
     let certificates = blocks.iter().filter(|block| block.is_certificate());

@@ -1,4 +1,7 @@
 //! Encrypts card credentials to D1's public key (JWE, RFC 7516; ECDH-ES, RFC 7518 section 4.6).
+//!
+//! The algorithms are fixed: `ECDH-ES` on P-256 and `A256GCM`, which D1 documents. There is no way to choose weaker
+//! ones, and nothing here decrypts.
 
 use std::fmt;
 
@@ -12,8 +15,8 @@ use crate::values::{ApiOperation, EncryptedData};
 
 /// A public P-256 key of D1 to which card credentials are encrypted, and its `kid`.
 ///
-/// Building one takes about as long as encrypting with it, so build it once:
-/// clones are cheap.
+/// [`ClientBuilder::encryption_key`](crate::ClientBuilder::encryption_key) takes it. Building one takes about as long as
+/// encrypting with it, so build it once: clones are cheap. `Debug` shows the `kid` alone.
 ///
 /// ```
 /// use d1_facade::EncryptionKey;
@@ -65,7 +68,18 @@ impl EncryptionKey {
 
     /// Reads a key from a file of any of the forms PEM, DER, X.509 certificate and JWK.
     ///
-    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same.
+    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same. It is for services that
+    /// read the file from a setting, whatever its form:
+    ///
+    /// ```no_run
+    /// use d1_facade::EncryptionKey;
+    ///
+    /// # fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kid = std::env::var("D1_ENCRYPTION_KID").ok();
+    /// let key = EncryptionKey::from_bytes(std::fs::read("d1.key")?, kid.as_deref())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When it is not a P-256 public key (field `encryption_key`), or has no `kid` or another one than the

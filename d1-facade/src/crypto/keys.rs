@@ -1,4 +1,11 @@
 //! Reads keys from PEM, DER and JWK, the same way whatever wrote them.
+//!
+//! D1 documents one curve, P-256, for assertions and for encryption: any other key is refused here, with its kind in the
+//! error, and not by D1 later. Every key leaves this module in one form (PKCS#8 or SubjectPublicKeyInfo, with the
+//! curve by its name), so that josekit and rustls meet none of the forms that they refuse: parameters before the key,
+//! a curve given by its parameters, a private key without its public part.
+//!
+//! A JWK is read member by member and never held as josekit's type, whose `Debug` prints the private part.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,7 +50,7 @@ pub(crate) struct WithKid {
     pub(crate) kid: String,
 }
 
-/// Reads a P-256 private key from PEM, DER or the JSON of a JWK.
+/// Reads a P-256 private key from PEM, DER or the JSON of a JWK, and its `kid`.
 pub(crate) fn signing_key(
     field: KeyField,
     bytes: &[u8],
@@ -61,7 +68,7 @@ pub(crate) fn signing_key(
     with_kid(field, pkcs8(field.key, &key)?, None, kid)
 }
 
-/// Reads a P-256 public key from PEM, DER, an X.509 certificate or the JSON of a JWK.
+/// Reads a P-256 public key from PEM, DER, an X.509 certificate or the JSON of a JWK, and its `kid`.
 pub(crate) fn encryption_key(
     field: KeyField,
     bytes: &[u8],
@@ -229,6 +236,7 @@ fn json(bytes: &[u8]) -> Option<Zeroizing<String>> {
     pem::text(bytes).filter(|text| text.trim_start().starts_with(['{', '[']))
 }
 
+/// Parses a JWK of an EC key on P-256 that may be used for `usage`.
 fn parse_jwk(field: &'static str, json: &str, usage: &str) -> Result<Jwk, InvalidInput> {
     let bad = |rule: &'static str| InvalidInput::new(field, rule);
     let jwk: Jwk = serde_json::from_str(json).map_err(|_| bad("must be the JSON of a JWK"))?;
@@ -245,6 +253,7 @@ fn parse_jwk(field: &'static str, json: &str, usage: &str) -> Result<Jwk, Invali
     Ok(jwk)
 }
 
+/// Returns the private key of a JWK. Its public part is computed from `d`, and compared where the JWK has one.
 fn private_jwk(field: &'static str, jwk: &Jwk) -> Result<PKey<Private>, InvalidInput> {
     let bad = |rule: &'static str| InvalidInput::new(field, rule);
     let d = jwk.d.as_ref();
@@ -272,6 +281,7 @@ fn private_jwk(field: &'static str, jwk: &Jwk) -> Result<PKey<Private>, InvalidI
     Ok(key)
 }
 
+/// Returns the public key of a JWK; `None` where it is not a point of the curve.
 fn public_jwk(jwk: &Jwk) -> Option<PKey<Public>> {
     let x = BigNum::from_slice(&coordinate(jwk.x.as_deref()?)?).ok()?;
     let y = BigNum::from_slice(&coordinate(jwk.y.as_deref()?)?).ok()?;
@@ -281,11 +291,13 @@ fn public_jwk(jwk: &Jwk) -> Option<PKey<Public>> {
     PKey::from_ec_key(key).ok()
 }
 
+/// Returns the 32 bytes of a coordinate, or of a private key, from base64url.
 fn coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?);
     (bytes.len() == 32).then_some(bytes)
 }
 
+/// Returns the public key of a block, or that of its certificate.
 fn public_key(block: &Block) -> Option<PKey<Public>> {
     if matches!(block.label.as_str(), "PUBLIC KEY" | BARE_DER)
         && let Ok(key) = PKey::public_key_from_der(&block.der)
@@ -307,6 +319,7 @@ fn not_p256<T: HasPublic>(field: &'static str, key: &PKey<T>) -> InvalidInput {
     InvalidInput::new(field, rule)
 }
 
+/// Returns what a file in DER holds, in words.
 fn found_der(der: &[u8]) -> &'static str {
     if X509::from_der(der).is_ok() {
         "a CERTIFICATE"

@@ -3,6 +3,10 @@
 //! The lines of a block may end in any way: a text that went through an environment variable has `\n` as two
 //! characters, or blanks, where its lines ended. Editors on Windows write UTF-16. Neither OpenSSL, which
 //! also asks for a passphrase on the terminal, nor the readers of rustls take such files.
+//!
+//! A file of another format is refused with what it is and how it is converted: a Java key store, PKCS#12, an
+//! encrypted key, a PEM that was encoded in base64 once more. An encrypted key is never decrypted here, since a
+//! passphrase beside its key protects nothing.
 
 use std::borrow::Cow;
 
@@ -98,6 +102,7 @@ fn next_block(text: &str) -> Option<(&str, &str, &str)> {
     Some((label, body, rest))
 }
 
+/// Decodes the body of a block.
 fn block(label: &str, body: &str) -> Result<Block, &'static str> {
     // The first is PKCS#8, the second the older way of OpenSSL.
     if label == "ENCRYPTED PRIVATE KEY" || body.contains("Proc-Type:") {

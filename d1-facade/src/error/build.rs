@@ -1,4 +1,9 @@
 //! How an [`Error`] is made, and what the layers above add to it.
+//!
+//! An error is made where the failure is found, with its kind and the outcome of that one request. The layers above add
+//! what they alone know: the call its correlation id, its attempts and the outcome of all its requests, the token
+//! exchange that the call was not sent. Errors are shared by all callers that waited for the same token, so each
+//! change is made to a copy.
 
 use std::error::Error as StdError;
 use std::sync::Arc;

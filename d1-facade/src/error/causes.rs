@@ -1,4 +1,8 @@
 //! The documented meanings of error statuses, and which of them can apply to a request.
+//!
+//! D1 documents several meanings of one status and sends no code with a 403. What the client knows of its request
+//! ([`RequestContext`]) rules some of them out and makes others likelier; what it cannot know, such as the old
+//! PAN of a card, rules out none.
 
 use d1_generated::error_table::{Condition, ErrorRow};
 use http::StatusCode;

@@ -1,4 +1,7 @@
 //! The code of an error, in whatever shape it comes.
+//!
+//! D1 documents that an error has an `errorCode` at times, and a gateway may wrap it, so it is found in other shapes
+//! too. A code is shown only if it reads like one: a server may send back there what it was sent.
 
 use serde_json::{Map, Value};
 
@@ -30,17 +33,18 @@ pub(super) fn find(fields: &Map<String, Value>) -> Option<String> {
     code.map(Value::to_string).filter(|code| code != "\"\"")
 }
 
-/// Whether a member of an error body is one that D1 documents, in whatever spelling.
+/// Returns whether a member of an error body is one that D1 documents, in whatever spelling.
 pub(super) fn is_documented_member(name: &str, value: &Value) -> bool {
     matches!(bare(name).as_str(), "error" | "errorcode") && !value.is_null()
 }
 
-/// The letters and digits of a name, in lower case.
+/// Returns the letters and digits of a name, in lower case.
 fn bare(name: &str) -> String {
     let kept = name.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Returns a code as text; `None` for what can be no code.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -49,7 +53,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The objects that are values of `fields`, or items of them.
+/// Returns the objects that are values of `fields`, or items of them.
 fn objects_in(fields: &Map<String, Value>) -> Vec<&Map<String, Value>> {
     fn objects(value: &Value) -> Vec<&Map<String, Value>> {
         match value {
@@ -61,7 +65,7 @@ fn objects_in(fields: &Map<String, Value>) -> Vec<&Map<String, Value>> {
     fields.values().flat_map(objects).collect()
 }
 
-/// Whether a code may be shown.
+/// Returns whether a code may be shown.
 ///
 /// A server that sends back what it was sent must not get it into our output by way of the code: digits of
 /// a card, or a random text such as a token, which has small and capital letters and digits.
@@ -74,6 +78,7 @@ pub(super) fn reads_like_a_code(code: &str) -> bool {
         && !(code.len() > 20 && is_mixed(code))
 }
 
+/// Returns whether a code has small and capital letters and digits.
 fn is_mixed(code: &str) -> bool {
     let kinds: [fn(&u8) -> bool; 3] = [
         u8::is_ascii_lowercase,

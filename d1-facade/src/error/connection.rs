@@ -1,4 +1,8 @@
 //! Why a connection was not made, or broke: from the kinds of errors of the HTTP and TLS stack to a [`Fault`].
+//!
+//! Only types and kinds of errors are looked at, with one exception ([`CertificateError::Other`]), whose texts are those
+//! of a library and are compared with known ones. The alerts of TLS are distinguished since most of them mean that D1
+//! does not accept the client certificate, which the operator of a service must know.
 
 use std::io;
 
@@ -155,6 +159,7 @@ fn of_system(kind: io::ErrorKind, peer: &Peer) -> Option<Fault> {
     })
 }
 
+/// Returns the fault of an error of TLS.
 fn of_tls(error: &Tls) -> Fault {
     match error {
         Tls::InvalidMessage(_) => Fault::new(
@@ -171,6 +176,7 @@ fn of_tls(error: &Tls) -> Fault {
     }
 }
 
+/// Returns the fault of an alert by which the server ended the handshake.
 fn of_alert(alert: Alert) -> Fault {
     let about_certificate = CERTIFICATE_ALERTS.iter().find(|(known, _)| *known == alert);
     match (about_certificate, alert) {

@@ -1,4 +1,8 @@
 //! From a response to an error: by operation, status and code, through the generated table.
+//!
+//! A status always gives a kind, also one that D1 does not document. The code refines it, and with the table selects the
+//! documented causes. Neither counts where the body is not from D1 or contradicts itself: a gateway's 404 does not
+//! say that a card is unknown.
 
 use std::time::{Duration, SystemTime};
 
@@ -124,6 +128,7 @@ fn is_no_object(body: &[u8]) -> bool {
     !matches!(body.first(), None | Some(b'{'))
 }
 
+/// Returns D1's own text, masked, at most 500 characters of it.
 fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
     let parts: Vec<&str> = [&body.error, &body.error_description]
         .into_iter()

@@ -1,4 +1,7 @@
 //! What an [`Error`] shows of itself: one line, without bodies, headers, tokens or card data.
+//!
+//! The line names the operation, the kind, status and code, what is known of the cause, the outcome and the correlation
+//! id, in this order. D1's own text is not in it: a service logs that explicitly or not at all.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -1,4 +1,7 @@
 //! What is known of a failure beyond its kind: one line says what happened, one sentence what to do.
+//!
+//! A kind is for code and there are few; a fault is for the person who reads the log, and there are many. Both texts are
+//! `&'static str` by type, so that no text of a server can get into them.
 
 use std::fmt;
 

@@ -1,4 +1,8 @@
 //! What went wrong, as a list of kinds.
+//!
+//! Two failures have different kinds where a service can act differently on them, and not for their technical reason: a
+//! name that does not resolve and a refused client certificate are both [`ErrorKind::Connect`], and the line of the error
+//! says which of them it is.
 
 use std::fmt;
 

@@ -1,4 +1,19 @@
 //! What went wrong, and what to do about it.
+//!
+//! | question | file |
+//! |---|---|
+//! | Which kinds of errors are there, and which can pass? | `kind` |
+//! | May D1 have carried the request out? | `outcome`; `call::decide` decides it |
+//! | What does a response with a status of an error mean? | `decode`, by the generated error table: `causes`, `code` |
+//! | What is wrong with a response of success? | `response` |
+//! | Why was there no connection, or why did it break? | `connection` |
+//! | What is known of a failure beyond its kind, in fixed words? | `fault` |
+//! | What should be done? | `advice`, where neither the documentation nor the fault says it |
+//! | What does an error show? | `display` |
+//! | How is it made, and what do the layers add? | `build` |
+//!
+//! An [`Error`] is opaque, so that more can be known of a failure later without a change for its users. No text of a
+//! server gets into what it shows: what is shown is an enum, a fixed text, a number or an id that was checked.
 
 mod advice;
 mod build;
@@ -122,7 +137,8 @@ impl Error {
         .with_source(source)
     }
 
-    /// Returns what went wrong.
+    /// Returns what went wrong, for a service that decides by it. It says nothing about the
+    /// [outcome](Self::outcome).
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -137,7 +153,8 @@ impl Error {
         self.0.outcome
     }
 
-    /// Returns whether D1 may have received the request.
+    /// Returns whether D1 may have received the request: true unless the outcome is
+    /// [`NotSent`](Outcome::NotSent).
     #[must_use]
     pub fn was_sent(&self) -> bool {
         self.0.outcome != Outcome::NotSent
@@ -161,6 +178,9 @@ impl Error {
 
     /// Returns D1's `errorCode`, such as `UNKNOWN_CARD`, where it sent one that reads like a code.
     ///
+    /// A code may be one that this version does not know. Where D1 documents it for the operation, the
+    /// [kind](Self::kind) and the [causes](Self::causes) follow from it.
+    ///
     /// It is found in every form: another spelling, `code`, a number, inside another member. A code that could hold
     /// card data or a token is not returned.
     #[must_use]
@@ -172,7 +192,15 @@ impl Error {
     ///
     /// It is for troubleshooting only: the texts change, and are not for end users. The secrets of the call are
     /// removed from it, in whatever form D1 sent them back; numbers of more than seven digits, JWTs and bearer tokens
-    /// are masked. This text is in no other output of this type.
+    /// are masked. This text is in no other output of this type, so that a service decides whether it is logged:
+    ///
+    /// ```
+    /// # fn f(error: d1_facade::Error) {
+    /// if let Some(text) = error.troubleshooting_text() {
+    ///     eprintln!("D1 says: {text}");
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn troubleshooting_text(&self) -> Option<&str> {
         self.0.text.as_deref()
@@ -187,8 +215,9 @@ impl Error {
         &self.0.unknown_fields
     }
 
-    /// Returns the correlation id of the call (D1: `x-correlation-id`); `None` where its input was refused before it
-    /// had one.
+    /// Returns the correlation id of the call (D1: `x-correlation-id`), by which Thales finds the call in D1's log.
+    ///
+    /// `None` where the input was refused before the call had one.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&CorrelationId> {
         self.0.correlation_id.as_ref()
@@ -202,8 +231,25 @@ impl Error {
         self.0.token_correlation_id.as_ref()
     }
 
-    /// Returns the change whose outcome is unknown, for [`Client::reconcile`](crate::Client::reconcile); `None`
-    /// where the outcome is known, or the call changes no card.
+    /// Returns the change whose outcome is unknown, for [`Client::reconcile`](crate::Client::reconcile).
+    ///
+    /// `None` where the outcome is known, or the call changes no card. It holds no card data, and can be stored until
+    /// it is reconciled:
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client, error: d1_facade::Error) -> Result<(), d1_facade::Error> {
+    /// use d1_facade::Reconciliation;
+    ///
+    /// if let Some(pending) = error.pending_change() {
+    ///     match d1.reconcile(pending).await? {
+    ///         Reconciliation::Done(_) => println!("D1 has carried it out"),
+    ///         Reconciliation::NotDone(_) => println!("it can be made again"),
+    ///         other => println!("not known yet: {other:?}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pending_change(&self) -> Option<&PendingChange> {
         self.0.pending.as_ref()
@@ -218,6 +264,9 @@ impl Error {
 
     /// Returns how long to wait before the call is made again: what D1 asks for (`Retry-After`, a day at most), or
     /// how long the token endpoint is not called after a failure.
+    ///
+    /// `None` where neither is known. It does not say that the call can be made again:
+    /// [`is_retryable`](Self::is_retryable) does.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -231,7 +280,9 @@ impl Error {
 
     /// Returns whether the same call can be made again without doing anything twice, and may then succeed.
     ///
-    /// It is always false for a change of a card whose [outcome](Self::outcome) is unknown.
+    /// It is always false for a change of a card whose [outcome](Self::outcome) is unknown. Otherwise the documentation
+    /// decides where it says so of the only possible [cause](Self::causes), else the [kind](Self::kind): `Connect`,
+    /// `Timeout`, `Transport`, `RateLimited`, `ServerError` and `Cancelled` may pass.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         if self.0.outcome == Outcome::Unknown && self.0.operation.changes_card() {
@@ -281,14 +332,24 @@ impl Error {
         }
     }
 
-    /// Returns the field and the rule, where an input was refused.
+    /// Returns the field and the rule, where an input was refused before anything was sent.
+    ///
+    /// ```
+    /// # fn f(error: d1_facade::Error) {
+    /// if let Some(refused) = error.invalid_input() {
+    ///     eprintln!("{} {}", refused.field(), refused.rule());
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn invalid_input(&self) -> Option<&InvalidInput> {
         self.0.source.as_deref()?.downcast_ref()
     }
 
-    /// Returns how many seconds this machine's clock is ahead of D1's, behind if negative; `None` unless D1
-    /// refused an assertion and its clock differs by more than a minute.
+    /// Returns how many seconds this machine's clock is ahead of D1's, behind if negative.
+    ///
+    /// `None` unless D1 refused an assertion and its clock, as the `Date` of its response gives it, differs by more than
+    /// a minute: the clock is then the likely reason, since an assertion is valid for minutes.
     #[must_use]
     pub fn clock_offset_seconds(&self) -> Option<i64> {
         self.0.clock_offset.filter(|s| s.abs() > NOTEWORTHY_OFFSET)

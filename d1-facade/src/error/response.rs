@@ -14,6 +14,7 @@ pub(crate) struct ResponseFault {
 }
 
 impl ResponseFault {
+    /// Returns the fault of a response that says this.
     pub(crate) fn new(text: &'static str) -> Self {
         Self {
             text,
@@ -21,13 +22,13 @@ impl ResponseFault {
         }
     }
 
-    /// The fault of a response to a change that names the operation all the same.
+    /// Adds the operation that the response to a change names all the same.
     pub(crate) fn with_operation_id(mut self, id: Option<OperationId>) -> Self {
         self.operation_id = id;
         self
     }
 
-    /// The operation that the response names.
+    /// Returns the operation that the response names.
     pub(crate) fn operation_id(&self) -> Option<&OperationId> {
         self.operation_id.as_ref()
     }

@@ -1,8 +1,11 @@
 //! Reads the JSON objects of D1's responses, also where a member has another type than the documented one.
 //!
-//! Such a member must not make the rest of a response unreadable.
-//! A number or a boolean in quotes is read, a fraction where an integer is expected is rounded down;
-//! any other member that does not fit is set aside under its name.
+//! Such a member must not make the rest of a response unreadable: a change that D1 carried out would then look like one
+//! with an unknown outcome. A number or a boolean in quotes is read, a fraction where an integer is expected is rounded
+//! down; any other member that does not fit is set aside under its name.
+//!
+//! What is not lenient is the JSON itself: a text with something after its end, or an object that has a member twice
+//! with different values, is refused ([`JsonFault`]).
 
 mod duplicates;
 
@@ -99,6 +102,7 @@ fn readings(value: &Value) -> impl Iterator<Item = Value> + use<'_> {
     std::iter::once(value.clone()).chain(others.into_iter().flatten())
 }
 
+/// Returns the number that a text is, an integer where it can be one.
 fn number(text: &str) -> Option<Number> {
     let integer = text.parse::<i64>().ok().map(Number::from);
     integer.or_else(|| Number::from_f64(text.parse().ok()?))

@@ -1,4 +1,7 @@
 //! A text without its escapes, with the place of each character in the original text.
+//!
+//! A secret is searched in the decoded text and replaced in the original one, so each character knows where it came
+//! from. The escapes are those of URLs, JSON and HTML.
 
 use std::ops::Range;
 

@@ -1,5 +1,9 @@
 //! Keeps secrets out of everything that comes from a server.
 //!
+//! A server may send back what it was sent, in an error text, a header or an id, and callers log what they get. A secret
+//! that is removed from the response before anything reads it cannot get into any output, so no other module has to
+//! take care.
+//!
 //! There are two rules, and one place for each:
 //!
 //! | secret | removed | from |

@@ -1,4 +1,8 @@
 //! Replaces parts of a text so that JSON stays JSON, and the rest stays byte for byte the same.
+//!
+//! A response from which a secret was removed is still read: an operation whose reason repeats the PAN must be found when
+//! the change is reconciled. So a secret within a number replaces the whole number by a string, one that spans several strings is
+//! replaced in each of them, and an escape is replaced as a whole.
 
 use std::ops::Range;
 
