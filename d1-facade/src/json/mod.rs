@@ -7,7 +7,7 @@
 //! What is not lenient is the JSON itself: a text with something after its end, or an object that has a member twice
 //! with different values, is refused ([`JsonFault`]).
 
-mod duplicates;
+mod strict;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
@@ -36,12 +36,11 @@ impl JsonFault {
 
 /// Returns a body as a JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
-    let body = without_byte_order_mark(body);
-    duplicates::check(body)?;
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(JsonFault::NoObject),
-        Err(_) => Err(JsonFault::Malformed),
+    match strict::value(without_byte_order_mark(body))? {
+        Value::Object(fields) => Ok(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(JsonFault::NoObject)
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Redactor {
             all.push(b'\n');
         }
         // Without wiping: the headers themselves are not wiped either.
-        if !may_hold(&all, &letters_of(&all), long.clone()) || !holds(&all) {
+        if !may_hold(&all, long.clone()) || !holds(&all) {
             return;
         }
         let held: Vec<_> = headers
@@ -95,22 +95,10 @@ impl Redactor {
     }
 }
 
-/// Returns false only where a text with these letters holds no secret. Faster than a search.
-fn may_hold<'a>(
-    text: &[u8],
-    letters: &[u8],
-    mut secrets: impl Iterator<Item = &'a Arc<Secret>>,
-) -> bool {
+/// Returns false only where a text holds no secret. Faster than a search.
+fn may_hold<'a>(text: &[u8], mut secrets: impl Iterator<Item = &'a Arc<Secret>>) -> bool {
     text.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
-        || secrets.any(|secret| secret.may_be_in(letters))
-}
-
-/// Returns the letters and digits of a text.
-fn letters_of(text: &[u8]) -> Vec<u8> {
-    let mut letters = Vec::with_capacity(text.len());
-    let kept = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    letters.extend(kept.map(u8::to_ascii_lowercase));
-    letters
+        || secrets.any(|secret| secret.may_be_in(text))
 }
 
 /// Returns the text without the secrets; `None` where it has none.
@@ -118,11 +106,7 @@ fn clean<'a>(
     text: &[u8],
     secrets: impl Iterator<Item = &'a Arc<Secret>> + Clone,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    if text.is_empty() {
-        return None;
-    }
-    let letters = Zeroizing::new(letters_of(text));
-    if !may_hold(text, &letters, secrets.clone()) {
+    if text.is_empty() || !may_hold(text, secrets.clone()) {
         return None;
     }
     let levels = Decoded::levels(text);

@@ -111,25 +111,24 @@ impl Secret {
         matches!(self.forms(), Forms::Alone(_))
     }
 
-    /// Returns false only where the letters and digits of a text without escapes do not hold it.
-    pub(super) fn may_be_in(&self, letters: &[u8]) -> bool {
+    /// Returns false only where a text does not hold it, unless in escapes.
+    pub(super) fn may_be_in(&self, text: &[u8]) -> bool {
         match self.forms() {
             Forms::Alone(_) => true,
             Forms::Anywhere { number, forms } => {
-                let digits = |number: &Zeroizing<Vec<u8>>| {
-                    let digits = letters.iter().filter(|byte| byte.is_ascii_digit());
-                    digits.count() >= number.len()
-                };
-                number.as_ref().is_some_and(digits)
+                let letters = letters(text);
+                let digits = letters.iter().filter(|byte| byte.is_ascii_digit()).count();
+                number.as_ref().is_some_and(|number| digits >= number.len())
                     || forms
                         .iter()
-                        .any(|form| find(letters, form).next().is_some())
+                        .any(|form| find(&letters, form).next().is_some())
             }
             Forms::InPieces { pieces, .. } => {
+                let mut letters = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
                 let mut rolling = 0;
-                letters.iter().enumerate().any(|(last, byte)| {
-                    rolling = value(rolling, std::slice::from_ref(byte));
-                    last + 1 >= PIECE && pieces.has(rolling)
+                letters.any(|letter| {
+                    rolling = number(rolling, *letter);
+                    pieces.has(rolling)
                 })
             }
         }
@@ -183,8 +182,8 @@ impl Secret {
             }
             let mut pieces = Zeroizing::new(Vec::new());
             for form in &forms {
-                let values = form.chunks_exact(PIECE).map(|piece| value(0, piece));
-                pieces.extend(values);
+                let cut = form.chunks_exact(PIECE);
+                pieces.extend(cut.map(|piece| piece.iter().copied().fold(0, number)));
             }
             let pieces = Pieces::new(pieces);
             Forms::InPieces { forms, pieces }
@@ -257,7 +256,7 @@ fn find_pieces(
     let mut rolling = 0;
     let mut next = 0;
     for (last, byte) in bytes.iter().enumerate() {
-        rolling = value(rolling, std::slice::from_ref(byte));
+        rolling = number(rolling, *byte);
         let (Some(start), true) = ((last + 1).checked_sub(PIECE), last >= next) else {
             continue;
         };
@@ -287,16 +286,15 @@ fn widened(text: &[u8], piece: Range<usize>, form: &[u8]) -> Option<Range<usize>
     Some(piece.start - before.take_while(same).count()..piece.end + after.take_while(same).count())
 }
 
-/// Returns the last [`PIECE`] letters and digits of a text as one number; `before` is the number of the text before
-/// `then`.
-fn value(before: u64, then: &[u8]) -> u64 {
-    // Of base 36; of twelve digits the highest value is less than 2^63.
-    const LEADING: u64 = 36_u64.pow(11);
-    then.iter().fold(before, |value, byte| {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            _ => byte.wrapping_sub(b'a').wrapping_add(10),
-        };
-        (value % LEADING) * 36 + u64::from(digit)
-    })
+/// Returns the number of the last [`PIECE`] letters and digits of a text, of which `before` is the number without the
+/// last one. Case does not matter. Letters and digits have 32 values for 36 of them, so two pieces may have the same
+/// number.
+fn number(before: u64, letter: u8) -> u64 {
+    const BITS: usize = 5;
+    const MASK: u64 = (1 << (PIECE * BITS)) - 1;
+    let value = match letter {
+        b'0'..=b'9' => letter - b'0',
+        _ => (letter | 0x20).wrapping_sub(b'a').wrapping_add(10),
+    };
+    (before << BITS | u64::from(value & 31)) & MASK
 }
