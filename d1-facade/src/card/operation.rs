@@ -57,6 +57,14 @@ impl Operation {
         Some(Self { raw, odd })
     }
 
+    /// Returns an operation whose fields are all of the documented type.
+    pub(crate) fn documented(raw: types::CardOperationListItem) -> Self {
+        Self {
+            raw,
+            odd: Map::new(),
+        }
+    }
+
     /// Whether it has any field that D1 documents, of whatever type.
     pub(crate) fn is_documented(&self) -> bool {
         !self.odd.is_empty() || to_map(&self.raw).len() > self.raw.extra.len()

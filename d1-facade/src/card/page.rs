@@ -66,6 +66,16 @@ impl OperationPage {
 
     /// Reads a response as a page.
     pub(crate) fn read(response: &CompleteResponse<'_>) -> Result<Self, ResponseFault> {
+        if let Some(page) = json::documented(response.body, has_undocumented)
+            && !page.operations.is_empty()
+        {
+            let operations = page.operations.into_iter().map(Operation::documented);
+            return Ok(Self {
+                operations: operations.collect(),
+                remaining: Remaining::of(page.remaining_operations),
+                unknown_fields: page.extra,
+            });
+        }
         let unreadable = |text| move || ResponseFault::new(text);
         let mut body = response.json_object()?;
         let items = match list_name(&body).and_then(|name| body.remove(&name)) {
@@ -75,10 +85,9 @@ impl OperationPage {
         };
         let (page, misfits) = json::read::<types::CardOperationPage>(body)
             .ok_or_else(unreadable("the page cannot be read"))?;
-        let remaining = match page.remaining_operations {
-            Some(number) => u64::try_from(number).map_or(Remaining::Unreadable, Remaining::Known),
-            None if misfits.values().all(Value::is_null) => Remaining::Missing,
-            None => Remaining::Unreadable,
+        let remaining = match Remaining::of(page.remaining_operations) {
+            Remaining::Missing if !misfits.values().all(Value::is_null) => Remaining::Unreadable,
+            remaining => remaining,
         };
         check_end(items.as_deref(), remaining)?;
         let mut unknown_fields = page.extra;
@@ -109,6 +118,23 @@ enum Remaining {
     Known(u64),
     /// What D1 says is no such number.
     Unreadable,
+}
+
+fn has_undocumented(page: &types::CardOperationPage) -> bool {
+    let of_operation = |operation: &types::CardOperationListItem| {
+        !operation.extra.is_empty() || operation.digital_card_details.is_some()
+    };
+    !page.extra.is_empty() || page.operations.iter().any(of_operation)
+}
+
+impl Remaining {
+    fn of(number: Option<i64>) -> Self {
+        match number.map(u64::try_from) {
+            Some(Ok(number)) => Self::Known(number),
+            Some(Err(_)) => Self::Unreadable,
+            None => Self::Missing,
+        }
+    }
 }
 
 /// The name of the member that has the operations. It is not documented: it is the one that the generated

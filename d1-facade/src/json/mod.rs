@@ -44,6 +44,20 @@ pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     }
 }
 
+/// Reads a body as a `T` where each member is of the documented type, and no object has a member twice. Faster than
+/// [`object`] and [`read`], which read every other body as well.
+///
+/// `undocumented` says whether a `T` has a value of a type that takes any member: serde finds a member that stands twice
+/// in all other types by itself.
+pub(crate) fn documented<T: DeserializeOwned>(
+    body: &[u8],
+    undocumented: impl Fn(&T) -> bool,
+) -> Option<T> {
+    let body = without_byte_order_mark(body);
+    let read = serde_json::from_slice(body).ok()?;
+    (!undocumented(&read) || strict::has_unique_names(body)).then_some(read)
+}
+
 /// Returns a text without the mark that some servers put before it, and that JSON does not allow there.
 pub(crate) fn without_byte_order_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)

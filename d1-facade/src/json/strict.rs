@@ -4,8 +4,10 @@
 //! take the first, some the last. Where the copies are equal it does not matter. Where they differ, two
 //! programs that read the same response disagree about it, so that it is not used.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
@@ -90,6 +92,79 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
+/// The most members of an object whose names are compared with each other, so that a large one takes no long time.
+const MOST_NAMES: usize = 32;
+
+/// Returns true only for a JSON text in which no object has a member twice. It copies nothing.
+pub(super) fn has_unique_names(body: &[u8]) -> bool {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    Unique.deserialize(&mut reader).is_ok() && reader.end().is_ok()
+}
+
+/// The name of a member, which is copied only if it has an escape.
+#[derive(PartialEq, Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads a value, and fails where an object has a member twice, or more members than are compared.
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = members.next_key::<Name<'_>>()? {
+            if names.len() == MOST_NAMES || names.contains(&name) {
+                return Err(A::Error::custom("a name may stand twice"));
+            }
+            names.push(name);
+            members.next_value_seed(Self)?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +193,26 @@ mod tests {
             ("<html>", Err(JsonFault::Malformed)),
         ] {
             assert_eq!(value(text.as_bytes()).map(drop), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique_only_where_no_object_has_one_twice() {
+        let many = |count| {
+            let members: Vec<_> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        for (text, unique) in [
+            (r#"{"a":1,"b":[{"a":1.5},{"a":null}],"c":{"a":true}}"#, true),
+            (r#"{"a":1,"a":1}"#, false),
+            (r#"{"a":1,"\u0061":2}"#, false),
+            (r#"[{"x":{"a":-1,"b":"","a":-1}}]"#, false),
+            (&many(MOST_NAMES), true),
+            (&many(MOST_NAMES + 1), false),
+            (r#"{"a":1"#, false),
+            (r#"{"a":1} x"#, false),
+        ] {
+            assert_eq!(has_unique_names(text.as_bytes()), unique, "{text}");
         }
     }
 

@@ -97,7 +97,7 @@ impl Redactor {
 
 /// Returns false only where a text holds no secret. Faster than a search.
 fn may_hold<'a>(text: &[u8], mut secrets: impl Iterator<Item = &'a Arc<Secret>>) -> bool {
-    text.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
+    memchr::memchr3(b'%', b'\\', b'&', text).is_some()
         || secrets.any(|secret| secret.may_be_in(text))
 }
 

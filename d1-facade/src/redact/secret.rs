@@ -1,5 +1,6 @@
 //! A secret that the client holds, and the search for it in a text.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -45,10 +46,7 @@ enum Forms {
         forms: Vec<Zeroizing<Vec<u8>>>,
     },
     /// Letters and digits of which a part is removed as well.
-    InPieces {
-        forms: Vec<Zeroizing<Vec<u8>>>,
-        pieces: Pieces,
-    },
+    InPieces(Pieces),
 }
 
 /// The pieces of a secret, each as a number.
@@ -77,8 +75,8 @@ impl Pieces {
 
     /// Returns the word and the bit of a number, from 12 bits of its product with a constant that mixes them.
     fn hash(number: u64) -> (usize, u64) {
-        let [high, low, ..] = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
-        (usize::from(high >> 2), 1 << (low & 63))
+        let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        ((mixed >> 58) as usize, 1 << (mixed >> 52 & 63))
     }
 }
 
@@ -123,14 +121,7 @@ impl Secret {
                         .iter()
                         .any(|form| find(&letters, form).next().is_some())
             }
-            Forms::InPieces { pieces, .. } => {
-                let mut letters = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
-                let mut rolling = 0;
-                letters.any(|letter| {
-                    rolling = number(rolling, *letter);
-                    pieces.has(rolling)
-                })
-            }
+            Forms::InPieces(pieces) => numbers(text).any(|number| pieces.has(number)),
         }
     }
 
@@ -160,13 +151,13 @@ impl Secret {
                 }
                 found
             }
-            Forms::InPieces { forms, pieces } => find_pieces(&text.letters, forms, pieces),
+            Forms::InPieces(pieces) => find_pieces(&text.letters, self.text(), pieces),
         }
     }
 
     fn forms(&self) -> &Forms {
         self.forms.get_or_init(|| {
-            let text = self.spellings.first().map_or("", |text| text.as_str());
+            let text = self.text();
             let length = letters(text.as_bytes()).len();
             if length < SHORTEST_ANYWHERE {
                 let spelled = self.spellings.iter().map(|s| s.as_bytes().to_vec());
@@ -174,39 +165,40 @@ impl Secret {
                 let forms = spelled.chain(encoded).filter(|form| !form.is_empty());
                 return Forms::Alone(forms.map(Zeroizing::new).collect());
             }
-            let forms = encoded_forms(text);
             if length < SHORTEST_IN_PIECES {
                 let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
                 let number = is_number.then(|| Zeroizing::new(text.as_bytes().to_vec()));
+                let forms = encodings(text).map(|form| letters(&form)).collect();
                 return Forms::Anywhere { number, forms };
             }
             let mut pieces = Zeroizing::new(Vec::new());
-            for form in &forms {
-                let cut = form.chunks_exact(PIECE);
-                pieces.extend(cut.map(|piece| piece.iter().copied().fold(0, number)));
+            for form in encodings(text) {
+                pieces.extend(numbers(&form).skip(PIECE - 1).step_by(PIECE));
             }
-            let pieces = Pieces::new(pieces);
-            Forms::InPieces { forms, pieces }
+            Forms::InPieces(Pieces::new(pieces))
         })
+    }
+
+    fn text(&self) -> &str {
+        self.spellings.first().map_or("", |text| text.as_str())
     }
 }
 
-/// Returns the letters and digits of a secret, and of its encodings. Those of base64 and base64url are the same; they
-/// depend on where in the encoded text the secret begins.
-fn encoded_forms(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
-    let mut forms = vec![letters(text.as_bytes()), Zeroizing::new(hex(text))];
-    for before in 0..3 {
+/// Returns a secret and its encodings. The letters and digits of base64 and base64url are the same; they depend on where
+/// in the encoded text the secret begins.
+fn encodings(text: &str) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
+    let plain = [text.as_bytes().to_vec(), hex(text)].map(Zeroizing::new);
+    let base64 = (0..3).map(move |before| {
         let mut padded = Zeroizing::new(vec![0; before]);
         padded.extend_from_slice(text.as_bytes());
-        let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded));
+        let mut encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded).into_bytes());
         // The first and the last characters depend on what stands around the secret.
-        let from = (before * 8).div_ceil(6);
-        let to = encoded.len() - usize::from(padded.len() % 3 != 0);
-        forms.push(letters(
-            encoded.as_bytes().get(from..to).unwrap_or_default(),
-        ));
-    }
-    forms
+        let end = encoded.len() - usize::from(padded.len() % 3 != 0);
+        encoded.truncate(end);
+        encoded.drain(..(before * 8).div_ceil(6));
+        encoded
+    });
+    plain.into_iter().chain(base64)
 }
 
 fn letters(text: &[u8]) -> Zeroizing<Vec<u8>> {
@@ -245,22 +237,21 @@ fn stands_alone(text: &[u8], found: &Range<usize>) -> bool {
     !joins(before.last(), before.iter().rev().nth(1)) && !joins(after.first(), after.get(1))
 }
 
-/// Returns each longest part of one of `forms` in `text` that holds a piece.
-fn find_pieces(
-    text: &Characters,
-    forms: &[Zeroizing<Vec<u8>>],
-    pieces: &Pieces,
-) -> Vec<Range<usize>> {
+/// Returns each longest part of an encoding of `secret` in `text` that holds a piece.
+fn find_pieces(text: &Characters, secret: &str, pieces: &Pieces) -> Vec<Range<usize>> {
+    let forms = LazyCell::new(|| {
+        encodings(secret)
+            .map(|form| letters(&form))
+            .collect::<Vec<_>>()
+    });
     let bytes = text.bytes();
     let mut found = Vec::new();
-    let mut rolling = 0;
     let mut next = 0;
-    for (last, byte) in bytes.iter().enumerate() {
-        rolling = number(rolling, *byte);
+    for (last, number) in numbers(bytes).enumerate() {
         let (Some(start), true) = ((last + 1).checked_sub(PIECE), last >= next) else {
             continue;
         };
-        if !pieces.has(rolling) {
+        if !pieces.has(number) {
             continue;
         }
         let longest = forms
@@ -286,15 +277,32 @@ fn widened(text: &[u8], piece: Range<usize>, form: &[u8]) -> Option<Range<usize>
     Some(piece.start - before.take_while(same).count()..piece.end + after.take_while(same).count())
 }
 
-/// Returns the number of the last [`PIECE`] letters and digits of a text, of which `before` is the number without the
-/// last one. Case does not matter. Letters and digits have 32 values for 36 of them, so two pieces may have the same
-/// number.
-fn number(before: u64, letter: u8) -> u64 {
+/// The value of each byte that is a letter or a digit, whatever its case; 36 of them have 32 values, so that two pieces
+/// may have the same number.
+const VALUES: [Option<u8>; 256] = {
+    let mut values = [None; 256];
+    let mut value = 0;
+    while value < 36_u8 {
+        let letter = b"0123456789abcdefghijklmnopqrstuvwxyz"[value as usize];
+        values[letter as usize] = Some(value % 32);
+        values[letter.to_ascii_uppercase() as usize] = Some(value % 32);
+        value += 1;
+    }
+    values
+};
+
+/// Returns the number of the last [`PIECE`] letters and digits of a text; `before` is the number without the last one.
+fn number(before: u64, value: u8) -> u64 {
     const BITS: usize = 5;
     const MASK: u64 = (1 << (PIECE * BITS)) - 1;
-    let value = match letter {
-        b'0'..=b'9' => letter - b'0',
-        _ => (letter | 0x20).wrapping_sub(b'a').wrapping_add(10),
-    };
-    (before << BITS | u64::from(value & 31)) & MASK
+    (before << BITS | u64::from(value)) & MASK
+}
+
+/// Returns the number of the letters and digits before each place of a text.
+fn numbers(text: &[u8]) -> impl Iterator<Item = u64> {
+    let values = text.iter().filter_map(|byte| VALUES[usize::from(*byte)]);
+    values.scan(0, |before, value| {
+        *before = number(*before, value);
+        Some(*before)
+    })
 }
