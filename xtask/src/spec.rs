@@ -70,44 +70,46 @@ pub(crate) fn without_hint(text: &str) -> String {
     text.replace(", set DuplicateKeyPolicy in Options if acceptable", "")
 }
 
-/// The line of each place of a text, by its JSON pointer.
-pub type Lines = BTreeMap<String, u64>;
+/// The line of each place of a text, by its JSON pointer: where each key and each item of a list stands.
+pub(crate) type Lines = BTreeMap<String, u64>;
 
-/// Where each key and each item of a list stands.
+/// Parses the text of a spec, and finds the line of each of its places.
 ///
 /// # Errors
-/// When the text is not YAML.
-pub fn lines(text: &str) -> Result<Lines, Error> {
+/// When it is not YAML.
+pub(crate) fn parse_with_lines(text: &str) -> Result<(Value, Lines), Error> {
     let root: Spanned<Node> = read(text).map_err(unreadable)?;
     let mut lines = Lines::from([(String::new(), 1)]);
-    root.value.collect("", &mut lines);
-    Ok(lines)
+    Ok((root.value.collect("", &mut lines), lines))
 }
 
-/// A value of YAML as far as it has parts.
+/// A value of YAML whose parts know their lines.
 enum Node {
-    Scalar,
+    Scalar(Value),
     List(Vec<Spanned<Node>>),
     Map(Vec<(Spanned<String>, Node)>),
 }
 
 impl Node {
-    fn collect(&self, pointer: &str, lines: &mut Lines) {
+    /// Returns the value, and adds the lines of its parts.
+    fn collect(self, pointer: &str, lines: &mut Lines) -> Value {
         match self {
-            Self::Scalar => {}
+            Self::Scalar(value) => value,
             Self::List(items) => {
-                for (i, item) in items.iter().enumerate() {
+                let item = |(i, item): (usize, Spanned<Self>)| {
                     let place = join(pointer, &i.to_string());
                     lines.insert(place.clone(), item.referenced.line());
-                    item.value.collect(&place, lines);
-                }
+                    item.value.collect(&place, lines)
+                };
+                items.into_iter().enumerate().map(item).collect()
             }
             Self::Map(entries) => {
-                for (key, value) in entries {
+                let entry = |(key, value): (Spanned<String>, Self)| {
                     let place = join(pointer, &key.value);
                     lines.insert(place.clone(), key.referenced.line());
-                    value.collect(&place, lines);
-                }
+                    (key.value, value.collect(&place, lines))
+                };
+                entries.into_iter().map(entry).collect()
             }
         }
     }
@@ -116,8 +118,8 @@ impl Node {
 /// The methods of a visitor for values without parts.
 macro_rules! scalars {
     ($($visit:ident: $type:ty),*) => {
-        $(fn $visit<E>(self, _: $type) -> Result<Node, E> {
-            Ok(Node::Scalar)
+        $(fn $visit<E>(self, value: $type) -> Result<Node, E> {
+            Ok(Node::Scalar(value.into()))
         })*
     };
 }
@@ -152,7 +154,7 @@ impl<'de> Deserialize<'de> for Node {
             scalars!(visit_str: &str, visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 
             fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Scalar)
+                Ok(Node::Scalar(Value::Null))
             }
         }
 

@@ -151,8 +151,8 @@ pub fn check(spec: &Value) -> Vec<Finding> {
 /// # Errors
 /// When the text is not YAML, or has a key twice.
 pub fn check_text(text: &str, file: &str) -> Result<Vec<Finding>, Error> {
-    let lines = spec::lines(text)?;
-    Ok(check_with(&spec::parse(text)?, |pointer| {
+    let (spec, lines) = spec::parse_with_lines(text)?;
+    Ok(check_with(&spec, |pointer| {
         let line = lines.get(nearest(&lines, pointer)).copied().unwrap_or(1);
         format!("{file}:{line}")
     }))
