@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use heck::ToShoutySnakeCase as _;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::error_table::ident;
 use crate::spec::{Operation, entries, list, operations, rust_name, schemas, text};
+use crate::tokens::{constant, ident, optional};
 
 pub(crate) const HEADING: &str = "//! Constants of the spec that the generated client does not have: hosts, defaults, bounds, rules.\n";
 
@@ -164,15 +163,4 @@ fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {
         /// The claims that are sent unless the caller says otherwise.
         pub const ASSERTION_SENT_CLAIMS: &[Claim] = &[#(Claim::#variants),*];
     })
-}
-
-/// A value that may be missing, as Rust.
-pub(crate) fn optional(value: Option<impl ToTokens>) -> TokenStream {
-    value.map_or_else(|| quote!(None), |value| quote!(Some(#value)))
-}
-
-/// `ReasonCode` and `RULE` as `REASON_CODE_RULE`.
-pub(crate) fn constant(name: &str, suffix: &str) -> Ident {
-    let (name, suffix) = (name.to_shouty_snake_case(), suffix.to_shouty_snake_case());
-    format_ident!("{name}_{suffix}")
 }

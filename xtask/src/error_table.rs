@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use heck::ToUpperCamelCase as _;
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::TokenStream;
+use quote::quote;
 use serde_json::Value;
 
-use crate::constants::{constant, optional};
 use crate::error::Error;
 use crate::spec::{Operation, list, operations, text};
+use crate::tokens::{constant, ident, optional};
 
 pub(crate) const HEADING: &str = "//! What each error status of each operation means.\n";
 
@@ -147,9 +146,4 @@ fn row_literal(status: u16, row: &Value) -> TokenStream {
 /// The conditions that a row names.
 pub(crate) fn conditions(row: &Value) -> impl Iterator<Item = &str> {
     list(row, "when").iter().filter_map(Value::as_str)
-}
-
-/// A name of the spec as a variant in Rust: `USER_DECISION`, `user-decision` and `userDecision` as `UserDecision`.
-pub(crate) fn ident(name: &str) -> Ident {
-    format_ident!("{}", name.to_upper_camel_case())
 }

@@ -8,6 +8,7 @@
 //! | What is changed before the generator sees the spec? | [`normalize`] |
 //! | How is each generated file made? | [`client`], [`constants`], [`error_table`], [`values`] |
 //! | What is removed from the client that the generator writes? | `strip` |
+//! | What is a name of the spec called in Rust? | `tokens` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
 //! | How are files compared and written? | [`output`] |
 //! | How does what Thales publishes differ from the spec? | [`spec_diff`] |
@@ -30,4 +31,5 @@ pub mod setup;
 pub mod spec;
 pub mod spec_diff;
 mod strip;
+mod tokens;
 pub mod values;

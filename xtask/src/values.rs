@@ -5,10 +5,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use serde_json::Value;
 
-use crate::constants::constant;
 use crate::error::Error;
-use crate::error_table::ident;
 use crate::spec::{Operation, entries, list, operations, schemas, text};
+use crate::tokens::{constant, ident};
 
 pub(crate) const HEADING: &str =
     "//! The values that D1 may extend, and the operations of its API, as the spec lists them.\n";
