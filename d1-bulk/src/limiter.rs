@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use d1_facade::limiter::{Limiter, Permit, PermitFuture};
+use d1_facade::limiter::{Limiter, Permit};
 use d1_facade::{ApiOperation, Error};
 use tokio::time::{Instant, sleep_until};
 
@@ -134,16 +134,13 @@ impl ChangeLimiter {
 }
 
 impl Limiter for ChangeLimiter {
-    fn acquire(&self) -> PermitFuture<'_> {
-        Box::pin(async {
-            if !self.has_acquired.swap(false, Ordering::Relaxed) {
-                self.bulk.acquire().await;
-            }
-            let permit: Box<dyn Permit> = Box::new(RequestPermit {
-                bulk: self.bulk.clone(),
-                acquired_at: Instant::now(),
-            });
-            permit
+    async fn acquire(&self) -> Box<dyn Permit> {
+        if !self.has_acquired.swap(false, Ordering::Relaxed) {
+            self.bulk.acquire().await;
+        }
+        Box::new(RequestPermit {
+            bulk: self.bulk.clone(),
+            acquired_at: Instant::now(),
         })
     }
 }

@@ -1,6 +1,5 @@
 //! The client, and what can be reached from it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::auth::AccessToken;
@@ -29,7 +28,7 @@ use crate::values::{ApiOperation, CardId, IssuerId};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Client {
     core: Arc<Core>,
 }
@@ -82,11 +81,5 @@ impl Client {
 
     pub(crate) fn core(&self) -> &Core {
         &self.core
-    }
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.core, f)
     }
 }

@@ -172,12 +172,12 @@ mod response;
 mod tls;
 mod values;
 
-pub use auth::SigningKey;
+pub use auth::assertion::SigningKey;
 pub use builder::ClientBuilder;
 pub use call::{limiter, retry};
 pub use card::{
-    Card, CardScheme, Change, GetOperation, ListOperations, Operation, OperationPage, Receipt,
-    Renewal, SpawnedChange,
+    Card, Change, GetOperation, ListOperations, Operation, OperationPage, Receipt, Renewal,
+    SpawnedChange,
 };
 pub use client::Client;
 pub use config::Environment;

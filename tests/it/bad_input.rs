@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use d1_facade::auth::AccessToken;
 use d1_facade::{
-    AuxiliaryPan, CardCredentials, CardId, CardScheme, Client, CorrelationId, EncryptedData,
-    Environment, Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, Renewal,
+    AuxiliaryPan, CardCredentials, CardId, Client, CorrelationId, EncryptedData, Environment,
+    Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, Renewal,
 };
 use d1_tests::{EXPIRY, FixedToken, ISSUER, PAN, WRONG, answering, card_at, refused};
 use wiremock::ResponseTemplate;
@@ -192,7 +192,7 @@ fn field(error: &d1_facade::Error) -> String {
 async fn renewals() {
     let server = answering(ResponseTemplate::new(204)).await;
     let card = card_at(&server);
-    let amex = Renewal::same_card().scheme(CardScheme::AmericanExpress);
+    let amex = Renewal::same_card().american_express();
     assert_eq!(field(&card.renew(amex).await.unwrap_err()), "encryptedData");
     let credentials = || CardCredentials::new(PAN, EXPIRY).unwrap();
     for renewal in [

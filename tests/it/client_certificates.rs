@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use d1_facade::retry::NoRetry;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{Client, Environment};
 use d1_tests::{CARD, FixedToken, ISSUER, certificate, refused};
 use openssl::ec::{EcGroup, EcKey};
@@ -102,7 +102,7 @@ impl Peer {
         let issuer = ISSUER.parse().unwrap();
         Client::builder(Environment::Custom(self.url.clone()), issuer)
             .token_source(FixedToken)
-            .retry(NoRetry)
+            .retry(ExponentialBackoff::default().max_attempts(1))
             .root_certificate(&self.root)
             .without_system_roots()
             .client_identity(certificate, key)

@@ -1,8 +1,8 @@
 //! A host whose clock is wrong.
 
 use base64::Engine as _;
-use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
-use d1_facade::{Client, Environment, ErrorKind, SigningKey};
+use d1_facade::auth::{AccessToken, TokenExchange, TokenSource};
+use d1_facade::{Client, Environment, Error, ErrorKind, SigningKey};
 use d1_tests::{CARD, ISSUER};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -58,11 +58,9 @@ impl Respond for OtherClock {
 struct EachTime(TokenExchange);
 
 impl TokenSource for EachTime {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let token = self.0.fetch().await?;
-            Ok(AccessToken::new(token.expose_secret(), Duration::ZERO).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        let token = self.0.fetch().await?;
+        Ok(AccessToken::new(token.expose_secret(), Duration::ZERO).unwrap())
     }
 }
 
@@ -75,7 +73,7 @@ async fn client(server: &MockServer) -> Client {
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
         .signing_key(SigningKey::from_pem(key, "my-kid").unwrap())
         .wrap_token_source(EachTime)
-        .retry(d1_facade::retry::NoRetry)
+        .retry(d1_facade::retry::ExponentialBackoff::default().max_attempts(1))
         .allow_plain_loopback()
         .build()
         .unwrap()

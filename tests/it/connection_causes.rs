@@ -21,7 +21,7 @@ fn builder(url: String, root: &[u8]) -> ClientBuilder {
         .token_source(FixedToken)
         .timeout(2 * RESOLVER_TIME)
         .connect_timeout(RESOLVER_TIME)
-        .retry(d1_facade::retry::NoRetry)
+        .retry(d1_facade::retry::ExponentialBackoff::default().max_attempts(1))
 }
 
 /// The error of a change that reaches no server, and its advice.

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use d1_facade::retry::{ExponentialBackoff, NoRetry};
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Receipt, Response};
 use d1_sandbox::Sandbox;
 use d1_tests::CARD;
@@ -96,7 +96,7 @@ impl Relay {
         .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
         .without_system_roots()
         .signing_key(key.unwrap())
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
     }
 }
 

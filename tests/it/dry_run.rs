@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use d1_facade::auth::{TokenFuture, TokenSource};
-use d1_facade::retry::{Attempt, RetryPolicy};
-use d1_facade::{CardCredentials, Client, ClientBuilder, ErrorKind, Outcome, Renewal};
+use d1_facade::auth::{AccessToken, TokenSource};
+use d1_facade::retry::RetryPolicy;
+use d1_facade::{CardCredentials, Client, ClientBuilder, Error, ErrorKind, Outcome, Renewal};
 use d1_tests::{
     CARD, EXPIRY, sandbox_builder, sandbox_builder_without_tokens, sandbox_client, strict_sandbox,
 };
@@ -14,8 +14,8 @@ use d1_tests::{
 struct FourTimes;
 
 impl RetryPolicy for FourTimes {
-    fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration> {
-        (attempt.number() < 4).then_some(Duration::ZERO)
+    fn delay(&self, _: &Error, attempts: u32) -> Option<Duration> {
+        (attempts < 4).then_some(Duration::ZERO)
     }
 }
 
@@ -23,7 +23,7 @@ impl RetryPolicy for FourTimes {
 struct Unasked;
 
 impl TokenSource for Unasked {
-    fn fetch(&self) -> TokenFuture<'_> {
+    async fn fetch(&self) -> Result<AccessToken, Error> {
         unreachable!("the source was called")
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use d1_facade::retry::{ExponentialBackoff, NoRetry};
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
     ApiOperation, Card, Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Renewal,
     SigningKey,
@@ -193,7 +193,7 @@ async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
             .root_certificate(sandbox.ca_pem())
             .without_system_roots()
             .token_source(FixedToken)
-            .retry(NoRetry)
+            .retry(ExponentialBackoff::default().max_attempts(1))
     };
     let no_such_host = || {
         at(&format!("https://{NO_SUCH_HOST}"))

@@ -1,7 +1,7 @@
 //! A server that means ill, or is merely broken: nothing panics, nothing hangs, every answer is an answer
 //! or an error of a sensible kind.
 
-use d1_facade::retry::NoRetry;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
     Card, Client, Environment, Error, ErrorKind, OperationPage, OperationType, Outcome, Response,
 };
@@ -16,7 +16,7 @@ fn card_at(url: &str) -> Card {
         .allow_plain_loopback()
         .root_certificate(any_root())
         .without_system_roots()
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
         .build()
         .unwrap()
         .card(CARD.parse().unwrap())

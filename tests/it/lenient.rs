@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenExchange, TokenSource};
 use d1_facade::{Client, Environment, Error, ErrorKind, Outcome, SigningKey};
 use d1_tests::{CARD, ISSUER, answering, card_at, p256};
 use serde_json::{Value, json};
@@ -17,13 +17,11 @@ type Read = Arc<Mutex<Vec<(Duration, Option<String>)>>>;
 struct Noted(TokenExchange, Read);
 
 impl TokenSource for Noted {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let token: AccessToken = self.0.fetch().await?;
-            let read = (token.lifetime(), token.scope().map(str::to_owned));
-            self.1.lock().unwrap().push(read);
-            Ok(token)
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        let token: AccessToken = self.0.fetch().await?;
+        let read = (token.lifetime(), token.scope().map(str::to_owned));
+        self.1.lock().unwrap().push(read);
+        Ok(token)
     }
 }
 
@@ -40,7 +38,7 @@ async fn token(answer: ResponseTemplate) -> Result<(Duration, Option<String>), E
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
         .signing_key(key)
         .wrap_token_source(|exchange| Noted(exchange, noted))
-        .retry(d1_facade::retry::NoRetry)
+        .retry(d1_facade::retry::ExponentialBackoff::default().max_attempts(1))
         .allow_plain_loopback()
         .build()
         .unwrap()

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use d1_bulk::Bulk;
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
-use d1_facade::limiter::{Limiter, Permit, PermitFuture};
-use d1_facade::retry::{Attempt, ExponentialBackoff, RetryPolicy};
+use d1_facade::auth::{AccessToken, TokenSource};
+use d1_facade::limiter::{Limiter, Permit};
+use d1_facade::retry::{ExponentialBackoff, RetryPolicy};
 use d1_facade::{ApiOperation, Error, ErrorKind, Outcome};
 use d1_sandbox::{Fault, Sandbox};
 use d1_tests::{CARD, answering, builder_for, sandbox_client};
@@ -25,12 +25,9 @@ struct Noting(&'static str, Log);
 struct Noted(&'static str, Log);
 
 impl Limiter for Noting {
-    fn acquire(&self) -> PermitFuture<'_> {
-        Box::pin(async {
-            self.1.lock().unwrap().push(format!("{} permits", self.0));
-            let permit: Box<dyn Permit> = Box::new(Noted(self.0, self.1.clone()));
-            permit
-        })
+    async fn acquire(&self) -> Box<dyn Permit> {
+        self.1.lock().unwrap().push(format!("{} permits", self.0));
+        Box::new(Noted(self.0, self.1.clone()))
     }
 }
 
@@ -50,12 +47,9 @@ impl Permit for Noted {
 struct AtMost(Arc<Semaphore>);
 
 impl Limiter for AtMost {
-    fn acquire(&self) -> PermitFuture<'_> {
-        Box::pin(async {
-            let permit = self.0.clone().acquire_owned().await.unwrap();
-            let permit: Box<dyn Permit> = Box::new(permit);
-            permit
-        })
+    async fn acquire(&self) -> Box<dyn Permit> {
+        let permit = self.0.clone().acquire_owned().await.unwrap();
+        Box::new(permit)
     }
 }
 
@@ -63,9 +57,9 @@ impl Limiter for AtMost {
 struct Never(Arc<Notify>);
 
 impl Limiter for Never {
-    fn acquire(&self) -> PermitFuture<'_> {
+    async fn acquire(&self) -> Box<dyn Permit> {
         self.0.notify_one();
-        Box::pin(pending())
+        pending().await
     }
 }
 
@@ -189,22 +183,17 @@ async fn a_change_that_is_cancelled_while_d1_is_silent_is_unknown_and_gives_its_
 struct Late;
 
 impl Limiter for Late {
-    fn acquire(&self) -> PermitFuture<'_> {
-        Box::pin(async {
-            advance(Duration::from_millis(1900)).await;
-            let permit: Box<dyn Permit> = Box::new(());
-            permit
-        })
+    async fn acquire(&self) -> Box<dyn Permit> {
+        advance(Duration::from_millis(1900)).await;
+        Box::new(())
     }
 }
 
 /// Gives a token when most of the time of a call has passed.
 impl TokenSource for Late {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            advance(Duration::from_millis(1900)).await;
-            AccessToken::new("abc", Duration::from_secs(900)).map_err(Error::token_unavailable)
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        advance(Duration::from_millis(1900)).await;
+        AccessToken::new("abc", Duration::from_secs(900)).map_err(Error::token_unavailable)
     }
 }
 
@@ -226,10 +215,10 @@ async fn a_change_whose_permit_or_token_comes_late_is_not_sent() {
 struct NotingTokens(Log);
 
 impl TokenSource for NotingTokens {
-    fn fetch(&self) -> TokenFuture<'_> {
+    async fn fetch(&self) -> Result<AccessToken, Error> {
         self.0.lock().unwrap().push("token".to_owned());
         let token = AccessToken::new("abc", Duration::from_secs(900));
-        Box::pin(ready(token.map_err(Error::token_unavailable)))
+        token.map_err(Error::token_unavailable)
     }
 }
 
@@ -265,7 +254,7 @@ async fn a_permit_learns_that_the_next_one_did_not_come_in_time() {
 struct Panics;
 
 impl RetryPolicy for Panics {
-    fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
+    fn delay(&self, _: &Error, _: u32) -> Option<Duration> {
         unreachable!("the call is lost here")
     }
 }

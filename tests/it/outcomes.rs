@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
-use d1_facade::retry::{Attempt, ExponentialBackoff, RetryPolicy};
+use d1_facade::auth::{AccessToken, TokenSource};
+use d1_facade::retry::{ExponentialBackoff, RetryPolicy};
 use d1_facade::{
     Card, ClientBuilder, Error, ErrorKind, Inconclusive, Outcome, ReasonCode, ReasonCodeFallback,
     Reconciliation,
@@ -100,13 +100,11 @@ struct Source {
 }
 
 impl TokenSource for Source {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            if self.fetches.fetch_add(1, Ordering::SeqCst) >= self.good {
-                return Err(Error::token_unavailable(std::io::Error::other("no more")));
-            }
-            Ok(AccessToken::new("token", self.lifetime).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        if self.fetches.fetch_add(1, Ordering::SeqCst) >= self.good {
+            return Err(Error::token_unavailable(std::io::Error::other("no more")));
+        }
+        Ok(AccessToken::new("token", self.lifetime).unwrap())
     }
 }
 
@@ -190,8 +188,8 @@ async fn a_token_that_is_always_refused_costs_one_exchange_and_not_two_a_call() 
 struct Collector(Arc<Mutex<Vec<Error>>>);
 
 impl RetryPolicy for Collector {
-    fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration> {
-        self.0.lock().unwrap().push(attempt.error().clone());
+    fn delay(&self, error: &Error, _: u32) -> Option<Duration> {
+        self.0.lock().unwrap().push(error.clone());
         None
     }
 }
@@ -284,7 +282,7 @@ async fn a_timeout_without_end_is_a_long_one() {
     /// Waits for ever.
     struct Patient;
     impl RetryPolicy for Patient {
-        fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
+        fn delay(&self, _: &Error, _: u32) -> Option<Duration> {
             Some(Duration::MAX)
         }
     }
@@ -298,7 +296,7 @@ async fn a_change_is_not_sent_again_with_no_time_left_for_its_answer() {
     /// Leaves next to nothing of the call's time.
     struct Late;
     impl RetryPolicy for Late {
-        fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
+        fn delay(&self, _: &Error, _: u32) -> Option<Duration> {
             Some(Duration::from_millis(59_500))
         }
     }

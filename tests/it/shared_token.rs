@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use d1_facade::Error;
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenSource};
 use d1_tests::{CARD, sandbox_builder, strict_sandbox};
 use futures_util::future::join_all;
 use token_file::TokenFile;
@@ -25,18 +25,16 @@ struct Source {
 }
 
 impl TokenSource for Source {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let n = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
-            // Others come meanwhile.
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
-            if self.failing.load(Ordering::SeqCst) {
-                return Err(Error::token_unavailable(std::io::Error::other("down")));
-            }
-            Ok(AccessToken::new(format!("token-{n}"), Duration::from_secs(900)).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        let n = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+        // Others come meanwhile.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(Error::token_unavailable(std::io::Error::other("down")));
+        }
+        Ok(AccessToken::new(format!("token-{n}"), Duration::from_secs(900)).unwrap())
     }
 }
 
@@ -115,7 +113,7 @@ async fn a_failed_exchange_is_shared_with_nobody_and_blocks_nobody() {
     assert!(other.fetch().await.unwrap().is("token-2"));
     // One that is given up half-way neither.
     let (_, source, [one, other]) = instances("given-up");
-    let mut given_up = one.fetch();
+    let mut given_up = Box::pin(one.fetch());
     assert!(futures_util::FutureExt::now_or_never(&mut given_up).is_none());
     drop(given_up);
     assert!(other.fetch().await.unwrap().is("token-2"));

@@ -1,6 +1,6 @@
 //! An error says what is known of its call, and advises nothing that cannot be meant.
 
-use d1_facade::retry::NoRetry;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
     ApiOperation, Card, Client, Environment, Error, ErrorKind, Outcome, ReasonCode,
     ReasonCodeFallback, SigningKey,
@@ -43,7 +43,7 @@ async fn signing(exchange: &[ResponseTemplate], call: ResponseTemplate) -> (Mock
     let key = SigningKey::from_pem(p256().private_key_to_pem().unwrap(), "kid").unwrap();
     let client = Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
         .signing_key(key)
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
         .allow_plain_loopback()
         .build()
         .unwrap();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use d1_facade::retry::{ExponentialBackoff, NoRetry};
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{Card, CardId, Client, ClientBuilder, Environment, ErrorKind, Outcome};
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
@@ -26,7 +26,7 @@ fn builder_at(server: &Http2Server) -> ClientBuilder {
         .root_certificate(&server.root)
         .without_system_roots()
         .token_source(FixedToken)
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
 }
 
 fn card_of(builder: ClientBuilder) -> Card {
@@ -82,7 +82,7 @@ async fn a_refused_client_certificate_is_named_each_time_and_nothing_was_sent() 
                 .root_certificate(sandbox.ca_pem())
                 .without_system_roots()
                 .token_source(FixedToken)
-                .retry(NoRetry),
+                .retry(ExponentialBackoff::default().max_attempts(1)),
         );
         for _ in 0..2 {
             let error = card.suspend().await.unwrap_err();

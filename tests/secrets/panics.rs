@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use d1_bulk::Bulk;
-use d1_facade::auth::{TokenFuture, TokenSource};
-use d1_facade::retry::{Attempt, RetryPolicy};
+use d1_facade::Error;
+use d1_facade::auth::{AccessToken, TokenSource};
+use d1_facade::retry::RetryPolicy;
 use d1_tests::{CARD, answering, builder_for};
 use futures_util::{StreamExt as _, stream};
 use wiremock::ResponseTemplate;
@@ -25,14 +26,14 @@ impl Panicking {
 }
 
 impl RetryPolicy for Panicking {
-    fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
+    fn delay(&self, _: &Error, _: u32) -> Option<Duration> {
         self.panic()
     }
 }
 
 impl TokenSource for Panicking {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async { self.panic() })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        self.panic()
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::{Debug, Write as _};
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenSource};
 use d1_facade::{Card, CardCredentials, Client, Error, Renewal};
 use d1_tests::CARD;
 
@@ -76,9 +76,9 @@ pub(crate) async fn every_call(card: &Card, held: &Held) -> String {
 pub(crate) struct KnownToken(pub(crate) String);
 
 impl TokenSource for KnownToken {
-    fn fetch(&self) -> TokenFuture<'_> {
+    async fn fetch(&self) -> Result<AccessToken, Error> {
         let token = AccessToken::new(self.0.as_str(), Duration::from_secs(900));
-        Box::pin(async { Ok(token.unwrap()) })
+        Ok(token.unwrap())
     }
 }
 

@@ -21,8 +21,8 @@ pub mod workspace_copy;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
-use d1_facade::retry::NoRetry;
+use d1_facade::auth::{AccessToken, TokenSource};
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
     Card, Client, ClientBuilder, EncryptionKey, Environment, Error, ErrorKind, SigningKey,
 };
@@ -76,10 +76,8 @@ pub fn seed() -> u64 {
 pub struct FixedToken;
 
 impl TokenSource for FixedToken {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            Ok(AccessToken::new("test-access-token", Duration::from_secs(900)).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        Ok(AccessToken::new("test-access-token", Duration::from_secs(900)).unwrap())
     }
 }
 
@@ -182,7 +180,7 @@ pub fn bare_builder_for(url: &str) -> ClientBuilder {
         .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
         .allow_plain_loopback()
         // A test that wants a call repeated says so.
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
 }
 
 /// An HTTP client of a service's own, for servers without TLS.
@@ -266,7 +264,7 @@ pub fn sandbox_builder_without_tokens(sandbox: &Sandbox) -> ClientBuilder {
     builder
         .without_system_roots()
         .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
 }
 
 /// A sandbox that refuses what D1 may refuse: whatever a test calls, our client gives no cause for a warning.

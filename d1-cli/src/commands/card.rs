@@ -3,9 +3,7 @@
 use std::future::IntoFuture as _;
 
 use clap::{Args, Subcommand};
-use d1_facade::{
-    ApiOperation, CardId, CardScheme, CardState, Client, Error, Reason, ReasonCode, Renewal,
-};
+use d1_facade::{ApiOperation, CardId, CardState, Client, Error, Reason, ReasonCode, Renewal};
 
 use crate::change::{CardChange, Kind, card_state, renewal};
 use crate::credentials::{CredentialsFrom, Luhn};
@@ -217,7 +215,7 @@ impl RenewArguments {
             renewal = renewal.state(state.clone());
         }
         if self.american_express {
-            renewal = renewal.scheme(CardScheme::AmericanExpress);
+            renewal = renewal.american_express();
         }
         if let Some(from) = self.credentials_from {
             let luhn = match self.without_luhn_check {

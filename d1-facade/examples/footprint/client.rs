@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
-use d1_facade::{Card, Client, ClientBuilder};
+use d1_facade::auth::{AccessToken, TokenExchange, TokenSource};
+use d1_facade::{Card, Client, ClientBuilder, Error};
 use futures_util::future::try_join_all;
 
 use crate::common::{self, Result};
@@ -89,23 +89,19 @@ struct Noting {
 }
 
 impl TokenSource for Noting {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let token = self.inner.fetch().await?;
-            let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
-            token.expose_secret().clone_into(&mut note);
-            Ok(token)
-        })
+    async fn fetch(&self) -> std::result::Result<AccessToken, Error> {
+        let token = self.inner.fetch().await?;
+        let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        token.expose_secret().clone_into(&mut note);
+        Ok(token)
     }
 }
 
 struct Given(String);
 
 impl TokenSource for Given {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let lifetime = std::time::Duration::from_secs(900);
-            AccessToken::new(self.0.clone(), lifetime).map_err(d1_facade::Error::token_unavailable)
-        })
+    async fn fetch(&self) -> std::result::Result<AccessToken, Error> {
+        let lifetime = std::time::Duration::from_secs(900);
+        AccessToken::new(self.0.clone(), lifetime).map_err(Error::token_unavailable)
     }
 }

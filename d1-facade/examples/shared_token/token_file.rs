@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use d1_facade::Error;
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
+use d1_facade::auth::{AccessToken, TokenSource};
 use zeroize::Zeroizing;
 
 /// What a token must have left to be taken from the file, at most a third of its life. The client asks
@@ -97,8 +97,8 @@ impl<S: TokenSource> TokenFile<S> {
 }
 
 impl<S: TokenSource> TokenSource for TokenFile<S> {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(self.shared())
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        self.shared().await
     }
 
     fn invalidate(&self, token: &AccessToken) {

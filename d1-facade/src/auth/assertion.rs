@@ -21,6 +21,9 @@ const FIELD: KeyField = KeyField {
 /// How far D1's clock may be behind this machine's without an assertion being issued in the future.
 const CLOCK_MARGIN: Duration = Duration::from_secs(10);
 
+/// How long an assertion is valid.
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
+
 /// A private P-256 key that assertions are signed with (ES256), and the `kid` by which D1 finds its public part.
 ///
 /// `Debug` shows the `kid` only; OpenSSL wipes the key when it is dropped.
@@ -128,7 +131,6 @@ pub struct AssertionPolicy {
     claims: Vec<Claim>,
     audience: Option<String>,
     extra: Map<String, Value>,
-    lifetime: Duration,
 }
 
 impl fmt::Debug for AssertionPolicy {
@@ -148,7 +150,6 @@ impl Default for AssertionPolicy {
             claims: ASSERTION_SENT_CLAIMS.to_vec(),
             audience: None,
             extra: Map::new(),
-            lifetime: Duration::from_secs(5 * 60),
         }
     }
 }
@@ -210,29 +211,20 @@ impl AssertionPolicy {
         }
         self
     }
-}
 
-/// The contents of an assertion, apart from times.
-#[derive(Debug, Clone)]
-pub(crate) struct Assertion {
-    /// The issuer id, or the aggregator id.
-    pub(crate) subject: String,
-    /// The host that is called.
-    pub(crate) host: String,
-    pub(crate) policy: AssertionPolicy,
-}
-
-impl Assertion {
-    /// Signs an assertion that is issued at `now`.
+    /// Signs an assertion that is issued at `now` by `subject`, the issuer id or the aggregator id, for `host`.
     pub(crate) fn sign(
         &self,
         key: &SigningKey,
+        subject: &str,
+        host: &str,
         now: SystemTime,
     ) -> Result<Zeroizing<String>, Fault> {
         let mut header = JwsHeader::new();
         header.set_token_type("JWT");
         header.set_key_id(&key.kid);
-        let payload = JwtPayload::from_map(self.claims(now)).map_err(|_| Fault::SIGNING_FAILED)?;
+        let payload = JwtPayload::from_map(self.claims(subject, host, now))
+            .map_err(|_| Fault::SIGNING_FAILED)?;
         // josekit's errors may quote what they were given; none of it leaves this function.
         jwt::encode_with_signer(&payload, &header, &key.signer)
             .map(Zeroizing::new)
@@ -240,28 +232,22 @@ impl Assertion {
     }
 
     /// Returns the claims, with times in whole seconds: josekit's own setters write fractions.
-    fn claims(&self, now: SystemTime) -> Map<String, Value> {
+    fn claims(&self, subject: &str, host: &str, now: SystemTime) -> Map<String, Value> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claim = |claim: &Claim| -> (&str, Value) {
             match claim {
-                Claim::Iss => ("iss", self.subject.as_str().into()),
-                Claim::Sub => ("sub", self.subject.as_str().into()),
-                Claim::Aud => {
-                    let audience = self.policy.audience.as_ref().unwrap_or(&self.host);
-                    ("aud", audience.as_str().into())
-                }
+                Claim::Iss => ("iss", subject.into()),
+                Claim::Sub => ("sub", subject.into()),
+                Claim::Aud => ("aud", self.audience.as_deref().unwrap_or(host).into()),
                 Claim::Iat => ("iat", now.saturating_sub(CLOCK_MARGIN.as_secs()).into()),
-                Claim::Exp => (
-                    "exp",
-                    now.saturating_add(self.policy.lifetime.as_secs()).into(),
-                ),
+                Claim::Exp => ("exp", now.saturating_add(LIFETIME.as_secs()).into()),
                 Claim::Jti => ("jti", uuid::Uuid::new_v4().to_string().into()),
             }
         };
-        let claims = self.policy.claims.iter().map(claim);
+        let claims = self.claims.iter().map(claim);
         claims
             .map(|(name, value)| (name.to_owned(), value))
-            .chain(self.policy.extra.clone())
+            .chain(self.extra.clone())
             .collect()
     }
 }
@@ -275,12 +261,11 @@ mod tests {
     use openssl::ec::{EcGroup, EcKey};
     use openssl::nid::Nid;
 
-    fn assertion(policy: AssertionPolicy) -> Assertion {
-        Assertion {
-            subject: "ISSUER_A-1".into(),
-            host: "https://api.d1-stg.thalescloud.io".into(),
-            policy,
-        }
+    const SUBJECT: &str = "ISSUER_A-1";
+    const HOST: &str = "https://api.d1-stg.thalescloud.io";
+
+    fn claims_of(policy: &AssertionPolicy) -> Map<String, Value> {
+        policy.claims(SUBJECT, HOST, moment())
     }
 
     fn moment() -> SystemTime {
@@ -293,8 +278,8 @@ mod tests {
         let ec = EcKey::generate(&group).unwrap();
         let pem = ec.private_key_to_pem().unwrap();
         let key = SigningKey::from_pem(&pem, "my-kid").unwrap();
-        let token = assertion(AssertionPolicy::default())
-            .sign(&key, moment())
+        let token = AssertionPolicy::default()
+            .sign(&key, SUBJECT, HOST, moment())
             .unwrap();
         let verifier = ES256
             .verifier_from_pem(ec.public_key_to_pem().unwrap())
@@ -315,7 +300,7 @@ mod tests {
         let least = AssertionPolicy::default()
             .without_audience()
             .issued_at(false);
-        let claims = assertion(least).claims(moment());
+        let claims = claims_of(&least);
         assert_eq!(
             Value::Object(claims).to_string(),
             r#"{"iss":"ISSUER_A-1","sub":"ISSUER_A-1","exp":1700000300}"#
@@ -323,11 +308,11 @@ mod tests {
         let most = AssertionPolicy::default()
             .audience("https://else.example")
             .jwt_id(true);
-        let claims = assertion(most).claims(moment());
+        let claims = claims_of(&most);
         assert_eq!(claims["aud"], "https://else.example");
         let added = AssertionPolicy::default().claim("tenant", "t-1");
         assert!(added.check().is_ok());
-        assert_eq!(assertion(added).claims(moment())["tenant"], "t-1");
+        assert_eq!(claims_of(&added)["tenant"], "t-1");
         let own = AssertionPolicy::default().claim("exp", 9_999_999_999_u64);
         assert_eq!(
             own.check().map_err(|e| e.field().to_owned()),
@@ -335,7 +320,7 @@ mod tests {
         );
         assert_ne!(
             claims["jti"],
-            assertion(AssertionPolicy::default().jwt_id(true)).claims(moment())["jti"]
+            claims_of(&AssertionPolicy::default().jwt_id(true))["jti"]
         );
     }
 

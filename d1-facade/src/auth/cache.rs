@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::refresh::{self, Early};
 use super::token::LONGEST_LIFETIME;
-use super::{AccessToken, TokenSource};
+use super::{AccessToken, AnyTokenSource};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::values::ApiOperation;
 
@@ -62,7 +62,7 @@ impl CachedToken {
 
 #[derive(Clone)]
 pub(crate) struct TokenCache {
-    source: Arc<dyn TokenSource>,
+    source: Arc<dyn AnyTokenSource>,
     state: Arc<Mutex<State>>,
     fresh: Arc<RwLock<Option<Fresh>>>,
     early: Early,
@@ -88,12 +88,12 @@ struct State {
 }
 
 impl TokenCache {
-    pub(crate) fn new(source: Arc<dyn TokenSource>) -> Self {
+    pub(crate) fn new(source: Arc<dyn AnyTokenSource>) -> Self {
         Self::refreshing(source, refresh::spread)
     }
 
     /// Returns a cache that refreshes as early as `early` says.
-    pub(super) fn refreshing(source: Arc<dyn TokenSource>, early: Early) -> Self {
+    pub(super) fn refreshing(source: Arc<dyn AnyTokenSource>, early: Early) -> Self {
         Self {
             source,
             state: Arc::default(),

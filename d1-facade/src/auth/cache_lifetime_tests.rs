@@ -6,13 +6,11 @@ use super::*;
 struct Fleeting(AtomicUsize);
 
 impl TokenSource for Arc<Fleeting> {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
-                return Err(Error::token_unavailable(std::io::Error::other("down")));
-            }
-            Ok(AccessToken::new("token", Duration::ZERO).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+            return Err(Error::token_unavailable(std::io::Error::other("down")));
+        }
+        Ok(AccessToken::new("token", Duration::ZERO).unwrap())
     }
 }
 
@@ -35,11 +33,9 @@ struct Lasting {
 }
 
 impl TokenSource for Arc<Lasting> {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            self.fetches.fetch_add(1, Ordering::SeqCst);
-            Ok(AccessToken::new("token", self.lifetime).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        Ok(AccessToken::new("token", self.lifetime).unwrap())
     }
 }
 

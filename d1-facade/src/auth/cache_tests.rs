@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::auth::TokenFuture;
+use crate::auth::TokenSource;
 
 #[path = "cache_lifetime_tests.rs"]
 mod lifetimes;
@@ -22,16 +22,14 @@ struct Source {
 }
 
 impl TokenSource for Arc<Source> {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let n = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
-            tokio::time::advance(Duration::from_secs(1)).await;
-            tokio::task::yield_now().await;
-            if self.failing.load(Ordering::SeqCst) {
-                return Err(Error::token_unavailable(std::io::Error::other("down")));
-            }
-            Ok(AccessToken::new(format!("token-{n}"), Duration::from_secs(900)).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        let n = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::task::yield_now().await;
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(Error::token_unavailable(std::io::Error::other("down")));
+        }
+        Ok(AccessToken::new(format!("token-{n}"), Duration::from_secs(900)).unwrap())
     }
 }
 
@@ -153,13 +151,11 @@ async fn an_early_renewal_that_fails_is_ignored_until_the_token_ends() {
 struct Hanging(AtomicUsize);
 
 impl TokenSource for Arc<Hanging> {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
-                std::future::pending::<()>().await;
-            }
-            Ok(AccessToken::new("token", Duration::from_secs(900)).unwrap())
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(AccessToken::new("token", Duration::from_secs(900)).unwrap())
     }
 }
 
@@ -259,8 +255,8 @@ async fn a_token_that_replaced_a_refused_one_stays_for_a_while() {
 struct Told(Mutex<Vec<bool>>);
 
 impl TokenSource for Arc<Told> {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async { Ok(AccessToken::new("told", Duration::from_secs(900)).unwrap()) })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        Ok(AccessToken::new("told", Duration::from_secs(900)).unwrap())
     }
 
     fn invalidate(&self, token: &AccessToken) {
@@ -382,10 +378,8 @@ async fn calls_that_find_a_fresh_token_wait_for_no_lock() {
 struct Once(Mutex<Option<AccessToken>>);
 
 impl TokenSource for Once {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async {
-            let token = self.0.lock().unwrap().take();
-            token.ok_or_else(|| Error::token_unavailable(std::io::Error::other("gone")))
-        })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        let token = self.0.lock().unwrap().take();
+        token.ok_or_else(|| Error::token_unavailable(std::io::Error::other("gone")))
     }
 }

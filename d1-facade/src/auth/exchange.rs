@@ -12,10 +12,12 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::assertion::{Assertion, AssertionPolicy, SigningKey};
-use super::token::{AccessToken, LONGEST_LIFETIME, TokenFuture, TokenSource};
-use crate::call::{ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, telemetry};
-use crate::error::{Error, ErrorKind, Fault, Outcome, RequestContext, ResponseFault};
+use super::assertion::{AssertionPolicy, SigningKey};
+use super::token::{AccessToken, LONGEST_LIFETIME, TokenSource};
+use crate::call::{
+    ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, dispatched, telemetry,
+};
+use crate::error::{Error, ErrorKind, Fault, InvalidInput, Outcome, ResponseFault};
 use crate::json;
 use crate::redact::{Redactor, Secret, mask};
 use crate::values::{ApiOperation, CorrelationId};
@@ -35,7 +37,9 @@ const NEW_OFFSET: u64 = 60;
 pub struct TokenExchange {
     transport: Arc<Transport>,
     headers: HeaderMap,
-    assertion: Assertion,
+    /// The issuer id, or the aggregator id.
+    subject: String,
+    policy: AssertionPolicy,
     key: SigningKey,
     /// How many seconds this machine's clock is ahead of D1's, as far as D1 has shown.
     clock_offset: AtomicI64,
@@ -51,34 +55,7 @@ impl fmt::Debug for TokenExchange {
 }
 
 impl TokenSource for TokenExchange {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(self.exchange())
-    }
-}
-
-impl TokenExchange {
-    pub(crate) fn new(
-        transport: Arc<Transport>,
-        headers: HeaderMap,
-        subject: String,
-        policy: AssertionPolicy,
-        key: SigningKey,
-    ) -> Self {
-        let host = transport.base_url().to_owned();
-        Self {
-            transport,
-            headers,
-            assertion: Assertion {
-                subject,
-                host,
-                policy,
-            },
-            key,
-            clock_offset: AtomicI64::new(0),
-        }
-    }
-
-    async fn exchange(&self) -> Result<AccessToken, Error> {
+    async fn fetch(&self) -> Result<AccessToken, Error> {
         // The exchange serves many calls, so it has a correlation id of its own.
         let correlation_id = CorrelationId::random();
         let operation = ApiOperation::GetToken;
@@ -92,6 +69,25 @@ impl TokenExchange {
             Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
         }
         result
+    }
+}
+
+impl TokenExchange {
+    pub(crate) fn new(
+        transport: Arc<Transport>,
+        headers: HeaderMap,
+        subject: String,
+        policy: AssertionPolicy,
+        key: SigningKey,
+    ) -> Self {
+        Self {
+            transport,
+            headers,
+            subject,
+            policy,
+            key,
+            clock_offset: AtomicI64::new(0),
+        }
     }
 
     /// Sends an assertion; if D1 refuses it and its clock is not what was assumed, sends another by D1's
@@ -132,8 +128,13 @@ impl TokenExchange {
 
     async fn send(&self, correlation_id: &CorrelationId) -> Result<AccessToken, Error> {
         let assertion = self
-            .assertion
-            .sign(&self.key, self.now())
+            .policy
+            .sign(
+                &self.key,
+                &self.subject,
+                self.transport.base_url(),
+                self.now(),
+            )
             .map_err(|fault| {
                 Error::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
                     .with_fault(fault)
@@ -166,8 +167,8 @@ impl TokenExchange {
 pub(super) struct NoTokens;
 
 impl TokenSource for NoTokens {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(std::future::ready(dry_run_token()))
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        dry_run_token()
     }
 }
 
@@ -248,10 +249,6 @@ impl ApiCall for GetToken {
         ApiOperation::GetToken
     }
 
-    fn request_context(&self) -> RequestContext {
-        RequestContext::default()
-    }
-
     fn secrets(&self) -> Redactor {
         let mut redactor = Redactor::default();
         redactor.hold(Secret::new(self.body.assertion.as_str()));
@@ -262,10 +259,12 @@ impl ApiCall for GetToken {
         &'a self,
         client: &'a d1_generated::Client,
         correlation_id: &'a CorrelationId,
-    ) -> Dispatched<'a> {
+    ) -> Result<Dispatched<'a>, InvalidInput> {
         // A random correlation id is valid here too; should it not be, the call goes without.
         let id = correlation_id.as_str().parse().ok();
-        Box::pin(async move { client.get_token(id.as_ref(), &self.body).await.map(drop) })
+        Ok(dispatched(async move {
+            client.get_token(id.as_ref(), &self.body).await
+        }))
     }
 
     fn read(&self, response: &CompleteResponse<'_>) -> Result<Self::Value, ResponseFault> {

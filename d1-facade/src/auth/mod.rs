@@ -10,20 +10,22 @@
 //! | share one token among processes, or count exchanges | [`ClientBuilder::wrap_token_source`](crate::ClientBuilder::wrap_token_source) with a [`TokenExchange`] |
 //! | obtain tokens elsewhere | [`ClientBuilder::token_source`](crate::ClientBuilder::token_source) with a [`TokenSource`] |
 
-mod assertion;
+pub(crate) mod assertion;
 mod cache;
 mod exchange;
 mod options;
 mod refresh;
 mod token;
 
-pub use assertion::{AssertionPolicy, SigningKey};
+pub use assertion::AssertionPolicy;
+pub(crate) use assertion::SigningKey;
 pub(crate) use cache::{CachedToken, TokenCache};
 pub use exchange::TokenExchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;
 pub(crate) use options::{TokenOptions, unique_kids};
-pub use token::{AccessToken, TokenFuture, TokenSource};
+pub(crate) use token::AnyTokenSource;
+pub use token::{AccessToken, TokenSource};
 
 #[cfg(test)]
 #[path = "../../../tests/fleet.rs"]

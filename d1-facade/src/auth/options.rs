@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::exchange::NoTokens;
-use super::{AssertionPolicy, SigningKey, TokenExchange, TokenSource};
+use super::{AnyTokenSource, AssertionPolicy, SigningKey, TokenExchange};
 use crate::call::{Transport, extra_headers};
 use crate::error::{InvalidInput, refuse_beside};
 
 /// Makes a token source from the client's own exchange.
-pub(crate) type WrapExchange = Box<dyn FnOnce(TokenExchange) -> Arc<dyn TokenSource> + Send + Sync>;
+pub(crate) type WrapExchange =
+    Box<dyn FnOnce(TokenExchange) -> Arc<dyn AnyTokenSource> + Send + Sync>;
 
 /// Where the tokens of a client come from.
 #[derive(Default)]
@@ -17,7 +18,7 @@ pub(crate) struct TokenOptions {
     pub(crate) sign_with: Option<String>,
     pub(crate) assertion: Option<AssertionPolicy>,
     pub(crate) token_headers: Vec<(String, String)>,
-    pub(crate) own: Option<Arc<dyn TokenSource>>,
+    pub(crate) own: Option<Arc<dyn AnyTokenSource>>,
     pub(crate) wrap_exchange: Option<WrapExchange>,
 }
 
@@ -27,7 +28,7 @@ impl TokenOptions {
         self,
         subject: String,
         transport: &Arc<Transport>,
-    ) -> Result<Arc<dyn TokenSource>, InvalidInput> {
+    ) -> Result<Arc<dyn AnyTokenSource>, InvalidInput> {
         if let Some(source) = self.own {
             let beside = [
                 ("signing_key", !self.signing_keys.is_empty()),

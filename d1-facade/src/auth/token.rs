@@ -1,11 +1,11 @@
 //! An access token, and where tokens come from.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -163,7 +163,7 @@ pub trait TokenSource: Send + Sync + 'static {
     /// [`Error::token_unavailable`], or an error of a [`TokenExchange`](super::TokenExchange). Every call that waits for
     /// the token gets a clone of it, and so do calls that follow within its
     /// [`retry_after`](crate::Error::retry_after).
-    fn fetch(&self) -> TokenFuture<'_>;
+    fn fetch(&self) -> impl Future<Output = Result<AccessToken, Error>> + Send;
 
     /// Invalidates a token of this source that D1 refused (401).
     ///
@@ -174,8 +174,21 @@ pub trait TokenSource: Send + Sync + 'static {
     }
 }
 
-/// The future that [`TokenSource::fetch`] returns.
-pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<AccessToken, Error>> + Send + 'a>>;
+/// A [`TokenSource`] of any type.
+pub(crate) trait AnyTokenSource: Send + Sync {
+    fn fetch(&self) -> BoxFuture<'_, Result<AccessToken, Error>>;
+    fn invalidate(&self, token: &AccessToken);
+}
+
+impl<S: TokenSource> AnyTokenSource for S {
+    fn fetch(&self) -> BoxFuture<'_, Result<AccessToken, Error>> {
+        Box::pin(TokenSource::fetch(self))
+    }
+
+    fn invalidate(&self, token: &AccessToken) {
+        TokenSource::invalidate(self, token);
+    }
+}
 
 #[cfg(test)]
 mod tests {

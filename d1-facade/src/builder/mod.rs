@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::auth::{
     AssertionPolicy, SigningKey, TokenCache, TokenExchange, TokenOptions, TokenSource, unique_kids,
 };
-use crate::call::limiter::Limiter;
+use crate::call::limiter::{AnyLimiter, Limiter};
 use crate::call::retry::{ExponentialBackoff, RetryPolicy};
 use crate::call::{Core, Transport};
 use crate::client::Client;
@@ -65,7 +65,7 @@ pub struct ClientBuilder {
     http: HttpOptions,
     fallback: ReasonCodeFallback,
     retry: Arc<dyn RetryPolicy>,
-    limiters: Vec<Arc<dyn Limiter>>,
+    limiters: Vec<Arc<dyn AnyLimiter>>,
     timeout: Duration,
     max_response_size: usize,
     plain_loopback: bool,
@@ -235,7 +235,7 @@ impl ClientBuilder {
     /// ends, as [`TokenSource`] describes.
     ///
     /// ```no_run
-    /// use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
+    /// use d1_facade::auth::{AccessToken, TokenSource};
     /// use d1_facade::Error;
     ///
     /// /// Asks a service of the bank that exchanges assertions for all others.
@@ -245,11 +245,9 @@ impl ClientBuilder {
     /// #     Ok(("a-token".to_owned(), std::time::Duration::from_secs(900)))
     /// # }
     /// impl TokenSource for TokenService {
-    ///     fn fetch(&self) -> TokenFuture<'_> {
-    ///         Box::pin(async {
-    ///             let (token, lifetime) = ask().await.map_err(Error::token_unavailable)?;
-    ///             AccessToken::new(token, lifetime).map_err(Error::token_unavailable)
-    ///         })
+    ///     async fn fetch(&self) -> Result<AccessToken, Error> {
+    ///         let (token, lifetime) = ask().await.map_err(Error::token_unavailable)?;
+    ///         AccessToken::new(token, lifetime).map_err(Error::token_unavailable)
     ///     }
     /// }
     ///
@@ -272,14 +270,14 @@ impl ClientBuilder {
     /// keep them apart. The settings of the assertion and of the exchange stay the client's.
     ///
     /// ```no_run
-    /// use d1_facade::auth::{AccessToken, TokenExchange, TokenFuture, TokenSource};
+    /// use d1_facade::auth::{AccessToken, TokenExchange, TokenSource};
     ///
     /// struct Counted(TokenExchange);
     ///
     /// impl TokenSource for Counted {
-    ///     fn fetch(&self) -> TokenFuture<'_> {
+    ///     async fn fetch(&self) -> Result<AccessToken, Error> {
     ///         println!("one more exchange");
-    ///         self.0.fetch()
+    ///         self.0.fetch().await
     ///     }
     ///
     ///     fn invalidate(&self, token: &AccessToken) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::limiter::Limiter;
+use super::limiter::AnyLimiter;
 use super::retry::RetryPolicy;
 use super::transport::Transport;
 use crate::auth::TokenCache;
@@ -17,7 +17,7 @@ pub(crate) struct Core {
     pub(crate) tokens: TokenCache,
     pub(crate) fallback: ReasonCodeFallback,
     pub(crate) retry: Arc<dyn RetryPolicy>,
-    pub(crate) limiters: Vec<Arc<dyn Limiter>>,
+    pub(crate) limiters: Vec<Arc<dyn AnyLimiter>>,
     pub(crate) issuer: IssuerId,
     pub(crate) aggregator: Option<String>,
     pub(crate) encryption_keys: Vec<EncryptionKey>,
@@ -44,7 +44,7 @@ impl Core {
 
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
+        f.debug_struct("Core")
             .field("host", &self.transport.base_url())
             .field("issuer", &self.issuer)
             .finish_non_exhaustive()

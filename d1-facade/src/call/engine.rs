@@ -13,13 +13,22 @@ use super::decide::{Effect, Evidence, History, Next};
 use super::limiter::Permit;
 use super::options::{CallOptions, check_query, extra_headers};
 use super::progress::Progress;
-use super::retry::Attempt;
 use super::telemetry;
 use super::transport::{ApiCall, Failed, RequestParts};
 use crate::auth::CachedToken;
 use crate::error::{Error, ErrorKind};
 use crate::redact::Redactor;
 use crate::response::Response;
+
+/// Runs a call that consists of a single run.
+pub(crate) async fn run_once<C: ApiCall>(
+    core: &Core,
+    call: &C,
+    options: &CallOptions,
+) -> Result<Response<C::Value>, Error> {
+    let mut progress = Progress::begin(core, options);
+    run(core, call, options, &mut progress).await
+}
 
 /// Runs `call` to its end, in a span of its own. Where it is not the first call for `progress`, it is one more of the
 /// same call of the service.
@@ -57,7 +66,6 @@ struct Requests<'a, C> {
     core: &'a Core,
     call: &'a C,
     headers: HeaderMap,
-    query: &'a [(String, String)],
     options: &'a CallOptions,
     /// What the requests so far have sent: a refused token is one that a later response may hold.
     redactor: Redactor,
@@ -76,6 +84,7 @@ impl<'a, C: ApiCall> Requests<'a, C> {
     ) -> Result<Self, Error> {
         let operation = call.operation();
         let invalid = |e| Error::invalid_input_of(operation, e);
+        call.check().map_err(invalid)?;
         let headers = extra_headers(&options.headers).map_err(invalid)?;
         check_query(&options.query).map_err(invalid)?;
         if options.is_cancelled() {
@@ -90,7 +99,6 @@ impl<'a, C: ApiCall> Requests<'a, C> {
             core,
             call,
             headers,
-            query: &options.query,
             options,
             redactor: call.secrets(),
             progress,
@@ -162,7 +170,7 @@ impl<'a, C: ApiCall> Requests<'a, C> {
         Ok(RequestParts {
             authorization: Some(token.token().authorization()),
             headers: self.headers.clone(),
-            query: self.query.to_vec(),
+            query: self.options.query.clone(),
             deadline: self.progress.deadline,
             floor: self.progress.floor(operation),
             secrets: self.redactor.clone(),
@@ -205,7 +213,7 @@ impl<'a, C: ApiCall> Requests<'a, C> {
             Next::AskPolicy => {
                 self.failures += 1;
                 let policy = self.options.retry.as_ref().unwrap_or(&self.core.retry);
-                let delay = policy.delay(&Attempt::new(&error, self.failures));
+                let delay = policy.delay(&error, self.failures);
                 let time = self.progress.time_to_send(operation);
                 let Some(delay) = delay.filter(|delay| *delay < time) else {
                     return Err(error);

@@ -8,20 +8,18 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use d1_facade::limiter::{Limiter, Permit, PermitFuture};
+//! use d1_facade::limiter::{Limiter, Permit};
 //! use tokio::sync::Semaphore;
 //!
 //! struct AtMost(Arc<Semaphore>);
 //!
 //! impl Limiter for AtMost {
-//!     fn acquire(&self) -> PermitFuture<'_> {
-//!         Box::pin(async {
-//!             let permit: Box<dyn Permit> = match self.0.clone().acquire_owned().await {
-//!                 Ok(permit) => Box::new(permit), // given back when the request has ended
-//!                 Err(_closed) => std::future::pending().await, // nothing more is permitted
-//!             };
-//!             permit
-//!         })
+//!     async fn acquire(&self) -> Box<dyn Permit> {
+//!         let permit: Box<dyn Permit> = match self.0.clone().acquire_owned().await {
+//!             Ok(permit) => Box::new(permit), // given back when the request has ended
+//!             Err(_closed) => std::future::pending().await, // nothing more is permitted
+//!         };
+//!         permit
 //!     }
 //! }
 //!
@@ -34,7 +32,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use d1_facade::limiter::{Limiter, Permit, PermitFuture};
+//! use d1_facade::limiter::{Limiter, Permit};
 //! use tokio::sync::Mutex;
 //! use tokio::time::{Instant, sleep_until};
 //!
@@ -42,20 +40,16 @@
 //! struct Paced(Mutex<Instant>);
 //!
 //! impl Limiter for Paced {
-//!     fn acquire(&self) -> PermitFuture<'_> {
-//!         Box::pin(async {
-//!             let mut next = self.0.lock().await; // the others wait here, in order
-//!             sleep_until(*next).await;
-//!             *next = Instant::now() + Duration::from_millis(20);
-//!             let permit: Box<dyn Permit> = Box::new(());
-//!             permit
-//!         })
+//!     async fn acquire(&self) -> Box<dyn Permit> {
+//!         let mut next = self.0.lock().await; // the others wait here, in order
+//!         sleep_until(*next).await;
+//!         *next = Instant::now() + Duration::from_millis(20);
+//!         Box::new(())
 //!     }
 //! }
 //! ```
 
-use std::pin::Pin;
-
+use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{Error, ErrorKind};
@@ -78,11 +72,19 @@ pub trait Limiter: Send + Sync + 'static {
     /// Waits until one more request may be sent, and returns the permit for it.
     ///
     /// The future is dropped where the call is cancelled or its time runs out.
-    fn acquire(&self) -> PermitFuture<'_>;
+    fn acquire(&self) -> impl Future<Output = Box<dyn Permit>> + Send;
 }
 
-/// What [`Limiter::acquire`] returns.
-pub type PermitFuture<'a> = Pin<Box<dyn Future<Output = Box<dyn Permit>> + Send + 'a>>;
+/// A [`Limiter`] of any type.
+pub(crate) trait AnyLimiter: Send + Sync {
+    fn acquire(&self) -> BoxFuture<'_, Box<dyn Permit>>;
+}
+
+impl<L: Limiter> AnyLimiter for L {
+    fn acquire(&self) -> BoxFuture<'_, Box<dyn Permit>> {
+        Box::pin(Limiter::acquire(self))
+    }
+}
 
 /// The permission to send one request. The client keeps it until the request has ended.
 ///
@@ -107,27 +109,14 @@ impl Error {
     /// the rate, gives no token, or the gateway before it fails. For limiters and circuit breakers.
     #[must_use]
     pub fn affects_all_calls(&self) -> bool {
-        match self.kind() {
-            ErrorKind::RateLimited
-            | ErrorKind::Connect
-            | ErrorKind::Timeout
-            | ErrorKind::Transport
-            | ErrorKind::TokenUnavailable => true,
+        let kind = self.kind();
+        if kind == ErrorKind::ServerError {
             // A 500 may be about the card.
-            ErrorKind::ServerError => matches!(self.status(), Some(502..=504)),
-            ErrorKind::InvalidInput
-            | ErrorKind::Crypto
-            | ErrorKind::TokenRejected
-            | ErrorKind::InvalidRequest
-            | ErrorKind::Forbidden
-            | ErrorKind::NotFound
-            | ErrorKind::UnknownCard
-            | ErrorKind::UnknownOperation
-            | ErrorKind::UnexpectedStatus
-            | ErrorKind::InvalidResponse
-            | ErrorKind::ResponseTooLarge
-            | ErrorKind::Cancelled => self.operation() == ApiOperation::GetToken,
+            return matches!(self.status(), Some(502..=504));
         }
+        let is_about_token =
+            kind == ErrorKind::TokenUnavailable || self.operation() == ApiOperation::GetToken;
+        is_about_token || kind.is_transient() && kind != ErrorKind::Cancelled
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, Either, Pending, Shared, pending, select};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 
-use super::limiter::Limiter;
+use super::limiter::AnyLimiter;
 use super::retry::RetryPolicy;
 use crate::error::InvalidInput;
 use crate::redact::mask;
@@ -26,7 +26,7 @@ pub(crate) struct CallOptions {
     pub(crate) body: Map<String, Value>,
     pub(crate) retry: Option<Arc<dyn RetryPolicy>>,
     pub(crate) retry_if_unknown: bool,
-    pub(crate) limiters: Vec<Arc<dyn Limiter>>,
+    pub(crate) limiters: Vec<Arc<dyn AnyLimiter>>,
     /// Cancels the call.
     pub(crate) cancel_on: Option<Shared<BoxFuture<'static, ()>>>,
 }
@@ -126,9 +126,18 @@ pub(crate) fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput
     Ok(())
 }
 
-/// The methods that every call has.
+/// The methods that every call has. It is awaited to run its `send`, which returns `$value`.
 macro_rules! call_options {
-    ($builder:ty) => {
+    ($builder:ty => $value:ty) => {
+        impl std::future::IntoFuture for $builder {
+            type Output = Result<$value, crate::error::Error>;
+            type IntoFuture = futures_util::future::BoxFuture<'static, Self::Output>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.send())
+            }
+        }
+
         impl $builder {
             /// Sends this correlation id instead of a random one.
             pub fn correlation_id(mut self, id: crate::CorrelationId) -> Self {

@@ -8,31 +8,6 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 
-/// A call that failed and may be sent again.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt<'a> {
-    error: &'a Error,
-    number: u32,
-}
-
-impl<'a> Attempt<'a> {
-    pub(crate) fn new(error: &'a Error, number: u32) -> Self {
-        Self { error, number }
-    }
-
-    /// Returns why it failed.
-    #[must_use]
-    pub fn error(&self) -> &'a Error {
-        self.error
-    }
-
-    /// Returns how many attempts were made, this one included: 1 after the first failure.
-    #[must_use]
-    pub fn number(&self) -> u32 {
-        self.number
-    }
-}
-
 /// Decides whether a failed call is sent again, and when.
 ///
 /// It is asked only about calls that may be sent again:
@@ -49,24 +24,27 @@ impl<'a> Attempt<'a> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use d1_facade::retry::{Attempt, RetryPolicy};
+/// use d1_facade::Error;
+/// use d1_facade::retry::RetryPolicy;
 ///
 /// /// Once more, a second later.
 /// struct Once;
 ///
 /// impl RetryPolicy for Once {
-///     fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration> {
-///         (attempt.number() == 1).then_some(Duration::from_secs(1))
+///     fn delay(&self, _: &Error, attempts: u32) -> Option<Duration> {
+///         (attempts == 1).then_some(Duration::from_secs(1))
 ///     }
 /// }
 /// ```
 pub trait RetryPolicy: Send + Sync + 'static {
     /// Returns how long to wait before the next attempt, or `None` to end the call.
     ///
+    /// `error` is that of the last attempt. `attempts` says how many were made: 1 after the first failure.
+    ///
     /// A delay that is longer than the time that the call has left ends it as well. For a change, it must leave a
     /// second, or a quarter of the timeout where that is less: a request that is sent with no time left ends with an
     /// unknown outcome.
-    fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration>;
+    fn delay(&self, error: &Error, attempts: u32) -> Option<Duration>;
 }
 
 /// The default policy: a few attempts, with delays that grow and are random.
@@ -104,7 +82,8 @@ impl Default for ExponentialBackoff {
 }
 
 impl ExponentialBackoff {
-    /// Sets how many attempts are made at most, the first included; 3 unless set.
+    /// Sets how many attempts are made at most, the first included; 3 unless set. With 1, no call is sent again but for
+    /// the one that follows a refused token.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
@@ -125,8 +104,8 @@ impl ExponentialBackoff {
         self
     }
 
-    fn ceiling(&self, number: u32) -> Duration {
-        let doublings = number.saturating_sub(1).min(31);
+    fn ceiling(&self, attempts: u32) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(31);
         self.initial_delay
             .saturating_mul(1 << doublings)
             .min(self.max_delay)
@@ -134,12 +113,12 @@ impl ExponentialBackoff {
 }
 
 impl RetryPolicy for ExponentialBackoff {
-    fn delay(&self, attempt: &Attempt<'_>) -> Option<Duration> {
-        if attempt.number() >= self.max_attempts || !is_worth_it(attempt.error()) {
+    fn delay(&self, error: &Error, attempts: u32) -> Option<Duration> {
+        if attempts >= self.max_attempts || !is_worth_it(error) {
             return None;
         }
-        let delay = self.ceiling(attempt.number()).mul_f64(fastrand::f64());
-        match attempt.error().retry_after() {
+        let delay = self.ceiling(attempts).mul_f64(fastrand::f64());
+        match error.retry_after() {
             Some(asked) if asked > self.max_delay => None,
             Some(asked) => Some(asked.saturating_add(delay)),
             None => Some(delay),
@@ -147,38 +126,14 @@ impl RetryPolicy for ExponentialBackoff {
     }
 }
 
-/// Sends no call again, but for the one that follows a refused token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct NoRetry;
-
-impl RetryPolicy for NoRetry {
-    fn delay(&self, _: &Attempt<'_>) -> Option<Duration> {
-        None
-    }
-}
-
 /// Returns whether the same call may succeed a little later.
 fn is_worth_it(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Transport | ErrorKind::RateLimited => {
-            true
-        }
-        // 501 and 505 and the like stay as they are.
-        ErrorKind::ServerError => matches!(error.status(), Some(500 | 502 | 503 | 504)),
-        ErrorKind::InvalidInput
-        | ErrorKind::Crypto
-        | ErrorKind::TokenUnavailable
-        | ErrorKind::TokenRejected
-        | ErrorKind::InvalidRequest
-        | ErrorKind::Forbidden
-        | ErrorKind::NotFound
-        | ErrorKind::UnknownCard
-        | ErrorKind::UnknownOperation
-        | ErrorKind::UnexpectedStatus
-        | ErrorKind::InvalidResponse
-        | ErrorKind::ResponseTooLarge
-        | ErrorKind::Cancelled => false,
+    let kind = error.kind();
+    if kind == ErrorKind::ServerError {
+        // 501 and 505 and the like do not change.
+        return matches!(error.status(), Some(500 | 502 | 503 | 504));
     }
+    kind.is_transient() && kind != ErrorKind::Cancelled
 }
 
 #[cfg(test)]

@@ -42,11 +42,20 @@ pub(crate) trait ApiCall: Sync {
     /// Returns the endpoint.
     fn operation(&self) -> ApiOperation;
 
+    /// Refuses what must not be sent.
+    fn check(&self) -> Result<(), InvalidInput> {
+        Ok(())
+    }
+
     /// Returns what the error table has conditions for.
-    fn request_context(&self) -> RequestContext;
+    fn request_context(&self) -> RequestContext {
+        RequestContext::default()
+    }
 
     /// Returns the secrets that the request holds beside its token. They are removed from a response that repeats them.
-    fn secrets(&self) -> Redactor;
+    fn secrets(&self) -> Redactor {
+        Redactor::default()
+    }
 
     /// Calls the generated client. The response is kept by [`Transport::exchange`] and read from there: the generated
     /// types take no response that differs from the spec.
@@ -54,7 +63,7 @@ pub(crate) trait ApiCall: Sync {
         &'a self,
         client: &'a d1_generated::Client,
         correlation_id: &'a CorrelationId,
-    ) -> Dispatched<'a>;
+    ) -> Result<Dispatched<'a>, InvalidInput>;
 
     /// Reads a response that has a status of success.
     fn read(&self, response: &CompleteResponse<'_>) -> Result<Self::Value, ResponseFault>;
@@ -193,7 +202,13 @@ impl Transport {
         let client =
             d1_generated::Client::new_with_client(&self.base_url, self.requests.clone(), context);
         // The generated client reads nothing of the response.
-        let _ = call.dispatch(&client, correlation_id).await;
+        let _ = call
+            .dispatch(&client, correlation_id)
+            .map_err(|input| {
+                let error = Error::invalid_input_of(operation, input);
+                Failed::new(Evidence::NotWritten, |_| error)
+            })?
+            .await;
         let sent = sent.lock().unwrap_or_else(PoisonError::into_inner).take();
         match sent {
             Some(Ok(mut response)) => {

@@ -73,49 +73,32 @@ enum Shape {
     NoText,
 }
 
-/// What an answer proves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    CarriedOut,
-    /// Nothing, for this reason.
-    Unknown(&'static str),
-}
-
 impl Shape {
-    /// What an answer of this shape proves: the table above.
-    fn reading(self) -> Reading {
-        match self {
-            Self::Empty | Self::Object | Self::Successful | Self::ShortText => Reading::CarriedOut,
-            Self::Pending => Reading::Unknown("D1 accepted the change and has not finished it"),
-            Self::Failed => Reading::Unknown(
-                "the status says success, and the body says that the change failed",
-            ),
-            Self::OtherStatus => {
-                Reading::Unknown("the body has a status that this version does not know")
-            }
-            Self::ReportsError => {
-                Reading::Unknown("the status says success, and the body reports an error")
-            }
-            Self::OtherJson => Reading::Unknown("the body is JSON, but no object"),
-            Self::BrokenJson => Reading::Unknown("the body is cut short, or is no JSON"),
-            Self::Contradictory => Reading::Unknown("the body contradicts itself"),
-            Self::Page => Reading::Unknown(
-                "the body is a page: a firewall or a proxy has answered in D1's place",
-            ),
-            Self::OtherText => Reading::Unknown("the body is text, and not a short confirmation"),
-            Self::NoText => Reading::Unknown("the body is no text"),
-        }
+    /// Returns why an answer of this shape proves nothing, as the table above says; `None` where it proves that the
+    /// change was carried out.
+    fn why_unknown(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Empty | Self::Object | Self::Successful | Self::ShortText => return None,
+            Self::Pending => "D1 accepted the change and has not finished it",
+            Self::Failed => "the status says success, and the body says that the change failed",
+            Self::OtherStatus => "the body has a status that this version does not know",
+            Self::ReportsError => "the status says success, and the body reports an error",
+            Self::OtherJson => "the body is JSON, but no object",
+            Self::BrokenJson => "the body is cut short, or is no JSON",
+            Self::Contradictory => "the body contradicts itself",
+            Self::Page => "the body is a page: a firewall or a proxy has answered in D1's place",
+            Self::OtherText => "the body is text, and not a short confirmation",
+            Self::NoText => "the body is no text",
+        })
     }
 }
 
 /// Reads the answer to a change: the members of its JSON object, where it is one that proves the change.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, ResponseFault> {
     let (shape, fields) = shape(headers, body);
-    match shape.reading() {
-        Reading::CarriedOut => Ok(fields),
-        Reading::Unknown(why) => {
-            Err(ResponseFault::new(why).with_operation_id(operation_id(&fields)))
-        }
+    match shape.why_unknown() {
+        None => Ok(fields),
+        Some(why) => Err(ResponseFault::new(why).with_operation_id(operation_id(&fields))),
     }
 }
 
@@ -380,11 +363,9 @@ mod tests {
             }
             let (shape, _) = shape(&headers, &example(body));
             shapes.insert(shape);
-            match shape.reading() {
-                Reading::CarriedOut => assert_eq!(*reading, "carried out", "{row}"),
-                Reading::Unknown(reason) => {
-                    assert_eq!((*reading, *why), ("unknown", reason), "{row}");
-                }
+            match shape.why_unknown() {
+                None => assert_eq!(*reading, "carried out", "{row}"),
+                Some(reason) => assert_eq!((*reading, *why), ("unknown", reason), "{row}"),
             }
         }
         assert_eq!(shapes, BTreeSet::from(ALL), "each shape has a row");

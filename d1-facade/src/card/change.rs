@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Card, Renewal};
+use super::{Card, Receipt, Renewal};
 use crate::call::{CallOptions, call_options, check_body};
 use crate::error::Error;
+use crate::response::Response;
 use crate::values::{ApiOperation, CardId, Reason, ReasonCode, ReasonCodeFallback};
 
 /// A suspend, resume, delete or renew that is about to be sent: await it.
@@ -141,4 +142,4 @@ impl Change {
     }
 }
 
-call_options!(Change);
+call_options!(Change => Response<Receipt>);

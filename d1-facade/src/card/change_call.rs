@@ -1,15 +1,17 @@
 //! Sends a change: what the generated client takes of it, and what is known of it before and after.
 
-use std::future::IntoFuture;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use d1_generated::types;
-use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use super::change::{Change, Kind};
-use super::{Card, Receipt, SpawnedChange, answer};
+use super::{Receipt, answer};
 use crate::call::{ApiCall, CompleteResponse, Dispatched, Progress, dispatched, engine};
-use crate::error::{Cause, Error, ErrorKind, Outcome, RequestContext, ResponseFault};
+use crate::error::{Cause, Error, ErrorKind, InvalidInput, Outcome, RequestContext, ResponseFault};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::reconcile::PendingChange;
 use crate::redact::Redactor;
@@ -47,42 +49,54 @@ impl Change {
     /// # Panics
     /// When it is called outside a tokio runtime.
     pub fn spawn(self) -> SpawnedChange {
-        SpawnedChange::new(self.pending(), carry_out(self))
+        let pending = self.pending();
+        let task = tokio::spawn(self.send().in_current_span());
+        SpawnedChange { pending, task }
     }
-}
 
-impl IntoFuture for Change {
-    type Output = Result<Response<Receipt>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(carry_out(self))
-    }
-}
-
-/// Sends a change. Where D1 refuses its reason code and the caller wants it, sends it once more with the default one:
-/// both are one call, with one correlation id and one timeout.
-async fn carry_out(change: Change) -> Result<Response<Receipt>, Error> {
-    let mut change = change.prepare()?;
-    let operation = change.operation();
-    let call = ChangeCall::new(&change)?;
-    let core = change.card.core();
-    let mut progress = Progress::begin_change(core, &change.options, operation, change.card.id());
-    let mut result = engine::run(core, &call, &change.options, &mut progress).await;
-    if let Some(refused) = refused_for_reason_code(&change, &result) {
-        tracing::debug!("the reason code may have been refused; once more with the default one");
-        change.reason_code = ReasonCode::default();
-        let call = ChangeCall::new(&change)?;
-        let core = change.card.core();
-        let again = engine::run(core, &call, &change.options, &mut progress).await;
-        result = again.map_err(|e| e.with_refused_before(refused));
-    }
-    progress.end();
-    match result {
-        Ok(response) => {
-            Ok(response.map(|fields| Receipt::new(operation, change.reason_code, fields)))
+    /// Sends the change. Where D1 refuses its reason code and the caller wants it, sends it once more with the default
+    /// one: both are one call, with one correlation id and one timeout.
+    pub(super) async fn send(self) -> Result<Response<Receipt>, Error> {
+        let mut change = self.prepare()?;
+        let operation = change.operation();
+        let card = change.card.clone();
+        let core = card.core();
+        let mut progress = Progress::begin_change(core, &change.options, operation, card.id());
+        let mut result = engine::run(core, &change, &change.options, &mut progress).await;
+        if let Some(refused) = refused_for_reason_code(&change, &result) {
+            tracing::debug!(
+                "the reason code may have been refused; once more with the default one"
+            );
+            change.reason_code = ReasonCode::default();
+            let again = engine::run(core, &change, &change.options, &mut progress).await;
+            result = again.map_err(|e| e.with_refused_before(refused));
         }
-        Err(error) => Err(error.with_pending(|error| ended(&change, &progress, error))),
+        progress.end();
+        match result {
+            Ok(response) => {
+                Ok(response.map(|fields| Receipt::new(operation, change.reason_code, fields)))
+            }
+            Err(error) => Err(error.with_pending(|error| ended(&change, &progress, error))),
+        }
+    }
+}
+
+/// A change that runs to its end whether it is awaited or not: what [`Change::spawn`] returns.
+///
+/// Awaiting it returns the result of the change. Dropping it does not end the change.
+#[derive(Debug)]
+pub struct SpawnedChange {
+    /// What is reported where the task is lost.
+    pending: PendingChange,
+    task: JoinHandle<Result<Response<Receipt>, Error>>,
+}
+
+impl Future for SpawnedChange {
+    type Output = Result<Response<Receipt>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(Pin::new(&mut self.task).poll(context));
+        Poll::Ready(result.unwrap_or_else(|e| Err(Error::task_lost(self.pending.clone(), &e))))
     }
 }
 
@@ -114,94 +128,63 @@ fn ended(change: &Change, progress: &Progress, error: &Error) -> PendingChange {
     pending.named(fault.and_then(ResponseFault::operation_id))
 }
 
-/// A change of a card as the generated client sends it.
-struct ChangeCall<'a> {
-    card: &'a Card,
-    body: Body,
-    context: RequestContext,
-    /// What a renewal sends, in clear and encrypted.
-    secrets: Redactor,
-}
-
-/// The body of a change.
-enum Body {
-    Suspend(types::CardOperationRequest),
-    Resume(types::CardOperationRequest),
-    Delete(types::CardOperationRequest),
-    Renew(types::RenewRequest),
-}
-
-impl<'a> ChangeCall<'a> {
-    fn new(change: &'a Change) -> Result<Self, Error> {
-        let invalid = |e| Error::invalid_input_of(change.operation(), e);
-        let reason_code = Some(change.reason_code.to_raw().map_err(invalid)?);
-        let reason = change.reason.as_ref().map(|r| r.raw().clone());
-        let extra = change.options.body.clone();
-        let mut context = RequestContext::default();
-        let mut secrets = Redactor::default();
-        let plain = |reason, reason_code, extra| types::CardOperationRequest {
-            reason,
-            reason_code,
-            extra,
-        };
-        let body = match &change.kind {
-            Kind::Suspend => Body::Suspend(plain(reason, reason_code, extra)),
-            Kind::Resume => Body::Resume(plain(reason, reason_code, extra)),
-            Kind::Delete => Body::Delete(plain(reason, reason_code, extra)),
-            Kind::Renew(renewal) => {
-                context = renewal.request_context(&change.card);
-                secrets = renewal.secrets();
-                Body::Renew(types::RenewRequest {
-                    reason,
-                    reason_code,
-                    extra,
-                    ..renewal.request(&change.card)
-                })
-            }
-        };
-        context.other_reason_code = change.reason_code != ReasonCode::default();
-        Ok(Self {
-            card: &change.card,
-            body,
-            context,
-            secrets,
-        })
-    }
-}
-
-impl ApiCall for ChangeCall<'_> {
+impl ApiCall for Change {
     type Value = Map<String, Value>;
 
     fn operation(&self) -> ApiOperation {
-        match &self.body {
-            Body::Suspend(_) => ApiOperation::SuspendCard,
-            Body::Resume(_) => ApiOperation::ResumeCard,
-            Body::Delete(_) => ApiOperation::DeleteCard,
-            Body::Renew(_) => ApiOperation::RenewCard,
-        }
+        self.operation()
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        self.reason_code.to_raw().map(drop)
     }
 
     fn request_context(&self) -> RequestContext {
-        self.context
+        let context = match &self.kind {
+            Kind::Suspend | Kind::Resume | Kind::Delete => RequestContext::default(),
+            Kind::Renew(renewal) => renewal.request_context(&self.card),
+        };
+        RequestContext {
+            other_reason_code: self.reason_code != ReasonCode::default(),
+            ..context
+        }
     }
 
+    /// Returns what a renewal sends, in clear and encrypted.
     fn secrets(&self) -> Redactor {
-        self.secrets.clone()
+        match &self.kind {
+            Kind::Suspend | Kind::Resume | Kind::Delete => Redactor::default(),
+            Kind::Renew(renewal) => renewal.secrets(),
+        }
     }
 
     fn dispatch<'a>(
         &'a self,
         client: &'a d1_generated::Client,
         correlation_id: &'a CorrelationId,
-    ) -> Dispatched<'a> {
+    ) -> Result<Dispatched<'a>, InvalidInput> {
         let (issuer, card) = (self.card.issuer().raw(), self.card.id().raw());
         let id = Some(correlation_id.raw());
-        match &self.body {
-            Body::Suspend(body) => dispatched(client.suspend_card(issuer, card, id, body)),
-            Body::Resume(body) => dispatched(client.resume_card(issuer, card, id, body)),
-            Body::Delete(body) => dispatched(client.delete_card(issuer, card, id, body)),
-            Body::Renew(body) => dispatched(client.renew_card(issuer, card, id, body)),
-        }
+        let body = types::CardOperationRequest {
+            reason: self.reason.as_ref().map(|reason| reason.raw().clone()),
+            reason_code: Some(self.reason_code.to_raw()?),
+            extra: self.options.body.clone(),
+        };
+        Ok(match &self.kind {
+            Kind::Suspend => {
+                dispatched(async move { client.suspend_card(issuer, card, id, &body).await })
+            }
+            Kind::Resume => {
+                dispatched(async move { client.resume_card(issuer, card, id, &body).await })
+            }
+            Kind::Delete => {
+                dispatched(async move { client.delete_card(issuer, card, id, &body).await })
+            }
+            Kind::Renew(renewal) => {
+                let body = renewal.request(&self.card, body);
+                dispatched(async move { client.renew_card(issuer, card, id, &body).await })
+            }
+        })
     }
 
     fn read(&self, response: &CompleteResponse<'_>) -> Result<Self::Value, ResponseFault> {

@@ -1,16 +1,10 @@
 //! One operation of a card, by its id.
 
-use std::future::IntoFuture;
-
-use d1_generated::types;
-use futures_util::future::BoxFuture;
-
 use super::{Card, Operation};
 use crate::call::{
-    ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
+    ApiCall, CallOptions, CompleteResponse, Dispatched, call_options, dispatched, engine,
 };
-use crate::error::{Error, RequestContext, ResponseFault};
-use crate::redact::Redactor;
+use crate::error::{Error, InvalidInput, ResponseFault};
 use crate::response::Response;
 use crate::values::{ApiOperation, CorrelationId, OperationId};
 
@@ -45,63 +39,35 @@ impl GetOperation {
     }
 
     async fn send(self) -> Result<Response<Operation>, Error> {
-        let operation = ApiOperation::GetOperation;
-        let id = self.id.to_raw();
-        let call = Call {
-            card: &self.card,
-            id: id.map_err(|e| Error::invalid_input_of(operation, e))?,
-            digital_card: self.digital_card.then_some(true),
-        };
-        let core = self.card.core();
-        let mut progress = Progress::begin(core, &self.options);
-        engine::run(core, &call, &self.options, &mut progress).await
+        engine::run_once(self.card.core(), &self, &self.options).await
     }
 }
 
-call_options!(GetOperation);
+call_options!(GetOperation => Response<Operation>);
 
-impl IntoFuture for GetOperation {
-    type Output = Result<Response<Operation>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
-}
-
-struct Call<'a> {
-    card: &'a Card,
-    id: types::OperationId,
-    digital_card: Option<bool>,
-}
-
-impl ApiCall for Call<'_> {
+impl ApiCall for GetOperation {
     type Value = Operation;
 
     fn operation(&self) -> ApiOperation {
         ApiOperation::GetOperation
     }
 
-    fn request_context(&self) -> RequestContext {
-        RequestContext::default()
-    }
-
-    fn secrets(&self) -> Redactor {
-        Redactor::default()
+    fn check(&self) -> Result<(), InvalidInput> {
+        self.id.to_raw().map(drop)
     }
 
     fn dispatch<'a>(
         &'a self,
         client: &'a d1_generated::Client,
         correlation_id: &'a CorrelationId,
-    ) -> Dispatched<'a> {
-        dispatched(client.get_operation(
-            self.card.issuer().raw(),
-            self.card.id().raw(),
-            &self.id,
-            self.digital_card,
-            Some(correlation_id.raw()),
-        ))
+    ) -> Result<Dispatched<'a>, InvalidInput> {
+        let (issuer, card) = (self.card.issuer().raw(), self.card.id().raw());
+        let (id, digital_card) = (self.id.to_raw()?, self.digital_card.then_some(true));
+        let correlation_id = Some(correlation_id.raw());
+        Ok(dispatched(async move {
+            let call = client.get_operation(issuer, card, &id, digital_card, correlation_id);
+            call.await
+        }))
     }
 
     fn read(&self, response: &CompleteResponse<'_>) -> Result<Operation, ResponseFault> {

@@ -1,20 +1,17 @@
 //! The operations of a card: a page, or all of them.
 
 use std::collections::HashSet;
-use std::future::IntoFuture;
 
 use d1_generated::constants::{IntegerBounds, LIST_OPERATIONS_LIMIT, LIST_OPERATIONS_OFFSET};
-use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use super::{Card, Operation, OperationPage};
 use crate::call::{
-    ApiCall, CallOptions, CompleteResponse, Dispatched, Progress, call_options, dispatched, engine,
+    ApiCall, CallOptions, CompleteResponse, Dispatched, call_options, dispatched, engine,
 };
 use crate::clock::Moment;
-use crate::error::{Error, ErrorKind, InvalidInput, Outcome, RequestContext, ResponseFault};
-use crate::redact::Redactor;
+use crate::error::{Error, ErrorKind, InvalidInput, Outcome, ResponseFault};
 use crate::response::Response;
 use crate::values::{ApiOperation, CorrelationId};
 
@@ -106,21 +103,30 @@ impl ListOperations {
     }
 
     async fn send(self) -> Result<Response<OperationPage>, Error> {
-        let operation = ApiOperation::ListOperations;
-        let invalid = |e| Error::invalid_input_of(operation, e);
-        let call = Call {
-            card: &self.card,
-            offset: bounded("offset", self.offset, LIST_OPERATIONS_OFFSET).map_err(invalid)?,
-            limit: bounded("limit", self.limit, LIST_OPERATIONS_LIMIT).map_err(invalid)?,
-        };
-        let core = self.card.core();
-        let mut progress = Progress::begin(core, &self.options);
-        engine::run(core, &call, &self.options, &mut progress).await
+        engine::run_once(self.card.core(), &self, &self.options).await
+    }
+
+    fn bounded_offset(&self) -> Result<Option<i64>, InvalidInput> {
+        bounded("offset", self.offset, LIST_OPERATIONS_OFFSET)
+    }
+
+    fn bounded_limit(&self) -> Result<Option<i64>, InvalidInput> {
+        bounded("limit", self.limit, LIST_OPERATIONS_LIMIT)
     }
 
     /// The pages from the offset on.
     pub(crate) fn pages(self) -> Pages {
-        Pages::new(self)
+        Pages {
+            offset: self.offset.unwrap_or(0),
+            request: self,
+            seen: HashSet::new(),
+            given: 0,
+            announced: None,
+            remaining: None,
+            pages_without_news: 0,
+            pages_without_progress: 0,
+            done: false,
+        }
     }
 
     /// With what a caller adds to a call of another kind that makes this one.
@@ -130,14 +136,36 @@ impl ListOperations {
     }
 }
 
-call_options!(ListOperations);
+call_options!(ListOperations => Response<OperationPage>);
 
-impl IntoFuture for ListOperations {
-    type Output = Result<Response<OperationPage>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+impl ApiCall for ListOperations {
+    type Value = OperationPage;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
+    fn operation(&self) -> ApiOperation {
+        ApiOperation::ListOperations
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        self.bounded_offset()?;
+        self.bounded_limit().map(drop)
+    }
+
+    fn dispatch<'a>(
+        &'a self,
+        client: &'a d1_generated::Client,
+        correlation_id: &'a CorrelationId,
+    ) -> Result<Dispatched<'a>, InvalidInput> {
+        Ok(dispatched(client.list_operations(
+            self.card.issuer().raw(),
+            self.card.id().raw(),
+            self.bounded_limit()?,
+            self.bounded_offset()?,
+            Some(correlation_id.raw()),
+        )))
+    }
+
+    fn read(&self, response: &CompleteResponse<'_>) -> Result<OperationPage, ResponseFault> {
+        OperationPage::read(response)
     }
 }
 
@@ -173,20 +201,6 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    fn new(request: ListOperations) -> Self {
-        Self {
-            offset: request.offset.unwrap_or(0),
-            request,
-            seen: HashSet::new(),
-            given: 0,
-            announced: None,
-            remaining: None,
-            pages_without_news: 0,
-            pages_without_progress: 0,
-            done: false,
-        }
-    }
-
     /// Returns the next page; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<ListedPage>, Error> {
         if self.done {
@@ -291,45 +305,5 @@ fn bounds_rule(bounds: IntegerBounds) -> String {
         (Some(min), None) => format!("must be at least {min}, and less than 2^63"),
         (None, Some(max)) => format!("must be at most {max}"),
         (None, None) => "must be less than 2^63".to_owned(),
-    }
-}
-
-struct Call<'a> {
-    card: &'a Card,
-    offset: Option<i64>,
-    limit: Option<i64>,
-}
-
-impl ApiCall for Call<'_> {
-    type Value = OperationPage;
-
-    fn operation(&self) -> ApiOperation {
-        ApiOperation::ListOperations
-    }
-
-    fn request_context(&self) -> RequestContext {
-        RequestContext::default()
-    }
-
-    fn secrets(&self) -> Redactor {
-        Redactor::default()
-    }
-
-    fn dispatch<'a>(
-        &'a self,
-        client: &'a d1_generated::Client,
-        correlation_id: &'a CorrelationId,
-    ) -> Dispatched<'a> {
-        dispatched(client.list_operations(
-            self.card.issuer().raw(),
-            self.card.id().raw(),
-            self.limit,
-            self.offset,
-            Some(correlation_id.raw()),
-        ))
-    }
-
-    fn read(&self, response: &CompleteResponse<'_>) -> Result<OperationPage, ResponseFault> {
-        OperationPage::read(response)
     }
 }

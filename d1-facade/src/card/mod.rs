@@ -10,9 +10,9 @@ mod operation;
 mod page;
 mod receipt;
 mod renewal;
-mod spawned;
 
 pub use change::Change;
+pub use change_call::SpawnedChange;
 pub use get::GetOperation;
 #[cfg(any(fuzzing, test))]
 pub(crate) use get::read_operation;
@@ -21,10 +21,8 @@ pub(crate) use list::ListedPage;
 pub use operation::Operation;
 pub use page::OperationPage;
 pub use receipt::Receipt;
-pub use renewal::{CardScheme, Renewal};
-pub use spawned::SpawnedChange;
+pub use renewal::Renewal;
 
-use std::fmt;
 use std::sync::Arc;
 
 use change::Kind;
@@ -46,24 +44,15 @@ use crate::values::{CardId, IssuerId, OperationId};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Card(Arc<Inner>);
 
 /// Shared, since every request of the card holds it.
+#[derive(Debug)]
 struct Inner {
     core: Arc<Core>,
     issuer: IssuerId,
     id: CardId,
-}
-
-impl fmt::Debug for Card {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Card")
-            .field("client", &self.0.core)
-            .field("issuer", &self.0.issuer)
-            .field("id", &self.0.id)
-            .finish()
-    }
 }
 
 impl Card {

@@ -79,19 +79,15 @@ impl Operation {
     /// Returns what was done (D1: `operation`).
     #[must_use]
     pub fn operation(&self) -> Option<OperationType> {
-        self.raw
-            .operation
-            .as_deref()
-            .map(|t| OperationType::from_wire(t))
+        let text = self.raw.operation.as_deref()?;
+        Some(OperationType::from_wire(text))
     }
 
     /// Returns the status of the operation (D1: `status`).
     #[must_use]
     pub fn status(&self) -> Option<OperationStatus> {
-        self.raw
-            .status
-            .as_deref()
-            .map(|t| OperationStatus::from_wire(t))
+        let text = self.raw.status.as_deref()?;
+        Some(OperationStatus::from_wire(text))
     }
 
     /// Returns when it began (D1: `startTime`), where that is a time in ISO 8601.
@@ -121,10 +117,8 @@ impl Operation {
     /// Returns the kind of the requestor (D1: `requestorType`).
     #[must_use]
     pub fn requestor_type(&self) -> Option<RequestorType> {
-        self.raw
-            .requestor_type
-            .as_deref()
-            .map(|t| RequestorType::from_wire(t))
+        let text = self.raw.requestor_type.as_deref()?;
+        Some(RequestorType::from_wire(text))
     }
 
     /// Returns the id of the requestor (D1: `requestorId`). What it identifies depends on the

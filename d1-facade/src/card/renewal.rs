@@ -1,23 +1,12 @@
 //! The contents of a renewal, and which of them are encrypted.
 
 use d1_generated::types;
-use serde_json::Map;
 
 use super::Card;
 use crate::crypto::CardCredentials;
 use crate::error::{Error, InvalidInput, RequestContext};
-use crate::redact::{self, Redactor};
+use crate::redact::{Redactor, Secret};
 use crate::values::{ApiOperation, CardId, CardState, EncryptedData};
-
-/// The scheme of a card, where it matters to a renewal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CardScheme {
-    /// American Express: a renewal must carry the card's credentials.
-    AmericanExpress,
-    /// Any other scheme.
-    Other,
-}
 
 /// The contents of a renewal: the id, the state and the credentials of the card afterwards.
 ///
@@ -37,8 +26,11 @@ pub enum CardScheme {
 pub struct Renewal {
     new_card_id: NewCardId,
     state: Option<CardState>,
-    scheme: Option<CardScheme>,
-    secret: Secret,
+    is_american_express: bool,
+    /// What goes into `encryptedData`.
+    credentials: Option<Box<CardCredentials>>,
+    /// The same, encrypted by the caller or from the credentials.
+    encrypted: Option<EncryptedData>,
     kid: Option<String>,
 }
 
@@ -47,25 +39,6 @@ enum NewCardId {
     Other(CardId),
     Same,
     Unsaid,
-}
-
-/// What goes into `encryptedData`.
-#[derive(Debug, Clone)]
-enum Secret {
-    None,
-    Plain(Box<CardCredentials>),
-    Encrypted(EncryptedData),
-    /// Encrypted by the client.
-    Both(Box<CardCredentials>, EncryptedData),
-}
-
-impl Secret {
-    fn encrypted(&self) -> Option<&EncryptedData> {
-        match self {
-            Self::Encrypted(data) | Self::Both(_, data) => Some(data),
-            Self::None | Self::Plain(_) => None,
-        }
-    }
 }
 
 impl Renewal {
@@ -88,8 +61,9 @@ impl Renewal {
         Self {
             new_card_id,
             state: None,
-            scheme: None,
-            secret: Secret::None,
+            is_american_express: false,
+            credentials: None,
+            encrypted: None,
             kid: None,
         }
     }
@@ -99,14 +73,16 @@ impl Renewal {
     ///
     /// Without them D1 calls the issuer's *Get Card Credentials*. American Express cards need them.
     pub fn credentials(mut self, credentials: CardCredentials) -> Self {
-        self.secret = Secret::Plain(Box::new(credentials));
+        self.credentials = Some(Box::new(credentials));
+        self.encrypted = None;
         self
     }
 
     /// Sends credentials that were encrypted elsewhere (D1: `encryptedData`), as
     /// [`EncryptionKey::encrypt`](crate::EncryptionKey::encrypt) does.
     pub fn encrypted_data(mut self, data: EncryptedData) -> Self {
-        self.secret = Secret::Encrypted(data);
+        self.credentials = None;
+        self.encrypted = Some(data);
         self
     }
 
@@ -126,10 +102,10 @@ impl Renewal {
         self
     }
 
-    /// Sets the scheme of the card, which is not sent: an American Express card without credentials is refused before
-    /// anything is sent.
-    pub fn scheme(mut self, scheme: CardScheme) -> Self {
-        self.scheme = Some(scheme);
+    /// Declares that the card is one of American Express, which is not sent: without credentials, such a renewal is
+    /// refused before anything is sent.
+    pub fn american_express(mut self) -> Self {
+        self.is_american_express = true;
         self
     }
 
@@ -142,46 +118,48 @@ impl Renewal {
     }
 
     pub(super) fn needs_encryption(&self) -> bool {
-        matches!(self.secret, Secret::Plain(_))
+        self.credentials.is_some() && self.encrypted.is_none()
     }
 
     /// Returns the renewal with its credentials encrypted to a key of the client.
     pub(super) fn encrypt(mut self, card: &Card) -> Result<Self, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
-        let credentials = match self.secret {
-            Secret::Plain(credentials) => credentials,
-            Secret::Encrypted(_) | Secret::Both(..) | Secret::None if self.kid.is_some() => {
-                return Err(invalid(InvalidInput::new(
-                    "encrypt_to",
-                    "names a key for credentials that the client encrypts: none are given",
-                )));
+        let missing = |field, rule| Err(invalid(InvalidInput::new(field, rule)));
+        let kid = self.kid.take();
+        match &self.credentials {
+            Some(credentials) if self.encrypted.is_none() => {
+                let key = card.core().encryption_key(kid.as_deref());
+                self.encrypted = Some(key.map_err(invalid)?.encrypt(credentials)?);
+                Ok(self)
             }
-            Secret::None if self.scheme == Some(CardScheme::AmericanExpress) => {
-                return Err(invalid(InvalidInput::new(
-                    "encryptedData",
-                    "is mandatory for American Express cards: give the renewal its credentials",
-                )));
-            }
-            Secret::Encrypted(_) | Secret::Both(..) | Secret::None => return Ok(self),
-        };
-        let key = card.core().encryption_key(self.kid.take().as_deref());
-        let data = key.map_err(invalid)?.encrypt(&credentials)?;
-        self.secret = Secret::Both(credentials, data);
-        Ok(self)
+            Some(_) | None if kid.is_some() => missing(
+                "encrypt_to",
+                "names a key for credentials that the client encrypts: none are given",
+            ),
+            None if self.is_american_express && self.encrypted.is_none() => missing(
+                "encryptedData",
+                "is mandatory for American Express cards: give the renewal its credentials",
+            ),
+            Some(_) | None => Ok(self),
+        }
     }
 
-    /// Returns the body of the request, without what every change has.
-    pub(super) fn request(&self, card: &Card) -> types::RenewRequest {
+    /// Returns the body of the request, from what the body of every change has.
+    pub(super) fn request(
+        &self,
+        card: &Card,
+        change: types::CardOperationRequest,
+    ) -> types::RenewRequest {
         let state = self.state.as_ref();
         types::RenewRequest {
-            encrypted_data: self.secret.encrypted().map(|data| data.raw().clone()),
+            encrypted_data: self.encrypted.as_ref().map(|data| data.raw().clone()),
             new_card_id: self.new_card_id(card).map(|id| id.raw().clone()),
             // Reserved: changing the product is not supported.
             new_card_product_id: None,
-            reason: None,
-            reason_code: None, // Set with the reason.
+            reason: change.reason,
+            reason_code: change.reason_code,
             state: state.map(|s| types::CardState(s.as_str().to_owned())),
-            extra: Map::new(),
+            extra: change.extra,
         }
     }
 
@@ -200,14 +178,11 @@ impl Renewal {
     /// Returns all of it that must not be repeated.
     pub(super) fn secrets(&self) -> Redactor {
         let mut redactor = Redactor::default();
-        match &self.secret {
-            Secret::Plain(credentials) | Secret::Both(credentials, _) => {
-                credentials.hold_in(&mut redactor);
-            }
-            Secret::None | Secret::Encrypted(_) => {}
+        if let Some(credentials) = &self.credentials {
+            credentials.hold_in(&mut redactor);
         }
-        if let Some(sent) = self.secret.encrypted() {
-            redactor.hold(redact::Secret::new(sent.as_str()));
+        if let Some(sent) = &self.encrypted {
+            redactor.hold(Secret::new(sent.as_str()));
         }
         redactor
     }

@@ -4,19 +4,17 @@ mod pending;
 mod rule;
 mod search;
 
-use std::future::IntoFuture;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-
 pub use pending::PendingChange;
+use rule::List;
 pub use rule::{Inconclusive, Reconciliation};
 use search::Search;
 
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::values::{ApiOperation, CardId, CorrelationId};
+use crate::values::{CardId, CorrelationId};
 
 /// The most pages of a list that are read.
 const MOST_PAGES: u32 = 100;
@@ -140,7 +138,7 @@ impl Reconcile {
         self
     }
 
-    async fn look(mut self) -> Result<Reconciliation, Error> {
+    async fn send(mut self) -> Result<Reconciliation, Error> {
         // All its requests are one use case.
         self.options
             .correlation_id
@@ -168,50 +166,37 @@ impl Reconcile {
             match pages.next().await {
                 Ok(Some(page)) => search.read(&page, is_new),
                 Ok(None) => return Ok(()),
-                Err(error) => match error.kind() {
-                    ErrorKind::UnknownCard => {
-                        let is_deletion = self.change.operation == ApiOperation::DeleteCard;
-                        search.knows_no_card(is_deletion);
-                        return Ok(());
+                Err(error) => {
+                    match error.kind() {
+                        ErrorKind::UnknownCard => search.card_is_unknown(),
+                        ErrorKind::NotFound => {}
+                        ErrorKind::InvalidResponse => search.list_is(List::Unreadable),
+                        ErrorKind::InvalidInput
+                        | ErrorKind::Crypto
+                        | ErrorKind::Connect
+                        | ErrorKind::Timeout
+                        | ErrorKind::Transport
+                        | ErrorKind::TokenUnavailable
+                        | ErrorKind::TokenRejected
+                        | ErrorKind::InvalidRequest
+                        | ErrorKind::Forbidden
+                        | ErrorKind::UnknownOperation
+                        | ErrorKind::RateLimited
+                        | ErrorKind::ServerError
+                        | ErrorKind::UnexpectedStatus
+                        | ErrorKind::ResponseTooLarge
+                        | ErrorKind::Cancelled => return Err(error),
                     }
-                    ErrorKind::NotFound => return Ok(()),
-                    ErrorKind::InvalidResponse => {
-                        search.cannot_read();
-                        return Ok(());
-                    }
-                    ErrorKind::InvalidInput
-                    | ErrorKind::Crypto
-                    | ErrorKind::Connect
-                    | ErrorKind::Timeout
-                    | ErrorKind::Transport
-                    | ErrorKind::TokenUnavailable
-                    | ErrorKind::TokenRejected
-                    | ErrorKind::InvalidRequest
-                    | ErrorKind::Forbidden
-                    | ErrorKind::UnknownOperation
-                    | ErrorKind::RateLimited
-                    | ErrorKind::ServerError
-                    | ErrorKind::UnexpectedStatus
-                    | ErrorKind::ResponseTooLarge
-                    | ErrorKind::Cancelled => return Err(error),
-                },
+                    return Ok(());
+                }
             }
         }
-        search.is_too_long();
+        search.list_is(List::TooLong);
         Ok(())
     }
 }
 
-impl IntoFuture for Reconcile {
-    type Output = Result<Reconciliation, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.look())
-    }
-}
-
-call_options!(Reconcile);
+call_options!(Reconcile => Reconciliation);
 
 #[cfg(test)]
 #[path = "model_state_tests.rs"]

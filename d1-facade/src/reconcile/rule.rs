@@ -146,44 +146,26 @@ pub(super) fn bearing(
     }
 }
 
-/// How many operations there are of a kind, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Count {
-    #[default]
-    None,
-    One,
-    Several,
-}
-
-impl Count {
-    pub(super) fn more(self) -> Self {
-        match self {
-            Self::None => Self::One,
-            Self::One | Self::Several => Self::Several,
-        }
-    }
-}
-
-/// How much of the list was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How much of the list was read. Of several lists, the last of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum List {
+    /// D1 does not know the card, or does not say so.
     #[default]
+    Missing,
     Whole,
-    /// It is longer than what is read.
-    TooLong,
     /// It may have operations that cannot be read.
     Unreadable,
-    /// D1 does not know the card, or does not say so.
-    Missing,
+    /// It is longer than what is read.
+    TooLong,
 }
 
 /// What the list says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Evidence {
-    /// The operations that are the change, by their status.
-    pub(super) successful: Count,
-    pub(super) pending: Count,
-    pub(super) failed: Count,
+    /// How many operations are the change, by their status.
+    pub(super) successful: u32,
+    pub(super) pending: u32,
+    pub(super) failed: u32,
     /// Whether an operation that is not `FAILED` may be the change.
     pub(super) may_be: bool,
     /// Whether the change is a deletion, and D1 says that it knows no such card.
@@ -211,14 +193,12 @@ pub(super) fn verdict(evidence: Evidence, operation: Option<Box<Operation>>) -> 
         return Reconciliation::Done(operation);
     }
     let why = match (successful, pending, failed) {
-        (Count::One | Count::Several, _, _) if unique => return Reconciliation::Done(operation),
-        (Count::One, Count::None, Count::None) => return Reconciliation::Done(operation),
-        (Count::None, Count::One, Count::None) => Inconclusive::StillPending,
-        (Count::None, Count::One | Count::Several, _) if unique => Inconclusive::StillPending,
-        (Count::One | Count::Several, _, _) | (Count::None, Count::One | Count::Several, _) => {
-            Inconclusive::SeveralMatch
-        }
-        (Count::None, Count::None, _) => match list {
+        (1.., _, _) if unique => return Reconciliation::Done(operation),
+        (1, 0, 0) => return Reconciliation::Done(operation),
+        (0, 1, 0) => Inconclusive::StillPending,
+        (0, 1.., _) if unique => Inconclusive::StillPending,
+        (1.., _, _) | (0, 1.., _) => Inconclusive::SeveralMatch,
+        (0, 0, _) => match list {
             List::TooLong => Inconclusive::TooManyOperations,
             List::Unreadable => Inconclusive::Unreadable,
             List::Missing => Inconclusive::UnknownCard,
@@ -249,7 +229,7 @@ mod tests {
         Time::LongAfter,
         Time::Unstated,
     ];
-    const COUNTS: [Count; 3] = [Count::None, Count::One, Count::Several];
+    const COUNTS: [u32; 3] = [0, 1, 2];
     const LISTS: [List; 4] = [List::Whole, List::TooLong, List::Unreadable, List::Missing];
     const BOTH: [bool; 2] = [false, true];
 
@@ -324,8 +304,8 @@ mod tests {
                 && evidence.settled
                 && !evidence.may_be
                 && !evidence.card_is_gone
-                && evidence.successful == Count::None
-                && evidence.pending == Count::None;
+                && evidence.successful == 0
+                && evidence.pending == 0;
             let found = verdict(evidence, None);
             let is_not_done = matches!(found, Reconciliation::NotDone(_));
             assert_eq!(is_not_done, is_proven, "{evidence:?}");
@@ -336,7 +316,7 @@ mod tests {
     fn done_is_never_said_without_a_success_or_a_card_that_is_gone() {
         for evidence in every_evidence() {
             if matches!(verdict(evidence, None), Reconciliation::Done(_)) {
-                let is_successful = evidence.successful != Count::None;
+                let is_successful = evidence.successful > 0;
                 assert!(evidence.card_is_gone || is_successful, "{evidence:?}");
             }
         }

@@ -28,7 +28,6 @@ pub(super) struct Search<'a> {
     aggregator: Option<&'a str>,
     settle: Duration,
     evidence: Evidence,
-    knows_card: bool,
     successful: Option<Box<Operation>>,
     failed: Option<Box<Operation>>,
 }
@@ -56,7 +55,6 @@ impl<'a> Search<'a> {
                 settled: true,
                 ..Evidence::default()
             },
-            knows_card: false,
             successful: None,
             failed: None,
         }
@@ -64,15 +62,15 @@ impl<'a> Search<'a> {
 
     /// Takes in the operations of a page; `of_new_card` where they are those of the card that a renewal makes.
     pub(super) fn read(&mut self, page: &ListedPage, of_new_card: bool) {
-        self.knows_card = true;
+        self.list_is(match page.may_hide_operations {
+            true => List::Unreadable,
+            false => List::Whole,
+        });
         // What the page shows can only be newer than its request.
         self.evidence.settled &= self.change.has_settled(self.settle, page.asked_at);
         if of_new_card {
             // It may have been there before, or be the very renewal.
             self.evidence.may_be = true;
-        }
-        if page.may_hide_operations {
-            self.evidence.list = List::Unreadable;
         }
         let window = self.window(page.asked_at);
         for operation in &page.operations {
@@ -94,37 +92,30 @@ impl<'a> Search<'a> {
             (Bearing::IsNot, _) | (Bearing::MayBe, Some(OperationStatus::Failed)) => {}
             (Bearing::MayBe, _) => evidence.may_be = true,
             (Bearing::Is, Some(OperationStatus::Successful)) => {
-                evidence.successful = evidence.successful.more();
+                evidence.successful += 1;
                 self.successful = Some(Box::new(operation.clone()));
             }
             (Bearing::Is, Some(OperationStatus::Failed)) => {
-                evidence.failed = evidence.failed.more();
+                evidence.failed += 1;
                 self.failed = Some(Box::new(operation.clone()));
             }
             (Bearing::Is, Some(OperationStatus::Pending | OperationStatus::Unknown(_)) | None) => {
-                evidence.pending = evidence.pending.more();
+                evidence.pending += 1;
             }
         }
     }
 
-    /// D1 says that it knows no such card.
-    pub(super) fn knows_no_card(&mut self, is_deletion: bool) {
-        self.evidence.card_is_gone |= is_deletion;
+    /// Notes that D1 knows no such card.
+    pub(super) fn card_is_unknown(&mut self) {
+        self.evidence.card_is_gone |= self.change.operation == ApiOperation::DeleteCard;
     }
 
-    pub(super) fn cannot_read(&mut self) {
-        self.knows_card = true;
-        self.evidence.list = List::Unreadable;
+    /// Notes how much of a list was read.
+    pub(super) fn list_is(&mut self, list: List) {
+        self.evidence.list = self.evidence.list.max(list);
     }
 
-    pub(super) fn is_too_long(&mut self) {
-        self.evidence.list = List::TooLong;
-    }
-
-    pub(super) fn conclude(mut self) -> Reconciliation {
-        if !self.knows_card {
-            self.evidence.list = List::Missing;
-        }
+    pub(super) fn conclude(self) -> Reconciliation {
         verdict(self.evidence, self.successful.or(self.failed))
     }
 

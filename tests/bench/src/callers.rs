@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, TokenFuture, TokenSource};
-use d1_facade::{CardCredentials, ClientBuilder, EncryptionKey, Environment, Renewal};
+use d1_facade::auth::{AccessToken, TokenSource};
+use d1_facade::{CardCredentials, ClientBuilder, EncryptionKey, Environment, Error, Renewal};
 use d1_generated::hooks::{CallContext, RequestOverrides};
 use d1_generated::types;
 
@@ -24,8 +24,8 @@ pub enum Caller {
 struct FixedToken;
 
 impl TokenSource for FixedToken {
-    fn fetch(&self) -> TokenFuture<'_> {
-        Box::pin(async { Ok(AccessToken::new(TOKEN, Duration::from_secs(900)).unwrap()) })
+    async fn fetch(&self) -> Result<AccessToken, Error> {
+        Ok(AccessToken::new(TOKEN, Duration::from_secs(900)).unwrap())
     }
 }
 

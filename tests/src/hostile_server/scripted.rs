@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use d1_facade::retry::NoRetry;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{Client, ClientBuilder, Environment};
 use h2::server::{Builder, Connection, SendResponse};
 use http::{Request, Response};
@@ -85,7 +85,7 @@ pub fn builder_at(url: String) -> ClientBuilder {
         .token_source(FixedToken)
         // Enough for a call that is answered, on a machine that is busy.
         .timeout(std::time::Duration::from_secs(60))
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
 }
 
 /// Speaks HTTP/2 over a connection, with a limit of streams.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use d1_facade::{CardId, CardScheme, CorrelationId, EncryptedData, InvalidInput, Renewal};
+use d1_facade::{CardId, CorrelationId, EncryptedData, InvalidInput, Renewal};
 use openssl::sha::sha256;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -183,7 +183,7 @@ impl Written {
             (None, None) => {}
         }
         if self.american_express == Some(true) {
-            renewal = renewal.scheme(CardScheme::AmericanExpress);
+            renewal = renewal.american_express();
         }
         Ok(renewal)
     }

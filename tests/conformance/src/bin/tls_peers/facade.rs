@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use d1_facade::retry::NoRetry;
+use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{Client, EncryptionKey, Environment, Error, ErrorKind, Outcome};
 use d1_tests::{CARD, D1_JWK, FixedToken, ISSUER};
 
@@ -67,7 +67,7 @@ async fn read(server: &Server, trusted: &Path, client: &Pair) -> Result<(), Erro
         .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
         .token_source(FixedToken)
         .timeout(Duration::from_secs(10))
-        .retry(NoRetry)
+        .retry(ExponentialBackoff::default().max_attempts(1))
         .build()
         .unwrap();
     let id = "op-0001".parse().unwrap();
