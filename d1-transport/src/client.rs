@@ -1,4 +1,8 @@
 //! Sends a request once.
+//!
+//! hyper's client has the pool and HTTP; this module decides what the end of a request proves. It waits for a stream
+//! before the request is handed to hyper, withdraws the body when a time runs out, and asks the connection what the
+//! server has shown: an error of hyper alone cannot say whether a request was written.
 
 use std::error::Error as _;
 use std::fmt;
@@ -19,14 +23,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::body::{Claim, RequestBody, Written};
-use crate::connection::ConnectionFacts;
+use crate::connection::ConnectionState;
 use crate::connector::Connector;
 use crate::failure::{Cause, Failure};
 use crate::proxy::Proxy;
 use crate::streams::StreamSlots;
 use crate::tls::{TlsOptions, TlsSetupError};
 
-/// How an [`HttpClient`] makes and keeps its connections.
+/// How an [`HttpClient`] makes and keeps its connections. There are no defaults: the caller decides all of it.
 pub struct ClientOptions {
     /// TLS; without it, only `http://` can be called.
     pub tls: Option<TlsOptions>,
@@ -38,7 +42,7 @@ pub struct ClientOptions {
     pub pool_idle_timeout: Duration,
     /// After how much silence an HTTP/2 connection is asked whether it is alive.
     pub ping_interval: Duration,
-    /// How long it may take to answer that; after that it is closed.
+    /// How long it may take to respond to that; after that it is closed.
     pub ping_timeout: Duration,
 }
 
@@ -98,10 +102,10 @@ impl fmt::Debug for HttpClient {
 }
 
 impl HttpClient {
-    /// Makes a client. Nothing is connected yet.
+    /// Returns a client. Nothing is connected yet.
     ///
     /// # Errors
-    /// When TLS cannot be used as wished.
+    /// When TLS cannot be set up with these options.
     pub fn new(options: ClientOptions) -> Result<Self, TlsSetupError> {
         let tls = options.tls.map(TlsOptions::build).transpose()?;
         let slots = Arc::new(StreamSlots::new());
@@ -182,7 +186,7 @@ impl HttpClient {
             Failed::Late(cause) => {
                 self.leave_if_silent(&connection, claim.read_at().unwrap_or(began_at));
                 // Without a connection there was none to write to.
-                (cause, facts_of(&connection).is_none())
+                (cause, state_of(&connection).is_none())
             }
         };
         let written = match withdrawn || not_sent {
@@ -192,12 +196,12 @@ impl HttpClient {
         Err(Failure::new(written, cause))
     }
 
-    /// Why a request ended in an error, and whether that alone proves that it was not processed.
+    /// Returns why a request ended in an error, and whether that alone proves that it was not processed.
     fn ended(&self, error: &HyperError, connection: &CaptureConnection) -> (Cause, bool) {
         // The newest connection is the one that failed only where one was made.
         let newest = || (!error.is_connect()).then(|| self.connector.newest());
-        let facts = facts_of(connection).or_else(|| newest().flatten());
-        if let Some(alert) = facts.and_then(|facts| facts.refusal()) {
+        let state = state_of(connection).or_else(|| newest().flatten());
+        if let Some(alert) = state.and_then(|state| state.refusal()) {
             return (Cause::Alert(alert), true);
         }
         let cause = match Cause::of(error) {
@@ -216,13 +220,13 @@ impl HttpClient {
     /// Leaves an HTTP/2 connection whose server has shown no sign of reading since a request was written: the next
     /// request opens another one.
     fn leave_if_silent(&self, connection: &CaptureConnection, written_at: std::time::Instant) {
-        let facts = facts_of(connection);
-        let left = facts.filter(|facts| facts.is_http2 && facts.is_silent_since(written_at));
-        if let Some(facts) = left
+        let state = state_of(connection);
+        let left = state.filter(|state| state.is_http2 && state.is_silent_since(written_at));
+        if let Some(state) = left
             && let Some(connected) = connection.connection_metadata().as_ref()
         {
             connected.poison();
-            facts.leave(&self.slots);
+            state.leave(&self.slots);
         }
     }
 }
@@ -254,8 +258,8 @@ enum Failed {
     Late(Cause),
 }
 
-/// Whether the HTTP client has chosen a connection, and what is known of it.
-fn facts_of(connection: &CaptureConnection) -> Option<Arc<ConnectionFacts>> {
+/// Returns the state of the connection that the HTTP client has chosen; `None` where it has none yet.
+fn state_of(connection: &CaptureConnection) -> Option<Arc<ConnectionState>> {
     let connected = connection.connection_metadata();
     let mut extras = http::Extensions::new();
     let connected: &Connected = connected.as_ref()?;

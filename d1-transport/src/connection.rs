@@ -1,4 +1,8 @@
-//! What is known of one connection, and the stream that notes it.
+//! What is known of one connection, and the stream that tracks it.
+//!
+//! Two questions cannot be answered by an error of the HTTP stack, and are answered by what passes over the connection:
+//! whether the server refused the handshake after the client had finished its own part (an alert that comes before any
+//! sign of acceptance), and whether it has read anything since a request was written (a frame that responds to one).
 
 use std::io;
 use std::pin::Pin;
@@ -16,9 +20,9 @@ use tokio_rustls::client::TlsStream;
 use crate::frames::{Frame, FrameReader};
 use crate::streams::StreamSlots;
 
-/// What one connection has shown so far.
+/// What one connection has shown.
 #[derive(Debug)]
-pub(crate) struct ConnectionFacts {
+pub(crate) struct ConnectionState {
     /// Tells it from all other connections of the process. Later ones have larger numbers.
     pub(crate) id: u64,
     pub(crate) is_http2: bool,
@@ -31,7 +35,7 @@ pub(crate) struct ConnectionFacts {
     read_at: Mutex<Option<Instant>>,
 }
 
-impl ConnectionFacts {
+impl ConnectionState {
     pub(crate) fn new(is_http2: bool) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(1);
         Self {
@@ -44,7 +48,7 @@ impl ConnectionFacts {
         }
     }
 
-    /// The alert by which the server refused the handshake. With TLS 1.3 it comes after the client has finished
+    /// Returns the alert by which the server refused the handshake. With TLS 1.3 it comes after the client has finished
     /// its own part and may have written a request, which such a server does not read.
     pub(crate) fn refusal(&self) -> Option<AlertDescription> {
         self.refusal.get().copied()
@@ -56,7 +60,7 @@ impl ConnectionFacts {
         slots.close(self.id);
     }
 
-    /// Whether the server has shown no sign of reading since `moment`.
+    /// Returns whether the server has shown no sign of reading since `moment`.
     pub(crate) fn is_silent_since(&self, moment: Instant) -> bool {
         self.read_at().is_none_or(|at| at < moment)
     }
@@ -66,7 +70,8 @@ impl ConnectionFacts {
     }
 }
 
-/// The alerts that a server sends only while it decides whether to accept the client (RFC 8446, section 6.2).
+/// Returns whether an alert is one that a server sends only while it decides whether to accept the client (RFC 8446,
+/// section 6.2).
 fn is_about_handshake(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
     matches!(
@@ -89,7 +94,7 @@ fn is_about_handshake(alert: AlertDescription) -> bool {
 
 /// A stream of bytes: TLS over a socket, or the socket alone.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Whether the server has shown that its handshake is over.
+    /// Returns whether the server has shown that its handshake is over.
     fn is_established(&self) -> bool;
 }
 
@@ -110,10 +115,10 @@ impl Stream for TlsStream<Box<dyn Stream>> {
     }
 }
 
-/// A stream that notes what it shows of its connection.
+/// A stream that tracks what it shows of its connection.
 pub(crate) struct TrackedStream {
     inner: Box<dyn Stream>,
-    facts: Arc<ConnectionFacts>,
+    state: Arc<ConnectionState>,
     slots: Arc<StreamSlots>,
     frames: Option<FrameReader>,
     /// What was received while a write had failed, for the next read.
@@ -123,54 +128,56 @@ pub(crate) struct TrackedStream {
 impl TrackedStream {
     pub(crate) fn new(
         inner: Box<dyn Stream>,
-        facts: Arc<ConnectionFacts>,
+        state: Arc<ConnectionState>,
         slots: Arc<StreamSlots>,
     ) -> Self {
         Self {
             inner,
-            frames: facts.is_http2.then(FrameReader::default),
-            facts,
+            frames: state.is_http2.then(FrameReader::default),
+            state,
             slots,
             pushed_back: Vec::new(),
         }
     }
 
-    fn note_received(&mut self, mut bytes: &[u8]) {
+    /// Tracks what was received.
+    fn track_received(&mut self, mut bytes: &[u8]) {
         let Some(frames) = &mut self.frames else {
             if !bytes.is_empty() {
-                *self.facts.read_at() = Some(Instant::now());
+                *self.state.read_at() = Some(Instant::now());
             }
             return;
         };
         while let Some(frame) = frames.next(&mut bytes) {
             match frame {
-                Frame::Settings(_) if self.facts.is_left.load(Ordering::Relaxed) => {}
-                Frame::Settings(limit) => self.slots.open_http2(self.facts.id, limit),
-                Frame::GoAway => self.facts.leave(&self.slots),
-                Frame::Answer => *self.facts.read_at() = Some(Instant::now()),
+                Frame::Settings(_) if self.state.is_left.load(Ordering::Relaxed) => {}
+                Frame::Settings(limit) => self.slots.open_http2(self.state.id, limit),
+                Frame::GoAway => self.state.leave(&self.slots),
+                Frame::Answer => *self.state.read_at() = Some(Instant::now()),
                 // The server has read what the client said first, and maybe nothing after it.
                 Frame::SettingsAck => {
-                    let mut read_at = self.facts.read_at();
-                    read_at.get_or_insert(self.facts.made_at);
+                    let mut read_at = self.state.read_at();
+                    read_at.get_or_insert(self.state.made_at);
                 }
                 Frame::Other => {}
             }
         }
     }
 
-    fn note_error(&self, error: &io::Error) {
+    /// Tracks an alert that refuses the handshake.
+    fn track_error(&self, error: &io::Error) {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
         if let Some(rustls::Error::AlertReceived(alert)) = tls
             && is_about_handshake(*alert)
-            && self.facts.read_at().is_none()
+            && self.state.read_at().is_none()
             && !self.inner.is_established()
         {
-            let _ = self.facts.refusal.set(*alert);
+            let _ = self.state.refusal.set(*alert);
         }
     }
 
-    /// After a write that failed because the server has closed the connection: reads first, since why it did may
-    /// still be there to be read.
+    /// Reads after a write that failed because the server has closed the connection, since the reason may still be
+    /// there to be read. Returns the error of the read where there is one, else that of the write.
     fn read_why(&mut self, context: &mut Context<'_>, write: io::Error) -> Poll<io::Error> {
         let closed = matches!(
             write.kind(),
@@ -183,7 +190,7 @@ impl TrackedStream {
         let mut buffer = ReadBuf::new(&mut space);
         match ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer)) {
             Err(read) => {
-                self.note_error(&read);
+                self.track_error(&read);
                 Poll::Ready(read)
             }
             Ok(()) if buffer.filled().is_empty() => Poll::Ready(write),
@@ -199,16 +206,16 @@ impl TrackedStream {
 
 impl Drop for TrackedStream {
     fn drop(&mut self) {
-        if self.facts.is_http2 {
-            self.facts.leave(&self.slots);
+        if self.state.is_http2 {
+            self.state.leave(&self.slots);
         }
     }
 }
 
 impl Connection for TrackedStream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(self.facts.clone());
-        match self.facts.is_http2 {
+        let connected = Connected::new().extra(self.state.clone());
+        match self.state.is_http2 {
             true => connected.negotiated_h2(),
             false => connected,
         }
@@ -225,7 +232,7 @@ impl AsyncRead for TrackedStream {
         if self.pushed_back.is_empty() {
             let result = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
             if let Err(error) = result {
-                self.note_error(&error);
+                self.track_error(&error);
                 return Poll::Ready(Err(error));
             }
         } else {
@@ -234,7 +241,7 @@ impl AsyncRead for TrackedStream {
             buffer.put_slice(&self.pushed_back);
             self.pushed_back = rest;
         }
-        self.note_received(&buffer.filled()[before..]);
+        self.track_received(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
@@ -276,14 +283,14 @@ mod tests {
         for is_left in [false, true] {
             let tcp = TcpStream::connect(address).await.unwrap();
             let slots = Arc::new(StreamSlots::new());
-            let facts = Arc::new(ConnectionFacts::new(true));
-            let mut stream = TrackedStream::new(Box::new(tcp), facts.clone(), slots.clone());
+            let state = Arc::new(ConnectionState::new(true));
+            let mut stream = TrackedStream::new(Box::new(tcp), state.clone(), slots.clone());
             if is_left {
-                facts.leave(&slots);
+                state.leave(&slots);
             }
             // It allows four streams.
             let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4];
-            stream.note_received(&settings);
+            stream.track_received(&settings);
             let _first = slots.take_free().unwrap();
             assert_eq!(slots.take_free().is_none(), is_left);
         }

@@ -1,4 +1,7 @@
 //! Makes connections: TCP, the tunnel through a proxy, TLS.
+//!
+//! One time limit covers all of it. Each step says by its [`Cause`] what failed, and nothing of a request is written
+//! before all of them have succeeded.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,9 +19,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use crate::connection::{ConnectionFacts, Stream, TrackedStream};
+use crate::connection::{ConnectionState, Stream, TrackedStream};
 use crate::failure::Cause;
-use crate::identity::noting;
+use crate::identity::tracked;
 use crate::proxy::Proxy;
 use crate::streams::StreamSlots;
 
@@ -34,9 +37,9 @@ struct Shared {
     proxy: Option<Proxy>,
     timeout: Duration,
     slots: Arc<StreamSlots>,
-    /// The facts of the newest connection: the HTTP client does not tell which one it was when a connection ends
+    /// The state of the newest connection: the HTTP client does not tell which one it was when a connection ends
     /// before its first request.
-    newest: Mutex<Option<Arc<ConnectionFacts>>>,
+    newest: Mutex<Option<Arc<ConnectionState>>>,
 }
 
 impl Connector {
@@ -61,7 +64,8 @@ impl Connector {
         }))
     }
 
-    pub(crate) fn newest(&self) -> Option<Arc<ConnectionFacts>> {
+    /// Returns the state of the connection that was made last.
+    pub(crate) fn newest(&self) -> Option<Arc<ConnectionState>> {
         let newest = self.0.newest.lock().unwrap_or_else(PoisonError::into_inner);
         newest.clone()
     }
@@ -108,16 +112,16 @@ impl Shared {
         let mut is_http2 = false;
         if is_tls {
             let (connector, _) = self.tls.as_ref().ok_or(Cause::BadRequest)?;
-            let tls = noting(handshake(connector, bare_host, stream)).await?;
+            let tls = tracked(handshake(connector, bare_host, stream)).await?;
             is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
             stream = Box::new(tls);
         }
-        let facts = Arc::new(ConnectionFacts::new(is_http2));
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts.clone());
+        let state = Arc::new(ConnectionState::new(is_http2));
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
         if !is_http2 {
             self.slots.open_http1();
         }
-        Ok(TrackedStream::new(stream, facts, self.slots.clone()))
+        Ok(TrackedStream::new(stream, state, self.slots.clone()))
     }
 
     async fn tcp(&self, target: Uri) -> Result<Box<dyn Stream>, Cause> {
@@ -142,6 +146,7 @@ impl Shared {
     }
 }
 
+/// Speaks TLS over a stream.
 async fn handshake(
     connector: &TlsConnector,
     host: &str,

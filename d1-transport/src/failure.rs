@@ -23,7 +23,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Makes the failure of a request that something else than [`HttpClient`](crate::HttpClient) sent.
+    /// Returns the failure of a request that something else than [`HttpClient`](crate::HttpClient) sent.
     #[must_use]
     pub fn new(written: Written, cause: Cause) -> Self {
         Self { written, cause }
@@ -151,6 +151,7 @@ impl Cause {
     }
 }
 
+/// Returns the cause of an error of TLS.
 fn tls_cause(error: &rustls::Error) -> Cause {
     match error {
         rustls::Error::AlertReceived(alert) => Cause::Alert(*alert),
@@ -159,7 +160,7 @@ fn tls_cause(error: &rustls::Error) -> Cause {
     }
 }
 
-/// Whether a server says that it has not processed a request: it refused the stream, or named a last stream below
+/// Returns whether a server says that it has not processed a request: it refused the stream, or named a last stream below
 /// this one in its GOAWAY. `h2` gives a stream the error of a GOAWAY in that case alone.
 fn is_unprocessed(error: &h2::Error) -> bool {
     let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);

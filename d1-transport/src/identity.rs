@@ -17,8 +17,8 @@ tokio::task_local! {
     static HAS_ASKED: Cell<bool>;
 }
 
-/// Makes a connection in which it is noted whether the server asks for the client certificate.
-pub(crate) async fn noting<F: Future>(handshake: F) -> F::Output {
+/// Makes a connection, and tracks whether its server asks for the client certificate.
+pub(crate) async fn tracked<F: Future>(handshake: F) -> F::Output {
     HAS_ASKED.scope(Cell::new(false), handshake).await
 }
 
@@ -27,7 +27,7 @@ pub(crate) async fn noting<F: Future>(handshake: F) -> F::Output {
 pub(crate) const NOT_ASKED: TlsError =
     TlsError::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
 
-/// Presents the client certificate, and notes that it was asked for.
+/// Presents the client certificate, and tracks that it was asked for.
 #[derive(Debug)]
 pub(crate) struct TrackingCertResolver(pub(crate) Arc<dyn ResolvesClientCert>);
 

@@ -1,4 +1,6 @@
 //! The proxy on the way to the server: its address, and the tunnel through it.
+//!
+//! hyper-util's tunnel does not return the status of the proxy's response, which says whether it asks for a password.
 
 use std::io;
 
@@ -13,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::connection::Stream;
 use crate::failure::Cause;
 
-/// How long an answer to CONNECT may be.
+/// How long the head of a response to CONNECT may be, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// An HTTP proxy that opens tunnels with CONNECT.
@@ -109,12 +111,14 @@ impl Proxy {
     }
 }
 
+/// Returns the status of the proxy's response, by its first line.
 fn status(head: &[u8]) -> Option<StatusCode> {
     let rest = head.strip_prefix(b"HTTP/1.")?;
     let rest = rest.strip_prefix(b"0 ").or(rest.strip_prefix(b"1 "))?;
     StatusCode::from_bytes(rest.get(..3)?).ok()
 }
 
+/// Returns the value of `Proxy-Authorization`.
 fn basic(user: &str, password: &str) -> Result<Zeroizing<String>, &'static str> {
     let decoded = |text: &str| -> Zeroizing<Vec<u8>> {
         Zeroizing::new(percent_decode_str(text).collect::<Vec<u8>>())

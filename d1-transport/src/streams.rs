@@ -87,7 +87,7 @@ impl StreamSlots {
         }
     }
 
-    /// A connection speaks HTTP/1.1: each request has one of its own.
+    /// Opens slots without a limit, for a server that speaks HTTP/1.1: each request has a connection of its own.
     pub(crate) fn open_http1(&self) {
         let mut current = self.lock();
         if current.stage != Stage::Http1 {
@@ -95,7 +95,7 @@ impl StreamSlots {
         }
     }
 
-    /// An HTTP/2 connection's server allows `limit` streams at a time from now on.
+    /// Opens `limit` slots, for an HTTP/2 connection whose server allows this number of streams at a time from now on.
     pub(crate) fn open_http2(&self, connection: u64, limit: Option<u32>) {
         let mut current = self.lock();
         // What SETTINGS do not name stays as it was (RFC 9113, section 6.5).
@@ -110,7 +110,7 @@ impl StreamSlots {
         current.open(Stage::Http2(connection), limit);
     }
 
-    /// An HTTP/2 connection takes no further requests: the next one is opened once.
+    /// Closes the slots of an HTTP/2 connection that takes no further requests: one request opens the next one.
     pub(crate) fn close(&self, connection: u64) {
         let mut current = self.lock();
         if current.stage == Stage::Http2(connection) {

@@ -12,7 +12,7 @@ use crate::identity::{RequireClientAuth, TrackingCertResolver};
 
 /// What TLS connections are made with.
 pub struct TlsOptions {
-    /// Who does the cryptography.
+    /// The cryptography.
     pub provider: Arc<CryptoProvider>,
     /// The certificate authorities that are trusted.
     pub roots: Vec<CertificateDer<'static>>,
@@ -22,7 +22,7 @@ pub struct TlsOptions {
     pub identity: Option<Arc<dyn ResolvesClientCert>>,
 }
 
-/// Why TLS cannot be used as wished.
+/// Why TLS cannot be set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsSetupError {
     /// The provider has no cipher suite for TLS 1.2 or 1.3.
@@ -34,7 +34,7 @@ pub enum TlsSetupError {
 }
 
 impl TlsOptions {
-    /// The configuration for the server, and the one for a proxy on the way, which gets no client certificate.
+    /// Returns the configuration for the server, and the one for a proxy on the way, which gets no client certificate.
     pub(crate) fn build(self) -> Result<(ClientConfig, ClientConfig), TlsSetupError> {
         let verifier = self.verifier()?;
         let builder = || {
@@ -57,6 +57,7 @@ impl TlsOptions {
         Ok((server, proxy))
     }
 
+    /// Returns what verifies the certificate of a server or a proxy.
     fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsSetupError> {
         use rustls_platform_verifier::Verifier;
         let provider = self.provider.clone();

@@ -72,7 +72,9 @@ impl Cause {
         self.row.advice
     }
 
-    /// Returns whether the same call can succeed later, where that is documented.
+    /// Returns whether the same call can succeed later; `None` where that is not documented.
+    ///
+    /// [`Error::is_retryable`](crate::Error::is_retryable) decides with it, and with the outcome of the call.
     #[must_use]
     pub fn retryable(&self) -> Option<bool> {
         self.row.retryable
@@ -86,6 +88,15 @@ impl Cause {
 
     /// Returns what must be true of a request for this meaning to apply, in words; empty where it applies to
     /// every request.
+    ///
+    /// ```
+    /// use d1_facade::Cause;
+    ///
+    /// for cause in Cause::all().filter(Cause::after_migration) {
+    ///     let conditions: Vec<_> = cause.conditions().collect();
+    ///     println!("{}: {} ({})", cause.operation(), cause.meaning(), conditions.join(", "));
+    /// }
+    /// ```
     pub fn conditions(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.row.when.iter().map(|condition| match condition {
             Condition::NewCardIdDiffers => "newCardId is another id than the card's",

@@ -33,15 +33,21 @@ pub enum ErrorKind {
     ///
     /// [`Error::invalid_input`](crate::Error::invalid_input) names the field and the rule.
     InvalidInput,
-    /// The card credentials could not be encrypted, or the assertion could not be signed.
+    /// The card credentials could not be encrypted, or the assertion could not be signed. Nothing was sent.
     Crypto,
     /// No connection could be made: name resolution, TCP, proxy, TLS or the client certificate failed.
     ///
-    /// The error's `Display` names the cause.
+    /// Nothing was sent. The error's `Display` names the cause, such as a name that does not resolve or a client
+    /// certificate that has expired.
     Connect,
     /// The time for the call, or for a part of it, ran out.
+    ///
+    /// The outcome says whether the request may have been processed: one that waited for a token, a
+    /// [limiter](crate::limiter), a connection or a stream was not sent.
     Timeout,
     /// The connection broke after the request was on its way.
+    ///
+    /// The outcome is unknown unless the server proved that it has not processed the request.
     Transport,
     /// No access token could be obtained: D1 refused the assertion (400, 401), or its response has no token.
     ///
@@ -49,6 +55,8 @@ pub enum ErrorKind {
     /// [`Error::clock_offset_seconds`](crate::Error::clock_offset_seconds) says whether it is the clock.
     TokenUnavailable,
     /// D1 refused the access token (401), and a fresh one as well.
+    ///
+    /// The token endpoint accepted the assertion, so the issuer id, the scope or the client certificate is likely wrong.
     TokenRejected,
     /// D1 found the request not valid (400). The same request fails again.
     InvalidRequest,
@@ -63,11 +71,12 @@ pub enum ErrorKind {
     /// D1 received too many requests (429). [`Error::retry_after`](crate::Error::retry_after) says how long to wait,
     /// where D1 does.
     RateLimited,
-    /// D1, or the gateway in front of it, failed (5xx).
+    /// D1, or the gateway in front of it, failed (5xx). After a change the outcome is unknown.
     ServerError,
     /// The response has a status that D1 does not document for this call.
     UnexpectedStatus,
-    /// The status says success, but the body cannot be read, or says that it failed.
+    /// The status says success, but the body cannot be read, or says that it failed. After a change the outcome is
+    /// unknown.
     InvalidResponse,
     /// The response is longer than
     /// [`ClientBuilder::max_response_size`](crate::ClientBuilder::max_response_size).

@@ -57,10 +57,10 @@ macro_rules! text_traits {
 macro_rules! open_enum {
     ($name:ident $(matching $field:literal $rule:ident)?, $($variant:ident $text:literal),+) => {
         impl $name {
-            /// Lists the values that this version knows.
+            /// Lists the values that this version knows, such as for the help of a program. D1 may send others.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the value as D1 writes it.
+            /// Returns the value as D1 writes it; an unknown one as received, not masked.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
