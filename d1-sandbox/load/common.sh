@@ -1,24 +1,26 @@
 # What compare.sh and soak.sh share; sourced, not run.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-cargo build --quiet --release --locked -p d1-sandbox
+cargo build --quiet --release --locked -p d1-sandbox -p d1-bench
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
 
-# Starts a sandbox by a name of one's own, with flags; its process id is in $server.
+# Starts a server, whose files go into a folder by its name, with its arguments; its process id is in $server.
 start() {
   local name=$1
   shift
-  RUST_LOG=warn "$target/release/d1-sandbox" serve --dir "$work/$name" "$@" >"$work/$name.out" &
+  RUST_LOG=warn "$target/release/$1" "${@:2}" "$work/$name" >"$work/$name.out" &
   server=$!
   until grep -q Ctrl-C "$work/$name.out"; do :; done
 }
 
-# Suspends a card of a sandbox by ab, with its flags; what ab says is in $work/ab.out.
+# Suspends a card by ab, with its flags; what ab says is in $work/ab.out.
 suspend_by_ab() {
   local name=$1
   shift
   (
+    # An assertion of the sandbox does for the other server as well.
+    . "$work/sandbox/d1.env"
     . "$work/$name/d1.env"
     cat "$D1_CLIENT_CERT" "$D1_CLIENT_KEY" >"$work/client.pem"
     printf '{"reasonCode":"ISSUER_DECISION"}' >"$work/body"

@@ -6,9 +6,9 @@ set -euo pipefail
 requests=${1:-40000} concurrency=${2:-32} rounds=${3:-9}
 . "$(dirname "$0")/common.sh"
 
-start sandbox
+start sandbox d1-sandbox serve --dir
 sandbox=$server
-start null --null
+start null null_server
 null=$server
 
 # Requests a second, from one run of ab.

@@ -6,7 +6,7 @@ set -euo pipefail
 minutes=${1:-10} concurrency=${2:-32}
 . "$(dirname "$0")/common.sh"
 
-start sandbox
+start sandbox d1-sandbox serve --dir
 echo "at the start: $(resident "$server")"
 for minute in $(seq "$minutes"); do
   suspend_by_ab sandbox -t 60 -n 100000000 -c "$concurrency"

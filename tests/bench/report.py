@@ -147,10 +147,10 @@ def memory(text):
 
 
 class Programs:
-    """The programs of d1-bench and the sandbox, and the servers that they call."""
+    """The programs of d1-bench, and the servers that they call."""
 
     def __init__(self, quick, full):
-        tables.cargo("build", "--quiet", "--release", "--locked", "-p", "d1-bench", "-p", "d1-sandbox")
+        tables.cargo("build", "--quiet", "--release", "--locked", "-p", "d1-bench")
         self.target = tables.target_folder()
         self.quick = quick
         self.renewals = 10_000 if quick else 1_000_000 if full else 100_000
@@ -176,11 +176,10 @@ class Programs:
             process.wait()
 
     @contextlib.contextmanager
-    def sandbox(self, protocol, core=None):
-        """A sandbox that does no more than answer; yields what a caller must have in its environment."""
+    def secured(self, protocol, core=None):
+        """A server behind mutual TLS that does no more than answer; yields what a caller must have in its environment."""
         folder = self.target / f"bench-{protocol}"
-        options = ["--http1-only"] if protocol == "Http1" else []
-        command = [*self.command("d1-sandbox", core), "serve", "--null", "--dir", folder, *options]
+        command = [*self.command("null_server", core), folder, protocol.lower()]
         with self.server(command):
             named = re.findall(r"^export (\w+)='?(.*?)'?$", (folder / "d1.env").read_text(), re.M)
             yield {**os.environ, **dict(named)}
@@ -198,7 +197,7 @@ class Programs:
         return (counts[1] - counts[0]) / (many - few)
 
     def counted(self):
-        with self.server([*self.command("calls"), "serve"]) as plain, self.sandbox("Http1") as secured:
+        with self.server([*self.command("calls"), "serve"]) as plain, self.secured("Http1") as secured:
             for unit, call, what, beside, budget in COUNTS:
                 *is_secured, call = call.split()
                 url = "secured" if is_secured else plain
@@ -211,10 +210,10 @@ class Programs:
         yield from self.jwe_beside(crypto)
         yield from rates(tables.run(*self.command("rates"), "tokens"), TOKENS, "per second: ")
         for protocol, name in [("Http1", "HTTP/1.1"), ("Http2", "HTTP/2")]:
-            with self.sandbox(protocol, core=0) as environment:
+            with self.secured(protocol, core=0) as environment:
                 calls = tables.run(*self.command("rates", core=1), "calls", env=environment)
             yield from rates(calls, CALLS, f"per second, {name}: ")
-        with self.sandbox("Http2") as environment:
+        with self.secured("Http2") as environment:
             def bulk(*arguments):
                 return tables.run(*self.command("bulk"), *arguments, env=environment)
             yield from rates(bulk("rate", 10_000), BULK, "per second: ")

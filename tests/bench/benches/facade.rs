@@ -10,9 +10,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use d1_bench::callers::{Caller, Secured, plain_facade};
 use d1_bench::limits::Agreement;
 use d1_bench::samples::{CARD, D1_JWK, EXPIRY, PAN, REFUSED, WORST_PAGE};
-use d1_bench::{bare, load, server};
+use d1_bench::{bare, load, null, server};
 use d1_facade::{CardCredentials, EncryptionKey};
-use d1_sandbox::Sandbox;
 use tokio::runtime::Runtime;
 
 const CALLERS: [&str; 3] = ["facade", "generated", "bare"];
@@ -27,23 +26,12 @@ fn plain_server() -> String {
     url.recv().unwrap()
 }
 
-/// A sandbox that does no more than answer, on threads of its own.
-fn null_sandbox(http1_only: bool) -> Secured {
+/// A server behind mutual TLS that does no more than answer, on threads of its own.
+fn null_server(http1_only: bool) -> Secured {
     let (ready, secured) = mpsc::channel();
     std::thread::spawn(move || {
         load::runtime().block_on(async move {
-            let mut builder = Sandbox::builder().null_server();
-            if http1_only {
-                builder = builder.http1_only();
-            }
-            let sandbox = builder.start().await.unwrap();
-            let found = Secured {
-                base_url: sandbox.base_url().to_owned(),
-                ca: sandbox.ca_pem().to_owned(),
-                certificate: sandbox.client_certificate_pem().to_owned(),
-                key: sandbox.client_key_pem().to_owned(),
-            };
-            ready.send(found).unwrap();
+            ready.send(null::serve(http1_only).await).unwrap();
             std::future::pending::<()>().await;
         });
     });
@@ -156,7 +144,7 @@ fn tokens(criterion: &mut Criterion) {
 fn throughput(criterion: &mut Criterion) {
     let runtime = load::runtime();
     for (protocol, http1_only) in [("http1", true), ("http2", false)] {
-        let secured = null_sandbox(http1_only);
+        let secured = null_server(http1_only);
         let mut group = criterion.benchmark_group(format!("suspend-mtls-{protocol}"));
         group.throughput(Throughput::Elements(1));
         for tasks in [1, 16, 256] {

@@ -59,7 +59,7 @@ pub fn renewal() -> Renewal {
     Renewal::same_card().credentials(CardCredentials::new(PAN, EXPIRY).unwrap())
 }
 
-/// Where a server with mutual TLS is, and what it wants to see: a sandbox's `d1.env`.
+/// Where a server with mutual TLS is, and what it wants to see: the `d1.env` of a sandbox or of `null_server`.
 pub struct Secured {
     /// Its address.
     pub base_url: String,
@@ -72,7 +72,7 @@ pub struct Secured {
 }
 
 impl Secured {
-    /// The server that the variables of a sandbox's `d1.env` name.
+    /// The server that the variables of a `d1.env` name.
     #[must_use]
     pub fn from_env() -> Self {
         let variable = |name| std::env::var(name).unwrap();

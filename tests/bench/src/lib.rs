@@ -14,6 +14,7 @@ pub mod bare;
 pub mod callers;
 pub mod limits;
 pub mod load;
+pub mod null;
 pub mod paired;
 pub mod samples;
 pub mod server;
