@@ -11,6 +11,7 @@ use d1_tests::{CARD, D1_JWK, FixedToken, ISSUER};
 
 use xtask::programs::found;
 
+use crate::sandbox::VERSIONS;
 use crate::{Pair, Rows};
 
 /// OpenSSL's server, which answers from files.
@@ -20,13 +21,13 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path, pair: &Pair, flags: &[&str]) -> Self {
+    fn start(folder: &Path, pair: &Pair, flags: &str) -> Self {
         let child = Command::new("openssl")
             .args(["s_server", "-HTTP", "-accept", "127.0.0.1:0", "-cert"])
             .arg(&pair.certificate)
             .arg("-key")
             .arg(&pair.key)
-            .args(flags)
+            .args(flags.split(' '))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -92,16 +93,123 @@ fn verdict(result: Result<(), Error>, refused_for: Option<&str>) -> Result<(), S
     }
 }
 
-/// A server for the facade: what it is, its certificate, the trusted one, the facade's own, flags, and what
-/// it is refused for.
-type ServerCase<'c> = (
-    &'c str,
-    &'c Pair,
-    &'c Pair,
-    &'c Pair,
-    Vec<&'static str>,
-    Option<&'static str>,
-);
+/// The certificates of the servers and of the facade.
+struct Pairs {
+    good: Pair,
+    rsa: Pair,
+    expired: Pair,
+    other: Pair,
+    client: Pair,
+    client_rsa: Pair,
+}
+
+/// A server for the facade.
+struct Case<'c> {
+    name: String,
+    server: &'c Pair,
+    trusted: &'c Pair,
+    client: &'c Pair,
+    flags: String,
+    refused_for: Option<&'static str>,
+}
+
+impl Pairs {
+    fn new(folder: &Path) -> Self {
+        Self {
+            good: Pair::p256(folder, "server", "localhost", 2),
+            rsa: Pair::rsa(folder, "server-rsa", "localhost", 2048),
+            expired: Pair::p256(folder, "expired", "localhost", -1),
+            other: Pair::p256(folder, "other", "elsewhere.example", 2),
+            client: Pair::p256(folder, "client", "client", 2),
+            client_rsa: Pair::rsa(folder, "client-rsa", "client", 4096),
+        }
+    }
+
+    /// A server that is accepted, unless something about it is changed.
+    fn case(&self, name: impl Into<String>, flags: &str) -> Case<'_> {
+        Case {
+            name: name.into(),
+            server: &self.good,
+            trusted: &self.good,
+            client: &self.client,
+            flags: format!("-Verify 1 {flags}").trim_end().to_owned(),
+            refused_for: None,
+        }
+    }
+
+    /// A server that shows another certificate, which is trusted.
+    fn showing<'c>(&'c self, server: &'c Pair, name: impl Into<String>, flags: &str) -> Case<'c> {
+        Case {
+            server,
+            trusted: server,
+            ..self.case(name, flags)
+        }
+    }
+
+    fn accepted(&self) -> Vec<Case<'_>> {
+        let of_version = |(version, flag): (&str, &str)| {
+            [
+                self.case(format!("{version}, P-256 client key"), flag),
+                Case {
+                    client: &self.client_rsa,
+                    ..self.case(format!("{version}, RSA-4096 client key"), flag)
+                },
+                self.showing(&self.rsa, format!("{version}, RSA server key"), flag),
+            ]
+        };
+        VERSIONS.into_iter().flat_map(of_version).collect()
+    }
+
+    fn refused(&self) -> Vec<Case<'_>> {
+        let weak = "-tls1_2 -cipher AES128-SHA:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0";
+        let unknown = Case {
+            trusted: &self.other,
+            ..self.case("certificate of an unknown CA refused", "")
+        };
+        let asks_for_none = |(version, flag): (&str, &str)| Case {
+            flags: flag.to_owned(),
+            ..self.case(
+                format!("{version}, no client certificate asked, refused"),
+                "",
+            )
+        };
+        let [asks_for_none, asks_for_none_1_2] = VERSIONS.map(asks_for_none);
+        let cases = [
+            (
+                self.showing(&self.expired, "expired certificate refused", ""),
+                "expired",
+            ),
+            (
+                self.showing(&self.other, "certificate of another name refused", ""),
+                "another host name",
+            ),
+            (unknown, "authority"),
+            (asks_for_none, "not D1"),
+            (asks_for_none_1_2, "not D1"),
+            (
+                self.case("TLS 1.1 only refused", "-tls1_1 -cipher ALL:@SECLEVEL=0"),
+                "no connection",
+            ),
+            (
+                self.case("TLS 1.0 only refused", "-tls1 -cipher ALL:@SECLEVEL=0"),
+                "no connection",
+            ),
+            (
+                self.showing(&self.rsa, "CBC without forward secrecy refused", weak),
+                "no connection",
+            ),
+            (
+                self.case("CBC with forward secrecy refused", weak),
+                "no connection",
+            ),
+        ];
+        let refused_for = |(case, words)| Case {
+            refused_for: Some(words),
+            ..case
+        };
+        cases.into_iter().map(refused_for).collect()
+    }
+}
 
 /// The facade before servers that differ in one thing each.
 pub(crate) async fn check(folder: &Path, rows: &mut Rows) {
@@ -113,148 +221,11 @@ pub(crate) async fn check(folder: &Path, rows: &mut Rows) {
     let head = "HTTP/1.0 200 OK\r\ncontent-type: application/json";
     let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     std::fs::write(path.join("op-0001"), answer).unwrap();
-
-    let good = Pair::p256(folder, "server", "localhost", 2);
-    let rsa = Pair::rsa(folder, "server-rsa", "localhost", 2048);
-    let expired = Pair::p256(folder, "expired", "localhost", -1);
-    let other = Pair::p256(folder, "other", "elsewhere.example", 2);
-    let client = Pair::p256(folder, "client", "client", 2);
-    let client_rsa = Pair::rsa(folder, "client-rsa", "client", 4096);
-
-    const ASKS: [&str; 2] = ["-Verify", "1"];
-    let old = ["-cipher", "ALL:@SECLEVEL=0"];
-    let weak = [
-        "-tls1_2",
-        "-cipher",
-        "AES128-SHA:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0",
-    ];
-    let with = |flags: &[&'static str]| [flags, &ASKS].concat();
-    let untrusted = Some("authority");
-    let cases: [ServerCase<'_>; 15] = [
-        (
-            "TLS 1.3, P-256 client key",
-            &good,
-            &good,
-            &client,
-            with(&["-tls1_3"]),
-            None,
-        ),
-        (
-            "TLS 1.2, P-256 client key",
-            &good,
-            &good,
-            &client,
-            with(&["-tls1_2"]),
-            None,
-        ),
-        (
-            "TLS 1.3, RSA-4096 client key",
-            &good,
-            &good,
-            &client_rsa,
-            with(&["-tls1_3"]),
-            None,
-        ),
-        (
-            "TLS 1.2, RSA-4096 client key",
-            &good,
-            &good,
-            &client_rsa,
-            with(&["-tls1_2"]),
-            None,
-        ),
-        (
-            "TLS 1.3, RSA server key",
-            &rsa,
-            &rsa,
-            &client,
-            with(&["-tls1_3"]),
-            None,
-        ),
-        (
-            "TLS 1.2, RSA server key",
-            &rsa,
-            &rsa,
-            &client,
-            with(&["-tls1_2"]),
-            None,
-        ),
-        (
-            "expired certificate refused",
-            &expired,
-            &expired,
-            &client,
-            with(&[]),
-            Some("expired"),
-        ),
-        (
-            "certificate of another name refused",
-            &other,
-            &other,
-            &client,
-            with(&[]),
-            Some("another host name"),
-        ),
-        (
-            "certificate of an unknown CA refused",
-            &good,
-            &other,
-            &client,
-            with(&[]),
-            untrusted,
-        ),
-        (
-            "TLS 1.3, no client certificate asked, refused",
-            &good,
-            &good,
-            &client,
-            vec!["-tls1_3"],
-            Some("not D1"),
-        ),
-        (
-            "TLS 1.2, no client certificate asked, refused",
-            &good,
-            &good,
-            &client,
-            vec!["-tls1_2"],
-            Some("not D1"),
-        ),
-        (
-            "TLS 1.1 only refused",
-            &good,
-            &good,
-            &client,
-            with(&[&["-tls1_1"][..], &old].concat()),
-            Some("no connection"),
-        ),
-        (
-            "TLS 1.0 only refused",
-            &good,
-            &good,
-            &client,
-            with(&[&["-tls1"][..], &old].concat()),
-            Some("no connection"),
-        ),
-        (
-            "CBC without forward secrecy refused",
-            &rsa,
-            &rsa,
-            &client,
-            with(&weak),
-            Some("no connection"),
-        ),
-        (
-            "CBC with forward secrecy refused",
-            &good,
-            &good,
-            &client,
-            with(&weak),
-            Some("no connection"),
-        ),
-    ];
-    for (name, server, trusted, client, flags, refused_for) in cases {
-        let server = Server::start(folder, server, &flags);
-        let result = read(&server, &trusted.certificate, client).await;
-        rows.add(&format!("facade: {name}"), verdict(result, refused_for));
+    let pairs = Pairs::new(folder);
+    for case in pairs.accepted().into_iter().chain(pairs.refused()) {
+        let server = Server::start(folder, case.server, &case.flags);
+        let result = read(&server, &case.trusted.certificate, case.client).await;
+        let verdict = verdict(result, case.refused_for);
+        rows.add(&format!("facade: {}", case.name), verdict);
     }
 }
