@@ -1,14 +1,14 @@
 //! Takes one request through routing, authorization, validation and the rules to a reply.
 
-use crate::auth::{Authority, Caller, ShownCertificate, TokenCall};
+use crate::auth::{Access, Authority, ShownCertificate};
 use crate::clock::Clock;
 use crate::crypto::jwe::Decrypter;
-use crate::crypto::keys::KeyPair;
+use crate::crypto::keys::{self, KeyPair};
+use crate::crypto::pki::Pki;
 use crate::domain::cards::Cards;
 use crate::domain::credentials::Credentials;
 use crate::domain::history::Reason;
 use crate::domain::renewal::Renewal;
-use crate::domain::rules;
 use crate::settings::card::CardState;
 use crate::settings::check::endpoint;
 use crate::settings::{Builder, ErrorBodies, IssuerStub, Mode, Options, StartError, SuccessStyle};
@@ -16,8 +16,8 @@ use crate::wire::fault_queue::FaultQueue;
 use crate::wire::record::{RecordedRequest, Records};
 use crate::wire::refusal::Refusal;
 use crate::wire::reply::Reply;
-use crate::wire::request::{self, RawRequest, ValidRequest};
-use crate::wire::spec::{Call, Found, Route, Spec};
+use crate::wire::request::{RawRequest, ValidRequest};
+use crate::wire::spec::{Call, Route, Spec};
 use crate::wire::warnings::{self, Warnings};
 use http::header::HOST;
 use http::request::Parts;
@@ -30,11 +30,12 @@ use time::OffsetDateTime;
 /// Marks a reply that differs from the OpenAPI document.
 pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
 
-/// The path parameter values that a route found.
-type PathValues<'p> = [(&'p str, Option<String>)];
-
 /// One sandbox without its network.
 pub(crate) struct App {
+    pub(crate) base_url: String,
+    /// The id of the issuer of the builder.
+    pub(crate) issuer: String,
+    pub(crate) options: Options,
     pub(crate) spec: Arc<Spec>,
     pub(crate) authority: Authority,
     pub(crate) decrypter: Decrypter,
@@ -43,80 +44,89 @@ pub(crate) struct App {
     /// By the ids of the issuers.
     pub(crate) cards: BTreeMap<String, Mutex<Cards>>,
     pub(crate) clock: Arc<Clock>,
-    options: Options,
     /// The *Get Card Credentials* of the issuer.
-    issuer: Option<UriAuthority>,
+    endpoint: Option<UriAuthority>,
 }
 
 impl App {
-    /// Creates a sandbox with its callers and the keys of D1.
+    /// Creates a sandbox that clients call at `base_url`, and returns what each issuer calls it with, that of
+    /// the builder first.
     pub(crate) fn new(
         settings: &Builder,
-        spec: Arc<Spec>,
-        callers: BTreeMap<String, Caller>,
-        encryption_keys: &[KeyPair],
-    ) -> Result<Self, StartError> {
+        pki: &Pki,
+        base_url: String,
+    ) -> Result<(Self, Vec<Access>), StartError> {
+        let spec = match &settings.document {
+            Some(text) => Spec::read(text).map(Arc::new),
+            None => Spec::shared().map_err(Into::into),
+        };
+        let spec = spec.map_err(|error| StartError::Spec(error.to_string()))?;
         let options = settings.options.clone();
         let clock = Arc::new(Clock::new(options.seed));
         // A part of the time will do where chance need not be the same in every run.
         let random = u64::from(OffsetDateTime::now_utc().nanosecond());
-        let issuer = match &settings.issuer_stub {
-            IssuerStub::Endpoint { url } => endpoint(url),
-            IssuerStub::KeepsPan { .. } | IssuerStub::Answers { .. } | IssuerStub::Unavailable => {
-                None
-            }
+        let keys = settings.encryption_keys.iter();
+        let keys = keys.map(|(kid, pem)| keys::encryption_key(kid, pem));
+        let decrypter = match keys.collect::<Result<Vec<_>, _>>()?.as_slice() {
+            [] => Decrypter::new(&KeyPair::generate()?, &[])?,
+            [first, others @ ..] => Decrypter::new(first, others)?,
         };
+        let (accesses, callers) = Access::of_issuers(settings, pki)?;
         let cards = settings.issuers().map(|issuer| {
-            let cards = Cards::new(settings, issuer, Arc::clone(&clock));
+            let cards = Cards::new(settings, issuer, Arc::clone(&spec), Arc::clone(&clock));
             (issuer.id.clone(), Mutex::new(cards))
         });
-        Ok(Self {
-            spec,
+        let app = Self {
+            base_url,
+            issuer: settings.issuer.id.clone(),
             authority: Authority::new(callers, options.token_lifetime, Arc::clone(&clock)),
-            decrypter: Decrypter::new(encryption_keys)?,
+            decrypter,
             faults: FaultQueue::new(options.seed.unwrap_or(random)),
             records: Records::default(),
             cards: cards.collect(),
             clock,
+            endpoint: match &settings.issuer_stub {
+                IssuerStub::Endpoint { url } => endpoint(url),
+                IssuerStub::KeepsPan { .. }
+                | IssuerStub::Answers { .. }
+                | IssuerStub::Unavailable => None,
+            },
             options,
-            issuer,
-        })
+            spec,
+        };
+        Ok((app, accesses))
     }
 
     /// Answers one request and records it. The body is absent if it was too long or broke off.
     pub(crate) async fn handle(&self, parts: &Parts, bytes: Option<&[u8]>) -> Reply {
         let mut record = RecordedRequest::new(parts, self.clock.now());
-        let found = self.spec.find(&parts.method, parts.uri.path());
+        let (route, path_values) = match self.spec.find(&parts.method, parts.uri.path()) {
+            Ok((route, values)) => (Ok(route), values),
+            Err(methods) => (Err(methods), Vec::new()),
+        };
         // What belongs to no operation is read as JSON if it says that it is.
-        let reader = match &found {
-            Found::Route(route, _) => route.call,
-            Found::OtherMethods(_) | Found::Nothing => Call::Suspend,
-        };
-        let body = request::read_body(reader, &parts.headers, bytes);
-        record.body = body.as_ref().ok().map(|(body, _)| body.clone());
-        let raw = RawRequest {
-            headers: &parts.headers,
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            has_body: bytes.is_none_or(|bytes| !bytes.is_empty()),
-            has_repeated_names: body.as_ref().is_ok_and(|(_, repeated)| *repeated),
-            body: body.as_ref().map(|(body, _)| body).map_err(String::as_str),
-        };
-        let mut reply = match found {
-            Found::Route(route, values) => {
+        let call = route.as_ref().map_or(Call::Suspend, |route| route.call);
+        let raw = RawRequest::new(parts, path_values, call, bytes);
+        record.body = raw.body.as_ref().ok().map(|body| body.value.clone());
+        let mut reply = match route {
+            Ok(route) => {
                 record.operation_id = Some(route.call.operation_id());
-                record.card_id = path_value(&values, "cardId").map(str::to_owned);
-                record.issuer_id = path_value(&values, "issuerId").map(str::to_owned);
-                let reply = self.call(route, &values, &raw, parts, &mut record).await;
+                record.card_id = raw.path_value("cardId").map(str::to_owned);
+                record.issuer_id = raw.path_value("issuerId").map(str::to_owned);
+                let reply = self.call(route, &raw, &mut record).await;
                 reply.unwrap_or_else(|refusal| self.refuse(Some(route), refusal, &mut record))
             }
-            Found::OtherMethods(allow) => {
-                let refusal = self.refuse(None, Refusal::wrong_method(), &mut record);
-                Reply { allow, ..refusal }
-            }
-            Found::Nothing => {
-                let refusal = Refusal::not_found("The path is unknown");
+            Err(methods) if methods.is_empty() => {
+                let refusal = Refusal::new(404, "The path is unknown");
                 self.refuse(None, refusal, &mut record)
+            }
+            Err(methods) => {
+                let reply = self.refuse(
+                    None,
+                    Refusal::new(405, "The method is not supported here"),
+                    &mut record,
+                );
+                reply.with_header("allow", &methods.join(", "))
             }
         };
         for warning in &record.warnings {
@@ -142,20 +152,17 @@ impl App {
     async fn call(
         &self,
         route: &Route,
-        values: &PathValues<'_>,
         raw: &RawRequest<'_>,
-        parts: &Parts,
         record: &mut RecordedRequest,
     ) -> Result<Reply, Refusal> {
         let is_token_call = route.call == Call::Token;
-        let shown = parts.extensions.get::<Option<ShownCertificate>>();
+        let shown = raw.parts.extensions.get::<Option<ShownCertificate>>();
         let certificate = shown.and_then(Option::as_ref);
         let caller = match is_token_call {
             true => String::new(),
-            false => self.authority.authorize(raw.headers, certificate)?,
+            false => self.authority.authorize(&raw.parts.headers, certificate)?,
         };
-        let (id, card) = (route.call.operation_id(), path_value(values, "cardId"));
-        let mut armed = self.faults.take(id, card, is_token_call);
+        let mut armed = self.faults.take(route.call, raw.path_value("cardId"));
         if let Some(armed) = &armed {
             record.refusal = Some(format!("a fault, as asked for: {:?}", armed.fault.kind));
         }
@@ -163,20 +170,23 @@ impl App {
             return Ok(Reply::new(500, None).under(armed));
         }
         let mut warnings = Warnings::new(self.options.strict);
-        let request = request::check(route, values, raw);
+        let request = raw.check(route);
         warnings::look_over(route, raw, &mut warnings);
         let performed = match request {
             Err(refusal) => Err(refusal),
             Ok(request) if is_token_call => {
-                let host = called_host(parts);
-                let call = TokenCall {
-                    certificate,
-                    host: &host,
-                    spec: &self.spec,
-                    claims: &mut record.claims,
-                };
-                let token = self.authority.exchange(&request, call, &mut warnings);
-                token.map(|token| Reply::new(200, Some(token)))
+                let (host, claims) = (called_host(raw.parts), &mut record.claims);
+                let authority = &self.authority;
+                authority
+                    .exchange(
+                        &request,
+                        certificate,
+                        &host,
+                        &self.spec,
+                        claims,
+                        &mut warnings,
+                    )
+                    .map(|token| Reply::new(200, Some(token)))
             }
             Ok(request) => self.perform(route, &request, &caller, &mut warnings).await,
         };
@@ -203,7 +213,7 @@ impl App {
         // A migrated tenant refuses such a code itself.
         if let Some(code) = request.body_text("reasonCode")
             && self.options.mode == Mode::V1
-            && !rules::is_documented(call, code)
+            && !self.spec.documents(call, code)
         {
             warnings.add("body: /reasonCode: not documented for this operation");
         }
@@ -235,12 +245,11 @@ impl App {
         drop(cards);
         let change = || json!({ "cardId": card, "operationId": operation });
         self.records.publish("change", change);
-        let status = route
-            .success_status()
-            .unwrap_or(match self.options.success_style {
-                SuccessStyle::NoContent => 204,
-                SuccessStyle::Body => 200,
-            });
+        let status = match self.options.success_style {
+            SuccessStyle::NoContent => 204,
+            SuccessStyle::Body => 200,
+        };
+        let status = route.success_status().unwrap_or(status);
         let body = json!({ "operationId": operation, "status": "SUCCESSFUL" });
         Ok(Reply::new(status, (status != 204).then_some(body)))
     }
@@ -267,25 +276,26 @@ impl App {
         caller: &str,
         warnings: &mut Warnings,
     ) -> Result<Renewal, Refusal> {
-        let state = match request.body_text("state") {
-            None | Some("ACTIVE") => CardState::Active,
-            Some("INACTIVE") => CardState::Inactive,
-            Some(_) => return Err(Refusal::bad_request("body: /state is not supported")),
-        };
+        let state = request
+            .body_text("state")
+            .map(|state| serde_json::from_value(state.into()));
+        let state = state.transpose();
+        let state: Option<CardState> =
+            state.map_err(|_| Refusal::new(400, "body: /state is not supported"))?;
         let credentials = request.body_text("encryptedData").map(|token| {
             let now = self.clock.now();
             Credentials::sent(token, &self.decrypter, &self.spec, now, warnings)
-                .map_err(|rule| Refusal::bad_request(format!("body: /encryptedData: {rule}")))
+                .map_err(|rule| Refusal::new(400, format!("body: /encryptedData: {rule}")))
         });
         let mut renewal = Renewal {
             new_card_id: request.body_text("newCardId").map(str::to_owned),
             new_product: request.body_text("newCardProductId").map(str::to_owned),
-            state,
+            state: state.unwrap_or_default(),
             credentials: credentials.transpose()?,
             reason: self.reason(request),
         };
         let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
-        if let Some(endpoint) = &self.issuer
+        if let Some(endpoint) = &self.endpoint
             && warnings.enforce().is_ok()
             && self
                 .cards_for(caller, issuer, Call::Renew)
@@ -295,8 +305,8 @@ impl App {
             let asked = Credentials::from_issuer(endpoint, issuer, card, decrypter, spec).await;
             renewal.credentials = Some(asked.map_err(|rule| {
                 const USELESS: &str = "the issuer's Get Card Credentials is of no use";
-                tracing::warn!(rule, "{USELESS}");
-                Refusal::internal("Internal error").because(USELESS)
+                tracing::warn!(%rule, "{USELESS}");
+                Refusal::new(500, "Internal error").because(USELESS)
             })?);
         }
         Ok(renewal)
@@ -306,7 +316,7 @@ impl App {
         let code = request.body_text("reasonCode");
         Reason {
             text: request.body_text("reason").map(str::to_owned),
-            code: code.unwrap_or(self.spec.default_reason_code()).to_owned(),
+            code: code.unwrap_or(&self.spec.default_reason_code).to_owned(),
         }
     }
 
@@ -316,10 +326,9 @@ impl App {
         refusal: Refusal,
         record: &mut RecordedRequest,
     ) -> Reply {
-        let is_token_call = route.is_some_and(|route| route.call == Call::Token);
-        let refusal = match is_token_call {
-            true => refusal.of_token_call(),
-            false => refusal,
+        let refusal = match route {
+            Some(route) if route.call == Call::Token => refusal.of_token_call(),
+            Some(_) | None => refusal,
         };
         record.refusal = Some(refusal.reason());
         let code = route.and_then(|route| route.error_code(refusal.status, refusal.when));
@@ -339,7 +348,7 @@ fn checked(route: &Route, mut reply: Reply) -> Reply {
     };
     let (operation, status) = (route.call.operation_id(), reply.status);
     tracing::error!(operation, status, difference, "a reply breaks the document");
-    let body = Refusal::internal("The sandbox broke its own document");
+    let body = Refusal::new(500, "The sandbox broke its own document");
     Reply::new(500, body.body(None, ErrorBodies::WithCode)).with_header(BREACH, "true")
 }
 
@@ -349,11 +358,6 @@ fn called_host(parts: &Parts) -> String {
     let authority = header.and_then(|host| host.parse::<UriAuthority>().ok());
     let authority = authority.as_ref().or(parts.uri.authority());
     authority.map_or_else(String::new, |authority| authority.host().to_owned())
-}
-
-fn path_value<'v>(values: &'v PathValues<'_>, name: &str) -> Option<&'v str> {
-    let (_, value) = values.iter().find(|(found, _)| *found == name)?;
-    value.as_deref()
 }
 
 #[cfg(test)]
@@ -368,9 +372,7 @@ mod tests {
         let sandbox = Sandbox::start().await.unwrap();
         let app = &sandbox.app;
         let path = "/banking/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/operations";
-        let Found::Route(route, _) = app.spec.find(&Method::GET, path) else {
-            return assert_eq!(path, "a path of the document");
-        };
+        let (route, _) = app.spec.find(&Method::GET, path).unwrap();
         let wrong = json!({ "operations": "none" });
         for (status, body) in [(200, Some(wrong)), (204, None), (418, None)] {
             let reply = checked(route, Reply::new(status, body));

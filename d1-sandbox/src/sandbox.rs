@@ -2,7 +2,6 @@
 
 use crate::app::App;
 use crate::auth::Access;
-use crate::control::Control;
 use crate::crypto::jwe::{JweError, Plaintext};
 use crate::domain::cards::CardSnapshot;
 use crate::pan;
@@ -23,13 +22,10 @@ const SHUT_DOWN_TIME: Duration = Duration::from_secs(2);
 
 /// A running sandbox. It stops when dropped; `Debug` shows no keys.
 pub struct Sandbox {
-    pub(crate) base_url: String,
-    pub(crate) control: Option<Control>,
+    /// The address of the control port, and what closes it.
+    pub(crate) control: Option<(String, Handle<SocketAddr>)>,
     pub(crate) access: Access,
     pub(crate) others: Vec<Access>,
-    pub(crate) aggregator: Option<String>,
-    pub(crate) encryption_kid: String,
-    pub(crate) encryption_jwk: String,
     pub(crate) ca_pem: String,
     pub(crate) app: Arc<App>,
     pub(crate) handle: Handle<SocketAddr>,
@@ -45,7 +41,7 @@ impl Sandbox {
     /// Returns the address of the sandbox, as `https://localhost:PORT`.
     #[must_use]
     pub fn base_url(&self) -> &str {
-        &self.base_url
+        &self.app.base_url
     }
 
     /// Returns the id of the issuer that the cards of the builder belong to.
@@ -55,6 +51,18 @@ impl Sandbox {
     }
 
     /// Returns what a client needs to call for one of the issuers.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), d1_sandbox::StartError> {
+    /// use d1_sandbox::{Issuer, Sandbox};
+    ///
+    /// let builder = Sandbox::builder().add_issuer(Issuer::new("ISSUER_B-2"));
+    /// let sandbox = builder.start().await?;
+    /// let kid = sandbox.access("ISSUER_B-2").map(|access| access.signing_kid());
+    /// # drop(kid);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn access(&self, issuer_id: &str) -> Option<&Access> {
         std::iter::once(&self.access)
@@ -71,7 +79,7 @@ impl Sandbox {
     /// Returns the id of the aggregator, if one calls for the issuer.
     #[must_use]
     pub fn aggregator_id(&self) -> Option<&str> {
-        self.aggregator.as_deref()
+        self.app.options.aggregator.as_deref()
     }
 
     /// Returns the certificate authority (PEM) that the certificates of the server and of its clients come from. Each
@@ -111,13 +119,14 @@ impl Sandbox {
     /// Returns the public key that card data is encrypted to, as a JSON Web Key.
     #[must_use]
     pub fn encryption_jwk(&self) -> &str {
-        &self.encryption_jwk
+        &self.app.decrypter.first_jwk
     }
 
-    /// Returns the id of the encryption key, its RFC 7638 thumbprint.
+    /// Returns the id of the encryption key: the first one that was
+    /// [given](Builder::encryption_key), or the RFC 7638 thumbprint of a new one.
     #[must_use]
     pub fn encryption_kid(&self) -> &str {
-        &self.encryption_kid
+        &self.app.decrypter.first_kid
     }
 
     /// Decrypts a JWE as the sandbox does with `encryptedData`.
@@ -132,6 +141,18 @@ impl Sandbox {
     /// Lets the next matching call fail, or as many as the fault says. Faults queue up.
     ///
     /// A fault applies to a card call after its access token is accepted, and before anything else.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), d1_sandbox::StartError> {
+    /// use d1_sandbox::{Fault, Sandbox};
+    ///
+    /// let sandbox = Sandbox::start().await?;
+    /// // The card is suspended, and the caller does not get to know it.
+    /// sandbox.fail_next(Fault::disconnect().after_effect().operation("suspendCard"));
+    /// assert_eq!(sandbox.pending_faults(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fail_next(&self, fault: Fault) {
         if let Some(operation) = &fault.operation
             && Call::from_operation_id(operation).is_none()
@@ -179,6 +200,17 @@ impl Sandbox {
     }
 
     /// Returns the last 10,000 requests, oldest first, without card data and tokens.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), d1_sandbox::StartError> {
+    /// let sandbox = d1_sandbox::Sandbox::start().await?;
+    /// for request in sandbox.requests() {
+    ///     let refusal = request.refusal.unwrap_or_default();
+    ///     println!("{} -> {} {refusal}", request.path, request.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.app.records.all()
@@ -237,6 +269,17 @@ impl Sandbox {
     }
 
     /// Returns the current state of a card.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), d1_sandbox::StartError> {
+    /// use d1_sandbox::CardState;
+    ///
+    /// let sandbox = d1_sandbox::Sandbox::start().await?;
+    /// let state = sandbox.card("ReplaceMe01").map(|card| card.state);
+    /// assert_eq!(state, Some(CardState::Active));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn card(&self, card_id: &str) -> Option<CardSnapshot> {
         self.card_for_issuer(self.issuer_id(), card_id)
@@ -251,14 +294,14 @@ impl Sandbox {
     /// Sets the state of the end user who holds the card. Returns false if there is no such card.
     pub fn set_consumer_state(&self, card_id: &str, state: ConsumerState) -> bool {
         let cards = self.app.cards(self.issuer_id());
-        cards.is_some_and(|mut cards| cards.set_consumer_state(card_id, state))
+        cards.is_some_and(|mut cards| cards.set_states(card_id, None, Some(state)))
     }
 
     /// Returns the address of the control API and its page, as `http://127.0.0.1:PORT`, if the builder asked
     /// for them.
     #[must_use]
     pub fn control_url(&self) -> Option<&str> {
-        self.control.as_ref().map(|control| control.url.as_str())
+        self.control.as_ref().map(|(url, _)| url.as_str())
     }
 
     /// Stops the sandbox, after the calls that are under way.
@@ -275,6 +318,9 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.handle.shutdown();
+        if let Some((_, handle)) = &self.control {
+            handle.shutdown();
+        }
     }
 }
 
@@ -282,7 +328,7 @@ impl fmt::Debug for Sandbox {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Sandbox")
-            .field("base_url", &self.base_url)
+            .field("base_url", &self.app.base_url)
             .field("issuer", &self.access.issuer_id())
             .finish_non_exhaustive()
     }

@@ -218,7 +218,7 @@ async fn error_404_of_each_operation() {
 #[tokio::test]
 async fn error_404_without_a_code_or_a_body() {
     for bodies in [ErrorBodies::WithoutCode, ErrorBodies::Empty] {
-        let (sandbox, _) = with(Sandbox::builder().error_code_style(bodies)).await;
+        let (sandbox, _) = with(Sandbox::builder().error_bodies(bodies)).await;
         let nobody = sandbox_client(&sandbox).card("NoSuchCard".parse().unwrap());
         let id = "op-unknown".parse().unwrap();
         for error in [

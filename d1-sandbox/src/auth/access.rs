@@ -1,11 +1,37 @@
-//! What a client needs to call for an issuer: a certificate and a signing key.
+//! The parties that may call: what they prove themselves by, and what their clients need for it.
 
-use super::caller::Caller;
-use crate::crypto::keys::KeyPair;
-use crate::crypto::onboarding;
+use crate::crypto::keys::{self, KeyPair};
 use crate::crypto::pki::{ClientCertificate, Pki};
 use crate::secret::Secret;
-use crate::settings::{Issuer, StartError};
+use crate::settings::{Builder, Issuer, StartError};
+use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
+use rustls_pki_types::CertificateDer;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The certificate that the client of a connection has shown; each of its requests carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ShownCertificate(pub(crate) Arc<CertificateDer<'static>>);
+
+/// An issuer, or an aggregator that calls for issuers.
+pub(crate) struct Caller {
+    /// By their kid.
+    pub(super) verifiers: BTreeMap<String, EcdsaJwsVerifier>,
+    pub(super) certificate: CertificateDer<'static>,
+    /// The issuer whose cards it may change; without one, those of all issuers.
+    pub(super) issuer: Option<String>,
+}
+
+impl Caller {
+    /// Returns whether a certificate is the one that was made for this caller.
+    pub(super) fn owns(&self, shown: Option<&ShownCertificate>) -> bool {
+        shown.is_some_and(|shown| *shown.0 == self.certificate)
+    }
+
+    pub(super) fn may_call_for(&self, issuer: &str) -> bool {
+        self.issuer.as_ref().is_none_or(|own| own == issuer)
+    }
+}
 
 /// What a client needs to call a sandbox for an issuer. `Debug` shows no keys.
 #[derive(Debug)]
@@ -17,28 +43,47 @@ pub struct Access {
 }
 
 impl Access {
-    /// Makes or registers what the issuer calls with.
-    pub(crate) fn new(
-        settings: &Issuer,
-        aggregated: bool,
+    /// Makes what each issuer calls with, that of the builder first; and the callers by the ids in their
+    /// assertions.
+    pub(crate) fn of_issuers(
+        settings: &Builder,
         pki: &Pki,
-    ) -> Result<(Self, Caller), StartError> {
+    ) -> Result<(Vec<Self>, BTreeMap<String, Caller>), StartError> {
+        let (mut accesses, mut callers) = (Vec::new(), BTreeMap::new());
+        let mut aggregator = settings.options.aggregator.clone();
+        for issuer in settings.issuers() {
+            let (access, mut caller) = Self::new(issuer, pki)?;
+            let aggregator = aggregator.take();
+            caller.issuer = aggregator.is_none().then(|| issuer.id.clone());
+            callers.insert(aggregator.unwrap_or_else(|| issuer.id.clone()), caller);
+            accesses.push(access);
+        }
+        Ok((accesses, callers))
+    }
+
+    /// Makes or registers what the issuer calls with. The caller may call for all issuers.
+    fn new(settings: &Issuer, pki: &Pki) -> Result<(Self, Caller), StartError> {
         let client = pki.client(settings.client_request.as_ref())?;
-        let mut keys = Vec::new();
+        let mut verifiers = BTreeMap::new();
         for (kid, pem) in &settings.signing_keys {
-            keys.push(onboarding::signing_key(kid, pem)?);
+            verifiers.insert(kid.clone(), keys::signing_key(kid, pem)?);
         }
-        let mut signing_key_pem = Secret::default();
-        if keys.is_empty() {
+        let registered = settings.signing_keys.first();
+        let (signing_kid, signing_key_pem) = if let Some((kid, _)) = registered {
+            (kid.clone(), Secret::default())
+        } else {
             let own = KeyPair::generate()?;
-            signing_key_pem = own.private_pem()?;
-            keys.push(own.public()?);
-        }
-        let issuer = (!aggregated).then(|| settings.id.clone());
-        let caller = Caller::new(&keys, client.der.clone(), issuer).map_err(StartError::keys)?;
+            verifiers.insert(own.kid().to_owned(), own.verifier()?);
+            (own.kid().to_owned(), own.private_pem()?)
+        };
+        let caller = Caller {
+            verifiers,
+            certificate: client.der.clone(),
+            issuer: None,
+        };
         let access = Self {
             issuer: settings.id.clone(),
-            signing_kid: keys.swap_remove(0).kid,
+            signing_kid,
             signing_key_pem,
             client,
         };

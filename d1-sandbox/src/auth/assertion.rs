@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::JwsVerifier as _;
 use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 /// How far ahead an assertion may expire, in seconds.
@@ -23,8 +23,8 @@ const SIGNATURE_LENGTH: usize = 64;
 pub(super) struct Assertion<'a> {
     /// Header and claims, as they were signed.
     message: &'a str,
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
+    header: Value,
+    pub(super) claims: Value,
     signature: Vec<u8>,
 }
 
@@ -45,24 +45,15 @@ impl<'a> Assertion<'a> {
         })
     }
 
-    pub(super) fn claims_value(&self) -> Value {
-        Value::Object(self.claims.clone())
-    }
-
-    pub(super) fn issuer(&self) -> Option<&str> {
-        self.claims.get("iss")?.as_str()
-    }
-
     /// Checks the header and returns the `kid`.
     pub(super) fn check_header(&self) -> Result<&str, &'static str> {
-        let text = |name: &str| self.header.get(name).and_then(Value::as_str);
-        if text("alg") != Some("ES256") {
+        if self.header["alg"] != "ES256" {
             return Err("`alg` is not ES256");
         }
-        if self.header.contains_key("crit") {
+        if self.header.get("crit").is_some() {
             return Err("`crit` is not supported");
         }
-        text("kid").ok_or("`kid` is missing")
+        self.header["kid"].as_str().ok_or("`kid` is missing")
     }
 
     pub(super) fn verify(&self, verifier: &EcdsaJwsVerifier) -> Result<(), &'static str> {
@@ -126,15 +117,13 @@ impl<'a> Assertion<'a> {
 
     /// Looks for what D1 does not document. The audience may be the host that is called, or production's.
     pub(super) fn look_over(&self, spec: &Spec, host: &str, warnings: &mut Warnings) {
-        let extra = self.header.keys().map(String::as_str);
-        let extra = extra.filter(|name| !["alg", "kid", "typ"].contains(name));
-        warnings.add_unknown("assertion: header", extra);
+        let known = ["alg", "kid", "typ"];
+        warnings.add_other_members("assertion: header", &self.header, &known);
         if self.header.get("typ").is_some_and(|typ| typ != "JWT") {
             warnings.add("assertion: `typ` is not JWT");
         }
-        let claims = self.claims_value();
-        warnings.add_unknown("assertion", spec.claims.unknown(&claims));
-        if let Err(rule) = spec.claims.check(&claims) {
+        warnings.add_unknown("assertion", spec.claims.unknown(&self.claims));
+        if let Err(rule) = spec.claims.check(&self.claims) {
             warnings.add(format!("assertion: {rule}"));
         }
         let audience = self.claims.get("aud");
@@ -157,7 +146,7 @@ fn is_same_host(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || is_loopback(one) && is_loopback(other)
 }
 
-fn read_part(part: &str) -> Result<Map<String, Value>, &'static str> {
+fn read_part(part: &str) -> Result<Value, &'static str> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url")?;
     strict_json::parse_object(&bytes)
         .map_err(|_| "header or claims are not a JSON object without repeated names")

@@ -2,10 +2,9 @@
 
 mod access;
 mod assertion;
-mod caller;
 
 pub use access::Access;
-pub(crate) use caller::{Caller, ShownCertificate};
+pub(crate) use access::{Caller, ShownCertificate};
 
 use crate::clock::Clock;
 use crate::crypto::keys;
@@ -53,16 +52,6 @@ struct Token {
     caller: String,
 }
 
-/// What belongs to a token call beside its form.
-pub(crate) struct TokenCall<'c> {
-    pub(crate) certificate: Option<&'c ShownCertificate>,
-    /// The host that is called.
-    pub(crate) host: &'c str,
-    pub(crate) spec: &'c Spec,
-    /// Set to the claims of the assertion once they are read.
-    pub(crate) claims: &'c mut Option<Value>,
-}
-
 fn fingerprint(token: &str) -> Fingerprint {
     sha256(token.as_bytes())
 }
@@ -81,19 +70,17 @@ impl Authority {
         }
     }
 
-    /// Exchanges an assertion for an access token.
+    /// Exchanges an assertion for an access token. `host` is the host that is called; `claims` is set to those of
+    /// the assertion once they are read.
     pub(crate) fn exchange(
         &self,
         request: &ValidRequest<'_>,
-        call: TokenCall<'_>,
+        certificate: Option<&ShownCertificate>,
+        host: &str,
+        spec: &Spec,
+        claims: &mut Option<Value>,
         warnings: &mut Warnings,
     ) -> Result<Value, Refusal> {
-        let TokenCall {
-            certificate,
-            host,
-            spec,
-            claims,
-        } = call;
         if request.body_text("grant_type") != Some(GRANT_TYPE) {
             let description = "grant_type must be that of the JWT bearer grant";
             return Err(Refusal::oauth("unsupported_grant_type", description));
@@ -101,7 +88,7 @@ impl Authority {
         let wrong = |rule: String| Refusal::oauth("invalid_grant", format!("assertion: {rule}"));
         let text = request.body_text("assertion").unwrap_or_default();
         let assertion = Assertion::read(text).map_err(|rule| wrong(rule.to_owned()))?;
-        *claims = Some(assertion.claims_value());
+        *claims = Some(assertion.claims.clone());
         let now = self.clock.now();
         let (id, caller) = self.check(&assertion, now, warnings).map_err(wrong)?;
         if !caller.owns(certificate) {
@@ -139,7 +126,7 @@ impl Authority {
         warnings: &mut Warnings,
     ) -> Result<(&str, &Caller), String> {
         let kid = assertion.check_header()?;
-        let issuer = assertion.issuer();
+        let issuer = assertion.claims["iss"].as_str();
         let found = issuer.and_then(|id| self.callers.get_key_value(id));
         let (id, caller) = found.ok_or("`iss` is not the id of an issuer or aggregator")?;
         let verifier = caller.verifiers.get(kid).ok_or("`kid` is unknown")?;
@@ -154,7 +141,7 @@ impl Authority {
         headers: &HeaderMap,
         certificate: Option<&ShownCertificate>,
     ) -> Result<String, Refusal> {
-        let refused = |error: &str| Err(Refusal::unauthorized(error));
+        let refused = |error: &str| Err(Refusal::new(401, error));
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return refused("The Authorization header must be given once");

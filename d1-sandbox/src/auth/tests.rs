@@ -21,8 +21,11 @@ impl Fixture {
         let key = KeyPair::generate().unwrap();
         let lifetime = Duration::from_secs(900);
         let certificate = CertificateDer::from(b"own".as_slice());
-        let issuer = Some(ISSUER.to_owned());
-        let caller = Caller::new(&[key.public().unwrap()], certificate, issuer).unwrap();
+        let caller = Caller {
+            verifiers: BTreeMap::from([(key.kid().to_owned(), key.verifier().unwrap())]),
+            certificate,
+            issuer: Some(ISSUER.to_owned()),
+        };
         let callers = BTreeMap::from([(ISSUER.to_owned(), caller)]);
         let authority = Authority::new(callers, lifetime, Arc::default());
         Self { authority, key }

@@ -1,11 +1,29 @@
-//! One token per rule of the guard, each broken once, and nothing but typed errors.
+//! One token per rule of the guard, each broken once: the error is the rule.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use josekit::jwe::JweHeader;
-use serde_json::json;
+use serde_json::{Map, json};
 
 const PLAINTEXT: &[u8] = br#"{"pan":"4111111111111111","exp":"1230"}"#;
+
+const TOO_LONG: JweError = JweError("longer than 8192 characters");
+const PART_COUNT: JweError = JweError("not exactly five parts");
+const BASE64: JweError = JweError("a part is not canonical unpadded base64url");
+const HEADER: JweError = JweError("the header is not a JSON object");
+const REPEATED_NAME: JweError = JweError("the header has a repeated name");
+const ALGORITHM: JweError = JweError("`alg` is not ECDH-ES");
+const ENCRYPTION: JweError = JweError("`enc` is not A256GCM");
+const KEY_ID: JweError = JweError("`kid` is absent or unknown");
+const COMPRESSION: JweError = JweError("`zip` is not allowed");
+const CRITICAL: JweError = JweError("`crit` is not allowed");
+const PARTY_INFO: JweError = JweError("`apu` and `apv` must be absent or empty");
+const EPHEMERAL_KEY: JweError = JweError("`epk` is not a public P-256 key");
+const OFF_CURVE: JweError = JweError("`epk` is not on the curve");
+const ENCRYPTED_KEY: JweError = JweError("the encrypted key is not empty");
+const WRONG_IV: JweError = JweError("the initialization vector does not have 12 bytes");
+const WRONG_TAG: JweError = JweError("the authentication tag does not have 16 bytes");
+const DECRYPTION: JweError = JweError("decryption failed");
 
 struct Fixture {
     decrypter: Decrypter,
@@ -16,7 +34,7 @@ impl Fixture {
     fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         Self {
-            decrypter: Decrypter::new(std::slice::from_ref(&key)).unwrap(),
+            decrypter: Decrypter::new(&key, &[]).unwrap(),
             key,
         }
     }
@@ -40,11 +58,8 @@ impl Fixture {
         let token = self.token();
         let (header, rest) = token.split_once('.').unwrap();
         let mut header = parse_header(&decode(header).unwrap()).unwrap();
-        change(&mut header);
-        format!(
-            "{}.{rest}",
-            URL_SAFE_NO_PAD.encode(Value::Object(header).to_string())
-        )
+        change(header.as_object_mut().unwrap());
+        format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
     }
 
     fn with_member(&self, name: &str, value: Value) -> String {
@@ -101,42 +116,33 @@ fn the_shape_of_a_token_is_guarded() {
     let fixture = Fixture::new();
     let token = fixture.token();
     let cases = [
-        (String::new(), JweError::PartCount),
-        ("....".to_owned(), JweError::IvLength),
-        ("a".repeat(8193), JweError::TooLong),
-        (format!("{token}."), JweError::PartCount),
-        (
-            token.rsplit_once('.').unwrap().0.to_owned(),
-            JweError::PartCount,
-        ),
-        (fixture.with_part(0, ""), JweError::Header),
-        (fixture.with_part(0, "e30="), JweError::Base64),
-        (fixture.with_part(0, "e3+/"), JweError::Base64),
-        (fixture.with_part(3, "Zm9"), JweError::Base64),
-        (fixture.with_part(3, "Z"), JweError::Base64),
-        (fixture.with_part(3, "Zm 9v"), JweError::Base64),
-        (fixture.with_part(3, "é"), JweError::Base64),
-        (fixture.with_part(1, &zeros(8)), JweError::EncryptedKey),
-        (fixture.with_part(2, ""), JweError::IvLength),
-        (fixture.with_part(2, &zeros(11)), JweError::IvLength),
-        (fixture.with_part(2, &zeros(16)), JweError::IvLength),
-        (fixture.with_part(4, ""), JweError::TagLength),
-        (fixture.with_part(4, &zeros(4)), JweError::TagLength),
-        (fixture.with_part(4, &zeros(17)), JweError::TagLength),
-        (fixture.with_part(4, &zeros(16)), JweError::Decryption),
-        (fixture.with_part(2, &zeros(12)), JweError::Decryption),
-        (fixture.with_part(3, ""), JweError::Decryption),
-        (fixture.with_raw_header(b"[]"), JweError::Header),
-        (fixture.with_raw_header(b"null"), JweError::Header),
-        (fixture.with_raw_header(b"{"), JweError::Header),
-        (
-            fixture.with_raw_header(b"{\"alg\":\"\xff\"}"),
-            JweError::Header,
-        ),
-        (
-            fixture.with_raw_header(br#"{"a":1,"a":1}"#),
-            JweError::RepeatedName,
-        ),
+        (String::new(), PART_COUNT),
+        ("....".to_owned(), WRONG_IV),
+        ("a".repeat(8193), TOO_LONG),
+        (format!("{token}."), PART_COUNT),
+        (token.rsplit_once('.').unwrap().0.to_owned(), PART_COUNT),
+        (fixture.with_part(0, ""), HEADER),
+        (fixture.with_part(0, "e30="), BASE64),
+        (fixture.with_part(0, "e3+/"), BASE64),
+        (fixture.with_part(3, "Zm9"), BASE64),
+        (fixture.with_part(3, "Z"), BASE64),
+        (fixture.with_part(3, "Zm 9v"), BASE64),
+        (fixture.with_part(3, "é"), BASE64),
+        (fixture.with_part(1, &zeros(8)), ENCRYPTED_KEY),
+        (fixture.with_part(2, ""), WRONG_IV),
+        (fixture.with_part(2, &zeros(11)), WRONG_IV),
+        (fixture.with_part(2, &zeros(16)), WRONG_IV),
+        (fixture.with_part(4, ""), WRONG_TAG),
+        (fixture.with_part(4, &zeros(4)), WRONG_TAG),
+        (fixture.with_part(4, &zeros(17)), WRONG_TAG),
+        (fixture.with_part(4, &zeros(16)), DECRYPTION),
+        (fixture.with_part(2, &zeros(12)), DECRYPTION),
+        (fixture.with_part(3, ""), DECRYPTION),
+        (fixture.with_raw_header(b"[]"), HEADER),
+        (fixture.with_raw_header(b"null"), HEADER),
+        (fixture.with_raw_header(b"{"), HEADER),
+        (fixture.with_raw_header(b"{\"alg\":\"\xff\"}"), HEADER),
+        (fixture.with_raw_header(br#"{"a":1,"a":1}"#), REPEATED_NAME),
     ];
     for (token, expected) in cases {
         assert_eq!(fixture.error(&token), expected, "{token}");
@@ -147,30 +153,26 @@ fn the_shape_of_a_token_is_guarded() {
 fn the_header_of_a_token_is_guarded() {
     let fixture = Fixture::new();
     for (name, value, expected) in [
-        ("alg", json!("ECDH-ES+A256KW"), JweError::Algorithm),
-        ("alg", json!("ecdh-es"), JweError::Algorithm),
-        ("alg", json!(["ECDH-ES"]), JweError::Algorithm),
-        ("enc", json!("A128GCM"), JweError::Encryption),
-        ("enc", json!("A128CBC-HS256"), JweError::Encryption),
-        ("kid", json!("another"), JweError::KeyId),
-        ("kid", json!(1), JweError::KeyId),
-        ("zip", json!("DEF"), JweError::Compression),
-        ("zip", Value::Null, JweError::Compression),
-        ("crit", json!(["exp"]), JweError::Critical),
-        ("crit", json!([]), JweError::Critical),
-        ("apu", json!("QQ"), JweError::PartyInfo),
-        ("apv", json!(1), JweError::PartyInfo),
+        ("alg", json!("ECDH-ES+A256KW"), ALGORITHM),
+        ("alg", json!("ecdh-es"), ALGORITHM),
+        ("alg", json!(["ECDH-ES"]), ALGORITHM),
+        ("enc", json!("A128GCM"), ENCRYPTION),
+        ("enc", json!("A128CBC-HS256"), ENCRYPTION),
+        ("kid", json!("another"), KEY_ID),
+        ("kid", json!(1), KEY_ID),
+        ("zip", json!("DEF"), COMPRESSION),
+        ("zip", Value::Null, COMPRESSION),
+        ("crit", json!(["exp"]), CRITICAL),
+        ("crit", json!([]), CRITICAL),
+        ("apu", json!("QQ"), PARTY_INFO),
+        ("apv", json!(1), PARTY_INFO),
         // The header is authenticated: a harmless change makes the token invalid as well.
-        ("typ", json!("JOSE"), JweError::Decryption),
+        ("typ", json!("JOSE"), DECRYPTION),
     ] {
         let token = fixture.with_member(name, value);
         assert_eq!(fixture.error(&token), expected, "{token}");
     }
-    for (name, expected) in [
-        ("alg", JweError::Algorithm),
-        ("enc", JweError::Encryption),
-        ("kid", JweError::KeyId),
-    ] {
+    for (name, expected) in [("alg", ALGORITHM), ("enc", ENCRYPTION), ("kid", KEY_ID)] {
         let token = fixture.with_header(|header| drop(header.remove(name)));
         assert_eq!(fixture.error(&token), expected, "{token}");
     }
@@ -192,44 +194,26 @@ fn the_ephemeral_key_is_guarded() {
     let cases = [
         (
             fixture.with_header(|header| drop(header.remove("epk"))),
-            JweError::EphemeralKey,
+            EPHEMERAL_KEY,
         ),
-        (
-            fixture.with_member("epk", json!("key")),
-            JweError::EphemeralKey,
-        ),
-        (
-            fixture.with_member("epk", json!({})),
-            JweError::EphemeralKey,
-        ),
-        (
-            fixture.with_epk("kty", json!("OKP")),
-            JweError::EphemeralKey,
-        ),
-        (
-            fixture.with_epk("crv", json!("P-384")),
-            JweError::EphemeralKey,
-        ),
-        (fixture.with_epk("crv", json!(256)), JweError::EphemeralKey),
-        (fixture.with_epk("d", json!("AA")), JweError::EphemeralKey),
-        (
-            fixture.with_epk("x", json!(zeros(31))),
-            JweError::EphemeralKey,
-        ),
-        (
-            fixture.with_epk("x", json!(zeros(33))),
-            JweError::EphemeralKey,
-        ),
-        (fixture.with_epk("y", json!("")), JweError::EphemeralKey),
-        (fixture.with_epk("y", json!(7)), JweError::EphemeralKey),
-        (fixture.with_epk("x", json!(zeros(32))), JweError::OffCurve),
+        (fixture.with_member("epk", json!("key")), EPHEMERAL_KEY),
+        (fixture.with_member("epk", json!({})), EPHEMERAL_KEY),
+        (fixture.with_epk("kty", json!("OKP")), EPHEMERAL_KEY),
+        (fixture.with_epk("crv", json!("P-384")), EPHEMERAL_KEY),
+        (fixture.with_epk("crv", json!(256)), EPHEMERAL_KEY),
+        (fixture.with_epk("d", json!("AA")), EPHEMERAL_KEY),
+        (fixture.with_epk("x", json!(zeros(31))), EPHEMERAL_KEY),
+        (fixture.with_epk("x", json!(zeros(33))), EPHEMERAL_KEY),
+        (fixture.with_epk("y", json!("")), EPHEMERAL_KEY),
+        (fixture.with_epk("y", json!(7)), EPHEMERAL_KEY),
+        (fixture.with_epk("x", json!(zeros(32))), OFF_CURVE),
         (
             fixture.with_epk("y", json!(URL_SAFE_NO_PAD.encode([0xff; 32]))),
-            JweError::OffCurve,
+            OFF_CURVE,
         ),
         (
             fixture.with_member("epk", Value::Object(infinite)),
-            JweError::OffCurve,
+            OFF_CURVE,
         ),
     ];
     for (token, expected) in cases {
@@ -241,16 +225,16 @@ fn the_ephemeral_key_is_guarded() {
 fn repeated_names_within_the_ephemeral_key_are_refused() {
     let fixture = Fixture::new();
     let token = fixture.with_raw_header(br#"{"alg":"ECDH-ES","epk":{"kty":"EC","kty":"EC"}}"#);
-    assert_eq!(fixture.error(&token), JweError::RepeatedName);
+    assert_eq!(fixture.error(&token), REPEATED_NAME);
 }
 
 #[test]
 fn a_token_to_another_key_does_not_decrypt() {
     let (fixture, other) = (Fixture::new(), Fixture::new());
-    assert_eq!(fixture.error(&other.token()), JweError::KeyId);
+    assert_eq!(fixture.error(&other.token()), KEY_ID);
     let kid = fixture.key.kid().to_owned();
     let renamed = other.token_with(|header| header.set_key_id(kid));
-    assert_eq!(fixture.error(&renamed), JweError::Decryption);
+    assert_eq!(fixture.error(&renamed), DECRYPTION);
 }
 
 #[test]

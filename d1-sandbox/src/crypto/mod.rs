@@ -2,5 +2,4 @@
 
 pub(crate) mod jwe;
 pub(crate) mod keys;
-pub(crate) mod onboarding;
 pub(crate) mod pki;

@@ -1,8 +1,7 @@
 //! A throw-away certificate authority for each sandbox, so that mutual TLS is real and no certificate
 //! of one sandbox is of use at another.
 
-use super::keys::KeyPair;
-use super::onboarding;
+use super::keys::{KeyPair, is_p256};
 use crate::secret::Secret;
 use crate::settings::StartError;
 use openssl::asn1::Asn1Time;
@@ -10,12 +9,12 @@ use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{HasPublic, PKeyRef};
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Public};
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
 };
-use openssl::x509::{X509, X509Builder, X509Name, X509NameRef, X509Ref};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameRef, X509Ref, X509Req};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -54,16 +53,14 @@ impl Pki {
         id.rand(64, MsbOption::MAYBE_ZERO, false)?;
         let name = name(&format!("D1 sandbox CA {}", id.to_hex_str()?))?;
         let mut builder = builder(&name, &name, key.private())?;
-        let authority = BasicConstraints::new().critical().ca().pathlen(0).build()?;
-        builder.append_extension(authority)?;
-        let usage = KeyUsage::new()
-            .critical()
-            .key_cert_sign()
-            .crl_sign()
-            .build()?;
-        builder.append_extension(usage)?;
-        let id = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
-        builder.append_extension(id)?;
+        let mut usage = KeyUsage::new();
+        for extension in [
+            BasicConstraints::new().critical().ca().pathlen(0).build()?,
+            usage.critical().key_cert_sign().crl_sign().build()?,
+            SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?,
+        ] {
+            builder.append_extension(extension)?;
+        }
         builder.sign(key.private(), MessageDigest::sha256())?;
         let ca = builder.build();
         let ca_pem = pem(&ca)?;
@@ -76,16 +73,14 @@ impl Pki {
 
     /// Issues a client certificate: the one that is asked for, or one with a new key.
     pub(crate) fn client(&self, request: Option<&Secret>) -> Result<ClientCertificate, StartError> {
-        let extend = |builder: &mut X509Builder| {
-            builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)
-        };
+        let usage = [ExtendedKeyUsage::new().client_auth().build()?];
         let (certificate, key_pem) = if let Some(request) = request {
-            let (request, key) = onboarding::client_request(request)?;
-            let certificate = self.sign(request.subject_name(), &key, extend)?;
+            let (request, key) = client_request(request)?;
+            let certificate = self.sign(request.subject_name(), &key, usage)?;
             (certificate, Secret::default())
         } else {
             let (name, key) = (name("D1 sandbox client")?, KeyPair::generate()?);
-            let certificate = self.sign(&name, key.private(), extend)?;
+            let certificate = self.sign(&name, key.private(), usage)?;
             (certificate, key.private_pem()?)
         };
         Ok(ClientCertificate {
@@ -98,16 +93,14 @@ impl Pki {
     /// Returns the TLS configuration of a server bound to `address`.
     pub(crate) fn server_config(&self, address: IpAddr) -> Result<ServerConfig, StartError> {
         let (name, key) = (name("D1 sandbox")?, KeyPair::generate()?);
-        let certificate = self.sign(&name, key.private(), |builder| {
-            builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
-            let mut names = SubjectAlternativeName::new();
-            names.dns("localhost").ip("127.0.0.1").ip("::1");
-            if !address.is_loopback() && !address.is_unspecified() {
-                names.ip(&address.to_string());
-            }
-            let names = names.build(&builder.x509v3_context(None, None))?;
-            builder.append_extension(names)
-        })?;
+        let mut names = SubjectAlternativeName::new();
+        names.dns("localhost").ip("127.0.0.1").ip("::1");
+        if !address.is_loopback() && !address.is_unspecified() {
+            names.ip(&address.to_string());
+        }
+        let names = names.build(&X509::builder()?.x509v3_context(None, None))?;
+        let usage = ExtendedKeyUsage::new().server_auth().build()?;
+        let certificate = self.sign(&name, key.private(), [usage, names])?;
         let chain = vec![der(&certificate)?, der(&self.ca)?];
         let key = PrivatePkcs8KeyDer::from(key.private_der()?.to_vec());
         self.tls(chain, key.into()).map_err(StartError::keys)
@@ -133,23 +126,45 @@ impl Pki {
         Ok(config)
     }
 
-    /// Signs a certificate for `key`, with the extensions of every leaf and those of `extend`.
+    /// Signs a certificate for `key`, with the extensions of every leaf and others.
     fn sign(
         &self,
         subject: &X509NameRef,
         key: &PKeyRef<impl HasPublic>,
-        extend: impl FnOnce(&mut X509Builder) -> Result<(), ErrorStack>,
+        others: impl IntoIterator<Item = X509Extension>,
     ) -> Result<X509, ErrorStack> {
         let mut builder = builder(subject, self.ca.subject_name(), key)?;
-        builder.append_extension(BasicConstraints::new().critical().build()?)?;
-        builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
         let context = builder.x509v3_context(Some(&self.ca), None);
-        let issuer = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
-        builder.append_extension(issuer)?;
-        extend(&mut builder)?;
+        let extensions = [
+            BasicConstraints::new().critical().build()?,
+            KeyUsage::new().critical().digital_signature().build()?,
+            AuthorityKeyIdentifier::new().keyid(true).build(&context)?,
+        ];
+        for extension in extensions.into_iter().chain(others) {
+            builder.append_extension(extension)?;
+        }
         builder.sign(self.key.private(), MessageDigest::sha256())?;
         Ok(builder.build())
     }
+}
+
+/// Reads the request for a client certificate, and its key.
+fn client_request(csr: &Secret) -> Result<(X509Req, PKey<Public>), StartError> {
+    let broken = |rule| StartError::setting("client certificate request", rule);
+    let (request, key) = X509Req::from_pem(csr.as_bytes())
+        .and_then(|request| request.public_key().map(|key| (request, key)))
+        .ok()
+        .filter(|(request, key)| request.verify(key).unwrap_or(false))
+        .ok_or_else(|| broken("a PEM with a CERTIFICATE REQUEST, signed with its own key"))?;
+    // What D1 documents that it takes.
+    if !(is_p256(&key) || key.id() == Id::RSA && key.bits() == 4096) {
+        return Err(broken("an RSA key of 4096 bits, or EC P-256"));
+    }
+    let common_names = request.subject_name().entries_by_nid(Nid::COMMONNAME);
+    if common_names.count() != 1 {
+        return Err(broken("one common name (CN)"));
+    }
+    Ok((request, key))
 }
 
 /// Returns a certificate of X.509 version 3 that is not signed yet.

@@ -1,14 +1,14 @@
 //! The cards of one issuer, and what each operation does to them.
 
-use super::history::{self, Operation, Reason, Requestor};
+use super::history::{self, Operation, Reason};
 use super::renewal::Renewal;
 use super::rules;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::settings::card::{Card, CardState, ConsumerState};
-use crate::settings::{Builder, Issuer, IssuerStub, Mode};
+use crate::settings::{Builder, Issuer, IssuerStub, Mode, Options};
 use crate::wire::refusal::Refusal;
-use crate::wire::spec::Call;
+use crate::wire::spec::{Call, Spec};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -56,9 +56,9 @@ impl CardSnapshot {
 }
 
 /// A card that is registered.
-pub(crate) struct CardRecord {
+struct CardRecord {
     /// As it was registered, but for what changes have made of it.
-    pub(crate) card: Card,
+    card: Card,
     /// Oldest first.
     history: VecDeque<Operation>,
 }
@@ -66,27 +66,30 @@ pub(crate) struct CardRecord {
 /// The cards of an issuer, and their end users.
 pub(crate) struct Cards {
     issuer: String,
-    mode: Mode,
-    pub(super) issuer_stub: IssuerStub,
-    list_count: bool,
+    options: Options,
+    issuer_stub: IssuerStub,
     records: BTreeMap<String, CardRecord>,
     consumers: BTreeMap<String, ConsumerState>,
     last_sequence: u64,
-    seed: Option<u64>,
+    spec: Arc<Spec>,
     clock: Arc<Clock>,
 }
 
 impl Cards {
-    pub(crate) fn new(settings: &Builder, issuer: &Issuer, clock: Arc<Clock>) -> Self {
+    pub(crate) fn new(
+        settings: &Builder,
+        issuer: &Issuer,
+        spec: Arc<Spec>,
+        clock: Arc<Clock>,
+    ) -> Self {
         let mut cards = Self {
             issuer: issuer.id.clone(),
-            mode: settings.options.mode,
+            options: settings.options.clone(),
             issuer_stub: settings.issuer_stub.clone(),
-            list_count: !settings.options.without_count,
             records: BTreeMap::new(),
             consumers: BTreeMap::new(),
             last_sequence: 0,
-            seed: settings.options.seed,
+            spec,
             clock,
         };
         for card in &issuer.cards {
@@ -97,21 +100,20 @@ impl Cards {
 
     fn register(&mut self, mut card: Card) {
         let registered = self.clock.now() - Duration::days(30);
-        let issuer = Requestor::Issuer(self.issuer.clone());
+        let issuer = ("ISSUER", self.issuer.clone());
         let mut history = VecDeque::from([self.operation("REGISTER", registered, issuer)]);
         for details in mem::take(&mut card.digital_cards) {
-            let user = Requestor::User(card.consumer.clone());
-            let operation = self.operation("DIGITIZE", registered + Duration::DAY, user);
+            let user = ("USER", card.consumer.clone());
             history.push_back(Operation {
                 digital_card: Some(details),
-                ..operation
+                ..self.operation("DIGITIZE", registered + Duration::DAY, user)
             });
         }
         for _ in 0..card.past_operations {
-            let time = registered + Duration::DAY * 2;
-            history.push_back(self.operation("VERIFY", time, Requestor::D1));
+            let (time, d1) = (registered + Duration::DAY * 2, ("D1", "D1".to_owned()));
+            history.push_back(self.operation("VERIFY", time, d1));
         }
-        card.suspended_by = suspension(card.state, card.suspended_by);
+        card.suspended_by = self.suspension(card.state, card.suspended_by);
         let consumer = self.consumers.entry(card.consumer.clone()).or_default();
         if card.consumer_state == ConsumerState::Inactive {
             *consumer = ConsumerState::Inactive;
@@ -120,46 +122,54 @@ impl Cards {
         self.records.insert(record.card.id.clone(), record);
     }
 
+    /// Returns the reason code of a suspension; an active card has none.
+    fn suspension(&self, state: CardState, reason_code: Option<String>) -> Option<String> {
+        let default = || self.spec.default_reason_code.clone();
+        (state == CardState::Inactive).then(|| reason_code.unwrap_or_else(default))
+    }
+
+    /// Returns the document for the rules of a migrated tenant, none where the tenant is not.
+    fn migrated(&self) -> Option<&Spec> {
+        (self.options.mode == Mode::Migrated).then_some(&*self.spec)
+    }
+
     pub(crate) fn suspend(&mut self, id: &str, reason: Reason) -> Result<String, Refusal> {
-        let mode = self.mode;
-        let card = self.card_mut(id)?;
-        rules::check_reason_code(mode, Call::Suspend, &reason.code, None)?;
-        card.state = CardState::Inactive;
+        let card = self.card(id)?;
+        self.check_reason_code(Call::Suspend, &reason, card)?;
         // The last reason counts, but none makes a stolen card one that may be resumed.
-        if !card.suspended_by.as_deref().is_some_and(rules::is_final) {
-            card.suspended_by = Some(reason.code.clone());
-        }
-        Ok(self.record(id, "SUSPEND", reason))
+        let earlier = card
+            .suspended_by
+            .clone()
+            .filter(|code| rules::is_final(code));
+        let suspended_by = earlier.or_else(|| Some(reason.code.clone()));
+        self.record(id, "SUSPEND", reason, |card| {
+            (card.state, card.suspended_by) = (CardState::Inactive, suspended_by);
+        })
     }
 
     pub(crate) fn resume(&mut self, id: &str, reason: Reason) -> Result<String, Refusal> {
-        self.require_active_consumer(id)?;
-        let mode = self.mode;
-        let card = self.card_mut(id)?;
-        let suspended_by = card.suspended_by.as_deref();
-        rules::check_reason_code(mode, Call::Resume, &reason.code, suspended_by)?;
-        card.state = CardState::Active;
-        card.suspended_by = None;
-        Ok(self.record(id, "RESUME", reason))
+        let card = self.card_of_active_consumer(id)?;
+        self.check_reason_code(Call::Resume, &reason, card)?;
+        self.record(id, "RESUME", reason, |card| {
+            (card.state, card.suspended_by) = (CardState::Active, None);
+        })
     }
 
     pub(crate) fn delete(&mut self, id: &str, reason: Reason) -> Result<String, Refusal> {
-        if !self.records.contains_key(id) {
-            return Err(Self::unknown_card(Call::Delete));
-        }
-        rules::check_reason_code(self.mode, Call::Delete, &reason.code, None)?;
-        let operation = self.record(id, "DELETE", reason);
+        let card = self.card(id);
+        let card = card.map_err(|_| Self::unknown_card(Call::Delete))?;
+        self.check_reason_code(Call::Delete, &reason, card)?;
+        let operation = self.record(id, "DELETE", reason, |_| {})?;
         self.records.remove(id);
         Ok(operation)
     }
 
     pub(crate) fn renew(&mut self, id: &str, renewal: Renewal) -> Result<String, Refusal> {
-        self.require_active_consumer(id)?;
-        let card = self.card(id)?;
-        let new_id = renewal.new_card_id.as_deref().unwrap_or(id);
-        let registered = self.records.get(new_id).map(|record| &record.card);
-        let credentials = renewal.decide(card, registered, self.mode, &self.issuer_stub)?;
-        let new_id = new_id.to_owned();
+        let card = self.card_of_active_consumer(id)?;
+        let new_id = renewal.new_card_id.clone().unwrap_or_else(|| id.to_owned());
+        let registered = self.records.get(&new_id).map(|record| &record.card);
+        let migrated = self.migrated();
+        let credentials = renewal.decide(card, registered, &self.issuer_stub, migrated)?;
         let old = self.records.remove(id);
         let mut record = old.ok_or_else(|| Self::unknown_card(Call::Renew))?;
         // Both were registered: the histories become one.
@@ -168,25 +178,34 @@ impl Cards {
             let operations = record.history.make_contiguous();
             operations.sort_by_key(|operation| operation.sequence);
         }
+        let Renewal { state, reason, .. } = renewal;
         record.card = Card {
             id: new_id.clone(),
-            state: renewal.state,
-            suspended_by: suspension(renewal.state, Some(renewal.reason.code.clone())),
+            state,
+            suspended_by: self.suspension(state, Some(reason.code.clone())),
             pan: credentials.pan,
             exp: credentials.exp,
             ..record.card
         };
         self.records.insert(new_id.clone(), record);
-        Ok(self.record(&new_id, "RENEW", renewal.reason))
+        self.record(&new_id, "RENEW", reason, |_| {})
+    }
+
+    /// Refuses a reason code that a migrated tenant does not take.
+    fn check_reason_code(&self, call: Call, reason: &Reason, card: &Card) -> Result<(), Refusal> {
+        let suspended_by = card.suspended_by.as_deref();
+        self.migrated().map_or(Ok(()), |spec| {
+            rules::check_reason_code(spec, call, &reason.code, suspended_by)
+        })
     }
 
     pub(crate) fn list(&self, id: &str, offset: usize, limit: usize) -> Result<Value, Refusal> {
         let (items, remaining) = history::page(self.history(id)?, offset, limit);
-        Ok(if self.list_count {
-            json!({ "operations": items, "remainingOperations": remaining })
-        } else {
-            json!({ "operations": items })
-        })
+        let mut page = json!({ "operations": items });
+        if !self.options.without_count {
+            page["remainingOperations"] = json!(remaining);
+        }
+        Ok(page)
     }
 
     pub(crate) fn get(&self, id: &str, operation: &str, digital: bool) -> Result<Value, Refusal> {
@@ -194,7 +213,7 @@ impl Cards {
         let found = history.find(|candidate| candidate.id == operation);
         found
             .map(|found| found.to_json(digital))
-            .ok_or_else(|| Refusal::not_found("Operation not found").with_code("UNKNOWN_OPERATION"))
+            .ok_or_else(|| Refusal::new(404, "Operation not found").with_code("UNKNOWN_OPERATION"))
     }
 
     fn history(&self, id: &str) -> Result<&VecDeque<Operation>, Refusal> {
@@ -207,7 +226,7 @@ impl Cards {
     /// Refuses a card that cannot be handled.
     pub(crate) fn require_undamaged(&self, id: &str) -> Result<(), Refusal> {
         match self.card(id) {
-            Ok(card) if card.damaged => Err(Refusal::internal("Internal error")),
+            Ok(card) if card.damaged => Err(Refusal::new(500, "Internal error")),
             _ => Ok(()),
         }
     }
@@ -215,11 +234,9 @@ impl Cards {
     /// Returns whether D1 would ask the issuer for the credentials of this renewal: it would not where it
     /// refuses the renewal without them.
     pub(crate) fn must_ask_issuer(&self, id: &str, renewal: &Renewal) -> bool {
+        let card = self.card_of_active_consumer(id);
         renewal.credentials.is_none()
-            && self.require_active_consumer(id).is_ok()
-            && self
-                .card(id)
-                .is_ok_and(|card| !rules::is_american_express(&card.pan))
+            && card.is_ok_and(|card| !rules::is_american_express(&card.pan))
     }
 
     pub(crate) fn snapshot(&self, id: &str) -> Option<CardSnapshot> {
@@ -250,22 +267,25 @@ impl Cards {
         self.records.len()
     }
 
-    /// Sets the state of a card, without an operation; false if there is no such card.
-    pub(crate) fn set_card_state(&mut self, id: &str, state: CardState) -> bool {
-        let Ok(card) = self.card_mut(id) else {
+    /// Sets the state of a card or of the consumer who holds it, or both, without an operation. Returns false if
+    /// there is no such card.
+    pub(crate) fn set_states(
+        &mut self,
+        id: &str,
+        state: Option<CardState>,
+        consumer_state: Option<ConsumerState>,
+    ) -> bool {
+        let suspended_by = state.and_then(|state| self.suspension(state, None));
+        let Some(CardRecord { card, .. }) = self.records.get_mut(id) else {
             return false;
         };
-        card.state = state;
-        card.suspended_by = suspension(state, None);
+        if let Some(state) = state {
+            (card.state, card.suspended_by) = (state, suspended_by);
+        }
+        if let Some(state) = consumer_state {
+            self.consumers.insert(card.consumer.clone(), state);
+        }
         true
-    }
-
-    /// Sets the state of the consumer who holds the card; false if there is no such card.
-    pub(crate) fn set_consumer_state(&mut self, id: &str, state: ConsumerState) -> bool {
-        let consumer = self.card(id).map(|card| card.consumer.clone());
-        consumer
-            .map(|consumer| self.consumers.insert(consumer, state))
-            .is_ok()
     }
 
     /// Returns the latest operations of all cards, up to `limit`, the newest first.
@@ -291,20 +311,24 @@ impl Cards {
             .ok_or_else(|| Self::unknown_card(Call::Get))
     }
 
-    fn card_mut(&mut self, id: &str) -> Result<&mut Card, Refusal> {
-        let record = self.records.get_mut(id);
-        record
-            .map(|record| &mut record.card)
-            .ok_or_else(|| Self::unknown_card(Call::Get))
+    fn card_of_active_consumer(&self, id: &str) -> Result<&Card, Refusal> {
+        let card = self.card(id)?;
+        match self.consumer_state(card) {
+            ConsumerState::Active => Ok(card),
+            ConsumerState::Inactive => Err(Refusal::new(403, "The end user must be ACTIVE")),
+        }
     }
 
     /// Returns the refusal of a card, or an issuer, that does not exist; that of a deletion has a text of its own.
     pub(crate) fn unknown_card(call: Call) -> Refusal {
-        Refusal::not_found(if call == Call::Delete {
-            "The issuer, the consumer or the account is unknown"
-        } else {
-            "Card not found"
-        })
+        Refusal::new(
+            404,
+            if call == Call::Delete {
+                "The issuer, the consumer or the account is unknown"
+            } else {
+                "Card not found"
+            },
+        )
     }
 
     fn consumer_state(&self, card: &Card) -> ConsumerState {
@@ -312,38 +336,40 @@ impl Cards {
         state.copied().unwrap_or_default()
     }
 
-    fn require_active_consumer(&self, id: &str) -> Result<(), Refusal> {
-        match self.consumer_state(self.card(id)?) {
-            ConsumerState::Active => Ok(()),
-            ConsumerState::Inactive => Err(Refusal::forbidden("The end user must be ACTIVE")),
-        }
-    }
-
-    /// Writes an operation of the issuer into the history of a card and returns its id.
-    fn record(&mut self, id: &str, kind: &'static str, reason: Reason) -> String {
-        let (time, issuer) = (self.clock.tick(), Requestor::Issuer(self.issuer.clone()));
-        let mut operation = self.operation(kind, time, issuer);
-        operation.reason = Some(reason);
+    /// Changes a card, writes an operation of the issuer into its history and returns the operation's id.
+    fn record(
+        &mut self,
+        id: &str,
+        kind: &'static str,
+        reason: Reason,
+        change: impl FnOnce(&mut Card),
+    ) -> Result<String, Refusal> {
+        let (time, issuer) = (self.clock.tick(), ("ISSUER", self.issuer.clone()));
+        let operation = Operation {
+            reason: Some(reason),
+            ..self.operation(kind, time, issuer)
+        };
         let operation_id = operation.id.clone();
-        if let Some(CardRecord { history, .. }) = self.records.get_mut(id) {
-            if history.len() == MAX_HISTORY {
-                history.pop_front();
-            }
-            history.push_back(operation);
+        let record = self.records.get_mut(id);
+        let record = record.ok_or_else(|| Self::unknown_card(Call::Get))?;
+        change(&mut record.card);
+        if record.history.len() == MAX_HISTORY {
+            record.history.pop_front();
         }
-        operation_id
+        record.history.push_back(operation);
+        Ok(operation_id)
     }
 
     fn operation(
         &mut self,
         kind: &'static str,
         time: time::OffsetDateTime,
-        requestor: Requestor,
+        requestor: (&'static str, String),
     ) -> Operation {
         self.last_sequence += 1;
         Operation {
             sequence: self.last_sequence,
-            id: history::id(self.last_sequence, self.seed),
+            id: history::id(self.last_sequence, self.options.seed),
             kind,
             time,
             requestor,
@@ -351,12 +377,6 @@ impl Cards {
             digital_card: None,
         }
     }
-}
-
-/// Returns the reason code of a suspension; an active card has none.
-fn suspension(state: CardState, reason_code: Option<String>) -> Option<String> {
-    let default = || rules::DEFAULT_REASON_CODE.to_owned();
-    (state == CardState::Inactive).then(|| reason_code.unwrap_or_else(default))
 }
 
 #[cfg(test)]

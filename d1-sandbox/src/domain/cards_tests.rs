@@ -16,7 +16,12 @@ fn cards(mode: Mode) -> Cards {
         .card(Card::new("OTHERS").consumer("CONSUMER-2"))
         .card(Card::new("GOLD").product("PRODUCT-2"))
         .card(Card::new("AMEX").pan(AMEX));
-    Cards::new(&settings, &settings.issuer, std::sync::Arc::default())
+    Cards::new(
+        &settings,
+        &settings.issuer,
+        Spec::shared().unwrap(),
+        Arc::default(),
+    )
 }
 
 fn reason(code: &str) -> Reason {
@@ -119,8 +124,8 @@ fn a_deleted_card_is_gone_and_its_id_is_free() {
 #[test]
 fn an_inactive_consumer_blocks_resume_and_renew_alone() {
     let mut cards = cards(Mode::V1);
-    assert!(cards.set_consumer_state("A", ConsumerState::Inactive));
-    assert!(!cards.set_consumer_state("NONE", ConsumerState::Inactive));
+    assert!(cards.set_states("A", None, Some(ConsumerState::Inactive)));
+    assert!(!cards.set_states("NONE", None, Some(ConsumerState::Inactive)));
     assert_eq!(status(cards.suspend("A", issuer())), 200);
     assert_eq!(status(cards.resume("A", issuer())), 403);
     assert_eq!(status(cards.renew("A", renewal(None, None))), 403);

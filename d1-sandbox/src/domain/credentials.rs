@@ -24,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of the issuer's response is read, in bytes.
 const MAX_RESPONSE: usize = 64 * 1024;
 
+/// Why credentials cannot be used. It says which rule is broken, and never a value.
+type Unusable = Box<dyn std::error::Error + Send + Sync>;
+
 /// PAN and expiry.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
@@ -40,10 +43,9 @@ impl Credentials {
         spec: &Spec,
         now: OffsetDateTime,
         warnings: &mut Warnings,
-    ) -> Result<Self, String> {
-        let unneeded = jwe::unneeded_members(token);
-        let unneeded = unneeded.iter().map(String::as_str);
-        warnings.add_unknown("body: /encryptedData: header", unneeded);
+    ) -> Result<Self, Unusable> {
+        let (place, known) = ("body: /encryptedData: header", ["alg", "enc", "kid", "epk"]);
+        warnings.add_other_members(place, &jwe::header(token), &known);
         let plaintext = decrypted(token, decrypter)?;
         look_over(&plaintext, spec, now, warnings);
         Self::checked(&plaintext, spec)
@@ -57,61 +59,52 @@ impl Credentials {
         card: &str,
         decrypter: &Decrypter,
         spec: &Spec,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Unusable> {
         let path = format!("/cms/api/v1/issuers/{issuer}/cards/{card}/credentials");
         let body = timeout(TIMEOUT, get(endpoint, &path))
             .await
-            .map_err(|_| "it does not answer in time".to_owned())??;
+            .map_err(|_| "it does not answer in time")??;
         let token = body.get("encryptedData").and_then(Value::as_str);
         let token = token.ok_or("its answer has no encryptedData")?;
         Self::checked(&decrypted(token, decrypter)?, spec)
     }
 
-    fn checked(plaintext: &Value, spec: &Spec) -> Result<Self, String> {
+    fn checked(plaintext: &Value, spec: &Spec) -> Result<Self, Unusable> {
         let is_valid = spec.credentials.check(plaintext);
         is_valid.map_err(|rule| format!("the plaintext is not valid: {rule}"))?;
         let text = |name: &str| plaintext.get(name).and_then(Value::as_str);
         if text("auxiliaryPan").is_some() != text("auxiliaryExp").is_some() {
-            return Err("auxiliaryPan and auxiliaryExp belong together".to_owned());
+            return Err("auxiliaryPan and auxiliaryExp belong together".into());
         }
         let (pan, exp) = text("pan")
             .zip(text("exp"))
             .ok_or("pan and exp are mandatory")?;
         if text("psn").is_some() && !rules::is_american_express(pan) {
-            return Err("psn is for American Express alone".to_owned());
+            return Err("psn is for American Express alone".into());
         }
         let (pan, exp) = (Secret::new(pan), Secret::new(exp));
         Ok(Self { pan, exp })
     }
 }
 
-async fn get(endpoint: &Authority, path: &str) -> Result<Value, String> {
-    let failed = |error: &dyn std::error::Error| format!("it cannot be called: {error}");
+async fn get(endpoint: &Authority, path: &str) -> Result<Value, Unusable> {
     let request = Request::get(path)
         .header(HOST, endpoint.as_str())
         .header(ACCEPT, "application/json")
-        .body(Body::empty())
-        .map_err(|error| failed(&error))?;
-    let stream = TcpStream::connect(endpoint.as_str()).await;
-    let stream = TokioIo::new(stream.map_err(|error| failed(&error))?);
-    let (mut sender, connection) = http1::handshake(stream)
-        .await
-        .map_err(|error| failed(&error))?;
+        .body(Body::empty())?;
+    let stream = TcpStream::connect(endpoint.as_str()).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let response = sender.send_request(request).await;
-    let response = response.map_err(|error| failed(&error))?;
+    let response = sender.send_request(request).await?;
     if !response.status().is_success() {
-        return Err("its answer is not a success".to_owned());
+        return Err("its answer is not a success".into());
     }
-    let body = to_bytes(Body::new(response.into_body()), MAX_RESPONSE).await;
-    let body = body.map_err(|error| failed(&error))?;
-    serde_json::from_slice(&body).map_err(|_| "its answer is not JSON".to_owned())
+    let body = to_bytes(Body::new(response.into_body()), MAX_RESPONSE).await?;
+    serde_json::from_slice(&body).map_err(|_| "its answer is not JSON".into())
 }
 
-fn decrypted(token: &str, decrypter: &Decrypter) -> Result<Value, String> {
-    let plaintext = decrypter
-        .decrypt(token)
-        .map_err(|error| error.to_string())?;
+fn decrypted(token: &str, decrypter: &Decrypter) -> Result<Value, Unusable> {
+    let plaintext = decrypter.decrypt(token)?;
     Ok(plaintext.json().ok_or("the plaintext is not JSON")?)
 }
 

@@ -20,27 +20,15 @@ pub(crate) struct Operation {
     pub(crate) id: String,
     pub(crate) kind: &'static str,
     pub(crate) time: OffsetDateTime,
-    pub(crate) requestor: Requestor,
+    /// Who asked for it: the type and the id.
+    pub(crate) requestor: (&'static str, String),
     pub(crate) reason: Option<Reason>,
     pub(crate) digital_card: Option<Value>,
-}
-
-/// The party that asked for an operation.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Requestor {
-    Issuer(String),
-    User(String),
-    D1,
 }
 
 impl Operation {
     /// Returns the operation as JSON; the details of a digital card are shown where asked for.
     pub(crate) fn to_json(&self, with_digital_card: bool) -> Value {
-        let (requestor_type, requestor_id) = match &self.requestor {
-            Requestor::Issuer(id) => ("ISSUER", id.as_str()),
-            Requestor::User(id) => ("USER", id.as_str()),
-            Requestor::D1 => ("D1", "D1"),
-        };
         let time = timestamp(self.time);
         let reason = self.reason.as_ref();
         let mut json = json!({
@@ -49,8 +37,8 @@ impl Operation {
             "status": "SUCCESSFUL",
             "startTime": time,
             "endTime": time,
-            "requestorType": requestor_type,
-            "requestorId": requestor_id,
+            "requestorType": self.requestor.0,
+            "requestorId": self.requestor.1,
             "reason": reason.map(|reason| &reason.text),
             "reasonCode": reason.map(|reason| &reason.code),
             "digitalCardDetails": self.digital_card.as_ref().filter(|_| with_digital_card),
@@ -97,7 +85,7 @@ mod tests {
                 id: format!("op-{sequence:06}"),
                 kind: "VERIFY",
                 time: OffsetDateTime::UNIX_EPOCH,
-                requestor: Requestor::D1,
+                requestor: ("D1", "D1".to_owned()),
                 reason: None,
                 digital_card: Some(json!({})),
             })

@@ -4,10 +4,10 @@ use super::credentials::Credentials;
 use super::history::Reason;
 use super::rules;
 use crate::secret::Secret;
+use crate::settings::IssuerStub;
 use crate::settings::card::{Card, CardState};
-use crate::settings::{IssuerStub, Mode};
 use crate::wire::refusal::Refusal;
-use crate::wire::spec::Call;
+use crate::wire::spec::{Call, Spec};
 
 /// What a renewal asks for.
 #[derive(Debug)]
@@ -21,29 +21,30 @@ pub(crate) struct Renewal {
 
 impl Renewal {
     /// Decides about the renewal of a card, and returns the credentials that the card gets. `registered` is
-    /// the card that has the new id already.
+    /// the card that has the new id already. The rules of a migrated tenant need the document.
     pub(crate) fn decide(
         &self,
         card: &Card,
         registered: Option<&Card>,
-        mode: Mode,
         issuer: &IssuerStub,
+        migrated: Option<&Spec>,
     ) -> Result<Credentials, Refusal> {
         let product = self.new_product.as_ref();
         if product.is_some_and(|product| *product != card.product) {
-            return Err(Refusal::bad_request(
+            return Err(Refusal::new(
+                400,
                 "newCardProductId: changing the product of a card is not supported",
             ));
         }
         let new_id = self.new_card_id.as_deref().unwrap_or(&card.id);
         let sent = self.credentials.as_ref();
         if sent.is_some_and(|sent| new_id.contains(&*sent.pan)) {
-            return Err(Refusal::bad_request("body: /newCardId: made from the PAN"));
+            return Err(Refusal::new(400, "body: /newCardId: made from the PAN"));
         }
         if let Some(new) = registered {
             let refused = |owner: &str| {
                 let error = format!("The new card is registered already, and not {owner}");
-                Err(Refusal::forbidden(error).when(&["new-card-id-differs"]))
+                Err(Refusal::new(403, error).when(&["new-card-id-differs"]))
             };
             if new.consumer != card.consumer {
                 return refused("to the same end user");
@@ -56,8 +57,8 @@ impl Renewal {
             Some(sent) => sent.clone(),
             None => ask_issuer(card, issuer)?,
         };
-        if mode == Mode::Migrated {
-            rules::check_reason_code(mode, Call::Renew, &self.reason.code, None)?;
+        if let Some(spec) = migrated {
+            rules::check_reason_code(spec, Call::Renew, &self.reason.code, None)?;
             self.check_migrated(new_id == card.id, credentials.pan == card.pan)?;
         }
         Ok(credentials)
@@ -79,14 +80,15 @@ impl Renewal {
             ),
             (true, true) | (false, false) => return Ok(()),
         };
-        Err(Refusal::forbidden(refused).when(when))
+        Err(Refusal::new(403, refused).when(when))
     }
 }
 
 /// Returns the credentials that the built-in issuer has for a card.
 fn ask_issuer(card: &Card, issuer: &IssuerStub) -> Result<Credentials, Refusal> {
     if rules::is_american_express(&card.pan) {
-        return Err(Refusal::bad_request(
+        return Err(Refusal::new(
+            400,
             "encryptedData: mandatory for an American Express card",
         ));
     }
@@ -95,7 +97,7 @@ fn ask_issuer(card: &Card, issuer: &IssuerStub) -> Result<Credentials, Refusal> 
         IssuerStub::Answers { pan, exp } => (Secret::new(pan), exp),
         // An endpoint was asked before, unless the renewal is refused anyway.
         IssuerStub::Endpoint { .. } | IssuerStub::Unavailable => {
-            return Err(Refusal::internal("Internal error"));
+            return Err(Refusal::new(500, "Internal error"));
         }
     };
     let exp = Secret::new(exp);

@@ -1,43 +1,7 @@
 //! Which reason codes a migrated tenant takes, depending on why a card is suspended.
 
-use crate::settings::Mode;
 use crate::wire::refusal::Refusal;
-use crate::wire::spec::Call;
-
-/// What D1 takes when no reason code is sent.
-pub(crate) const DEFAULT_REASON_CODE: &str = "ISSUER_DECISION";
-
-const SUSPEND: [&str; 6] = [
-    "CARD_LOST",
-    "CARD_STOLEN",
-    "CARD_BROKEN",
-    "FRAUD",
-    "USER_DECISION",
-    DEFAULT_REASON_CODE,
-];
-
-/// The documented codes, and the one that the documentation advises when in doubt.
-const DELETE: [&str; 5] = [
-    "CLOSED_ACCOUNT",
-    "CLOSED_CARD",
-    "CARD_LOST",
-    "CARD_STOLEN",
-    DEFAULT_REASON_CODE,
-];
-
-/// The codes that a resumption may have, depending on why the card is suspended.
-const RESUME: [&str; 3] = ["CARD_FOUND", "USER_DECISION", DEFAULT_REASON_CODE];
-
-/// Returns whether a reason code is documented for an operation, of a V1 or of a migrated tenant.
-pub(crate) fn is_documented(call: Call, reason_code: &str) -> bool {
-    match call {
-        Call::Suspend => SUSPEND.contains(&reason_code),
-        Call::Resume => RESUME.contains(&reason_code),
-        Call::Delete => DELETE.contains(&reason_code),
-        Call::Renew => reason_code == DEFAULT_REASON_CODE,
-        Call::List | Call::Get | Call::Token => true,
-    }
-}
+use crate::wire::spec::{Call, Spec};
 
 /// Returns whether a suspended card may be resumed only by its replacement.
 pub(crate) fn is_final(reason_code: &str) -> bool {
@@ -47,30 +11,27 @@ pub(crate) fn is_final(reason_code: &str) -> bool {
 /// Refuses a reason code that a migrated tenant does not take. `suspended_by` is the reason of the suspension
 /// that a resumption ends, absent for a card that is active.
 pub(crate) fn check_reason_code(
-    mode: Mode,
+    spec: &Spec,
     call: Call,
     reason_code: &str,
     suspended_by: Option<&str>,
 ) -> Result<(), Refusal> {
-    let is_allowed = match (mode, call) {
-        (Mode::V1, _) => true,
-        (Mode::Migrated, Call::Resume) => may_resume(reason_code, suspended_by),
-        (Mode::Migrated, call) => is_documented(call, reason_code),
+    let is_default = reason_code == spec.default_reason_code;
+    let is_allowed = match (call, suspended_by) {
+        (Call::Resume, Some("CARD_LOST")) => reason_code == "CARD_FOUND",
+        (Call::Resume, Some("USER_DECISION")) => is_default || reason_code == "USER_DECISION",
+        (Call::Resume, Some(code)) if is_final(code) => false,
+        (Call::Resume, Some(_) | None) => is_default,
+        (call, _) => spec.documents(call, reason_code),
     };
     let refusal = || {
-        Refusal::forbidden("This reason code is not allowed for the card as it stands")
-            .when(&["reason-code-other-than-default"])
+        Refusal::new(
+            403,
+            "This reason code is not allowed for the card as it stands",
+        )
+        .when(&["reason-code-other-than-default"])
     };
     is_allowed.then_some(()).ok_or_else(refusal)
-}
-
-fn may_resume(reason_code: &str, suspended_by: Option<&str>) -> bool {
-    match suspended_by {
-        Some("CARD_LOST") => reason_code == "CARD_FOUND",
-        Some("USER_DECISION") => matches!(reason_code, "USER_DECISION" | DEFAULT_REASON_CODE),
-        Some(code) if is_final(code) => false,
-        Some(_) | None => reason_code == DEFAULT_REASON_CODE,
-    }
 }
 
 /// Returns whether a PAN is one of American Express.
@@ -80,14 +41,21 @@ pub(crate) fn is_american_express(pan: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    const DEFAULT: &str = "ISSUER_DECISION";
+
+    fn is_allowed(call: Call, code: &str, suspended_by: Option<&str>) -> bool {
+        check_reason_code(&Spec::shared().unwrap(), call, code, suspended_by).is_ok()
+    }
 
     #[test]
     fn what_may_resume_depends_on_why_the_card_was_suspended() {
         let all = [
             "CARD_FOUND",
             "USER_DECISION",
-            DEFAULT_REASON_CODE,
+            DEFAULT,
             "CARD_LOST",
             "CARD_STOLEN",
             "CARD_BROKEN",
@@ -96,23 +64,19 @@ mod tests {
             "NOT_A_CODE",
         ];
         let rows: [(Option<&str>, &[&str]); 8] = [
-            (None, &[DEFAULT_REASON_CODE]),
+            (None, &[DEFAULT]),
             (Some("CARD_LOST"), &["CARD_FOUND"]),
-            (
-                Some("USER_DECISION"),
-                &["USER_DECISION", DEFAULT_REASON_CODE],
-            ),
-            (Some(DEFAULT_REASON_CODE), &[DEFAULT_REASON_CODE]),
+            (Some("USER_DECISION"), &["USER_DECISION", DEFAULT]),
+            (Some(DEFAULT), &[DEFAULT]),
             (Some("CARD_STOLEN"), &[]),
             (Some("CARD_BROKEN"), &[]),
             (Some("FRAUD"), &[]),
-            (Some("SOMETHING_NEW"), &[DEFAULT_REASON_CODE]),
+            (Some("SOMETHING_NEW"), &[DEFAULT]),
         ];
         for (suspended_by, allowed) in rows {
             for code in all {
                 let expected = allowed.contains(&code);
-                let found = check_reason_code(Mode::Migrated, Call::Resume, code, suspended_by);
-                let found = found.is_ok();
+                let found = is_allowed(Call::Resume, code, suspended_by);
                 assert_eq!(found, expected, "{code} after {suspended_by:?}");
             }
         }
@@ -120,19 +84,17 @@ mod tests {
 
     #[test]
     fn suspend_delete_and_renew_take_their_codes_alone() {
+        let suspend = "CARD_LOST CARD_STOLEN CARD_BROKEN FRAUD USER_DECISION ISSUER_DECISION";
+        let delete = "CLOSED_ACCOUNT CLOSED_CARD CARD_LOST CARD_STOLEN ISSUER_DECISION";
         for (call, allowed) in [
-            (Call::Suspend, SUSPEND.as_slice()),
-            (Call::Delete, &DELETE),
-            (Call::Renew, &[DEFAULT_REASON_CODE]),
+            (Call::Suspend, suspend),
+            (Call::Delete, delete),
+            (Call::Renew, DEFAULT),
         ] {
-            for code in SUSPEND
-                .into_iter()
-                .chain(DELETE)
-                .chain(["CARD_FOUND", "NOT_A_CODE"])
-            {
-                let found = check_reason_code(Mode::Migrated, call, code, None);
-                assert_eq!(found.is_ok(), allowed.contains(&code), "{code}");
-                assert!(check_reason_code(Mode::V1, call, code, None).is_ok());
+            let all = format!("{suspend} {delete} CARD_FOUND NOT_A_CODE");
+            for code in all.split(' ') {
+                let expected = allowed.split(' ').any(|allowed| allowed == code);
+                assert_eq!(is_allowed(call, code, None), expected, "{code}");
             }
         }
     }

@@ -40,11 +40,14 @@ impl Sandbox {
         let directory = directory.canonicalize()?;
         let mut environment = String::new();
         let mut export = |name: &str, value: &str| {
-            environment += &format!("export {name}={}\n", quoted(value));
+            // A POSIX shell reads what is in quotes as it is.
+            let quoted = value.replace('\'', r"'\''");
+            environment += &format!("export {name}='{quoted}'\n");
         };
         export("D1_BASE_URL", self.base_url());
         export("D1_ISSUER_ID", access.issuer_id());
         export("D1_SIGNING_KID", access.signing_kid());
+        let (certificate, key) = (access.client_certificate_pem(), access.client_key_pem());
         for (variable, name, content) in [
             ("D1_SIGNING_KEY", "signing.key", access.signing_key_pem()),
             (
@@ -53,12 +56,8 @@ impl Sandbox {
                 self.encryption_jwk(),
             ),
             ("D1_CA", "ca.pem", self.ca_pem()),
-            (
-                "D1_CLIENT_CERT",
-                "client.pem",
-                access.client_certificate_pem(),
-            ),
-            ("D1_CLIENT_KEY", "client.key", access.client_key_pem()),
+            ("D1_CLIENT_CERT", "client.pem", certificate),
+            ("D1_CLIENT_KEY", "client.key", key),
         ] {
             if !content.is_empty() {
                 let path = directory.join(name);
@@ -71,11 +70,6 @@ impl Sandbox {
         write_file(&path, &environment)?;
         Ok(path)
     }
-}
-
-/// Quotes for a POSIX shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Makes a directory that only its owner can enter, whatever the umask. One that exists is left as it is.

@@ -4,33 +4,28 @@ mod acceptor;
 mod files;
 
 use crate::app::App;
-use crate::auth::{Access, Caller};
-use crate::control::{About, Control};
-use crate::crypto::keys::KeyPair;
-use crate::crypto::onboarding;
+use crate::control;
 use crate::crypto::pki::Pki;
 use crate::sandbox::Sandbox;
 use crate::settings::card::Card;
 use crate::settings::{Builder, StartError};
-use crate::wire::reply::{Ending, Reply};
+use crate::wire::fault::FaultKind;
+use crate::wire::reply::Reply;
 use crate::wire::request::MAX_BODY;
-use crate::wire::spec::Spec;
 use acceptor::TlsAcceptor;
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::{Handle, Server};
 use futures_util::stream::{self, Stream, StreamExt as _};
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use time::OffsetDateTime;
-use tokio::task::JoinHandle;
 use tower::make::Shared;
 use tower::service_fn;
 
@@ -61,112 +56,54 @@ impl Builder {
             self.issuer.cards.push(Card::new("ReplaceMe01"));
         }
         self.check()?;
-        start(self).await
+        let (bind, read_timeout) = (self.options.bind, self.read_timeout);
+        if !bind.is_loopback() {
+            tracing::warn!("other machines can reach this sandbox: use test data only");
+        }
+        let pki = Pki::generate()?;
+        let mut tls = pki.server_config(bind)?;
+        if self.options.http1_only {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        let (server, address) = listen(bind, self.options.port, read_timeout)?;
+        let (app, mut accesses) = App::new(&self, &pki, base_url(address))?;
+        let (app, handle) = (Arc::new(app), Handle::new());
+        let server = server
+            .acceptor(TlsAcceptor::new(tls, read_timeout))
+            .accept_error_handler(|_, error| tracing::warn!(%error, "a connection was refused"))
+            .handle(handle.clone());
+        let control = self.options.control_port;
+        let control = control.map(|port| open_control(port, read_timeout, &app));
+        let (control, served) = (control.transpose()?, Arc::clone(&app));
+        let service = service_fn(move |request| serve(Arc::clone(&served), request, read_timeout));
+        Ok(Sandbox {
+            control,
+            access: accesses.remove(0),
+            others: accesses,
+            ca_pem: pki.ca_pem().to_owned(),
+            app,
+            handle,
+            task: Some(tokio::spawn(server.serve(Shared::new(service)))),
+        })
     }
 }
 
-async fn start(settings: Builder) -> Result<Sandbox, StartError> {
-    let spec = match &settings.document {
-        Some(text) => Spec::read(text).map(Arc::new),
-        None => Spec::shared(),
-    }
-    .map_err(StartError::Spec)?;
-    let pki = Pki::generate()?;
-    let (mut accesses, callers) = accesses(&settings, &pki)?;
-    let encryption_keys = encryption_keys(&settings)?;
-    let first = encryption_keys.first();
-    let encryption_kid = first.map(|key| key.kid().to_owned());
-    let encryption_jwk = first.map(|key| key.encryption_jwk());
-    let app = Arc::new(App::new(&settings, spec, callers, &encryption_keys)?);
-
-    let handle: Handle<SocketAddr> = Handle::new();
-    let (address, task) = open(&settings, &pki, &app, handle.clone())?;
-    let base_url = base_url(address);
-    let control = open_control(&settings, &app, &base_url)?;
-    Ok(Sandbox {
-        base_url,
-        control,
-        access: accesses.remove(0),
-        others: accesses,
-        aggregator: settings.options.aggregator,
-        encryption_kid: encryption_kid.unwrap_or_default(),
-        encryption_jwk: encryption_jwk.unwrap_or_default(),
-        ca_pem: pki.ca_pem().to_owned(),
-        app,
-        handle,
-        task: Some(task),
-    })
-}
-
-/// Makes what each issuer calls with, that of the builder first; and the callers by the ids in their assertions.
-fn accesses(
-    settings: &Builder,
-    pki: &Pki,
-) -> Result<(Vec<Access>, BTreeMap<String, Caller>), StartError> {
-    let (mut accesses, mut callers) = (Vec::new(), BTreeMap::new());
-    let mut aggregator = settings.options.aggregator.as_ref();
-    for issuer in settings.issuers() {
-        let aggregator = aggregator.take();
-        let (access, caller) = Access::new(issuer, aggregator.is_some(), pki)?;
-        callers.insert(aggregator.unwrap_or(&issuer.id).clone(), caller);
-        accesses.push(access);
-    }
-    Ok((accesses, callers))
-}
-
-/// Reads the keys of D1, or makes one.
-fn encryption_keys(settings: &Builder) -> Result<Vec<KeyPair>, StartError> {
-    let mut keys = Vec::new();
-    for (kid, pem) in &settings.encryption_keys {
-        keys.push(onboarding::encryption_key(kid, pem)?);
-    }
-    if keys.is_empty() {
-        keys.push(KeyPair::generate()?);
-    }
-    Ok(keys)
-}
-
-/// Opens the port for clients.
-fn open(
-    settings: &Builder,
-    pki: &Pki,
-    app: &Arc<App>,
-    handle: Handle<SocketAddr>,
-) -> Result<(SocketAddr, JoinHandle<io::Result<()>>), StartError> {
-    let (options, read_timeout) = (&settings.options, settings.read_timeout);
-    if !options.bind.is_loopback() {
-        tracing::warn!("other machines can reach this sandbox: use test data only");
-    }
-    let mut tls = pki.server_config(options.bind)?;
-    if options.http1_only {
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    }
-    let (server, address) = listen(options.bind, options.port, read_timeout)?;
-    let server = server
-        .acceptor(TlsAcceptor::new(tls, read_timeout))
-        .accept_error_handler(|_, error| tracing::warn!(%error, "a connection was refused"))
-        .handle(handle);
-    let (app, null) = (Arc::clone(app), options.null);
-    let service = service_fn(move |request| serve(Arc::clone(&app), request, read_timeout, null));
-    Ok((address, tokio::spawn(server.serve(Shared::new(service)))))
-}
-
-/// Opens the control port, if there is to be one.
+/// Opens the control port. Returns its address, and what closes it.
 fn open_control(
-    settings: &Builder,
+    port: u16,
+    read_timeout: Duration,
     app: &Arc<App>,
-    base_url: &str,
-) -> Result<Option<Control>, StartError> {
-    let Some(port) = settings.options.control_port else {
-        return Ok(None);
-    };
-    let (server, address) = listen(Ipv4Addr::LOCALHOST.into(), port, settings.read_timeout)?;
-    let about = About {
-        base_url: base_url.to_owned(),
-        issuer: settings.issuer.id.clone(),
-        mode: settings.options.mode,
-    };
-    Ok(Some(Control::open(server, address, Arc::clone(app), about)))
+) -> Result<(String, Handle<SocketAddr>), StartError> {
+    let (server, address) = listen(Ipv4Addr::LOCALHOST.into(), port, read_timeout)?;
+    let handle = Handle::new();
+    let server = server.handle(handle.clone());
+    let service = control::router(Arc::clone(app)).into_make_service();
+    tokio::spawn(async move {
+        if let Err(error) = server.serve(service).await {
+            tracing::warn!(%error, "the control port has closed");
+        }
+    });
+    Ok((format!("http://{address}"), handle))
 }
 
 /// Binds a port. A client that sends nothing, or half the head of a request, is disconnected after
@@ -204,15 +141,11 @@ async fn serve(
     app: Arc<App>,
     request: Request<Incoming>,
     read_timeout: Duration,
-    null: bool,
 ) -> io::Result<Response> {
     let (parts, body) = request.into_parts();
     // An HTTP/2 stream whose body is not read is reset, and a connection with many of those is ended.
     let body = to_bytes(Body::new(body), DRAINED_BODY);
     let body = tokio::time::timeout(read_timeout, body).await;
-    if null {
-        return Ok(null_response(parts.uri.path()));
-    }
     let body = body
         .ok()
         .and_then(Result::ok)
@@ -221,40 +154,25 @@ async fn serve(
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
-    match reply.ending {
+    if reply.fault == Some(FaultKind::Stall) {
         // Until the client gives up, and this future is dropped with its connection.
-        Ending::Stall => std::future::pending().await,
-        Ending::Disconnect => Err(io::ErrorKind::ConnectionAborted.into()),
-        Ending::Whole | Ending::Truncated | Ending::Padded(_) => {
-            Ok(respond(reply, app.clock.now()))
-        }
+        return std::future::pending().await;
     }
-}
-
-/// Returns the least that a server can answer behind the same TLS.
-fn null_response(path: &str) -> Response {
-    let mut response = Response::new(Body::empty());
-    if path.starts_with("/authz/") {
-        let token = r#"{"access_token":"null","token_type":"Bearer","expires_in":900}"#;
-        *response.body_mut() = Body::from(token);
-        insert(response.headers_mut(), CONTENT_TYPE, "application/json");
-    } else {
-        *response.status_mut() = StatusCode::NO_CONTENT;
+    if reply.fault == Some(FaultKind::Disconnect) {
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    response
+    Ok(respond(reply, app.clock.now()))
 }
 
 fn respond(reply: Reply, date: OffsetDateTime) -> Response {
     let is_json = reply.body.is_some();
-    let mut body = match (reply.body, reply.text) {
-        (Some(json), _) => serde_json::to_vec(&json).unwrap_or_default(),
-        (None, text) => text.unwrap_or_default(),
+    let mut body = match reply.body {
+        Some(json) => serde_json::to_vec(&json).unwrap_or_default(),
+        None => reply.text,
     };
-    if let Ending::Padded(blanks) = reply.ending {
-        body.resize(body.len().saturating_add(blanks), b' ');
-    }
+    body.resize(body.len().saturating_add(reply.blanks), b' ');
     let length = body.len();
-    let mut response = if reply.ending == Ending::Truncated {
+    let mut response = if reply.fault == Some(FaultKind::Truncate) {
         body.truncate(length / 2);
         let mut response = Response::new(Body::from_stream(breaking_off(body)));
         let announced = length.max(1).to_string();
@@ -266,10 +184,6 @@ fn respond(reply: Reply, date: OffsetDateTime) -> Response {
     let headers = response.headers_mut();
     if is_json {
         insert(headers, CONTENT_TYPE, "application/json");
-    }
-    if !reply.allow.is_empty() {
-        let methods: Vec<&str> = reply.allow.iter().map(http::Method::as_str).collect();
-        insert(headers, ALLOW, &methods.join(", "));
     }
     for (name, value) in reply.headers {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {

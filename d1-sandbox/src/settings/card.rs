@@ -45,6 +45,7 @@ pub enum ConsumerState {
     deny_unknown_fields,
     default = "Card::unnamed"
 )]
+#[must_use = "a card does nothing until it is added to a builder"]
 pub struct Card {
     pub(crate) id: String,
     pub(crate) state: CardState,
@@ -86,7 +87,6 @@ impl Card {
     }
 
     /// Sets the state.
-    #[must_use]
     pub fn state(mut self, state: CardState) -> Self {
         self.state = state;
         self
@@ -94,7 +94,6 @@ impl Card {
 
     /// Suspends the card, for this reason code. It matters to a migrated tenant, which decides by
     /// it what may resume the card; a suspended card without one counts as `ISSUER_DECISION`.
-    #[must_use]
     pub fn suspended_by(mut self, reason_code: impl Into<String>) -> Self {
         self.state = CardState::Inactive;
         self.suspended_by = Some(reason_code.into());
@@ -102,56 +101,48 @@ impl Card {
     }
 
     /// Sets the end user who holds the card.
-    #[must_use]
     pub fn consumer(mut self, id: impl Into<String>) -> Self {
         self.consumer = id.into();
         self
     }
 
     /// Sets the state of the end user who holds the card, with all cards of that end user.
-    #[must_use]
     pub fn consumer_state(mut self, state: ConsumerState) -> Self {
         self.consumer_state = state;
         self
     }
 
     /// Sets the card product.
-    #[must_use]
     pub fn product(mut self, id: impl Into<String>) -> Self {
         self.product = id.into();
         self
     }
 
     /// Sets the PAN, 10 to 19 digits. Use test numbers only.
-    #[must_use]
     pub fn pan(mut self, pan: impl Into<String>) -> Self {
         self.pan = Secret::new(pan);
         self
     }
 
     /// Sets the expiry, MMYY.
-    #[must_use]
     pub fn exp(mut self, exp: impl Into<String>) -> Self {
         self.exp = Secret::new(exp);
         self
     }
 
     /// Sets the digital cards, by the details that their DIGITIZE operations show.
-    #[must_use]
     pub fn digital_cards(mut self, details: impl IntoIterator<Item = Value>) -> Self {
         self.digital_cards = details.into_iter().collect();
         self
     }
 
     /// Puts this many VERIFY operations into the history, so that a list has several pages.
-    #[must_use]
     pub fn past_operations(mut self, count: usize) -> Self {
         self.past_operations = count;
         self
     }
 
     /// Makes D1 itself unable to handle the card: each call for it is answered with 500.
-    #[must_use]
     pub fn damaged(mut self) -> Self {
         self.damaged = true;
         self

@@ -13,12 +13,14 @@ pub(crate) use options::Options;
 use crate::pan::MASK;
 use crate::secret::Secret;
 use card::Card;
+use serde::Serialize;
 use std::net::IpAddr;
 use std::time::Duration;
 use std::{fmt, iter};
 
 /// Whether the tenant was migrated to V2, which forbids some requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "options", derive(clap::ValueEnum))]
 pub enum Mode {
     /// A V1 tenant: every reason code is taken.
@@ -161,6 +163,12 @@ impl Default for Builder {
 
 impl Builder {
     /// Sets whether the tenant is a V1 tenant (the default) or a migrated one.
+    ///
+    /// ```
+    /// use d1_sandbox::{Mode, Sandbox};
+    ///
+    /// let builder = Sandbox::builder().mode(Mode::Migrated);
+    /// ```
     pub fn mode(mut self, mode: Mode) -> Self {
         self.options.mode = mode;
         self
@@ -267,7 +275,7 @@ impl Builder {
     }
 
     /// Sets the body of an error.
-    pub fn error_code_style(mut self, bodies: ErrorBodies) -> Self {
+    pub fn error_bodies(mut self, bodies: ErrorBodies) -> Self {
         self.options.error_bodies = bodies;
         self
     }
@@ -320,13 +328,6 @@ impl Builder {
     /// begin at 2026-01-01T00:00:00Z and are a second apart; tokens and keys stay random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = Some(seed);
-        self
-    }
-
-    /// Answers 204 to every card call without looking at it, and a token to every token call, behind
-    /// the same TLS: a reference for measuring the sandbox, and clients.
-    pub fn null_server(mut self) -> Self {
-        self.options.null = true;
         self
     }
 

@@ -44,9 +44,6 @@ pub(crate) struct Options {
     /// Leaves remainingOperations out of lists
     #[cfg_attr(feature = "options", arg(long))]
     pub(crate) without_count: bool,
-    /// Answers 204 to every card call without looking at it: a reference for measuring
-    #[cfg_attr(feature = "options", arg(long))]
-    pub(crate) null: bool,
     /// Does not offer HTTP/2
     #[cfg_attr(feature = "options", arg(long))]
     pub(crate) http1_only: bool,
@@ -68,7 +65,6 @@ impl Default for Options {
             success_style: SuccessStyle::default(),
             error_bodies: ErrorBodies::default(),
             without_count: false,
-            null: false,
             http1_only: false,
         }
     }

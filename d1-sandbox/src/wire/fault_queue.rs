@@ -1,6 +1,7 @@
 //! The faults that wait for calls.
 
 use super::fault::Fault;
+use super::spec::Call;
 use crate::random::fraction;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,34 +62,25 @@ impl FaultQueue {
     }
 
     /// Takes the first fault that matches a call and that chance picks.
-    pub(crate) fn take(
-        &self,
-        operation_id: &str,
-        card: Option<&str>,
-        is_token_call: bool,
-    ) -> Option<ArmedFault> {
+    pub(crate) fn take(&self, call: Call, card: Option<&str>) -> Option<ArmedFault> {
         let mut queue = self.lock();
         let Queue { faults, random, .. } = &mut *queue;
         let at = faults.iter().position(|(_, fault)| {
-            fault.matches(operation_id, card, is_token_call)
-                && fault.probability.is_none_or(|p| fraction(random) < p)
+            fault.matches(call, card) && fault.probability.is_none_or(|p| fraction(random) < p)
         })?;
         let (_, fault) = faults.get_mut(at)?;
         let armed = fault.clone();
-        let left = match (fault.times, fault.probability) {
-            (Some(times), _) => Some(times.saturating_sub(1)),
-            (None, None) => Some(0),
-            (None, Some(_)) => None,
+        let times = match (fault.times, fault.probability) {
+            (None, None) => Some(1),
+            (times, _) => times,
         };
-        match left {
-            Some(0) => drop(faults.remove(at)),
-            Some(_) => fault.times = left,
-            None => {}
+        fault.times = times.map(|times| times.saturating_sub(1));
+        if fault.times == Some(0) {
+            drop(faults.remove(at));
         }
-        let delay = armed.delay_ms.at(fraction(random));
         Some(ArmedFault {
+            delay: armed.delay_ms.at(fraction(random)),
             fault: armed,
-            delay,
         })
     }
 
@@ -103,7 +95,7 @@ mod tests {
     use super::*;
 
     fn take(queue: &FaultQueue) -> bool {
-        queue.take("suspendCard", Some("A"), false).is_some()
+        queue.take(Call::Suspend, Some("A")).is_some()
     }
 
     #[test]
@@ -119,18 +111,18 @@ mod tests {
     fn a_fault_applies_to_its_operation_and_its_card_alone() {
         let queue = FaultQueue::new(1);
         queue.push(Fault::stall().operation("suspendCard").card("A").times(9));
-        for (operation, card, is_token, applies) in [
-            ("suspendCard", Some("A"), false, true),
-            ("suspendCard", Some("B"), false, false),
-            ("suspendCard", None, false, false),
-            ("resumeCard", Some("A"), false, false),
+        for (call, card, applies) in [
+            (Call::Suspend, Some("A"), true),
+            (Call::Suspend, Some("B"), false),
+            (Call::Suspend, None, false),
+            (Call::Resume, Some("A"), false),
         ] {
-            let taken = queue.take(operation, card, is_token).is_some();
-            assert_eq!(taken, applies, "{operation} {card:?}");
+            let taken = queue.take(call, card).is_some();
+            assert_eq!(taken, applies, "{call:?} {card:?}");
         }
         queue.remove(None);
         queue.push(Fault::stall());
-        assert!(queue.take("getToken", None, true).is_none());
+        assert!(queue.take(Call::Token, None).is_none());
     }
 
     #[test]
@@ -152,7 +144,7 @@ mod tests {
         let ms = Duration::from_millis;
         queue.push(Fault::slow(ms(10), ms(20)).times(1_000));
         let delays: Vec<Duration> = (0..1_000)
-            .map(|_| queue.take("x", None, false).unwrap().delay)
+            .map(|_| queue.take(Call::List, None).unwrap().delay)
             .collect();
         assert_eq!(delays.iter().min(), Some(&ms(10)));
         assert_eq!(delays.iter().max(), Some(&ms(20)));

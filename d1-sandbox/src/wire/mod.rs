@@ -3,7 +3,6 @@
 pub(crate) mod fault;
 pub(crate) mod fault_queue;
 mod latency;
-mod names;
 pub(crate) mod record;
 pub(crate) mod refusal;
 pub(crate) mod reply;

@@ -93,12 +93,13 @@ impl RecordedRequest {
                 pan::MASK.clone_into(value);
             }
         }
-        if let Some(Value::Object(claims)) = &mut self.claims {
-            // The time at which it ends is no expiry of a card.
-            let exp = claims.get("exp").filter(|exp| exp.is_i64()).cloned();
-            let masked = pan::masked_json(&Value::Object(std::mem::take(claims)));
-            *claims = masked.as_object().cloned().unwrap_or_default();
-            claims.extend(exp.map(|exp| ("exp".to_owned(), exp)));
+        if let Some(claims @ Value::Object(_)) = &mut self.claims {
+            let exp = claims["exp"].clone();
+            *claims = pan::masked_json(claims);
+            if exp.is_i64() {
+                // The time at which it ends is no expiry of a card.
+                claims["exp"] = exp;
+            }
         }
     }
 }

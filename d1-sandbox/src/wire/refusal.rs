@@ -18,7 +18,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(status: u16, error: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, error: impl Into<String>) -> Self {
         Self {
             status,
             error: error.into(),
@@ -52,30 +52,6 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn bad_request(error: impl Into<String>) -> Self {
-        Self::new(400, error)
-    }
-
-    pub(crate) fn unauthorized(error: impl Into<String>) -> Self {
-        Self::new(401, error)
-    }
-
-    pub(crate) fn forbidden(error: impl Into<String>) -> Self {
-        Self::new(403, error)
-    }
-
-    pub(crate) fn not_found(error: impl Into<String>) -> Self {
-        Self::new(404, error)
-    }
-
-    pub(crate) fn wrong_method() -> Self {
-        Self::new(405, "The method is not supported here")
-    }
-
-    pub(crate) fn internal(error: impl Into<String>) -> Self {
-        Self::new(500, error)
-    }
-
     /// Creates an error of the token call (RFC 6749, section 5.2).
     pub(crate) fn oauth(error: &'static str, description: impl Into<String>) -> Self {
         Self {
@@ -85,10 +61,8 @@ impl Refusal {
     }
 
     pub(crate) fn with_code(self, code: &'static str) -> Self {
-        Self {
-            code: Some(code),
-            ..self
-        }
+        let code = Some(code);
+        Self { code, ..self }
     }
 
     /// Sets the conditions by which the document tells its errors apart.

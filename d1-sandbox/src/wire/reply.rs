@@ -2,9 +2,11 @@
 
 use super::fault::{Fault, FaultKind};
 use super::fault_queue::ArmedFault;
-use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// How many blanks an oversized response has, unless the fault says.
+const DEFAULT_BLANKS: usize = 2 * 1024 * 1024;
 
 /// A response, and how it is sent.
 #[derive(Debug)]
@@ -13,26 +15,12 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Value>,
     /// The body of a fault, which need not be JSON.
-    pub(crate) text: Option<Vec<u8>>,
-    /// The methods for the `Allow` header.
-    pub(crate) allow: Vec<Method>,
+    pub(crate) text: Vec<u8>,
     pub(crate) delay: Duration,
-    pub(crate) ending: Ending,
-}
-
-/// How a response ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Completely.
-    Whole,
-    /// Before it begins, with the connection.
-    Disconnect,
-    /// Never, and it does not begin either.
-    Stall,
-    /// In the middle of its body, with the connection.
-    Truncated,
-    /// With this many blanks added.
-    Padded(usize),
+    /// The fault that applies to it.
+    pub(crate) fault: Option<FaultKind>,
+    /// How many blanks are added to the body.
+    pub(crate) blanks: usize,
 }
 
 impl Reply {
@@ -41,40 +29,41 @@ impl Reply {
             status,
             headers: Vec::new(),
             body,
-            text: None,
-            allow: Vec::new(),
+            text: Vec::new(),
             delay: Duration::ZERO,
-            ending: Ending::Whole,
+            fault: None,
+            blanks: 0,
         }
     }
 
     /// Returns what a fault makes of this reply.
-    pub(crate) fn under(self, armed: ArmedFault) -> Self {
-        let ArmedFault { fault, delay } = armed;
-        let mut reply = match fault.kind {
+    pub(crate) fn under(self, ArmedFault { fault, delay }: ArmedFault) -> Self {
+        let (kind, bytes) = (fault.kind, fault.bytes.unwrap_or(DEFAULT_BLANKS));
+        let reply = match kind {
             FaultKind::Status => with_status(fault),
-            FaultKind::Disconnect => self.ending(Ending::Disconnect),
-            FaultKind::Stall => self.ending(Ending::Stall),
-            FaultKind::Truncate => self.ending(Ending::Truncated),
-            FaultKind::Oversize => self.ending(Ending::Padded(fault.bytes)),
             FaultKind::Alter => self.altered(),
-            FaultKind::Delay => self,
+            FaultKind::Disconnect
+            | FaultKind::Stall
+            | FaultKind::Truncate
+            | FaultKind::Oversize
+            | FaultKind::Delay => self,
         };
-        reply.delay = delay;
-        reply
+        Self {
+            delay,
+            fault: Some(kind),
+            blanks: if kind == FaultKind::Oversize {
+                bytes
+            } else {
+                0
+            },
+            ..reply
+        }
     }
 
     /// Returns the status as it is recorded; 0 where none is sent.
     pub(crate) fn recorded_status(&self) -> u16 {
-        match self.ending {
-            Ending::Disconnect | Ending::Stall => 0,
-            Ending::Whole | Ending::Truncated | Ending::Padded(_) => self.status,
-        }
-    }
-
-    fn ending(mut self, ending: Ending) -> Self {
-        self.ending = ending;
-        self
+        let is_sent = !matches!(self.fault, Some(FaultKind::Disconnect | FaultKind::Stall));
+        if is_sent { self.status } else { 0 }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
@@ -92,14 +81,11 @@ impl Reply {
 }
 
 fn with_status(fault: Fault) -> Reply {
-    let status = match fault.status {
-        status @ 200..=999 => status,
-        _ => 500,
-    };
+    let status = fault.status.filter(|status| (200..=999).contains(status));
     Reply {
         headers: fault.headers.into_iter().collect(),
-        text: Some(fault.body.into_bytes()),
-        ..Reply::new(status, None)
+        text: fault.body.into_bytes(),
+        ..Reply::new(status.unwrap_or(500), None)
     }
 }
 

@@ -1,29 +1,32 @@
 //! What the OpenAPI document says about the values of requests and replies.
+//!
+//! Some names of D1 are not documented. Each of them has an `x-d1-rust-name` in the document, which stays when
+//! the name on the wire is corrected. The sandbox goes by that, so that such a correction is one edit.
 
-use super::names::{Names, own_name, resolve};
 use jsonschema::{Draft, Validator};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::{Deserializer, Error};
+use serde_json::{Map, Value};
+use std::fmt;
 
-/// An object of the document: what is valid, and which members there are.
+/// A schema of the document, without references.
 pub(crate) struct Shape {
+    schema: Value,
     validator: Validator,
-    members: Vec<String>,
-    reserved: Vec<String>,
-    pub(super) names: Names,
 }
 
 /// A parameter of an operation.
+#[derive(Deserialize)]
 pub(super) struct Parameter {
     pub(super) name: String,
-    /// What the sandbox calls it.
-    pub(super) own_name: String,
+    #[serde(rename = "in")]
     pub(super) place: Place,
+    #[serde(default)]
     pub(super) required: bool,
-    /// What holds when it is not given.
-    pub(super) default: Option<Value>,
-    is_text: bool,
-    validator: Validator,
+    #[serde(deserialize_with = "plain_shape")]
+    schema: Shape,
+    #[serde(rename = "x-d1-rust-name")]
+    rust_name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -35,24 +38,14 @@ pub(super) enum Place {
 }
 
 impl Shape {
-    pub(crate) fn read(document: &Value, schema: &Value) -> Result<Self, String> {
-        let properties = resolve(document, schema).get("properties");
-        let properties: Vec<(&String, &Value)> = properties
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .collect();
-        let is_reserved = |property: &Value| property.get("x-d1-reserved").is_some();
-        let reserved = properties.iter().filter(|(_, p)| is_reserved(p));
-        Ok(Self {
-            validator: compile(document, schema)?,
-            reserved: reserved.map(|(name, _)| (*name).clone()).collect(),
-            members: properties.into_iter().map(|(n, _)| n.clone()).collect(),
-            names: Names::of_schema(document, schema),
-        })
+    pub(crate) fn new(schema: Value) -> Result<Self, String> {
+        // Draft 7 is the closest to what OpenAPI 3.0 has.
+        let options = jsonschema::options().with_draft(Draft::Draft7);
+        let validator = options.build(&schema).map_err(|error| error.to_string())?;
+        Ok(Self { schema, validator })
     }
 
-    /// Checks a value; the error names the place and the rule, and never the value.
+    /// Checks a value. The error names the place and the rule, and never the value.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         self.validator.validate(value).map_err(|error| {
             // The text of the error itself would show the value.
@@ -65,78 +58,116 @@ impl Shape {
     }
 
     /// Returns the members of an object that the document reserves.
-    pub(super) fn reserved(&self, value: &Value) -> impl Iterator<Item = &str> {
-        let reserved = self.reserved.iter().map(String::as_str);
-        reserved.filter(|name| value.get(name).is_some())
+    pub(super) fn reserved<'v>(&self, value: &'v Value) -> impl Iterator<Item = &'v str> {
+        let properties = &self.schema["properties"];
+        names(value).filter(|name| properties[*name].get("x-d1-reserved").is_some())
     }
 
     /// Returns the members of an object that the document does not have.
     pub(crate) fn unknown<'v>(&self, value: &'v Value) -> impl Iterator<Item = &'v str> {
-        let members = value.as_object().into_iter().flatten();
-        let names = members.map(|(name, _)| name.as_str());
-        names.filter(|name| !self.members.iter().any(|known| known == name))
+        let properties = &self.schema["properties"];
+        names(value).filter(|name| properties.get(name).is_none())
+    }
+
+    /// Returns the name on the wire of what the sandbox calls `own`.
+    pub(super) fn on_wire<'n>(&'n self, own: &'n str) -> &'n str {
+        on_wire(&self.schema, own)
+    }
+
+    /// Gives the members of an object, and of the objects in its lists, their names on the wire.
+    pub(super) fn put_on_wire(&self, value: &mut Value) {
+        put_on_wire(&self.schema, value);
     }
 }
 
 impl Parameter {
-    pub(super) fn read(document: &Value, parameter: &Value) -> Result<Self, String> {
-        let place = Place::deserialize(&parameter["in"]).map_err(|error| error.to_string())?;
-        let name = parameter["name"].as_str().unwrap_or_default();
-        let schema = parameter.get("schema").ok_or("a parameter has no schema")?;
-        let resolved = resolve(document, schema);
-        let is_text = match resolved["type"].as_str() {
-            Some("string") => true,
-            Some("integer" | "boolean") => false,
-            other => return Err(format!("parameters of the type {other:?} are not served")),
-        };
-        Ok(Self {
-            own_name: own_name(name, parameter),
-            name: name.to_owned(),
-            default: resolved.get("default").cloned(),
-            place,
-            required: parameter["required"] == true,
-            is_text,
-            validator: compile(document, schema)?,
-        })
+    /// Returns whether the sandbox calls the parameter `own`.
+    pub(super) fn is_called(&self, own: &str) -> bool {
+        is_called(own, &self.name, self.rust_name.as_deref())
     }
 
-    /// Reads and checks a value; the error names the rule, and never the value.
+    /// Returns what holds when the parameter is not given.
+    pub(super) fn default(&self) -> Option<&Value> {
+        self.schema.schema.get("default")
+    }
+
+    /// Reads and checks a value. The error names the rule, and never the value.
     pub(super) fn check(&self, text: &str) -> Result<Value, String> {
-        let value = if self.is_text {
-            Value::from(text)
-        } else {
-            let value: Option<Value> = serde_json::from_str(text).ok();
-            let value = value.filter(|value| value.is_i64() || value.is_boolean());
-            let value = value.ok_or("violates `type`")?;
+        let value = match self.schema.schema["type"].as_str() {
+            Some("string") => Some(Value::from(text)),
             // A number has one way to be written.
-            let written = value.to_string();
-            if written != text {
-                return Err("violates `type`".to_owned());
-            }
-            value
+            _ => serde_json::from_str(text)
+                .ok()
+                .filter(|value| serde_json::to_string(value).is_ok_and(|written| written == text)),
         };
-        match self.validator.validate(&value) {
-            Ok(()) => Ok(value),
-            Err(error) => Err(format!("violates `{}`", error.kind().keyword())),
+        let value = value.ok_or("violates `type`")?;
+        let validator = &self.schema.validator;
+        let rule = validator.validate(&value).err();
+        match rule.map(|error| format!("violates `{}`", error.kind().keyword())) {
+            None => Ok(value),
+            Some(rule) => Err(rule),
         }
     }
 }
 
-/// Returns the schema of the first content type that a request body or response declares.
-pub(super) fn content_schema<'d>(
-    document: &'d Value,
-    node: Option<&'d Value>,
-) -> Option<&'d Value> {
-    let content = resolve(document, node?).get("content")?.as_object()?;
-    content.values().next()?.get("schema")
+impl fmt::Display for Parameter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match self.place {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header => "header",
+        };
+        write!(formatter, "{place} parameter {}", self.name)
+    }
 }
 
-/// Compiles a schema of the document, whose references lead into its components.
-fn compile(document: &Value, schema: &Value) -> Result<Validator, String> {
-    let components = document.get("components").cloned().unwrap_or_default();
-    // Draft 7 ignores what stands beside a reference, as OpenAPI 3.0 does.
-    jsonschema::options()
-        .with_draft(Draft::Draft7)
-        .build(&json!({ "allOf": [schema], "components": components }))
-        .map_err(|error| error.to_string())
+/// Deserializes the schema of a parameter, which must be a plain value.
+fn plain_shape<'de, D: Deserializer<'de>>(schema: D) -> Result<Shape, D::Error> {
+    let schema = Value::deserialize(schema)?;
+    match schema["type"].as_str() {
+        Some("string" | "integer" | "boolean") => Shape::new(schema).map_err(Error::custom),
+        other => Err(Error::custom(format!(
+            "parameters of the type {other:?} are not served"
+        ))),
+    }
+}
+
+/// Returns the names of the members of an object.
+pub(super) fn names(value: &Value) -> impl Iterator<Item = &str> {
+    let members = value.as_object().into_iter().flatten();
+    members.map(|(name, _)| name.as_str())
+}
+
+/// Returns whether the sandbox calls a property or a parameter `own`: `digitalCardDetails` where
+/// `x-d1-rust-name` is `digital_card_details`, otherwise its name on the wire.
+fn is_called(own: &str, wire: &str, rust_name: Option<&str>) -> bool {
+    match rust_name {
+        Some(rust) => rust.replace('_', "").eq_ignore_ascii_case(own),
+        None => own == wire,
+    }
+}
+
+fn on_wire<'n>(schema: &'n Value, own: &'n str) -> &'n str {
+    let mut properties = schema["properties"].as_object().into_iter().flatten();
+    let found = properties.find(|(wire, property)| {
+        let rust_name = property["x-d1-rust-name"].as_str();
+        is_called(own, wire, rust_name)
+    });
+    found.map_or(own, |(wire, _)| wire)
+}
+
+fn put_on_wire(schema: &Value, value: &mut Value) {
+    let Some(members) = value.as_object_mut() else {
+        return;
+    };
+    let mut renamed = Map::new();
+    for (own, mut value) in std::mem::take(members) {
+        let wire = on_wire(schema, &own);
+        let items = &schema["properties"][wire]["items"];
+        for item in value.as_array_mut().into_iter().flatten() {
+            put_on_wire(items, item);
+        }
+        renamed.insert(wire.to_owned(), value);
+    }
+    *members = renamed;
 }

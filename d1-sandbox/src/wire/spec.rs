@@ -1,16 +1,25 @@
 //! The OpenAPI document, read once a process: it decides what is served and what is valid.
 
-use super::names::resolve;
-use super::shape::{Parameter, Shape, content_schema};
+use super::shape::{Parameter, Shape};
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::error::Error;
 use std::sync::{Arc, LazyLock};
 
-static SPEC: LazyLock<Result<Arc<Spec>, String>> = LazyLock::new(|| Spec::read(YAML).map(Arc::new));
+static SPEC: LazyLock<Result<Arc<Spec>, String>> = LazyLock::new(|| {
+    let read = Spec::read(YAML).map(Arc::new);
+    read.map_err(|error| error.to_string())
+});
 
 const YAML: &str = include_str!("../d1-card-operations.yaml");
+
+/// Why a document cannot be used.
+pub(crate) type SpecError = Box<dyn Error + Send + Sync>;
+
+/// How deep the document may be nested, references followed. Only one that refers to itself is deeper.
+const MAX_DEPTH: u8 = 64;
 
 /// An operation of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +64,8 @@ impl Call {
 
 /// The document, compiled.
 pub(crate) struct Spec {
-    yaml: String,
+    /// The document as it is written.
+    pub(crate) document: Value,
     routes: Vec<Route>,
     /// The plaintext of `encryptedData`.
     pub(crate) credentials: Shape,
@@ -63,7 +73,8 @@ pub(crate) struct Spec {
     pub(crate) claims: Shape,
     /// The host of production, which clients may name as the audience wherever they call.
     pub(crate) production: String,
-    default_reason_code: String,
+    /// What D1 takes when no reason code is sent.
+    pub(crate) default_reason_code: String,
 }
 
 /// One operation of the document with everything that it says about validity.
@@ -73,6 +84,7 @@ pub(crate) struct Route {
     path: String,
     pub(super) parameters: Vec<Parameter>,
     pub(super) body: Option<Shape>,
+    reason_codes: Vec<String>,
     responses: Vec<Response>,
 }
 
@@ -83,7 +95,28 @@ struct Response {
     errors: Vec<ErrorRow>,
 }
 
-/// A row of `x-d1-errors`.
+/// An operation as the document has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Operation {
+    operation_id: String,
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    request_body: Option<Content>,
+    responses: Map<String, Value>,
+    #[serde(rename = "x-d1-reason-codes", default)]
+    reason_codes: Vec<String>,
+}
+
+/// A request body or a response as the document has it.
+#[derive(Deserialize)]
+struct Content {
+    #[serde(default)]
+    content: Map<String, Value>,
+    #[serde(rename = "x-d1-errors", default)]
+    errors: Vec<ErrorRow>,
+}
+
 #[derive(Deserialize)]
 struct ErrorRow {
     code: Option<String>,
@@ -91,15 +124,8 @@ struct ErrorRow {
     when: Vec<String>,
 }
 
-/// What a method and path lead to.
-pub(crate) enum Found<'s> {
-    /// An operation, with the decoded values of its path parameters; a value is absent if it is
-    /// not UTF-8.
-    Route(&'s Route, Vec<(&'s str, Option<String>)>),
-    /// A path of the document, with other methods.
-    OtherMethods(Vec<Method>),
-    Nothing,
-}
+/// The values of path parameters by name. A value that is not UTF-8 is absent.
+pub(crate) type PathValues<'s> = Vec<(&'s str, Option<String>)>;
 
 impl Spec {
     /// Returns the built-in document.
@@ -107,104 +133,98 @@ impl Spec {
         SPEC.clone()
     }
 
-    /// Returns the whole document.
-    pub(crate) fn document(&self) -> Result<Value, String> {
-        serde_saphyr::from_str(&self.yaml).map_err(|error| error.to_string())
-    }
-
-    /// Returns what D1 takes when no reason code is sent.
-    pub(crate) fn default_reason_code(&self) -> &str {
-        &self.default_reason_code
-    }
-
-    pub(crate) fn read(yaml: &str) -> Result<Self, String> {
-        let document: Value = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+    pub(crate) fn read(yaml: &str) -> Result<Self, SpecError> {
+        let document: Value = serde_saphyr::from_str(yaml)?;
+        let part = |pointer: &str| {
+            let found = document.pointer(pointer);
+            found.ok_or_else(|| format!("{pointer} is missing"))
+        };
+        let resolve = |pointer: &str| resolved(&document, part(pointer)?, MAX_DEPTH);
         let mut routes = Vec::new();
-        for (path, item) in members(&document, "paths")? {
+        for (path, item) in resolve("/paths")?.as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 if operation.get("operationId").is_some() {
-                    routes.push(Route::read(&document, path, method, operation)?);
+                    routes.push(Route::read(path, method, operation)?);
                 }
             }
         }
         for call in Call::ALL {
             if !routes.iter().any(|route| route.call == call) {
-                return Err(format!("{} is missing", call.operation_id()));
+                return Err(format!("{} is missing", call.operation_id()).into());
             }
         }
-        let shape = |name: &str| {
-            let reference = format!("#/components/schemas/{name}");
-            Shape::read(&document, &json!({ "$ref": reference }))
-        };
-        let servers = document.get("servers").and_then(Value::as_array);
-        let production = servers
-            .into_iter()
-            .flatten()
-            .find(|server| server["x-d1-environment"] == "production")
-            .and_then(|server| server["url"].as_str()?.split_once("://"));
-        let default = document.pointer("/components/schemas/ReasonCode/x-d1-default");
-        let default = default.and_then(Value::as_str);
+        let servers = part("/servers")?.as_array().into_iter().flatten();
+        let mut servers = servers.filter(|server| server["x-d1-environment"] == "production");
+        let production = servers.next().and_then(|server| server["url"].as_str());
+        let production = production.and_then(|url| url.split_once("://"));
+        let default_reason_code = part("/components/schemas/ReasonCode/x-d1-default")?;
         Ok(Self {
-            yaml: yaml.to_owned(),
             routes,
-            default_reason_code: default.ok_or("ReasonCode has no default")?.to_owned(),
-            credentials: shape("CardCredentials")?,
-            claims: shape("AssertionClaims")?,
+            credentials: Shape::new(resolve("/components/schemas/CardCredentials")?)?,
+            claims: Shape::new(resolve("/components/schemas/AssertionClaims")?)?,
             production: production.ok_or("no server is production")?.1.to_owned(),
+            default_reason_code: default_reason_code.as_str().unwrap_or_default().to_owned(),
+            document,
         })
     }
 
-    /// Finds the operation for a method and a path that is still percent-encoded.
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+    /// Finds the operation for a method and a path that is still percent-encoded, with the decoded values of its
+    /// path parameters. The error has the other methods of the path, none where the path is unknown.
+    pub(crate) fn find(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Result<(&Route, PathValues<'_>), Vec<&str>> {
         let mut others = Vec::new();
         for route in &self.routes {
             if let Some(values) = route.match_path(path) {
                 if route.method == method {
-                    return Found::Route(route, values);
+                    return Ok((route, values));
                 }
-                others.push(route.method.clone());
+                others.push(route.method.as_str());
             }
         }
-        if others.is_empty() {
-            Found::Nothing
-        } else {
-            Found::OtherMethods(others)
-        }
+        Err(others)
+    }
+
+    /// Returns whether a reason code is documented for an operation.
+    pub(crate) fn documents(&self, call: Call, reason_code: &str) -> bool {
+        let route = self.routes.iter().find(|route| route.call == call);
+        let mut codes = route.into_iter().flat_map(|route| &route.reason_codes);
+        codes.any(|code| code == reason_code)
     }
 }
 
 impl Route {
-    fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Result<Self, String> {
-        let id = operation
-            .get("operationId")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let call = Call::from_operation_id(id).ok_or_else(|| format!("{id} is not served"))?;
-        let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
-            .map_err(|error| error.to_string())?;
-        let parameters = operation.get("parameters").and_then(Value::as_array);
-        let parameters = parameters
-            .into_iter()
-            .flatten()
-            .map(|parameter| Parameter::read(document, resolve(document, parameter)))
-            .collect::<Result<_, _>>()?;
-        let body = content_schema(document, operation.get("requestBody"));
-        let body = body.map(|schema| Shape::read(document, schema));
-        let mut responses = Vec::new();
-        for (status, response) in members(operation, "responses")? {
-            responses.push(Response::read(document, status, response)?);
-        }
+    fn read(path: &str, method: &str, operation: &Value) -> Result<Self, SpecError> {
+        let read = Operation::deserialize(operation);
+        let Operation {
+            operation_id: id,
+            parameters,
+            request_body,
+            responses,
+            reason_codes,
+        } = read.map_err(|error| format!("{method} {path}: {error}"))?;
+        let responses = responses.into_iter().map(|(status, response)| {
+            let content = Content::deserialize(response)?;
+            Ok(Response {
+                status,
+                body: content.shape()?,
+                errors: content.errors,
+            })
+        });
         Ok(Self {
-            call,
-            method,
+            call: Call::from_operation_id(&id).ok_or_else(|| format!("{id} is not served"))?,
+            method: method.to_ascii_uppercase().parse()?,
             path: path.to_owned(),
             parameters,
-            body: body.transpose()?,
-            responses,
+            body: request_body.map_or(Ok(None), |body| body.shape())?,
+            reason_codes,
+            responses: responses.collect::<Result<_, SpecError>>()?,
         })
     }
 
-    fn match_path(&self, path: &str) -> Option<Vec<(&str, Option<String>)>> {
+    fn match_path(&self, path: &str) -> Option<PathValues<'_>> {
         let mut values = Vec::new();
         let mut segments = path.split('/');
         for expected in self.path.split('/') {
@@ -242,7 +262,7 @@ impl Route {
             .find(|response| response.status == exact || response.status == range)
     }
 
-    /// Gives the members of a reply their names in the document, and checks it; the error says how it differs
+    /// Gives the members of a reply their names in the document, and checks it. The error says how it differs
     /// from the document.
     pub(crate) fn check_reply(&self, status: u16, body: Option<&mut Value>) -> Result<(), String> {
         let response = self
@@ -250,7 +270,7 @@ impl Route {
             .ok_or_else(|| format!("the status {status} is not documented"))?;
         match (&response.body, body) {
             (Some(shape), Some(body)) => {
-                shape.names.put_on_wire(body);
+                shape.put_on_wire(body);
                 shape.check(body)
             }
             (None, Some(_)) => Err(format!("{status} has no body")),
@@ -259,28 +279,35 @@ impl Route {
     }
 }
 
-impl Response {
-    fn read(document: &Value, status: &str, response: &Value) -> Result<Self, String> {
-        let schema = content_schema(document, Some(response));
-        let rows = resolve(document, response).get("x-d1-errors");
-        let errors = rows.map(Vec::<ErrorRow>::deserialize).transpose();
-        Ok(Self {
-            status: status.to_owned(),
-            body: schema
-                .map(|schema| Shape::read(document, schema))
-                .transpose()?,
-            errors: errors
-                .map_err(|error| error.to_string())?
-                .unwrap_or_default(),
-        })
+impl Content {
+    /// Returns the schema of the first content type.
+    fn shape(&self) -> Result<Option<Shape>, SpecError> {
+        let schema = self.content.values().next().and_then(|c| c.get("schema"));
+        Ok(schema.cloned().map(Shape::new).transpose()?)
     }
 }
 
-fn members<'d>(value: &'d Value, name: &str) -> Result<&'d serde_json::Map<String, Value>, String> {
-    value
-        .get(name)
-        .and_then(Value::as_object)
-        .ok_or_else(|| format!("{name} is missing"))
+/// Returns a part of the document with each reference replaced by what it refers to. What stands beside a
+/// reference is ignored, as in OpenAPI 3.0.
+fn resolved(document: &Value, part: &Value, depth: u8) -> Result<Value, SpecError> {
+    let depth = depth.checked_sub(1).ok_or("a reference leads to itself")?;
+    if let Some(reference) = part.get("$ref").and_then(Value::as_str) {
+        let target = reference.strip_prefix('#');
+        let target = target.and_then(|pointer| document.pointer(pointer));
+        let target = target.ok_or_else(|| format!("{reference} leads nowhere"))?;
+        return resolved(document, target, depth);
+    }
+    match part {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), resolved(document, value, depth)?)))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| resolved(document, item, depth))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(part.clone()),
+    }
 }
 
 #[cfg(test)]

@@ -29,11 +29,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, StrictJsonError> {
 }
 
 /// Parses `bytes`, which must be one JSON object.
-pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, StrictJsonError> {
-    match parse(bytes)? {
-        Value::Object(members) => Ok(members),
-        _ => Err(StrictJsonError::Malformed),
-    }
+pub(crate) fn parse_object(bytes: &[u8]) -> Result<Value, StrictJsonError> {
+    let value = parse(bytes)?;
+    let is_object = value.is_object();
+    is_object.then_some(value).ok_or(StrictJsonError::Malformed)
 }
 
 struct Unique(Value);

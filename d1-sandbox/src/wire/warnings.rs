@@ -2,15 +2,11 @@
 
 use super::refusal::Refusal;
 use super::request::{self, RawRequest};
-use super::shape::Shape;
+use super::shape::names;
 use super::spec::{Call, Route};
 use crate::pan;
 use http::HeaderMap;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION,
-    CONTENT_TYPE, COOKIE, FORWARDED, HeaderName, PRAGMA, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    USER_AGENT, VIA,
-};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use serde_json::Value;
 
 /// The header of a response that has the warnings about its request.
@@ -19,23 +15,9 @@ pub(crate) const HEADER: &str = "x-d1-sandbox-warning";
 /// What a token request may have besides what D1 documents (RFC 6749, RFC 7523).
 const OTHER_TOKEN_PARAMETERS: [&str; 2] = ["scope", "client_id"];
 
-/// The headers whose value is a list, which may be split into several.
-const LISTS: [HeaderName; 14] = [
-    ACCEPT,
-    ACCEPT_ENCODING,
-    ACCEPT_LANGUAGE,
-    CACHE_CONTROL,
-    CONNECTION,
-    COOKIE,
-    FORWARDED,
-    PRAGMA,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    VIA,
-    HeaderName::from_static("x-forwarded-for"),
-];
+/// The headers whose value is a list, which may be split into several, separated by blanks.
+const LISTS: &str = "accept accept-encoding accept-language cache-control connection cookie forwarded pragma te \
+                     trailer transfer-encoding upgrade via x-forwarded-for";
 
 /// The warnings about one request. They name places and rules, and never a value.
 #[derive(Debug, Default)]
@@ -63,10 +45,15 @@ impl Warnings {
         }
     }
 
+    /// Warns of the members of an object other than those that D1 documents.
+    pub(crate) fn add_other_members(&mut self, place: &str, object: &Value, known: &[&str]) {
+        self.add_unknown(place, names(object).filter(|name| !known.contains(name)));
+    }
+
     /// Refuses the request in strict mode if there are warnings about it.
     pub(crate) fn enforce(&self) -> Result<(), Refusal> {
         if self.strict && !self.texts.is_empty() {
-            return Err(Refusal::bad_request(self.texts.join("; ")));
+            return Err(Refusal::new(400, self.texts.join("; ")));
         }
         Ok(())
     }
@@ -87,32 +74,44 @@ fn shown(name: &str) -> &str {
 
 /// Looks for what the OpenAPI document does not rule out and a gateway may refuse.
 pub(crate) fn look_over(route: &Route, raw: &RawRequest<'_>, warnings: &mut Warnings) {
-    if raw.path.contains('%') {
+    if raw.parts.uri.path().contains('%') {
         warnings.add("path: percent-encoded, which no id needs");
     }
-    let query = request::pairs(raw.query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let query = raw.query().unwrap_or_default();
     let is_unknown = |name: &&str| !route.parameters.iter().any(|p| p.name == *name);
     let names = query.iter().map(|(name, _)| name.as_str());
     warnings.add_unknown("query", names.filter(is_unknown));
-    look_over_headers(route.call, raw.headers, warnings);
-    match (&route.body, raw.body) {
-        (Some(shape), Ok(body)) => look_over_body(route.call, shape, raw, body, warnings),
+    let is_token_call = route.call == Call::Token;
+    look_over_headers(is_token_call, &raw.parts.headers, warnings);
+    match (&route.body, &raw.body) {
+        (Some(shape), Ok(body)) => {
+            let is_known = |name: &&str| is_token_call && OTHER_TOKEN_PARAMETERS.contains(name);
+            let names = shape.unknown(&body.value);
+            warnings.add_unknown("body", names.filter(|name| !is_known(name)));
+            for name in shape.reserved(&body.value) {
+                warnings.add(format!("body: {name} is reserved"));
+            }
+            if body.has_repeated_names {
+                warnings.add("body: a member is given more than once");
+            }
+            if is_token_call && !request::is_form(&raw.parts.headers) {
+                warnings.add("body: JSON, where RFC 6749 has a form");
+            }
+        }
         (None, _) if raw.has_body => warnings.add("body: a GET has none"),
         (Some(_), Err(_)) | (None, _) => {}
     }
 }
 
-fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
-    let repeated = headers
-        .keys()
-        .filter(|name| headers.get_all(*name).iter().nth(1).is_some() && !LISTS.contains(name));
-    for name in repeated {
-        let name = shown(name.as_str());
-        warnings.add(format!("header {name}: given more than once"));
+fn look_over_headers(is_token_call: bool, headers: &HeaderMap, warnings: &mut Warnings) {
+    for name in headers.keys().map(|name| name.as_str()) {
+        let is_repeated = headers.get_all(name).iter().nth(1).is_some();
+        if is_repeated && !LISTS.split(' ').any(|list| list == name) {
+            warnings.add(format!("header {}: given more than once", shown(name)));
+        }
     }
-    let accepted: Vec<&str> = headers
-        .get_all(ACCEPT)
-        .iter()
+    let values = headers.get_all(ACCEPT).iter();
+    let accepted: Vec<&str> = values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','))
         .filter_map(|range| range.split(';').next().map(str::trim))
@@ -127,7 +126,7 @@ fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
     if !headers.contains_key(USER_AGENT) {
         warnings.add("header user-agent: missing");
     }
-    if call == Call::Token && headers.contains_key(AUTHORIZATION) {
+    if is_token_call && headers.contains_key(AUTHORIZATION) {
         warnings.add("header authorization: the token call has none");
     }
     let content_type = headers.get(CONTENT_TYPE);
@@ -136,30 +135,6 @@ fn look_over_headers(call: Call, headers: &HeaderMap, warnings: &mut Warnings) {
     let charset = content_type.split_once("charset=");
     if charset.is_some_and(|(_, set)| set.trim_matches('"') != "utf-8") {
         warnings.add("header content-type: the charset is not utf-8");
-    }
-}
-
-fn look_over_body(
-    call: Call,
-    shape: &Shape,
-    raw: &RawRequest<'_>,
-    body: &Value,
-    warnings: &mut Warnings,
-) {
-    let is_token_call = call == Call::Token;
-    let names = shape.unknown(body);
-    warnings.add_unknown(
-        "body",
-        names.filter(|name| !(is_token_call && OTHER_TOKEN_PARAMETERS.contains(name))),
-    );
-    for name in shape.reserved(body) {
-        warnings.add(format!("body: {name} is reserved"));
-    }
-    if raw.has_repeated_names {
-        warnings.add("body: a member is given more than once");
-    }
-    if is_token_call && !request::is_form(raw.headers) {
-        warnings.add("body: JSON, where RFC 6749 has a form");
     }
 }
 

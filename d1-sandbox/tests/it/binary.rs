@@ -278,7 +278,7 @@ fn ids_may_begin_with_a_hyphen_and_a_mistyped_option_is_named() {
     // An option is not taken for a value: `--now` is not meant as a kid.
     let (code, text) = sandbox(&["assertion", "--kid", "--issuer", "-SSUER_A-1"]);
     assert_eq!(code, Some(2));
-    assert!(text.contains("'--kid'"), "{text}");
+    assert!(text.contains("'--kid <KID>'"), "{text}");
 }
 
 #[test]

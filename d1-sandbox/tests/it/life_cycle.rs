@@ -101,7 +101,7 @@ async fn digital_card_details_come_on_request() {
 async fn what_is_not_documented_can_be_switched() {
     let sandbox = Sandbox::builder()
         .success_style(SuccessStyle::NoContent)
-        .error_code_style(ErrorBodies::WithoutCode)
+        .error_bodies(ErrorBodies::WithoutCode)
         .list_count(false)
         .get_card_credentials(IssuerStub::Unavailable)
         .start()
@@ -125,7 +125,7 @@ async fn what_is_not_documented_can_be_switched() {
     assert_eq!(caller.get("NONE", "").await, (404, unknown));
 
     let empty = Sandbox::builder()
-        .error_code_style(ErrorBodies::Empty)
+        .error_bodies(ErrorBodies::Empty)
         .start()
         .await
         .unwrap();
@@ -237,13 +237,4 @@ async fn tokens_expire_and_can_be_revoked() {
     assert_eq!(caller.get("ReplaceMe01", "").await.0, 200);
     sandbox.revoke_tokens();
     assert_eq!(caller.get("ReplaceMe01", "").await.0, 401);
-}
-
-#[tokio::test]
-async fn a_null_server_answers_everything_with_nothing() {
-    let sandbox = Sandbox::builder().null_server().start().await.unwrap();
-    let caller = Caller::new(&sandbox).await;
-    assert_eq!(caller.token, "null");
-    assert_eq!(caller.post("Any", "renew", json!({})).await.0, 204);
-    assert!(sandbox.requests().is_empty(), "it looks at nothing");
 }

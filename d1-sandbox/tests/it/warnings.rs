@@ -226,7 +226,7 @@ async fn warnings_about_a_token_request_are_errors_with_strict() {
 #[tokio::test]
 async fn headers_claims_and_the_reason_of_a_refusal_are_remembered() {
     let sandbox = Sandbox::builder()
-        .error_code_style(ErrorBodies::Empty)
+        .error_bodies(ErrorBodies::Empty)
         .start()
         .await
         .unwrap();

@@ -7,17 +7,15 @@
 
 use crate::Sandbox;
 use crate::app::{App, BREACH};
-use crate::auth::{Access, ShownCertificate};
-use crate::crypto::keys::KeyPair;
+use crate::auth::ShownCertificate;
 use crate::crypto::pki::Pki;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::spec::{Call, Spec};
+use crate::wire::spec::Call;
 use futures_util::FutureExt as _;
 use http::Request;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 const TOKEN: &str = "fuzzing";
@@ -25,10 +23,8 @@ const TOKEN: &str = "fuzzing";
 static APP: LazyLock<Option<(App, ShownCertificate)>> = LazyLock::new(|| {
     let settings = Sandbox::builder().card(crate::Card::new("A").past_operations(20));
     let pki = Pki::generate().ok()?;
-    let (access, caller) = Access::new(&settings.issuer, false, &pki).ok()?;
-    let callers = BTreeMap::from([(access.issuer_id().to_owned(), caller)]);
-    let keys = [KeyPair::generate().ok()?];
-    let app = App::new(&settings, Spec::shared().ok()?, callers, &keys).ok()?;
+    let (app, accesses) = App::new(&settings, &pki, String::new()).ok()?;
+    let access = accesses.first()?;
     let end = app.clock.now().saturating_add(time::Duration::WEEK);
     app.authority.allow(TOKEN, access.issuer_id(), end);
     let pem = access.client_certificate_pem().as_bytes();
@@ -86,11 +82,11 @@ pub fn control(input: &str) {
     }
     if let Ok(fault) = serde_json::from_str::<Fault>(input)
         && fault.check().is_ok()
-        && fault.bytes < 1_024
+        && fault.bytes.is_some_and(|bytes| bytes < 1_024)
         && let Some((app, _)) = &*APP
     {
         let id = app.faults.push(fault);
-        let armed = app.faults.take("suspendCard", Some("A"), false);
+        let armed = app.faults.take(Call::Suspend, Some("A"));
         if let Some(armed) = armed {
             let _ = Reply::new(200, None).under(armed);
         }

@@ -4,8 +4,7 @@ mod assertion;
 mod interruption;
 
 use assertion::Assertion;
-use clap::error::ErrorKind;
-use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use d1_sandbox::serve::{Serve, ServeError};
 use interruption::interruption;
 use std::error::Error;
@@ -42,52 +41,35 @@ enum Command {
 /// The exit code for what the caller can fix: arguments, files, ports.
 const BAD_INPUT: u8 = 2;
 
-/// Returns the command line. Every value may begin with a hyphen: a `kid` or an issuer id can.
-fn command_line() -> clap::Command {
-    let hyphens = |argument: Arg| {
-        let takes_value = argument.get_action().takes_values();
-        argument.allow_hyphen_values(takes_value)
-    };
-    Arguments::command().mut_subcommands(|command| command.mut_args(hyphens))
-}
-
-/// Refuses an option whose value is missing: clap would take the next option for it.
-fn without_swallowed(
-    mut root: clap::Command,
-    words: Vec<OsString>,
-) -> Result<Vec<OsString>, clap::Error> {
+/// Joins each option and its value: `--kid -P` becomes `--kid=-P`, since a `kid` or an issuer id may begin with a
+/// hyphen. An option of the command is no value, so that an option whose value is missing is named.
+fn joined(mut root: clap::Command, words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     root.build();
-    let mut given = words.iter().skip(1).map(|word| word.to_string_lossy());
-    let command = given
-        .next()
-        .and_then(|name| root.find_subcommand_mut(&*name));
-    let Some(command) = command else {
-        return Ok(words);
+    let mut words = words.into_iter();
+    let mut joined: Vec<OsString> = words.by_ref().take(2).collect();
+    let command = joined.get(1).and_then(|name| root.find_subcommand(name));
+    let option = |word: &OsString| {
+        let name = word.to_str()?.strip_prefix("--")?;
+        let mut options = command?.get_arguments();
+        options.find(|option| option.get_long() == Some(name))
     };
-    let option = |word: &str| {
-        let name = word.strip_prefix("--")?;
-        command
-            .get_arguments()
-            .find(|option| option.get_long() == Some(name))
-    };
-    while let Some(word) = given.next() {
+    let mut words = words.peekable();
+    while let Some(mut word) = words.next() {
         if option(&word).is_some_and(|option| option.get_action().takes_values())
-            && given.next().is_some_and(|value| option(&value).is_some())
+            && let Some(value) = words.next_if(|value| option(value).is_none())
         {
-            let text = format!("a value is required for '{word}' but none was supplied");
-            return Err(command.error(ErrorKind::InvalidValue, text));
+            word.push("=");
+            word.push(value);
         }
+        joined.push(word);
     }
-    Ok(words)
+    joined
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let words = without_swallowed(command_line(), std::env::args_os().collect());
-    let parsed = words
-        .and_then(|words| command_line().try_get_matches_from(words))
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
-    let done = match parsed {
+    let words = joined(Arguments::command(), std::env::args_os());
+    let done = match Arguments::try_parse_from(words) {
         Ok(arguments) => match arguments.command {
             Command::Serve { serve, json_logs } => {
                 start_logging(json_logs);
@@ -153,14 +135,15 @@ mod tests {
 
     #[test]
     fn every_value_may_begin_with_a_hyphen() {
-        for command in command_line().get_subcommands() {
-            for argument in command.get_arguments() {
-                let takes_value = argument.get_action().takes_values();
-                assert_eq!(
-                    argument.is_allow_hyphen_values_set(),
-                    takes_value,
-                    "{argument}"
-                );
+        let root = Arguments::command();
+        for command in root.get_subcommands() {
+            for option in command.get_arguments() {
+                let option = format!("--{}", option.get_long().unwrap_or_default());
+                let words = ["d1-sandbox", command.get_name(), &option, "-P", "--version"];
+                let found = joined(root.clone(), words.map(OsString::from));
+                let is_joined = found.contains(&format!("{option}=-P").into());
+                let is_flag = ["--strict", "--without-count", "--json-logs", "--http1-only"];
+                assert_ne!(is_joined, is_flag.contains(&option.as_str()), "{option}");
             }
         }
     }
