@@ -5,10 +5,11 @@
 
 use std::fmt;
 
-use josekit::jwe::alg::ecdh_es::{EcdhEsJweAlgorithm, EcdhEsJweEncrypter};
 use josekit::jwe::{self, JweHeader};
+use openssl::pkey::{PKey, Public};
 
 use super::CardCredentials;
+use super::agreement::{self, CONTENT_ENCRYPTION, KeyAgreement};
 use super::keys::{self, KeyField};
 use crate::error::{Error, ErrorKind, Fault, InvalidInput, Outcome};
 use crate::values::{ApiOperation, EncryptedData};
@@ -30,8 +31,8 @@ use crate::values::{ApiOperation, EncryptedData};
 /// ```
 #[derive(Clone)]
 pub struct EncryptionKey {
-    // Built once: setting it up costs as much as using it.
-    encrypter: EcdhEsJweEncrypter,
+    // Validated when it was read.
+    key: PKey<Public>,
     kid: String,
 }
 
@@ -87,8 +88,7 @@ impl EncryptionKey {
     pub fn from_bytes(bytes: impl AsRef<[u8]>, kid: Option<&str>) -> Result<Self, InvalidInput> {
         let key = keys::encryption_key(FIELD, bytes.as_ref(), kid)?;
         Ok(Self {
-            encrypter: EcdhEsJweAlgorithm::EcdhEs
-                .encrypter_from_der(&*key.der)
+            key: agreement::validated(&key.der)
                 .map_err(|_| InvalidInput::new(FIELD.key, "is not a P-256 public key"))?,
             kid: key.kid,
         })
@@ -131,10 +131,11 @@ impl EncryptionKey {
         };
         let plaintext = credentials.plaintext().map_err(|_| failed())?;
         let mut header = JweHeader::new();
-        header.set_content_encryption("A256GCM");
+        header.set_content_encryption(CONTENT_ENCRYPTION);
         header.set_key_id(&self.kid);
+        let agreement = KeyAgreement::with(&self.key).map_err(|_| failed())?;
         // josekit's errors may quote what they were given; none of it leaves this function.
-        let jwe = jwe::serialize_compact(&plaintext, &header, &self.encrypter);
+        let jwe = jwe::serialize_compact(&plaintext, &header, &agreement);
         jwe.map_err(|_| failed())?
             .parse()
             .map_err(|e| Error::invalid_input_of(ApiOperation::RenewCard, e))

@@ -7,10 +7,12 @@
 //! | Which certificate is presented to D1, and until when? | `identity` |
 //! | What may a PAN or an expiry be? | `credentials` |
 //! | How are card credentials encrypted? | `jwe` |
+//! | With which key is a token encrypted? | `agreement` |
 //!
 //! Everything here refuses what it cannot use with an [`InvalidInput`](crate::InvalidInput) that names the field and
 //! the rule, and shows none of what it holds.
 
+mod agreement;
 mod credentials;
 mod identity;
 mod jwe;
