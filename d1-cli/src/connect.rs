@@ -47,7 +47,7 @@ fn with_identity(config: &Config, builder: ClientBuilder) -> Result<ClientBuilde
 fn to_host(config: &Config) -> Result<ClientBuilder, Failure> {
     let environment = Environment::Custom(base_url(config)?.to_owned());
     let mut builder = Client::builder(environment, issuer(config)?)
-        .timeout(timeout(config)?)
+        .timeout(seconds(config.need(Name::Timeout)?)?)
         .user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION")));
     if let Some(setting) = config.get(Name::IdleTimeout) {
         builder = builder.pool_idle_timeout(seconds(setting)?);
@@ -75,11 +75,6 @@ pub(crate) fn issuer(config: &Config) -> Result<IssuerId, Failure> {
     issuer.map_err(|error: InvalidInput| Failure::input(&setting.source, error))
 }
 
-/// Returns how long a call may take.
-fn timeout(config: &Config) -> Result<Duration, Failure> {
-    seconds(config.need(Name::Timeout)?)
-}
-
 /// Returns a lifetime in whole seconds, rounded: a part of a second has passed since the token was obtained.
 pub(crate) fn whole_seconds(lifetime: Duration) -> u64 {
     (lifetime + Duration::from_millis(500)).as_secs()
@@ -104,12 +99,8 @@ pub(crate) fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
 
 /// Reads D1's key for card credentials.
 pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<EncryptionKey, Failure> {
-    key_file(
-        config,
-        setting,
-        Name::EncryptionKid,
-        EncryptionKey::from_bytes,
-    )
+    let kid = Name::EncryptionKid;
+    key_file(config, setting, kid, EncryptionKey::from_bytes)
 }
 
 type KeyReader<K> = fn(Zeroizing<Vec<u8>>, Option<&str>) -> Result<K, InvalidInput>;
@@ -150,33 +141,26 @@ pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, 
 
 /// Names the setting that an error is about.
 pub(crate) fn of_setting(config: &Config, error: InvalidInput) -> Failure {
-    let key = match error.field() {
-        "environment" => Name::BaseUrl,
-        "client_identity" => return Failure::input(both(config), error),
-        "client_identity_certificate" => Name::ClientCert,
-        "client_identity_key" => Name::ClientKey,
-        "root_certificate" => Name::Ca,
-        "signing_key" => Name::SigningKey,
-        "encryption_key" => Name::EncryptionJwk,
-        "aggregator_id" => Name::AggregatorId,
-        "proxy" => Name::Proxy,
-        "timeout" => Name::Timeout,
-        "pool_idle_timeout" => Name::IdleTimeout,
+    let names: &[Name] = match error.field() {
+        "environment" => &[Name::BaseUrl],
+        // They do not belong together.
+        "client_identity" => &[Name::ClientCert, Name::ClientKey],
+        "client_identity_certificate" => &[Name::ClientCert],
+        "client_identity_key" => &[Name::ClientKey],
+        "root_certificate" => &[Name::Ca],
+        "signing_key" => &[Name::SigningKey],
+        "encryption_key" => &[Name::EncryptionJwk],
+        "aggregator_id" => &[Name::AggregatorId],
+        "proxy" => &[Name::Proxy],
+        "timeout" => &[Name::Timeout],
+        "pool_idle_timeout" => &[Name::IdleTimeout],
         _ => return Failure::input("settings", error),
     };
-    match config.get(key) {
-        Some(setting) => Failure::input(&setting.source, error),
-        None => Failure::input(key.name(), error),
-    }
-}
-
-/// Names the settings of the client certificate and its key, which do not belong together.
-fn both(config: &Config) -> String {
-    let sources = [Name::ClientCert, Name::ClientKey].map(|key| match config.get(key) {
+    let places = names.iter().map(|name| match config.get(*name) {
         Some(setting) => setting.source.to_string(),
-        None => key.name().to_owned(),
+        None => name.name(),
     });
-    sources.join(" and ")
+    Failure::input(places.collect::<Vec<_>>().join(" and "), error)
 }
 
 /// Reads a file. It may be a key, so its content is wiped when it is dropped.

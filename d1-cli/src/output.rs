@@ -4,16 +4,13 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::Target;
 use crate::flags::{Format, Global};
 use crate::text::{printable, say};
-
-/// The fields of a result.
-pub(crate) type Fields = Map<String, Value>;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
@@ -67,30 +64,30 @@ impl Output {
     }
 
     /// Prints one result: its fields by name.
-    pub(crate) fn record(&self, fields: &Fields) -> io::Result<()> {
-        self.write_record(&mut io::stdout().lock(), fields)
+    pub(crate) fn record(&self, result: &Value) -> io::Result<()> {
+        self.write_record(&mut io::stdout().lock(), result)
     }
 
     /// Prints what happened to cards. When standard output fails, it is printed on standard error, so that the caller
     /// learns of it; the exit code stays that of what happened.
-    pub(crate) fn outcome(&self, fields: &Fields) {
-        if let Err(error) = self.record(fields) {
+    pub(crate) fn outcome(&self, result: &Value) {
+        if let Err(error) = self.record(result) {
             say(&format!(
                 "cannot write to standard output: {}",
                 error.kind()
             ));
             // With standard error gone as well, the exit code has to do.
-            let _ = self.write_record(&mut io::stderr().lock(), fields);
+            let _ = self.write_record(&mut io::stderr().lock(), result);
         }
     }
 
-    fn write_record(&self, out: &mut dyn io::Write, fields: &Fields) -> io::Result<()> {
+    fn write_record(&self, out: &mut dyn io::Write, result: &Value) -> io::Result<()> {
         if !self.is_table() {
-            return self.write_json(out, &Value::Object(fields.clone()));
+            return self.write_json(out, result);
         }
-        if self.quiet {
+        let Some(fields) = result.as_object().filter(|_| !self.quiet) else {
             return Ok(());
-        }
+        };
         let rows = self.target.map(Target::rows).into_iter().flatten();
         let width = fields.keys().map(String::len).max().unwrap_or(0);
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {

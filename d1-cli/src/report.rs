@@ -1,10 +1,10 @@
 //! The result of a call, as fields: for the stable JSON, and for people.
 
 use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::output::{Fields, Output};
+use crate::output::Output;
 use crate::text::{printable, shown_id};
 
 /// The message of a call that was interrupted before its response came.
@@ -12,8 +12,8 @@ pub(crate) const INTERRUPTED: &str =
     "interrupted: it is not known whether D1 got the request, or carried it out";
 
 /// Returns the fields of a change that D1 accepted.
-pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) -> Fields {
-    fields(json!({
+pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) -> Value {
+    json!({
         "command": command,
         "outcome": "done",
         "cardId": card.as_str(),
@@ -22,12 +22,12 @@ pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) ->
         "httpStatus": receipt.http_status(),
         "correlationId": receipt.correlation_id().as_str(),
         "attempts": receipt.attempts(),
-    }))
+    })
 }
 
 /// Returns the fields of a call that failed.
-pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fields {
-    fields(json!({
+pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Value {
+    json!({
         "command": command,
         "outcome": outcome(error),
         "cardId": card.map(CardId::as_str),
@@ -43,7 +43,7 @@ pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Fie
         "correlationId": error.correlation_id().map(|id| id.as_str()),
         "tokenCorrelationId": error.token_correlation_id().map(|id| id.as_str()),
         "attempts": error.attempts(),
-    }))
+    })
 }
 
 /// Returns the fields of a change that was interrupted before its response came.
@@ -52,8 +52,8 @@ pub(crate) fn interrupted(
     card: &CardId,
     correlation_id: Option<&CorrelationId>,
     advice: &str,
-) -> Fields {
-    fields(json!({
+) -> Value {
+    json!({
         "command": command,
         "outcome": "unknown",
         "cardId": card.as_str(),
@@ -70,11 +70,11 @@ pub(crate) fn interrupted(
         "tokenCorrelationId": null,
         "attempts": null,
         "verification": null,
-    }))
+    })
 }
 
 /// Prints that a call failed: as a result for programs, or as lines for people.
-pub(crate) fn say_failed(output: &Output, result: &Fields, error: &Error) -> Exit {
+pub(crate) fn say_failed(output: &Output, result: &Value, error: &Error) -> Exit {
     crate::text::say(&printable(&error.to_string()));
     if output.is_table() {
         match error.causes() {
@@ -132,12 +132,4 @@ fn cause(cause: &Cause) -> Value {
         "advice": cause.advice(),
         "afterMigration": cause.after_migration(),
     })
-}
-
-/// Returns the fields of a JSON object.
-pub(crate) fn fields(value: Value) -> Fields {
-    match value {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
 }

@@ -24,48 +24,40 @@ pub(crate) fn say(error: &Error) -> Exit {
 
 fn line(error: &Error) -> String {
     let text = |kind| context(error, kind).unwrap_or_else(|| "an argument".to_owned());
+    let argument = text(ContextKind::InvalidArg);
     match error.kind() {
-        ErrorKind::ValueValidation => {
-            let rule = error.source().map(ToString::to_string);
-            let rule = rule.unwrap_or_else(|| "is not valid".to_owned());
-            format!("{}: {rule}", text(ContextKind::InvalidArg))
-        }
-        ErrorKind::InvalidValue => match context(error, ContextKind::ValidValue) {
-            Some(values) if !values.is_empty() => {
-                format!("{}: must be one of {values}", text(ContextKind::InvalidArg))
-            }
-            _ => format!("{}: needs a value", text(ContextKind::InvalidArg)),
+        ErrorKind::ValueValidation => match error.source() {
+            Some(rule) => format!("{argument}: {rule}"),
+            None => format!("{argument}: is not valid"),
         },
-        ErrorKind::UnknownArgument => format!(
-            "{}: there is no such argument here; {}",
-            unknown(&text(ContextKind::InvalidArg)),
-            context(error, ContextKind::SuggestedArg)
-                .map_or("see --help".to_owned(), |name| format!(
-                    "did you mean {name}?"
-                ))
-        ),
-        ErrorKind::InvalidSubcommand => format!(
-            "{}: there is no such command; see --help",
-            unknown(&text(ContextKind::InvalidSubcommand))
-        ),
-        ErrorKind::MissingRequiredArgument => {
-            format!("{}: is missing", text(ContextKind::InvalidArg))
+        ErrorKind::InvalidValue => match context(error, ContextKind::ValidValue) {
+            Some(values) if !values.is_empty() => format!("{argument}: must be one of {values}"),
+            _ => format!("{argument}: needs a value"),
+        },
+        ErrorKind::UnknownArgument => {
+            let name = unknown(&argument);
+            let advice = match context(error, ContextKind::SuggestedArg) {
+                Some(name) => format!("did you mean {name}?"),
+                None => "see --help".to_owned(),
+            };
+            format!("{name}: there is no such argument here; {advice}")
         }
+        ErrorKind::InvalidSubcommand => {
+            let name = unknown(&text(ContextKind::InvalidSubcommand));
+            format!("{name}: there is no such command; see --help")
+        }
+        ErrorKind::MissingRequiredArgument => format!("{argument}: is missing"),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             "a command is missing; see d1 --help".to_owned()
         }
         ErrorKind::ArgumentConflict => match context(error, ContextKind::PriorArg) {
-            Some(other) if other != text(ContextKind::InvalidArg) => format!(
-                "{}: cannot be given beside {other}",
-                text(ContextKind::InvalidArg)
-            ),
-            _ => format!("{}: is given twice", text(ContextKind::InvalidArg)),
+            Some(other) if other != argument => {
+                format!("{argument}: cannot be given beside {other}")
+            }
+            _ => format!("{argument}: is given twice"),
         },
         ErrorKind::TooManyValues | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
-            format!(
-                "{}: has not as many values as it takes",
-                text(ContextKind::InvalidArg)
-            )
+            format!("{argument}: has not as many values as it takes")
         }
         ErrorKind::InvalidUtf8 => "an argument is not UTF-8".to_owned(),
         _ => "the arguments cannot be used; see --help".to_owned(),

@@ -177,7 +177,7 @@ impl ChangeArguments {
             verification = self.verify(&client, &error, session) => verification,
             () = interrupts.next() => Verification::Interrupted,
         };
-        result.insert("verification".to_owned(), verification.to_json());
+        result["verification"] = verification.to_json();
         report::say_failed(&session.output, &result, &error);
         verification.print(&session.output, change);
         Ok(verification.exit())

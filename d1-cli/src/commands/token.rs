@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::report;
 use crate::session::{Read, Session};
 use crate::text::printable;
 
@@ -35,17 +34,17 @@ impl Token {
         };
         let output = &session.output;
         let print = |token: d1_facade::auth::AccessToken| {
-            let mut result = report::fields(json!({
+            let mut result = json!({
                 "command": "token",
                 "outcome": "done",
                 "expiresInSeconds": connect::whole_seconds(token.lifetime()),
                 "scope": token.scope().map(printable),
-            }));
+            });
             if self.reveal && output.is_table() && output.is_quiet() {
                 output.line(token.expose_secret())?;
             }
             if self.reveal {
-                result.insert("token".to_owned(), token.expose_secret().into());
+                result["token"] = token.expose_secret().into();
             }
             output.record(&result)
         };

@@ -2,13 +2,13 @@
 
 use d1_facade::{CorrelationId, Error, ErrorKind, PendingChange, Receipt, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::line::{BadLine, LineSummary};
 use crate::exit::Exit;
-use crate::report::{self, fields};
+use crate::report;
 use crate::text::{printable, shown_id};
 use crate::verify::Verification;
 
@@ -171,23 +171,6 @@ pub(super) enum Outcome {
     Bad,
 }
 
-impl Outcome {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Done,
-        Self::Refused,
-        Self::NotSent,
-        Self::Unknown,
-        Self::HeldBack,
-        Self::Bad,
-    ];
-
-    /// Returns its name in JSON.
-    pub(super) fn name(self) -> String {
-        let name = serde_json::to_value(self).unwrap_or_default();
-        name.as_str().unwrap_or_default().to_owned()
-    }
-}
-
 /// The line that holds back the rest of its card.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocker {
@@ -297,13 +280,14 @@ impl LineResult {
 
     /// Returns what is printed of it.
     pub(super) fn printed(&self) -> Value {
-        let written = fields(serde_json::to_value(self).unwrap_or_default()).into_iter();
-        let printed = written.filter_map(|(name, value)| match name.as_str() {
-            "ended" => Some(("line".to_owned(), value)),
-            "again" | "noAccess" | "at" => None,
-            _ => Some((name, value)),
-        });
-        Value::Object(printed.collect())
+        let mut printed = json!({ "line": self.line });
+        if let Ok(Value::Object(written)) = serde_json::to_value(self) {
+            let is_printed = |name: &str| !matches!(name, "ended" | "again" | "noAccess" | "at");
+            for (name, value) in written.into_iter().filter(|(name, _)| is_printed(name)) {
+                printed[name] = value;
+            }
+        }
+        printed
     }
 }
 

@@ -197,7 +197,8 @@ impl PreviousRun {
         for known in self.lines.values() {
             counts.add(known.outcome, known.no_access);
         }
-        counts.with_bad(bad_lines)
+        counts.bad = bad_lines;
+        counts
     }
 
     /// Returns whether another run of the input with this digest would have something to send. What is held back

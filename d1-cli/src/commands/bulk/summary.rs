@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::MOST_LISTED;
@@ -13,7 +14,6 @@ use super::progress::Progress;
 use crate::exit::Exit;
 use crate::flags::Format;
 use crate::output::{Output, cell};
-use crate::report::fields;
 
 /// The results of the lines of a job, which may take several runs.
 pub(super) struct Summary {
@@ -158,25 +158,36 @@ impl Summary {
     /// Prints the totals. The exit code is that of the job.
     pub(super) fn finish(self, stopped: bool) -> Exit {
         let seconds = self.progress.finish();
-        let summary = self.summary(stopped, seconds);
+        let exit = self.job.exit(self.about.lines);
+        let is_report = self.about.command == REPORT;
+        let not_begun = self.about.lines.saturating_sub(self.job.all());
+        let totals = Totals {
+            journal: self.about.journal.as_deref(),
+            lines: self.about.lines,
+            job: &self.job,
+            not_begun,
+            in_this_run: (!is_report).then_some(&self.run),
+            finished_before: (!is_report).then_some(self.finished_before),
+            unknown_lines: self.unknown_lines.iter().take(MOST_LISTED).collect(),
+            ended_early: stopped || not_begun > 0,
+            seconds: (!is_report).then_some(seconds),
+        };
         let shown = match self.output.format {
-            Format::Table => self.for_people(summary),
+            Format::Table => totals.for_people(),
             Format::Json => json!({
                 "command": self.about.command,
-                "summary": summary,
-                "notDone": self.listed.into_values().collect::<Vec<_>>(),
+                "summary": totals,
+                "notDone": self.listed.values().collect::<Vec<_>>(),
             }),
-            Format::Ndjson => json!({ "summary": summary }),
+            Format::Ndjson => json!({ "summary": totals }),
         };
-        let exit = self.job.exit(self.about.lines);
-        let shown = fields(shown);
-        let written = if self.about.command == REPORT {
+        let written = if is_report {
             self.output.record(&shown)
         } else {
             self.output.outcome(&shown);
             Ok(())
         };
-        if self.output.is_table() && self.job.get(Outcome::Unknown) > 0 {
+        if self.output.is_table() && self.job.unknown > 0 {
             self.output.note(
                 "Lines of unknown outcome may have been carried out: do not repeat them. --resume with the journal \
                  verifies them again.",
@@ -184,35 +195,39 @@ impl Summary {
         }
         written.map_or_else(|error| exit.unwritten(&error), |()| exit)
     }
+}
 
-    fn summary(&self, stopped: bool, seconds: f64) -> Value {
-        let about = &self.about;
-        let not_begun = about.lines.saturating_sub(self.job.all());
-        let of_a_run = |value: Value| (about.command != REPORT).then_some(value);
-        let mut summary = fields(json!({ "journal": about.journal, "lines": about.lines }));
-        summary.extend(fields(self.job.named()));
-        summary.extend(fields(json!({
-            "notBegun": not_begun,
-            "inThisRun": of_a_run(self.run.named()),
-            "finishedBefore": of_a_run(self.finished_before.into()),
-            "unknownLines": self.unknown_lines.iter().take(MOST_LISTED).collect::<Vec<_>>(),
-            "endedEarly": stopped || not_begun > 0,
-            "seconds": of_a_run(seconds.into()),
-        })));
-        summary.into()
-    }
+/// The totals of a job.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Totals<'a> {
+    journal: Option<&'a str>,
+    lines: u64,
+    #[serde(flatten)]
+    job: &'a Counts,
+    not_begun: u64,
+    in_this_run: Option<&'a Counts>,
+    finished_before: Option<u64>,
+    unknown_lines: Vec<&'a u64>,
+    ended_early: bool,
+    seconds: Option<f64>,
+}
 
+impl Totals<'_> {
     /// Puts the counts of this run beside those of the job, when they differ.
-    fn for_people(&self, mut summary: Value) -> Value {
-        let in_this_run = summary["inThisRun"].take();
-        summary["finishedBefore"].take();
+    fn for_people(&self) -> Value {
+        let mut shown = json!(self);
+        shown["finishedBefore"].take();
         if self.unknown_lines.is_empty() {
-            summary["unknownLines"].take();
+            shown["unknownLines"].take();
         }
-        let run = fields(in_this_run).into_iter();
-        for (name, count) in run.filter(|_| self.run.named() != self.job.named()) {
-            summary[&name] = format!("{} ({count} in this run)", summary[&name]).into();
+        if let Value::Object(run) = shown["inThisRun"].take()
+            && self.in_this_run != Some(self.job)
+        {
+            for (name, count) in run {
+                shown[&name] = format!("{} ({count} in this run)", shown[&name]).into();
+            }
         }
-        summary
+        shown
     }
 }
