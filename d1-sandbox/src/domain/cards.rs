@@ -135,7 +135,7 @@ impl Cards {
 
     pub(crate) fn suspend(&mut self, id: &str, reason: Reason) -> Result<String, Refusal> {
         let card = self.card(id)?;
-        self.check_reason_code(Call::Suspend, &reason, card)?;
+        rules::check_reason_code(self.migrated(), Call::Suspend, &reason.code, card)?;
         // The last reason counts, but none makes a stolen card one that may be resumed.
         let earlier = card
             .suspended_by
@@ -149,7 +149,7 @@ impl Cards {
 
     pub(crate) fn resume(&mut self, id: &str, reason: Reason) -> Result<String, Refusal> {
         let card = self.card_of_active_consumer(id)?;
-        self.check_reason_code(Call::Resume, &reason, card)?;
+        rules::check_reason_code(self.migrated(), Call::Resume, &reason.code, card)?;
         self.record(id, "RESUME", reason, |card| {
             (card.state, card.suspended_by) = (CardState::Active, None);
         })
@@ -158,7 +158,7 @@ impl Cards {
     pub(crate) fn delete(&mut self, id: &str, reason: Reason) -> Result<String, Refusal> {
         let card = self.card(id);
         let card = card.map_err(|_| Self::unknown_card(Call::Delete))?;
-        self.check_reason_code(Call::Delete, &reason, card)?;
+        rules::check_reason_code(self.migrated(), Call::Delete, &reason.code, card)?;
         let operation = self.record(id, "DELETE", reason, |_| {})?;
         self.records.remove(id);
         Ok(operation)
@@ -189,14 +189,6 @@ impl Cards {
         };
         self.records.insert(new_id.clone(), record);
         self.record(&new_id, "RENEW", reason, |_| {})
-    }
-
-    /// Refuses a reason code that a migrated tenant does not take.
-    fn check_reason_code(&self, call: Call, reason: &Reason, card: &Card) -> Result<(), Refusal> {
-        let suspended_by = card.suspended_by.as_deref();
-        self.migrated().map_or(Ok(()), |spec| {
-            rules::check_reason_code(spec, call, &reason.code, suspended_by)
-        })
     }
 
     pub(crate) fn list(&self, id: &str, offset: usize, limit: usize) -> Result<Value, Refusal> {

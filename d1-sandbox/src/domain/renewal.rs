@@ -57,8 +57,8 @@ impl Renewal {
             Some(sent) => sent.clone(),
             None => ask_issuer(card, issuer)?,
         };
-        if let Some(spec) = migrated {
-            rules::check_reason_code(spec, Call::Renew, &self.reason.code, None)?;
+        if migrated.is_some() {
+            rules::check_reason_code(migrated, Call::Renew, &self.reason.code, card)?;
             self.check_migrated(new_id == card.id, credentials.pan == card.pan)?;
         }
         Ok(credentials)

@@ -1,5 +1,6 @@
 //! Which reason codes a migrated tenant takes, depending on why a card is suspended.
 
+use crate::settings::card::Card;
 use crate::wire::refusal::Refusal;
 use crate::wire::spec::{Call, Spec};
 
@@ -8,16 +9,18 @@ pub(crate) fn is_final(reason_code: &str) -> bool {
     matches!(reason_code, "CARD_STOLEN" | "CARD_BROKEN" | "FRAUD")
 }
 
-/// Refuses a reason code that a migrated tenant does not take. `suspended_by` is the reason of the suspension
-/// that a resumption ends, absent for a card that is active.
+/// Refuses a reason code for a card that a migrated tenant does not take. Only such a tenant needs the document.
 pub(crate) fn check_reason_code(
-    spec: &Spec,
+    migrated: Option<&Spec>,
     call: Call,
     reason_code: &str,
-    suspended_by: Option<&str>,
+    card: &Card,
 ) -> Result<(), Refusal> {
+    let Some(spec) = migrated else {
+        return Ok(());
+    };
     let is_default = reason_code == spec.default_reason_code;
-    let is_allowed = match (call, suspended_by) {
+    let is_allowed = match (call, card.suspended_by.as_deref()) {
         (Call::Resume, Some("CARD_LOST")) => reason_code == "CARD_FOUND",
         (Call::Resume, Some("USER_DECISION")) => is_default || reason_code == "USER_DECISION",
         (Call::Resume, Some(code)) if is_final(code) => false,
@@ -47,7 +50,14 @@ mod tests {
     const DEFAULT: &str = "ISSUER_DECISION";
 
     fn is_allowed(call: Call, code: &str, suspended_by: Option<&str>) -> bool {
-        check_reason_code(&Spec::shared().unwrap(), call, code, suspended_by).is_ok()
+        let mut card = Card::new("A");
+        card.suspended_by = suspended_by.map(str::to_owned);
+        let spec = Spec::shared().unwrap();
+        assert!(
+            check_reason_code(None, call, code, &card).is_ok(),
+            "a V1 tenant"
+        );
+        check_reason_code(Some(&spec), call, code, &card).is_ok()
     }
 
     #[test]

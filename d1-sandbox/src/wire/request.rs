@@ -86,7 +86,7 @@ impl<'r> RawRequest<'r> {
             parameters.extend(value.map(|value| (parameter, value)));
         }
         let mut body = &Value::Null;
-        if let Some(shape) = &route.body {
+        if let Some(shape) = route.body() {
             let wrong = |rule: &str| Refusal::new(400, format!("body: {rule}"));
             body = match &self.body {
                 Ok(body) => &body.value,
@@ -179,7 +179,7 @@ impl ValidRequest<'_> {
 
     /// Returns a text of the body, by what the sandbox calls it.
     pub(crate) fn body_text(&self, name: &str) -> Option<&str> {
-        let name = self.route.body.as_ref()?.on_wire(name);
+        let name = self.route.body()?.on_wire(name);
         self.body.get(name)?.as_str()
     }
 }

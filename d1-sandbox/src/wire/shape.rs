@@ -38,13 +38,6 @@ pub(super) enum Place {
 }
 
 impl Shape {
-    pub(crate) fn new(schema: Value) -> Result<Self, String> {
-        // Draft 7 is the closest to what OpenAPI 3.0 has.
-        let options = jsonschema::options().with_draft(Draft::Draft7);
-        let validator = options.build(&schema).map_err(|error| error.to_string())?;
-        Ok(Self { schema, validator })
-    }
-
     /// Checks a value. The error names the place and the rule, and never the value.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         self.validator.validate(value).map_err(|error| {
@@ -121,11 +114,21 @@ impl fmt::Display for Parameter {
     }
 }
 
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(schema: D) -> Result<Self, D::Error> {
+        let schema = Value::deserialize(schema)?;
+        // Draft 7 is the closest to what OpenAPI 3.0 has.
+        let options = jsonschema::options().with_draft(Draft::Draft7);
+        let validator = options.build(&schema).map_err(Error::custom)?;
+        Ok(Self { schema, validator })
+    }
+}
+
 /// Deserializes the schema of a parameter, which must be a plain value.
 fn plain_shape<'de, D: Deserializer<'de>>(schema: D) -> Result<Shape, D::Error> {
-    let schema = Value::deserialize(schema)?;
-    match schema["type"].as_str() {
-        Some("string" | "integer" | "boolean") => Shape::new(schema).map_err(Error::custom),
+    let shape = Shape::deserialize(schema)?;
+    match shape.schema["type"].as_str() {
+        Some("string" | "integer" | "boolean") => Ok(shape),
         other => Err(Error::custom(format!(
             "parameters of the type {other:?} are not served"
         ))),

@@ -3,8 +3,10 @@
 use super::shape::{Parameter, Shape};
 use http::Method;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, LazyLock};
 
@@ -22,7 +24,8 @@ pub(crate) type SpecError = Box<dyn Error + Send + Sync>;
 const MAX_DEPTH: u8 = 64;
 
 /// An operation of the document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) enum Call {
     Suspend,
     Resume,
@@ -62,6 +65,14 @@ impl Call {
     }
 }
 
+impl TryFrom<String> for Call {
+    type Error = String;
+
+    fn try_from(id: String) -> Result<Self, String> {
+        Self::from_operation_id(&id).ok_or_else(|| format!("{id} is not served"))
+    }
+}
+
 /// The document, compiled.
 pub(crate) struct Spec {
     /// The document as it is written.
@@ -78,41 +89,29 @@ pub(crate) struct Spec {
 }
 
 /// One operation of the document with everything that it says about validity.
-pub(crate) struct Route {
-    pub(crate) call: Call,
-    method: Method,
-    path: String,
-    pub(super) parameters: Vec<Parameter>,
-    pub(super) body: Option<Shape>,
-    reason_codes: Vec<String>,
-    responses: Vec<Response>,
-}
-
-/// What an operation may respond with by a status, or by a range of them.
-struct Response {
-    status: String,
-    body: Option<Shape>,
-    errors: Vec<ErrorRow>,
-}
-
-/// An operation as the document has it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Operation {
-    operation_id: String,
+pub(crate) struct Route {
+    #[serde(rename = "operationId")]
+    pub(crate) call: Call,
+    #[serde(skip)]
+    method: Method,
+    #[serde(skip)]
+    path: String,
     #[serde(default)]
-    parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<Parameter>,
     request_body: Option<Content>,
-    responses: Map<String, Value>,
     #[serde(rename = "x-d1-reason-codes", default)]
     reason_codes: Vec<String>,
+    /// By a status, or by a range of them.
+    responses: BTreeMap<String, Content>,
 }
 
-/// A request body or a response as the document has it.
+/// The body of a request or a response, and the errors of the latter.
 #[derive(Deserialize)]
 struct Content {
-    #[serde(default)]
-    content: Map<String, Value>,
+    #[serde(rename = "content", default, deserialize_with = "first_schema")]
+    shape: Option<Shape>,
     #[serde(rename = "x-d1-errors", default)]
     errors: Vec<ErrorRow>,
 }
@@ -122,6 +121,19 @@ struct ErrorRow {
     code: Option<String>,
     #[serde(default)]
     when: Vec<String>,
+}
+
+/// Deserializes the schema of the first content type.
+fn first_schema<'de, D: Deserializer<'de>>(content: D) -> Result<Option<Shape>, D::Error> {
+    let content = Map::deserialize(content)?;
+    let schema = content
+        .values()
+        .next()
+        .and_then(|first| first.get("schema"));
+    schema
+        .map(Shape::deserialize)
+        .transpose()
+        .map_err(D::Error::custom)
 }
 
 /// The values of path parameters by name. A value that is not UTF-8 is absent.
@@ -144,7 +156,12 @@ impl Spec {
         for (path, item) in resolve("/paths")?.as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 if operation.get("operationId").is_some() {
-                    routes.push(Route::read(path, method, operation)?);
+                    let route = Route::deserialize(operation);
+                    routes.push(Route {
+                        method: method.to_ascii_uppercase().parse()?,
+                        path: path.clone(),
+                        ..route.map_err(|error| format!("{method} {path}: {error}"))?
+                    });
                 }
             }
         }
@@ -160,8 +177,8 @@ impl Spec {
         let default_reason_code = part("/components/schemas/ReasonCode/x-d1-default")?;
         Ok(Self {
             routes,
-            credentials: Shape::new(resolve("/components/schemas/CardCredentials")?)?,
-            claims: Shape::new(resolve("/components/schemas/AssertionClaims")?)?,
+            credentials: Shape::deserialize(resolve("/components/schemas/CardCredentials")?)?,
+            claims: Shape::deserialize(resolve("/components/schemas/AssertionClaims")?)?,
             production: production.ok_or("no server is production")?.1.to_owned(),
             default_reason_code: default_reason_code.as_str().unwrap_or_default().to_owned(),
             document,
@@ -196,32 +213,9 @@ impl Spec {
 }
 
 impl Route {
-    fn read(path: &str, method: &str, operation: &Value) -> Result<Self, SpecError> {
-        let read = Operation::deserialize(operation);
-        let Operation {
-            operation_id: id,
-            parameters,
-            request_body,
-            responses,
-            reason_codes,
-        } = read.map_err(|error| format!("{method} {path}: {error}"))?;
-        let responses = responses.into_iter().map(|(status, response)| {
-            let content = Content::deserialize(response)?;
-            Ok(Response {
-                status,
-                body: content.shape()?,
-                errors: content.errors,
-            })
-        });
-        Ok(Self {
-            call: Call::from_operation_id(&id).ok_or_else(|| format!("{id} is not served"))?,
-            method: method.to_ascii_uppercase().parse()?,
-            path: path.to_owned(),
-            parameters,
-            body: request_body.map_or(Ok(None), |body| body.shape())?,
-            reason_codes,
-            responses: responses.collect::<Result<_, SpecError>>()?,
-        })
+    /// Returns what the body of a request must be.
+    pub(super) fn body(&self) -> Option<&Shape> {
+        self.request_body.as_ref()?.shape.as_ref()
     }
 
     fn match_path(&self, path: &str) -> Option<PathValues<'_>> {
@@ -244,8 +238,11 @@ impl Route {
 
     /// Returns the status of a success, where the document names one.
     pub(crate) fn success_status(&self) -> Option<u16> {
-        let success = self.responses.iter().find(|r| r.status.starts_with('2'));
-        success.and_then(|response| response.status.parse().ok())
+        let mut statuses = self.responses.keys();
+        statuses
+            .find(|status| status.starts_with('2'))?
+            .parse()
+            .ok()
     }
 
     /// Returns the code of the documented error that applies under these conditions.
@@ -254,12 +251,9 @@ impl Route {
         rows.iter().find(|row| row.when == when)?.code.as_deref()
     }
 
-    fn response(&self, status: u16) -> Option<&Response> {
-        let exact = status.to_string();
-        let range = format!("{}XX", status / 100);
-        self.responses
-            .iter()
-            .find(|response| response.status == exact || response.status == range)
+    fn response(&self, status: u16) -> Option<&Content> {
+        let exact = self.responses.get(&status.to_string());
+        exact.or_else(|| self.responses.get(&format!("{}XX", status / 100)))
     }
 
     /// Gives the members of a reply their names in the document, and checks it. The error says how it differs
@@ -268,7 +262,7 @@ impl Route {
         let response = self
             .response(status)
             .ok_or_else(|| format!("the status {status} is not documented"))?;
-        match (&response.body, body) {
+        match (&response.shape, body) {
             (Some(shape), Some(body)) => {
                 shape.put_on_wire(body);
                 shape.check(body)
@@ -276,14 +270,6 @@ impl Route {
             (None, Some(_)) => Err(format!("{status} has no body")),
             (_, None) => Ok(()),
         }
-    }
-}
-
-impl Content {
-    /// Returns the schema of the first content type.
-    fn shape(&self) -> Result<Option<Shape>, SpecError> {
-        let schema = self.content.values().next().and_then(|c| c.get("schema"));
-        Ok(schema.cloned().map(Shape::new).transpose()?)
     }
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn look_over(route: &Route, raw: &RawRequest<'_>, warnings: &mut Warn
     warnings.add_unknown("query", names.filter(is_unknown));
     let is_token_call = route.call == Call::Token;
     look_over_headers(is_token_call, &raw.parts.headers, warnings);
-    match (&route.body, &raw.body) {
+    match (route.body(), &raw.body) {
         (Some(shape), Ok(body)) => {
             let is_known = |name: &&str| is_token_call && OTHER_TOKEN_PARAMETERS.contains(name);
             let names = shape.unknown(&body.value);
