@@ -16,14 +16,12 @@ pub struct GeneratedFile {
 }
 
 impl GeneratedFile {
-    /// Returns the difference between the file below `root` and this text, as a unified diff; nothing if there is none.
-    /// A file that cannot be read counts as empty.
+    /// Returns how this text differs from the committed one, as a unified diff; nothing if it does not.
     #[must_use]
-    pub fn stale(&self, root: &Path) -> Option<String> {
+    pub fn difference(&self, committed: &str) -> Option<String> {
         let name = self.path.display();
-        let committed = std::fs::read_to_string(root.join(&self.path)).unwrap_or_default();
-        let diff = TextDiff::from_lines(&committed, &self.text);
         let (from, to) = (format!("committed/{name}"), format!("spec/{name}"));
+        let diff = TextDiff::from_lines(committed, self.text.as_str());
         let diff = diff.unified_diff().header(&from, &to).to_string();
         (committed != self.text).then_some(diff)
     }
@@ -38,7 +36,8 @@ impl GeneratedFile {
     }
 }
 
-/// Writes the files below `root` that differ, or with `check` only compares them. Returns a line for each file, with
+/// Writes the files below `root` that differ, or with `check` only compares them. A file that cannot be read counts as
+/// empty. Returns a line for each file, with
 /// the difference where it is only compared, and how many are stale.
 ///
 /// # Errors
@@ -47,7 +46,8 @@ pub fn apply(root: &Path, files: &[GeneratedFile], check: bool) -> Result<(Strin
     let (mut report, mut stale) = (String::new(), 0);
     for file in files {
         let name = file.path.display();
-        report += &match file.stale(root) {
+        let committed = std::fs::read_to_string(root.join(&file.path)).unwrap_or_default();
+        report += &match file.difference(&committed) {
             None => format!("fresh    {name}\n"),
             Some(diff) if check => {
                 stale += 1;

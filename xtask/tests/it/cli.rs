@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
+use xtask::{codegen, guide};
 
-use super::{SpecFile, TEXT, done, xtask};
+use super::{SPEC, SpecFile, TEXT, done, xtask};
 
 const STALE: &str =
     "error: 1 file(s) are stale; run `cargo xtask codegen`, and review the snapshots\n";
@@ -15,50 +16,68 @@ fn with_another_limit() -> SpecFile {
     SpecFile::edited(&edits)
 }
 
+/// The files that `codegen` and `guide` make, with their text.
 fn generated_files(root: &Path) -> Vec<(String, String)> {
-    [
-        "d1-generated/src/generated.rs",
-        "d1-generated/src/error_table.rs",
-        "d1-generated/src/constants.rs",
-        "d1-facade/src/values/generated.rs",
-    ]
-    .map(|name| {
-        let text = std::fs::read_to_string(root.join(name)).unwrap();
-        (text, name.to_owned())
-    })
-    .into()
+    let files = codegen::generate(&SPEC).unwrap().into_iter();
+    let files = files.chain(guide::generate(&SPEC).unwrap());
+    let paths = files.map(|file| file.path.to_str().unwrap().to_owned());
+    paths
+        .filter_map(|path| Some((std::fs::read_to_string(root.join(&path)).ok()?, path)))
+        .collect()
 }
 
 #[test]
 fn check_of_the_committed_spec_says_fresh_of_each_file() {
-    let (printed, error, code) = done(&mut xtask(&["codegen", "--check"]));
+    let mut printed = String::new();
+    for command in ["codegen", "guide"] {
+        let (fresh, error, code) = done(&mut xtask(&[command, "--check"]));
+        assert_eq!(code, Some(0), "{error}");
+        printed += &fresh;
+    }
     let files = generated_files(&xtask::spec::workspace_root());
+    assert_eq!(files.len(), 11);
     let fresh = files.iter().map(|(_, name)| format!("fresh    {name}\n"));
     assert_eq!(printed, fresh.collect::<String>());
-    assert_eq!(code, Some(0), "{error}");
 }
 
 #[test]
 fn check_of_another_spec_shows_the_difference_writes_nothing_and_fails() {
     let root = xtask::spec::workspace_root();
     let before = generated_files(&root);
-    let spec = with_another_limit();
-    let (printed, error, code) = done(&mut xtask(&["codegen", "--check", "--spec", &spec.path()]));
-    for line in [
-        "fresh    d1-generated/src/generated.rs",
-        "fresh    d1-generated/src/error_table.rs",
-        "stale    d1-generated/src/constants.rs",
-        "--- committed/d1-generated/src/constants.rs",
-        "+++ spec/d1-generated/src/constants.rs",
-        "-    maximum: Some(50i64),",
-        "+    maximum: Some(20i64),",
+    let code = json!({"renewCard/responses/403/x-d1-errors/0/code": "NOT_ACTIVE"});
+    for (command, spec, lines, says) in [
+        (
+            "codegen",
+            with_another_limit(),
+            &[
+                "fresh    d1-generated/src/generated.rs\n",
+                "fresh    d1-generated/src/error_table.rs\n",
+                "stale    d1-generated/src/constants.rs\n",
+                "--- committed/d1-generated/src/constants.rs\n",
+                "+++ spec/d1-generated/src/constants.rs\n",
+                "-    maximum: Some(50i64),\n",
+                "+    maximum: Some(20i64),\n",
+            ][..],
+            STALE,
+        ),
+        (
+            "guide",
+            SpecFile::edited(&code),
+            &[
+                "stale    docs/src/generated/errors-renew-card.md\n",
+                "+| 403 | `NOT_ACTIVE` | ",
+            ],
+            "error: 1 file(s) are stale; run `cargo xtask guide`\n",
+        ),
     ] {
-        assert!(
-            printed.lines().any(|l| l == line),
-            "no `{line}` in:\n{printed}"
-        );
+        let (printed, error, code) =
+            done(&mut xtask(&[command, "--check", "--spec", &spec.path()]));
+        for line in lines {
+            let is_there = format!("\n{printed}").contains(&format!("\n{line}"));
+            assert!(is_there, "no `{line}` in:\n{printed}");
+        }
+        assert_eq!((error.as_str(), code), (says, Some(1)));
     }
-    assert_eq!((error.as_str(), code), (STALE, Some(1)));
     assert_eq!(generated_files(&root), before);
 }
 
