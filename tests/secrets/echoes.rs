@@ -72,34 +72,21 @@ impl Echo {
     }
 }
 
-/// What a server can send back that the caller does not hold, and a caller who holds other secrets.
-struct Foreign {
-    held: Held,
-    other: Held,
-    stranger: String,
-    jwt: String,
-    secrets: [(&'static str, Vec<u8>); 2],
+/// What somebody else holds, with a number of another kind of card, and what the caller holds.
+fn foreign() -> (Held, Held) {
+    let held = Held::new();
+    let mut rng = fastrand::Rng::with_seed(held.seed);
+    let caller = Held {
+        token: "another-token-of-this-call".to_owned(),
+        ..held.clone()
+    };
+    let pan = card_number(&mut rng, "51", 16);
+    (Held { pan, ..held }, caller)
 }
 
-impl Foreign {
-    fn new() -> Self {
-        let held = Held::new();
-        let mut rng = fastrand::Rng::with_seed(held.seed);
-        let stranger = card_number(&mut rng, "51", 16);
-        Self {
-            jwt: format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.{}", held.token),
-            secrets: [
-                ("stranger's PAN", stranger.clone().into_bytes()),
-                ("signature", held.token.clone().into_bytes()),
-            ],
-            stranger,
-            other: Held {
-                token: "another-token-of-this-call".to_owned(),
-                ..held.clone()
-            },
-            held,
-        }
-    }
+/// A signed text whose signature is the token.
+fn jwt(held: &Held) -> String {
+    format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.{}", held.token)
 }
 
 /// Fails where a text holds one of the secrets in any form; names the body by which it came there.
@@ -287,38 +274,33 @@ async fn an_assertion_that_the_token_endpoint_sends_back_is_in_no_error() {
 #[tokio::test]
 async fn what_is_not_the_clients_is_masked_by_its_shape() {
     let _unheard = unheard();
-    let Foreign {
-        held,
-        other,
-        stranger,
-        jwt,
-        secrets,
-    } = Foreign::new();
+    let (foreign, caller) = foreign();
+    let secrets = foreign.secrets();
     let echo = Echo::start().await;
-    let card = card_of(&echo.client(&other));
+    let card = card_of(&echo.client(&caller));
     let grouped = |gap: &str| {
-        let groups: Vec<_> = stranger.as_bytes().chunks(4).collect();
+        let groups: Vec<_> = foreign.pan.as_bytes().chunks(4).collect();
         let groups = groups.iter().map(|g| str::from_utf8(g).unwrap());
         groups.collect::<Vec<_>>().join(gap)
     };
     for said in [
-        stranger.clone(),
+        foreign.pan.clone(),
         grouped("-"),
         grouped(" - "),
         grouped(" \u{a0}/\u{a0} "),
-        jwt.clone(),
-        format!("Bearer {}", held.token),
-        format!("bearer%20{}", held.token),
+        jwt(&foreign),
+        format!("Bearer {}", foreign.token),
+        format!("bearer%20{}", foreign.token),
     ] {
         for body in error_bodies(&said) {
             echo.answer(403, &body);
-            let text = calls(&card, &other, true).await;
-            assert_clean(&held, &secrets, &body, &text);
+            let text = calls(&card, &caller, true).await;
+            assert_clean(&foreign, &secrets, &body, &text);
         }
         for body in answer_bodies(&said) {
             echo.answer(200, &body);
-            let text = calls(&card, &other, false).await;
-            assert_clean(&held, &secrets, &body, &text);
+            let text = calls(&card, &caller, false).await;
+            assert_clean(&foreign, &secrets, &body, &text);
         }
     }
 }
@@ -326,16 +308,12 @@ async fn what_is_not_the_clients_is_masked_by_its_shape() {
 #[tokio::test]
 async fn an_operation_as_json_has_no_card_number_of_anyone_and_no_token() {
     let _unheard = unheard();
-    let Foreign {
-        held,
-        other,
-        stranger,
-        jwt,
-        secrets,
-    } = Foreign::new();
+    let (foreign, caller) = foreign();
+    let secrets = foreign.secrets();
     let echo = Echo::start().await;
-    let card = card_of(&echo.client(&other));
-    for said in [&stranger, &jwt] {
+    let card = card_of(&echo.client(&caller));
+    let stranger = &foreign.pan;
+    for said in [stranger, &jwt(&foreign)] {
         let operation = format!(
             r#"{{"operationId":"op-{said}","status":7,"reason":"{said}","new":{{"pan":{stranger},"{said}":["x {said}"]}},"digitalCardDetails":{{"n":{stranger},"t":"{said}"}}}}"#
         );
@@ -349,7 +327,7 @@ async fn an_operation_as_json_has_no_card_number_of_anyone_and_no_token() {
         let page = card.operations().await.unwrap();
         for operation in [one, &page.operations()[0]] {
             let text = serde_json::Value::Object(operation.to_json()).to_string();
-            assert_clean(&held, &secrets, said, &text);
+            assert_clean(&foreign, &secrets, said, &text);
         }
     }
 }
