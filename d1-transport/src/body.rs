@@ -27,8 +27,13 @@ pub enum Written {
 #[derive(Clone, Default)]
 pub struct Claim(Arc<OnceLock<Decision>>);
 
-/// When the HTTP stack began to read the body; `None` where it was withdrawn.
-type Decision = Option<Instant>;
+/// What was decided about a body.
+enum Decision {
+    /// The HTTP stack began to read it at this time.
+    Read(Instant),
+    Waived,
+    Withdrawn,
+}
 
 impl Claim {
     /// Returns the claim to the body of a request that is still to be sent.
@@ -39,25 +44,29 @@ impl Claim {
 
     /// Withdraws the body, unless the HTTP stack has begun to read it. The answer is final.
     pub fn withdraw(&self) -> Written {
-        match self.0.get_or_init(|| None) {
-            None => Written::No,
-            Some(_) => Written::Maybe,
+        match self.0.get_or_init(|| Decision::Withdrawn) {
+            Decision::Withdrawn => Written::No,
+            Decision::Read(_) | Decision::Waived => Written::Maybe,
         }
     }
 
     /// Gives up the right to withdraw: for a request that something else sends, or that has no body.
     pub fn waive(&self) {
-        self.read();
+        self.0.get_or_init(|| Decision::Waived);
     }
 
     /// Returns when the HTTP stack began to read the body.
     pub(crate) fn read_at(&self) -> Option<Instant> {
-        self.0.get().copied().flatten()
+        match self.0.get() {
+            Some(Decision::Read(at)) => Some(*at),
+            Some(Decision::Waived | Decision::Withdrawn) | None => None,
+        }
     }
 
     /// Lets the HTTP stack read, unless the body was withdrawn.
     fn read(&self) -> bool {
-        self.0.get_or_init(|| Some(Instant::now())).is_some()
+        let decision = self.0.get_or_init(|| Decision::Read(Instant::now()));
+        !matches!(decision, Decision::Withdrawn)
     }
 }
 
