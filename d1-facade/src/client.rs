@@ -1,4 +1,6 @@
 //! The client, and what can be reached from it.
+//!
+//! `ClientBuilder` decides how a client is made. This module only hands out what the calls of one client share.
 
 use std::sync::Arc;
 
@@ -35,6 +37,14 @@ pub struct Client {
 
 impl Client {
     /// Returns a handle of a card of this client's issuer (D1: `cardId`). Nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let card = d1.card("ReplaceMe01".parse()?);
+    /// card.suspend().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn card(&self, card: CardId) -> Card {
         Card::new(self.core.clone(), self.core.issuer.clone(), card)
@@ -42,6 +52,14 @@ impl Client {
 
     /// Returns a handle of a card of another issuer, for whom the client calls as an
     /// [aggregator](crate::ClientBuilder::aggregator_id). Nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let card = d1.card_for_issuer("ISSUER_B-2".parse()?, "ReplaceMe01".parse()?);
+    /// card.suspend().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn card_for_issuer(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.core.clone(), issuer, card)

@@ -1,4 +1,6 @@
 //! What every call returns: a value, and how the call went.
+//!
+//! This module decides what of a response a service can see beside its value.
 
 use std::fmt;
 use std::ops::Deref;
@@ -51,7 +53,8 @@ impl<T> Response<T> {
         self.http.into_body()
     }
 
-    /// Returns the correlation id that was sent (D1: `x-correlation-id`).
+    /// Returns the correlation id that was sent (D1: `x-correlation-id`): give it to Thales with a question about the
+    /// call.
     #[must_use]
     pub fn correlation_id(&self) -> &CorrelationId {
         &self.correlation_id
@@ -63,7 +66,7 @@ impl<T> Response<T> {
         self.http.status().as_u16()
     }
 
-    /// Returns how many requests were sent for this call: 1, unless it was retried.
+    /// Returns how many requests were sent for this call: 1, unless it was retried. The token exchange is not counted.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -1,4 +1,6 @@
 //! The signed assertion (RFC 7523) with which the client identifies itself.
+//!
+//! This module decides which claims are sent, for how long an assertion is valid, and which keys can sign one.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -46,6 +48,13 @@ impl SigningKey {
     ///
     /// The line ends may be those of any system or of an environment variable. An encrypted key is refused; nothing
     /// asks for a passphrase.
+    ///
+    /// ```no_run
+    /// use d1_facade::SigningKey;
+    ///
+    /// let key = SigningKey::from_pem(std::env::var("D1_SIGNING_KEY")?, "my-kid")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When it holds no P-256 private key or is encrypted (field `signing_key`), or the `kid` is not 1 to 256 visible
@@ -155,14 +164,15 @@ impl Default for AssertionPolicy {
 }
 
 impl AssertionPolicy {
-    /// Sends this `aud`; the address of the host that is called by default.
+    /// Sends this `aud`; the address of the host that is called by default. Undoes
+    /// [`without_audience`](Self::without_audience).
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self.with(Claim::Aud, true)
     }
 
-    /// Sends no `aud`.
+    /// Sends no `aud`, which D1 documents as optional.
     #[must_use]
     pub fn without_audience(self) -> Self {
         self.with(Claim::Aud, false)
@@ -182,6 +192,12 @@ impl AssertionPolicy {
     }
 
     /// Adds a claim that this version has no method for.
+    ///
+    /// ```
+    /// use d1_facade::auth::AssertionPolicy;
+    ///
+    /// let policy = AssertionPolicy::default().claim("tenant", "t-1");
+    /// ```
     ///
     /// # Errors
     /// [`ClientBuilder::build`](crate::ClientBuilder::build) fails where it is one of `iss`, `sub`, `aud`, `iat`, `exp`
@@ -204,6 +220,7 @@ impl AssertionPolicy {
         Ok(())
     }
 
+    /// Returns the policy with a claim, or without it.
     fn with(mut self, claim: Claim, send: bool) -> Self {
         self.claims.retain(|c| *c != claim);
         if send {

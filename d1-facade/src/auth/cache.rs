@@ -3,6 +3,9 @@
 //! Nothing runs in the background. The call that finds no token starts a fetch, and calls that follow wait for the
 //! same fetch. Each of them drives it, so that a caller who stops waiting does not stop the others. When the last
 //! caller stops waiting, the fetch is dropped.
+//!
+//! This module decides when a token is fetched and for how long a failure is kept. When a token is refreshed before its
+//! end is decided in `refresh`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -60,6 +63,7 @@ impl CachedToken {
     }
 }
 
+/// The token of a client. Clones share it.
 #[derive(Clone)]
 pub(crate) struct TokenCache {
     source: Arc<dyn AnyTokenSource>,
@@ -75,19 +79,24 @@ struct Fresh {
     until: Instant,
 }
 
+/// What is known of the current token, and of the next one.
 #[derive(Default)]
 struct State {
     current: Option<Arc<CachedToken>>,
     /// Whether the last token was forgotten because D1 refused it.
     was_refused: bool,
+    /// When the next call fetches another token.
     refresh_at: Option<Instant>,
+    /// The fetch that is under way, as long as a call waits for it.
     fetching: Option<WeakShared<Fetch>>,
     /// The last failure, and until when calls get it without another fetch.
     failure: Option<(Error, Instant)>,
+    /// How many fetches in a row have failed.
     failures: u32,
 }
 
 impl TokenCache {
+    /// Returns a cache that has no token yet.
     pub(crate) fn new(source: Arc<dyn AnyTokenSource>) -> Self {
         Self::refreshing(source, refresh::spread)
     }

@@ -1,4 +1,7 @@
 //! Exchanges an assertion for an access token at D1's token endpoint.
+//!
+//! This module decides when a second assertion is sent by D1's clock, and what of a response must be there to be a
+//! token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -126,6 +129,7 @@ impl TokenExchange {
         moved.unwrap_or(now)
     }
 
+    /// Sends one assertion, and reads the token of the response.
     async fn send(&self, correlation_id: &CorrelationId) -> Result<AccessToken, Error> {
         let assertion = self
             .policy
@@ -232,6 +236,7 @@ fn scopes(mut misfits: Map<String, Value>) -> Option<String> {
     (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
+/// The exchange as the generated client sends it. The assertion is wiped when it is dropped.
 struct GetToken {
     body: types::TokenRequest,
 }

@@ -1,4 +1,6 @@
 //! The settings that the tokens of a client depend on, and their checks.
+//!
+//! This module decides which of the settings exclude each other, and which key signs.
 
 use std::sync::Arc;
 
@@ -58,6 +60,7 @@ impl TokenOptions {
     }
 }
 
+/// Returns the key with this `kid`; without one, the first.
 fn choose_signing_key(
     keys: Vec<SigningKey>,
     kid: Option<&str>,

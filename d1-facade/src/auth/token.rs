@@ -1,4 +1,6 @@
 //! An access token, and where tokens come from.
+//!
+//! This module decides what a token may consist of, and what of it can be seen.
 
 use std::fmt;
 use std::sync::Arc;
@@ -64,7 +66,7 @@ impl AccessToken {
         })
     }
 
-    /// Sets the scope (OAuth: `scope`), separated by spaces.
+    /// Sets the scope (OAuth: `scope`), separated by spaces; none by default.
     #[must_use]
     pub fn with_scope(mut self, scope: Option<String>) -> Self {
         self.scope = scope;
@@ -84,6 +86,15 @@ impl AccessToken {
     }
 
     /// Returns whether it is the token `secret`, for a source that keeps tokens of its own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use d1_facade::auth::AccessToken;
+    ///
+    /// let token = AccessToken::new("an-opaque-token", Duration::from_secs(900))?;
+    /// assert!(token.is("an-opaque-token") && !token.is("another-token"));
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
     ///
     /// The comparison takes the same time wherever the two differ.
     #[must_use]
@@ -141,6 +152,23 @@ impl fmt::Debug for AccessToken {
 /// [`ClientBuilder::wrap_token_source`](crate::ClientBuilder::wrap_token_source), as the example
 /// `shared_token` does. One that obtains tokens elsewhere replaces it with
 /// [`ClientBuilder::token_source`](crate::ClientBuilder::token_source), which has an example.
+///
+/// ```
+/// use std::time::Duration;
+/// use d1_facade::Error;
+/// use d1_facade::auth::{AccessToken, TokenSource};
+///
+/// /// Reads the token that another process keeps in a file.
+/// struct File(&'static str);
+///
+/// impl TokenSource for File {
+///     async fn fetch(&self) -> Result<AccessToken, Error> {
+///         let token = std::fs::read_to_string(self.0).map_err(Error::token_unavailable)?;
+///         // The file is read again after a minute.
+///         AccessToken::new(token.trim(), Duration::from_secs(60)).map_err(Error::token_unavailable)
+///     }
+/// }
+/// ```
 ///
 /// # When the client fetches
 ///

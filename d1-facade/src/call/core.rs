@@ -1,4 +1,6 @@
 //! What all calls of one client share.
+//!
+//! Cards and calls hold it, so that nothing below the client needs the client itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,11 +17,15 @@ use crate::values::{IssuerId, ReasonCodeFallback};
 pub(crate) struct Core {
     pub(crate) transport: Arc<Transport>,
     pub(crate) tokens: TokenCache,
+    /// What a change does when its reason code is refused, unless it says so itself.
     pub(crate) fallback: ReasonCodeFallback,
+    /// When a call is sent again, unless it says so itself.
     pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) limiters: Vec<Arc<dyn AnyLimiter>>,
     pub(crate) issuer: IssuerId,
+    /// Who calls in the name of the issuer.
     pub(crate) aggregator: Option<String>,
+    /// D1's keys, the default one first.
     pub(crate) encryption_keys: Vec<EncryptionKey>,
 }
 

@@ -55,7 +55,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::error::{Error, ErrorKind};
 use crate::values::ApiOperation;
 
-/// Decides when a request may be sent.
+/// Decides when a request may be sent. The [module](self) has two examples.
 ///
 /// A call that has several limiters waits for each of them, its own first. The wait counts against the timeout of the
 /// call: where the timeout ends first, the request is not sent, and the call fails with
@@ -92,12 +92,14 @@ impl<L: Limiter> AnyLimiter for L {
 /// request: the call may be retried, and knows its correlation id and attempts. `()` is a permit that nothing
 /// depends on, and tokio's semaphore permit is one that is given back.
 pub trait Permit: Send + 'static {
-    /// The request succeeded.
+    /// Notes that the request succeeded. Does nothing by default.
     fn succeeded(self: Box<Self>, operation: ApiOperation) {
         let _ = operation;
     }
 
-    /// The request failed with `error`, or was not sent because there was no token for it.
+    /// Notes that the request failed with `error`, or was not sent because there was no token for it. Does nothing by
+    /// default.
+    ///
     /// [`Error::affects_all_calls`] says whether the next one is likely to fail as well.
     fn failed(self: Box<Self>, error: &Error) {
         let _ = error;
@@ -106,7 +108,28 @@ pub trait Permit: Send + 'static {
 
 impl Error {
     /// Returns whether the next call is likely to fail the same way, whatever it asks for: D1 cannot be reached, limits
-    /// the rate, gives no token, or the gateway before it fails. For limiters and circuit breakers.
+    /// the rate, gives no token, or the gateway before it fails. For limiters and circuit breakers:
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use d1_facade::limiter::Permit;
+    /// use d1_facade::{ApiOperation, Error};
+    ///
+    /// /// Counts the failures since the last success.
+    /// struct Counting(&'static AtomicU32);
+    ///
+    /// impl Permit for Counting {
+    ///     fn succeeded(self: Box<Self>, _: ApiOperation) {
+    ///         self.0.store(0, Ordering::Relaxed);
+    ///     }
+    ///
+    ///     fn failed(self: Box<Self>, error: &Error) {
+    ///         if error.affects_all_calls() {
+    ///             self.0.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn affects_all_calls(&self) -> bool {
         let kind = self.kind();

@@ -1,4 +1,7 @@
 //! What a caller can say about a single call, and what of it is refused.
+//!
+//! This module decides which headers, query parameters and body fields a caller may add: none that the client itself
+//! sets, and none that has a method, whose rules it would bypass.
 
 use std::fmt;
 use std::sync::Arc;
@@ -110,6 +113,7 @@ pub(crate) fn extra_headers(pairs: &[(String, String)]) -> Result<HeaderMap, Inv
     Ok(headers)
 }
 
+/// Refuses query parameters without a name, and those that have a method of their own.
 pub(crate) fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput> {
     if pairs.iter().any(|(name, _)| name.is_empty()) {
         return Err(InvalidInput::new("query", "must have a name"));
@@ -139,21 +143,34 @@ macro_rules! call_options {
         }
 
         impl $builder {
-            /// Sends this correlation id instead of a random one.
+            /// Sends this correlation id instead of a random one (D1: `x-correlation-id`).
             pub fn correlation_id(mut self, id: crate::CorrelationId) -> Self {
                 self.options.correlation_id = Some(id);
                 self
             }
 
             /// Sets how long the whole call may take: waiting for limiters and for a token, and sending again, included.
-            /// The client's [timeout](crate::ClientBuilder::timeout) unless set, a day at most. Where it ends while a
-            /// connection is being made, the outcome is unknown, unless the client's connect timeout ended before.
+            ///
+            /// The default is the client's [timeout](crate::ClientBuilder::timeout); a day is the most. Where it ends
+            /// while a connection is being made, the outcome is unknown, unless the client's connect timeout ended
+            /// before.
             pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.options.timeout = Some(timeout);
                 self
             }
 
-            /// Sets the policy that decides whether, and when, this call is sent again.
+            /// Sets the policy that decides whether, and when, this call is sent again: see [`retry`](crate::retry).
+            /// The default is the client's [policy](crate::ClientBuilder::retry).
+            ///
+            /// ```no_run
+            /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+            /// use d1_facade::retry::ExponentialBackoff;
+            ///
+            /// // This change is sent once:
+            /// card.suspend().retry(ExponentialBackoff::default().max_attempts(1)).await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn retry(mut self, policy: impl crate::retry::RetryPolicy) -> Self {
                 self.options.retry = Some(std::sync::Arc::new(policy));
                 self
@@ -185,14 +202,21 @@ macro_rules! call_options {
                 self
             }
 
-            /// Adds a header that this version has no method for. It cannot replace one that the client sets, such as
-            /// `Authorization`: that is an error when the call is made.
+            /// Adds a header that this version has no method for.
+            ///
+            /// # Errors
+            /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where HTTP does not allow the name
+            /// or the value, or the client sets the header itself, such as `Authorization`.
             pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
                 self.options.headers.push((name.into(), value.into()));
                 self
             }
 
             /// Adds a query parameter that this version has no method for.
+            ///
+            /// # Errors
+            /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where the name is empty, or the
+            /// parameter has a method of its own.
             pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
                 self.options.query.push((name.into(), value.into()));
                 self

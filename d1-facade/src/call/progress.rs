@@ -1,4 +1,7 @@
 //! How far a call has got.
+//!
+//! This module decides how much time must be left for a request, and the outcome of a call that ends while a request
+//! is under way.
 
 use std::time::Duration;
 
@@ -35,6 +38,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Begins a call, whose time runs from now.
     pub(crate) fn begin(core: &Core, options: &CallOptions) -> Self {
         let timeout = options.timeout.unwrap_or(core.transport.timeout());
         let timeout = timeout.min(LONGEST_TIMEOUT);
@@ -96,6 +100,7 @@ impl Progress {
         self.history.outcome_with(evidence)
     }
 
+    /// Returns the time that the call has left.
     pub(super) fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

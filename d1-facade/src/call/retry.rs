@@ -10,6 +10,9 @@ use crate::error::{Error, ErrorKind};
 
 /// Decides whether a failed call is sent again, and when.
 ///
+/// A client has one ([`ClientBuilder::retry`](crate::ClientBuilder::retry)), which is [`ExponentialBackoff`] by
+/// default. A single call can have another (its method `retry`).
+///
 /// It is asked only about calls that may be sent again:
 ///
 /// - a read, whatever its outcome;
@@ -104,6 +107,7 @@ impl ExponentialBackoff {
         self
     }
 
+    /// Returns the maximum of the delay after so many attempts.
     fn ceiling(&self, attempts: u32) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);
         self.initial_delay

@@ -46,7 +46,7 @@ pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Opt
     }
 }
 
-/// The host of a call as telemetry names it.
+/// The host of a call as telemetry names it: OpenTelemetry's `server.address` and `server.port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     address: String,
@@ -54,6 +54,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// Returns the host of an address that was checked.
     pub(crate) fn of(base_url: &str) -> Self {
         let url = reqwest::Url::parse(base_url).ok();
         let address = url.as_ref().and_then(|u| u.host_str()).unwrap_or_default();

@@ -1,4 +1,7 @@
 //! Sends one request once, and says what its end proves.
+//!
+//! This module decides what kind of error a failed connection or an unusable response is. What follows from the proof
+//! is decided in `decide`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -126,9 +129,13 @@ impl From<Failed> for Error {
 
 /// What one request of a call adds, and how long it may take.
 pub(crate) struct RequestParts {
+    /// The access token, in its header.
     pub(crate) authorization: Option<HeaderValue>,
+    /// The caller's own headers.
     pub(crate) headers: HeaderMap,
+    /// The caller's own query parameters.
     pub(crate) query: Vec<(String, String)>,
+    /// When the response must have arrived.
     pub(crate) deadline: Instant,
     /// How much time must be left when the request is sent.
     pub(crate) floor: Duration,
@@ -179,6 +186,7 @@ impl Transport {
         &self.d1_clock
     }
 
+    /// Returns the address of the host that is called.
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -292,6 +300,7 @@ fn broken(error: Error, cause: &Cause) -> Error {
     }
 }
 
+/// Returns what a response says: the value of a success, or what its failure proves.
 fn read_response<C: ApiCall>(
     call: &C,
     response: RawResponse,

@@ -1,4 +1,7 @@
 //! A change of a card, before it is sent.
+//!
+//! This module decides what a caller can say about a change. `change_call` decides what is sent of it, and what its
+//! response means.
 
 use serde_json::Value;
 
@@ -9,6 +12,25 @@ use crate::response::Response;
 use crate::values::{ApiOperation, CardId, Reason, ReasonCode, ReasonCodeFallback};
 
 /// A suspend, resume, delete or renew that is about to be sent: await it.
+///
+/// It is returned by the methods of [`Card`]. Awaiting it returns the [`Receipt`] of the change, in the
+/// [`Response`](crate::Response) that carried it.
+///
+/// ```no_run
+/// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use d1_facade::ReasonCode;
+///
+/// let suspend = card
+///     .suspend()
+///     .reason_code(ReasonCode::CardLost)
+///     .reason("order 4711".parse()?)
+///     .timeout(Duration::from_secs(10));
+/// let receipt = suspend.await?;
+/// println!("{} was accepted with {}", receipt.operation(), receipt.reason_code().as_str());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// See [`Error`]. A change is sent again only when D1 cannot have carried it out, or when the caller
@@ -51,6 +73,8 @@ impl Change {
     }
 
     /// Sets the reason code (D1: `reasonCode`); `ISSUER_DECISION` by default.
+    ///
+    /// D1 documents which codes each operation accepts: see [`ReasonCode`]. It refuses any other code with 403.
     pub fn reason_code(mut self, code: ReasonCode) -> Self {
         self.reason_code = code;
         self
@@ -59,12 +83,31 @@ impl Change {
     /// Sets the reason in free text (D1: `reason`), which D1 shows in the list of operations; none by default.
     ///
     /// A reason of its own, such as an order number, lets [`reconcile`](crate::Client::reconcile) recognize the change.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// card.suspend().reason("order 4711".parse()?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reason(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self
     }
 
-    /// Sets what to do when D1 refuses the reason code, for this call only.
+    /// Sets what to do when D1 refuses the reason code, for this call only. The default is the
+    /// [client's](crate::ClientBuilder::reason_code_fallback).
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::{ReasonCode, ReasonCodeFallback};
+    ///
+    /// let resume = card.resume().reason_code(ReasonCode::CardFound);
+    /// let receipt = resume.reason_code_fallback(ReasonCodeFallback::IssuerDecision).await?;
+    /// println!("accepted with {}", receipt.reason_code().as_str());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reason_code_fallback(mut self, fallback: ReasonCodeFallback) -> Self {
         self.fallback = Some(fallback);
         self
@@ -72,19 +115,38 @@ impl Change {
 
     /// Allows the change to be sent again although D1 may have carried it out: for changes that do no harm when they are
     /// made twice.
+    ///
+    /// The [retry policy](crate::retry) decides how often. Without it, such a change is never sent again by the client.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The card is suspended afterwards, however often D1 was asked to.
+    /// card.suspend().retry_if_unknown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry_if_unknown(mut self) -> Self {
         self.options.retry_if_unknown = true;
         self
     }
 
-    /// Adds a field to the request's body that this version has no method for. It cannot be one that has a method: that
-    /// is an error when the call is made.
+    /// Adds a field to the request's body that this version has no method for.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// card.suspend().body_field("comment", "by phone").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where the field has a method of its own.
     pub fn body_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.options.body.insert(name.into(), value.into());
         self
     }
 
-    /// Returns what is done to the card.
+    /// Returns the operation of D1 that carries the change out.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         match &self.kind {

@@ -1,4 +1,8 @@
 //! Sends a change: what the generated client takes of it, and what is known of it before and after.
+//!
+//! This module decides when a change is sent a second time with the default reason code, and what a
+//! [`PendingChange`] records. Whether a request may be sent again is decided in `call`, and what a response proves in
+//! `answer`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,6 +25,17 @@ use crate::values::{ApiOperation, CorrelationId, ReasonCode, ReasonCodeFallback}
 impl Change {
     /// Returns what is needed to find out later whether the change was carried out, to be written
     /// down before it is sent: see [`Client::reconcile`](crate::Client::reconcile).
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let suspend = card.suspend().reason("order 4711".parse()?);
+    /// let record = serde_json::to_vec(&suspend.pending())?;
+    /// std::fs::write("pending/4711.json", record)?;
+    /// suspend.await?;
+    /// std::fs::remove_file("pending/4711.json")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pending(&self) -> PendingChange {
         let transport = &self.card.core().transport;
@@ -45,6 +60,19 @@ impl Change {
     ///
     /// The change continues where the handle is dropped. So a handler of a web framework that is dropped
     /// when the browser disconnects does not leave a change with an unknown outcome.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let suspended = card.suspend().spawn();
+    /// // Dropping this future here would not stop the change.
+    /// let receipt = suspended.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Awaiting the handle fails as the change does, or with [`Error::task_lost`] where the runtime shut down or the
+    /// task panicked.
     ///
     /// # Panics
     /// When it is called outside a tokio runtime.

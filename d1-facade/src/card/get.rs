@@ -1,4 +1,6 @@
 //! One operation of a card, by its id.
+//!
+//! This module decides which response is an operation.
 
 use super::{Card, Operation};
 use crate::call::{
@@ -9,6 +11,20 @@ use crate::response::Response;
 use crate::values::{ApiOperation, CorrelationId, OperationId};
 
 /// A request for one operation: await it.
+///
+/// It is returned by [`Card::operation`]. Awaiting it returns the [`Operation`], in the [`Response`] that carried it.
+///
+/// ```no_run
+/// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+/// use d1_facade::OperationStatus;
+///
+/// let operation = card.operation(&"op-0001".parse()?).await?;
+/// if operation.status() == Some(OperationStatus::Pending) {
+///     println!("D1 has not finished it");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// See [`Error`]; an id that is not known is

@@ -1,4 +1,7 @@
 //! The operations of a card: a page, or all of them.
+//!
+//! This module decides where a list of several pages ends, and which pages cannot be those of a list. Which response
+//! is a page is decided in `page`.
 
 use std::collections::HashSet;
 
@@ -50,12 +53,25 @@ impl ListOperations {
     }
 
     /// Sets how many of the most recent operations are left out (D1: `offset`); 0 by default.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let second_page = card.operations().offset(20).limit(20).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The call fails with [`InvalidInput`](ErrorKind::InvalidInput) where it is 2^63 or more.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = Some(offset);
         self
     }
 
     /// Sets the most operations of a page (D1: `limit`), 1 to 50; 10 by default.
+    ///
+    /// # Errors
+    /// The call fails with [`InvalidInput`](ErrorKind::InvalidInput) where it is 0 or more than 50.
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
@@ -114,7 +130,7 @@ impl ListOperations {
         bounded("limit", self.limit, LIST_OPERATIONS_LIMIT)
     }
 
-    /// The pages from the offset on.
+    /// Returns the pages from the offset on.
     pub(crate) fn pages(self) -> Pages {
         Pages {
             offset: self.offset.unwrap_or(0),
@@ -129,7 +145,7 @@ impl ListOperations {
         }
     }
 
-    /// With what a caller adds to a call of another kind that makes this one.
+    /// Returns the request with what a caller has added to a call of another kind that makes this one.
     pub(crate) fn with_options(mut self, options: &CallOptions) -> Self {
         self.options = options.clone();
         self
@@ -239,7 +255,7 @@ impl Pages {
         }
     }
 
-    /// The operations that no earlier page had.
+    /// Returns the operations that no earlier page had.
     fn take_new(&mut self, mut operations: Vec<Operation>) -> Vec<Operation> {
         let mut keys = Vec::new();
         operations.retain(|operation| {
@@ -257,6 +273,7 @@ impl Pages {
         operations
     }
 
+    /// Counts the pages in a row that bring nothing new, and those that leave as many operations as before.
     fn count_progress(&mut self, nothing_new: bool, remaining: Option<u64>) {
         let count = |counter: u32, stands: bool| if stands { counter + 1 } else { 0 };
         self.pages_without_news = count(self.pages_without_news, nothing_new);
@@ -268,7 +285,7 @@ impl Pages {
         };
     }
 
-    /// Why the pages so far cannot be those of a list.
+    /// Returns why the pages so far cannot be those of a list.
     fn fault(&self) -> Option<ResponseFault> {
         let text = if self.done {
             let missing = self.announced.is_some_and(|total| self.given < total);
@@ -284,6 +301,7 @@ impl Pages {
     }
 }
 
+/// Returns a number as it is sent, where it is within the bounds that the spec gives it.
 fn bounded(
     field: &'static str,
     value: Option<u64>,

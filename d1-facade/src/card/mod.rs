@@ -1,4 +1,12 @@
 //! What can be done to a card.
+//!
+//! | question | file |
+//! |---|---|
+//! | What can a caller say about a change? | `change`, `renewal` |
+//! | What is sent of a change, and when a second time? | `change_call` |
+//! | Was a change carried out, by its response? | `answer` |
+//! | Which operations are listed, and where does the list end? | `list`, `page` |
+//! | What does D1 say about one operation? | `get`, `operation` |
 
 mod answer;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
@@ -96,6 +104,13 @@ impl Card {
     ///
     /// Which reason code resumes a card depends on the one with which it was suspended: see
     /// [`ReasonCode`](crate::ReasonCode).
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// card.resume().reason_code(d1_facade::ReasonCode::CardFound).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is sent until it is awaited"]
     pub fn resume(&self) -> Change {
         Change::new(self.clone(), Kind::Resume)
@@ -103,6 +118,13 @@ impl Card {
 
     /// Deletes the card in D1 and the digital cards that were made from it (D1: *delete*). It cannot be undone; the id
     /// may be given to another card afterwards.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// card.delete().reason("account closed".parse()?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is sent until it is awaited"]
     pub fn delete(&self) -> Change {
         Change::new(self.clone(), Kind::Delete)

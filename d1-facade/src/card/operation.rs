@@ -1,4 +1,6 @@
-//! An operation of a card, as D1 tells it.
+//! An operation of a card, as D1 lists it.
+//!
+//! This module decides how a field that is missing, new or of another type than the documented one is read.
 
 use std::fmt;
 
@@ -65,7 +67,7 @@ impl Operation {
         }
     }
 
-    /// Whether it has any field that D1 documents, of whatever type.
+    /// Returns whether it has any field that D1 documents, of whatever type.
     pub(crate) fn is_documented(&self) -> bool {
         !self.odd.is_empty() || to_map(&self.raw).len() > self.raw.extra.len()
     }
@@ -84,13 +86,24 @@ impl Operation {
     }
 
     /// Returns the status of the operation (D1: `status`).
+    ///
+    /// `FAILED` means that the card was not changed. `PENDING` means that D1 has not finished.
     #[must_use]
     pub fn status(&self) -> Option<OperationStatus> {
         let text = self.raw.status.as_deref()?;
         Some(OperationStatus::from_wire(text))
     }
 
-    /// Returns when it began (D1: `startTime`), where that is a time in ISO 8601.
+    /// Returns when it began (D1: `startTime`), by D1's clock and where that is a time in ISO 8601.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = card.operations().await?;
+    /// let newest = page.operations().first();
+    /// let year = newest.and_then(|operation| operation.start_time()).map(|time| time.year());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn start_time(&self) -> Option<OffsetDateTime> {
         parse_time(self.start_time_text()?)
@@ -102,7 +115,7 @@ impl Operation {
         self.raw.start_time.as_deref().map(String::as_str)
     }
 
-    /// Returns when it ended (D1: `endTime`), where that is a time in ISO 8601.
+    /// Returns when it ended (D1: `endTime`), by D1's clock and where that is a time in ISO 8601.
     #[must_use]
     pub fn end_time(&self) -> Option<OffsetDateTime> {
         parse_time(self.end_time_text()?)
@@ -128,7 +141,7 @@ impl Operation {
         self.raw.requestor_id.as_deref()
     }
 
-    /// Returns the reason that was sent with the change (D1: `reason`).
+    /// Returns the reason that was sent with the change (D1: `reason`); see [`Change::reason`](crate::Change::reason).
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.raw.reason.as_deref()
@@ -177,7 +190,7 @@ impl Operation {
         mask_ids(self.fields())
     }
 
-    /// Every field as D1 sent it, by D1's name.
+    /// Returns every field as D1 sent it, by D1's name.
     pub(crate) fn fields(&self) -> Map<String, Value> {
         let mut fields = to_map(&self.raw);
         fields.extend(self.odd.clone());

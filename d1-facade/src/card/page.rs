@@ -1,4 +1,7 @@
 //! A page of the operations of a card, and what can be one.
+//!
+//! A service may conclude from a page without operations that a change was not made. This module decides which
+//! responses say for certain that there are none; any other one without operations is an invalid response.
 
 use std::fmt;
 
@@ -12,6 +15,14 @@ use crate::json;
 use crate::redact::mask;
 
 /// A page of operations, the most recent first.
+///
+/// ```no_run
+/// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+/// let page = card.operations().limit(20).await?;
+/// println!("{} operations, and {:?} older ones", page.operations().len(), page.remaining_operations());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct OperationPage {
     operations: Vec<Operation>,
@@ -44,6 +55,9 @@ impl OperationPage {
     }
 
     /// Returns how many older operations there are, where D1 says so (D1: `remainingOperations`).
+    ///
+    /// Where it does not, only an empty page is certain to be the last one:
+    /// [`stream`](crate::ListOperations::stream) reads up to there.
     #[must_use]
     pub fn remaining_operations(&self) -> Option<u64> {
         match self.remaining {
@@ -137,7 +151,7 @@ impl Remaining {
     }
 }
 
-/// The name of the member that has the operations. It is not documented: it is the one that the generated
+/// Returns the name of the member that has the operations. It is not documented: it is the one that the generated
 /// type knows.
 fn list_name(body: &Map<String, Value>) -> Option<String> {
     let is_list = |name: &&String| {
@@ -172,7 +186,7 @@ fn check_fields(
     Ok(())
 }
 
-/// Whether a value may be the number of remaining operations, or say that there are some. That
+/// Returns whether a value may be the number of remaining operations, or say that there are some. That
 /// `remainingOperations` has this name is documented for a related D1 call only.
 fn may_say_more(value: &Value) -> bool {
     match value {

@@ -1,4 +1,6 @@
 //! The receipt of a change that D1 carried out.
+//!
+//! Which response is one is decided in `answer`.
 
 use std::fmt;
 
@@ -9,6 +11,19 @@ use crate::redact::mask;
 use crate::values::{ApiOperation, OperationId, OperationStatus, ReasonCode};
 
 /// The proof that D1 carried out a change of a card.
+///
+/// ```no_run
+/// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+/// let receipt = card.suspend().await?;
+/// println!(
+///     "{}: operation {:?}, correlation id {}",
+///     receipt.operation(),
+///     receipt.operation_id(),
+///     receipt.correlation_id(),
+/// );
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # What counts as carried out
 ///

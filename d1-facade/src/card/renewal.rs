@@ -1,4 +1,7 @@
 //! The contents of a renewal, and which of them are encrypted.
+//!
+//! This module decides when credentials are encrypted and to which key, which renewals are refused before they are
+//! sent, and what must not be repeated in a response.
 
 use d1_generated::types;
 
@@ -34,10 +37,13 @@ pub struct Renewal {
     kid: Option<String>,
 }
 
+/// What is sent as `newCardId`.
 #[derive(Debug, Clone)]
 enum NewCardId {
     Other(CardId),
+    /// The id of the card that is renewed.
     Same,
+    /// Nothing.
     Unsaid,
 }
 
@@ -71,7 +77,16 @@ impl Renewal {
     /// Sends the credentials of the renewed card, encrypted to [D1's key](crate::ClientBuilder::encryption_key)
     /// (D1: `encryptedData`).
     ///
-    /// Without them D1 calls the issuer's *Get Card Credentials*. American Express cards need them.
+    /// Without them D1 calls the issuer's *Get Card Credentials*. American Express cards need them. They replace
+    /// [`encrypted_data`](Self::encrypted_data).
+    ///
+    /// ```
+    /// use d1_facade::{CardCredentials, Renewal};
+    ///
+    /// let credentials = CardCredentials::new("4111111111111111", "1230")?;
+    /// let renewal = Renewal::to("ReplaceMe02".parse()?).credentials(credentials);
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
     pub fn credentials(mut self, credentials: CardCredentials) -> Self {
         self.credentials = Some(Box::new(credentials));
         self.encrypted = None;
@@ -79,7 +94,7 @@ impl Renewal {
     }
 
     /// Sends credentials that were encrypted elsewhere (D1: `encryptedData`), as
-    /// [`EncryptionKey::encrypt`](crate::EncryptionKey::encrypt) does.
+    /// [`EncryptionKey::encrypt`](crate::EncryptionKey::encrypt) does. It replaces [`credentials`](Self::credentials).
     pub fn encrypted_data(mut self, data: EncryptedData) -> Self {
         self.credentials = None;
         self.encrypted = Some(data);
@@ -87,7 +102,15 @@ impl Renewal {
     }
 
     /// Encrypts the [credentials](Self::credentials) to the key of D1 with this `kid`, instead of the first one that the
-    /// client has.
+    /// client has: for the time in which D1 replaces its key.
+    ///
+    /// ```
+    /// use d1_facade::{CardCredentials, Renewal};
+    ///
+    /// let credentials = CardCredentials::new("4111111111111111", "1230")?;
+    /// let renewal = Renewal::same_card().credentials(credentials).encrypt_to("d1-key-2");
+    /// # Ok::<(), d1_facade::InvalidInput>(())
+    /// ```
     ///
     /// # Errors
     /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where the client has no such key.
@@ -109,6 +132,7 @@ impl Renewal {
         self
     }
 
+    /// Returns the `newCardId` that is sent for this card.
     pub(super) fn new_card_id<'a>(&'a self, card: &'a Card) -> Option<&'a CardId> {
         match &self.new_card_id {
             NewCardId::Other(id) => Some(id),
@@ -117,6 +141,7 @@ impl Renewal {
         }
     }
 
+    /// Returns whether there are credentials that were not encrypted yet.
     pub(super) fn needs_encryption(&self) -> bool {
         self.credentials.is_some() && self.encrypted.is_none()
     }
@@ -163,6 +188,7 @@ impl Renewal {
         }
     }
 
+    /// Returns what decides which documented causes of a refusal can apply.
     pub(super) fn request_context(&self, card: &Card) -> RequestContext {
         RequestContext {
             new_card_id_differs: self.new_card_id(card).map(|id| id != card.id()),

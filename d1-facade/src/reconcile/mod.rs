@@ -1,4 +1,13 @@
 //! Whether a change with an unknown outcome was carried out.
+//!
+//! | question | file |
+//! |---|---|
+//! | What is recorded of a change? | `pending` |
+//! | Which listed operation agrees with the change? | `search` |
+//! | What proves *done* and *not done*? | `rule` |
+//! | Can any order of events make the answer untrue? | `model_tests` tries them all |
+//!
+//! This file reads the list of operations and decides which errors end the reading.
 
 mod pending;
 mod rule;
@@ -41,6 +50,23 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// with another reason is not.
 ///
 /// Everything else is [`Inconclusive`].
+///
+/// ```no_run
+/// # async fn f(d1: d1_facade::Client, record: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::SystemTime;
+/// use d1_facade::{PendingChange, Reconciliation};
+///
+/// // The process that made the change is gone: it ended before now.
+/// let pending: PendingChange = serde_json::from_str(record)?;
+/// let pending = pending.ended_by(SystemTime::now());
+/// match d1.reconcile(&pending).unique_reason().await? {
+///     Reconciliation::Done(_) => println!("continue as after a response"),
+///     Reconciliation::NotDone(_) => println!("make the change again"),
+///     _ => println!("reconcile again later"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # What it assumes
 ///

@@ -1,4 +1,6 @@
 //! A change whose outcome is not known yet, in a form that survives the process.
+//!
+//! This module decides what is recorded of a change, and when D1 has had its time to list it.
 
 use std::time::{Duration, SystemTime};
 
@@ -54,13 +56,13 @@ pub struct PendingChange {
 }
 
 impl PendingChange {
-    /// Returns the operation of D1 that changes the card.
+    /// Returns the operation of D1 that carries the change out.
     #[must_use]
     pub fn operation(&self) -> ApiOperation {
         self.operation
     }
 
-    /// Returns the card.
+    /// Returns the id of the card; of a renewal, the id before it.
     #[must_use]
     pub fn card(&self) -> &CardId {
         &self.card
@@ -180,6 +182,7 @@ impl TryFrom<Stored> for PendingChange {
     }
 }
 
+/// Writes a time for a record.
 fn written(time: SystemTime) -> String {
     // Only a year beyond 9999 cannot be written, and is refused when it is read.
     let text = OffsetDateTime::from(time).format(&Rfc3339);
@@ -191,6 +194,7 @@ fn known(field: &'static str, text: Option<&str>) -> Result<Option<SystemTime>, 
     text.map(|text| read(field, text)).transpose()
 }
 
+/// Reads a time of a record.
 fn read(field: &'static str, text: &str) -> Result<SystemTime, InvalidInput> {
     let time = OffsetDateTime::parse(text, &Rfc3339);
     let time =

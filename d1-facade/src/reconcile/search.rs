@@ -1,4 +1,7 @@
 //! Compares the operations that D1 lists with a change: the evidence for the rule.
+//!
+//! This module decides during which time D1 can have begun with the change, by D1's clock, and in what an operation
+//! agrees with it. What follows from that is decided in `rule`.
 
 use std::time::{Duration, SystemTime};
 
@@ -78,6 +81,7 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Adds an operation to the evidence.
     fn take(&mut self, operation: &Operation, window: Option<&Window>) {
         let named = &self.change.operation_id;
         let bearing = bearing(
@@ -115,6 +119,7 @@ impl<'a> Search<'a> {
         self.evidence.list = self.evidence.list.max(list);
     }
 
+    /// Returns what the evidence shows.
     pub(super) fn conclude(self) -> Reconciliation {
         verdict(self.evidence, self.successful.or(self.failed))
     }
@@ -140,6 +145,7 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// Compares the type of an operation with that of the change.
     fn kind(&self, operation: &Operation) -> Kind {
         let wanted = listed_as(self.change.operation);
         match (operation.operation(), wanted) {
@@ -153,6 +159,7 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Compares what else identifies an operation: its requestor, reason and reason code.
     fn identity(&self, operation: &Operation) -> Identity {
         let change = self.change;
         let agrees =
