@@ -270,6 +270,7 @@ impl ClientBuilder {
     /// keep them apart. The settings of the assertion and of the exchange stay the client's.
     ///
     /// ```no_run
+    /// use d1_facade::Error;
     /// use d1_facade::auth::{AccessToken, TokenExchange, TokenSource};
     ///
     /// struct Counted(TokenExchange);
