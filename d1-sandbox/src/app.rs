@@ -9,9 +9,9 @@ use crate::domain::cards::Cards;
 use crate::domain::credentials::Credentials;
 use crate::domain::history::Reason;
 use crate::domain::renewal::Renewal;
+use crate::outbound::Outbound;
 use crate::settings::card::CardState;
-use crate::settings::check::endpoint;
-use crate::settings::{Builder, ErrorBodies, IssuerStub, Mode, Options, StartError, SuccessStyle};
+use crate::settings::{Builder, ErrorBodies, Mode, Options, StartError, SuccessStyle};
 use crate::wire::fault_queue::FaultQueue;
 use crate::wire::record::{RecordedRequest, Records};
 use crate::wire::refusal::Refusal;
@@ -44,8 +44,7 @@ pub(crate) struct App {
     /// By the ids of the issuers.
     pub(crate) cards: BTreeMap<String, Mutex<Cards>>,
     pub(crate) clock: Arc<Clock>,
-    /// The *Get Card Credentials* of the issuer.
-    endpoint: Option<UriAuthority>,
+    outbound: Outbound,
 }
 
 impl App {
@@ -54,6 +53,7 @@ impl App {
     pub(crate) fn new(
         settings: &Builder,
         pki: &Pki,
+        outbound: Outbound,
         base_url: String,
     ) -> Result<(Self, Vec<Access>), StartError> {
         let spec = match &settings.document {
@@ -85,12 +85,7 @@ impl App {
             records: Records::default(),
             cards: cards.collect(),
             clock,
-            endpoint: match &settings.issuer_stub {
-                IssuerStub::Endpoint { url } => endpoint(url),
-                IssuerStub::KeepsPan { .. }
-                | IssuerStub::Answers { .. }
-                | IssuerStub::Unavailable => None,
-            },
+            outbound,
             options,
             spec,
         };
@@ -245,6 +240,7 @@ impl App {
         drop(cards);
         let change = || json!({ "cardId": card, "operationId": operation });
         self.records.publish("change", change);
+        self.outbound.notify(call, issuer, card, &operation);
         let status = match self.options.success_style {
             SuccessStyle::NoContent => 204,
             SuccessStyle::Body => 200,
@@ -295,14 +291,15 @@ impl App {
             reason: self.reason(request),
         };
         let (issuer, card) = (request.text("issuerId"), request.text("cardId"));
-        if let Some(endpoint) = &self.endpoint
+        if self.outbound.asks_issuer()
             && warnings.enforce().is_ok()
             && self
                 .cards_for(caller, issuer, Call::Renew)
                 .is_ok_and(|cards| cards.must_ask_issuer(card, &renewal))
         {
-            let (decrypter, spec) = (&self.decrypter, &self.spec);
-            let asked = Credentials::from_issuer(endpoint, issuer, card, decrypter, spec).await;
+            let asked = self.outbound.credentials(issuer, card).await;
+            let asked = asked
+                .and_then(|token| Credentials::from_issuer(&token, &self.decrypter, &self.spec));
             renewal.credentials = Some(asked.map_err(|rule| {
                 const USELESS: &str = "the issuer's Get Card Credentials is of no use";
                 tracing::warn!(%rule, "{USELESS}");

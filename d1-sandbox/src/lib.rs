@@ -30,6 +30,7 @@ mod domain;
 #[doc(hidden)]
 #[path = "../../tests/fuzz/checks/sandbox.rs"]
 pub mod fuzzing;
+mod outbound;
 mod pan;
 mod random;
 mod sandbox;
@@ -43,10 +44,12 @@ mod wire;
 pub use auth::Access;
 pub use crypto::jwe::{JweError, Plaintext};
 pub use domain::cards::CardSnapshot;
+pub use outbound::IssuerServer;
 pub use sandbox::Sandbox;
 pub use settings::card::{Card, CardState, ConsumerState};
 pub use settings::{
-    Builder, ErrorBodies, FixtureError, Issuer, IssuerStub, Mode, StartError, SuccessStyle,
+    Builder, ErrorBodies, FixtureError, Issuer, IssuerStub, Mode, Notifications, StartError,
+    SuccessStyle,
 };
 pub use wire::fault::Fault;
 pub use wire::record::RecordedRequest;

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::auth::Access;
 use crate::crypto::jwe::{JweError, Plaintext};
 use crate::domain::cards::CardSnapshot;
+use crate::outbound::IssuerServer;
 use crate::pan;
 use crate::settings::Builder;
 use crate::settings::card::ConsumerState;
@@ -27,6 +28,7 @@ pub struct Sandbox {
     pub(crate) access: Access,
     pub(crate) others: Vec<Access>,
     pub(crate) ca_pem: String,
+    pub(crate) issuer_server: IssuerServer,
     pub(crate) app: Arc<App>,
     pub(crate) handle: Handle<SocketAddr>,
     pub(crate) task: Option<JoinHandle<std::io::Result<()>>>,
@@ -87,6 +89,21 @@ impl Sandbox {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// Returns what a server of the issuer needs that the sandbox calls as D1 does, with a client certificate:
+    /// [`IssuerStub::Endpoint`](crate::IssuerStub::Endpoint), [`Notifications`](crate::Notifications).
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), d1_sandbox::StartError> {
+    /// let sandbox = d1_sandbox::Sandbox::start().await?;
+    /// let (certificate, key) = (sandbox.issuer_server().certificate_pem(), sandbox.issuer_server().key_pem());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn issuer_server(&self) -> &IssuerServer {
+        &self.issuer_server
     }
 
     /// Returns a client certificate (PEM) that the sandbox accepts: the one that

@@ -2,7 +2,7 @@
 //! the same output.
 
 use crate::sandbox::Sandbox;
-use crate::settings::{Builder, IssuerStub, Options, StartError};
+use crate::settings::{Builder, IssuerStub, Notifications, Options, StartError};
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -38,10 +38,14 @@ pub struct Serve {
     /// The cards to start with, and other issuers with theirs, YAML or JSON; without it ReplaceMe01
     #[arg(long, value_name = "FILE")]
     cards: Option<PathBuf>,
-    /// Where to ask for the credentials of a renewal that brings none, http://host:port; without it
-    /// a built-in issuer keeps the PAN
+    /// Where to ask for the credentials of a renewal that brings none, http://host:port or
+    /// https://host:port; without it a built-in issuer keeps the PAN
     #[arg(long, value_name = "URL")]
     issuer_endpoint: Option<String>,
+    /// Where to send a notification after each change, http://host:port or https://host:port: 5 times at
+    /// most, with growing pauses
+    #[arg(long, value_name = "URL")]
+    notify: Option<String>,
     /// Where to write certificates, keys and d1.env; without it a directory that is removed with the sandbox
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
@@ -98,6 +102,9 @@ impl Serve {
         builder.options = self.options.clone();
         if let Some(url) = &self.issuer_endpoint {
             builder = builder.get_card_credentials(IssuerStub::Endpoint { url: url.clone() });
+        }
+        if let Some(url) = &self.notify {
+            builder = builder.notify_card_operations(Notifications::to(url));
         }
         if let Some(path) = &self.cards {
             builder = builder.fixtures(&read("cards", path)?).map_err(|error| {

@@ -19,7 +19,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::error::Error;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use time::OffsetDateTime;
 
@@ -92,7 +92,21 @@ impl Pki {
 
     /// Returns the TLS configuration of a server bound to `address`.
     pub(crate) fn server_config(&self, address: IpAddr) -> Result<ServerConfig, StartError> {
-        let (name, key) = (name("D1 sandbox")?, KeyPair::generate()?);
+        let (certificate, key) = self.server("D1 sandbox", address)?;
+        let chain = vec![der(&certificate)?, der(&self.ca)?];
+        let key = PrivatePkcs8KeyDer::from(key.private_der()?.to_vec());
+        self.tls(chain, key.into()).map_err(StartError::keys)
+    }
+
+    /// Issues a certificate (PEM) for a server on this machine, and returns its private key (PEM) too.
+    pub(crate) fn loopback_server(&self) -> Result<(String, Secret), StartError> {
+        let (certificate, key) = self.server("Issuer", Ipv4Addr::LOCALHOST.into())?;
+        Ok((pem(&certificate)?, key.private_pem()?))
+    }
+
+    /// Issues a certificate for a server that is bound to `address`.
+    fn server(&self, name: &str, address: IpAddr) -> Result<(X509, KeyPair), ErrorStack> {
+        let (name, key) = (self::name(name)?, KeyPair::generate()?);
         let mut names = SubjectAlternativeName::new();
         names.dns("localhost").ip("127.0.0.1").ip("::1");
         if !address.is_loopback() && !address.is_unspecified() {
@@ -101,9 +115,7 @@ impl Pki {
         let names = names.build(&X509::builder()?.x509v3_context(None, None))?;
         let usage = ExtendedKeyUsage::new().server_auth().build()?;
         let certificate = self.sign(&name, key.private(), [usage, names])?;
-        let chain = vec![der(&certificate)?, der(&self.ca)?];
-        let key = PrivatePkcs8KeyDer::from(key.private_der()?.to_vec());
-        self.tls(chain, key.into()).map_err(StartError::keys)
+        Ok((certificate, key))
     }
 
     fn tls(

@@ -6,23 +6,8 @@ use crate::pan;
 use crate::secret::Secret;
 use crate::wire::spec::Spec;
 use crate::wire::warnings::Warnings;
-use axum::body::{Body, to_bytes};
-use http::Request;
-use http::header::{ACCEPT, HOST};
-use http::uri::Authority;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-/// How long the issuer may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How much of the issuer's response is read, in bytes.
-const MAX_RESPONSE: usize = 64 * 1024;
 
 /// Why credentials cannot be used. It says which rule is broken, and never a value.
 type Unusable = Box<dyn std::error::Error + Send + Sync>;
@@ -51,21 +36,12 @@ impl Credentials {
         Self::checked(&plaintext, spec)
     }
 
-    /// Asks an issuer's *Get Card Credentials* for those of a card; the error says what is wrong with the
-    /// response.
-    pub(crate) async fn from_issuer(
-        endpoint: &Authority,
-        issuer: &str,
-        card: &str,
+    /// Reads what an issuer's *Get Card Credentials* has answered; the error says what is wrong with it.
+    pub(crate) fn from_issuer(
+        token: &str,
         decrypter: &Decrypter,
         spec: &Spec,
     ) -> Result<Self, Unusable> {
-        let path = format!("/cms/api/v1/issuers/{issuer}/cards/{card}/credentials");
-        let body = timeout(TIMEOUT, get(endpoint, &path))
-            .await
-            .map_err(|_| "it does not answer in time")??;
-        let token = body.get("encryptedData").and_then(Value::as_str);
-        let token = token.ok_or("its answer has no encryptedData")?;
         Self::checked(&decrypted(token, decrypter)?, spec)
     }
 
@@ -85,22 +61,6 @@ impl Credentials {
         let (pan, exp) = (Secret::new(pan), Secret::new(exp));
         Ok(Self { pan, exp })
     }
-}
-
-async fn get(endpoint: &Authority, path: &str) -> Result<Value, Unusable> {
-    let request = Request::get(path)
-        .header(HOST, endpoint.as_str())
-        .header(ACCEPT, "application/json")
-        .body(Body::empty())?;
-    let stream = TcpStream::connect(endpoint.as_str()).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    if !response.status().is_success() {
-        return Err("its answer is not a success".into());
-    }
-    let body = to_bytes(Body::new(response.into_body()), MAX_RESPONSE).await?;
-    serde_json::from_slice(&body).map_err(|_| "its answer is not JSON".into())
 }
 
 fn decrypted(token: &str, decrypter: &Decrypter) -> Result<Value, Unusable> {

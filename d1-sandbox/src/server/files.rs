@@ -13,7 +13,9 @@ impl Sandbox {
     /// Writes what a client in another process needs into a directory, and returns the path of `d1.env`,
     /// whose lines a POSIX shell can load: the CA, a client certificate and the keys stand beside it. A
     /// directory that does not exist is created with the mode 0700; each file has the mode 0600. What a client
-    /// of [another issuer](crate::Builder::add_issuer) needs is in a directory below, by the issuer's id.
+    /// of [another issuer](crate::Builder::add_issuer) needs is in a directory below, by the issuer's id. What
+    /// [the issuer's own server](Self::issuer_server) needs is in `issuer-client-ca.pem`, `issuer-server.pem` and
+    /// `issuer-server.key`.
     ///
     /// ```
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,6 +33,14 @@ impl Sandbox {
         let path = self.write_access(directory, &self.access)?;
         for access in &self.others {
             self.write_access(&directory.join(access.issuer_id()), access)?;
+        }
+        let server = self.issuer_server();
+        for (name, content) in [
+            ("issuer-client-ca.pem", server.client_ca_pem()),
+            ("issuer-server.pem", server.certificate_pem()),
+            ("issuer-server.key", server.key_pem()),
+        ] {
+            write_file(&directory.join(name), content)?;
         }
         Ok(path)
     }

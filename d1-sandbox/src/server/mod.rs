@@ -6,6 +6,7 @@ mod files;
 use crate::app::App;
 use crate::control;
 use crate::crypto::pki::Pki;
+use crate::outbound::{IssuerServer, Outbound};
 use crate::sandbox::Sandbox;
 use crate::settings::card::Card;
 use crate::settings::{Builder, StartError};
@@ -66,7 +67,10 @@ impl Builder {
             tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         }
         let (server, address) = listen(bind, self.options.port, read_timeout)?;
-        let (app, mut accesses) = App::new(&self, &pki, base_url(address))?;
+        // An authority of its own, so that the issuer's client certificate is not that of D1.
+        let outbound_pki = Pki::generate()?;
+        let outbound = Outbound::new(&self, &outbound_pki)?;
+        let (app, mut accesses) = App::new(&self, &pki, outbound, base_url(address))?;
         let (app, handle) = (Arc::new(app), Handle::new());
         let server = server
             .acceptor(TlsAcceptor::new(tls, read_timeout))
@@ -81,6 +85,7 @@ impl Builder {
             access: accesses.remove(0),
             others: accesses,
             ca_pem: pki.ca_pem().to_owned(),
+            issuer_server: IssuerServer::new(&outbound_pki)?,
             app,
             handle,
             task: Some(tokio::spawn(server.serve(Shared::new(service)))),

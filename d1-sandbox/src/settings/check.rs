@@ -1,8 +1,7 @@
 //! The rules that settings follow, before anything is started.
 
-use super::{Builder, Issuer, IssuerStub, StartError};
+use super::{Builder, Endpoint, Issuer, IssuerStub, StartError};
 use crate::pan;
-use http::uri::Authority;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
@@ -24,28 +23,24 @@ impl Builder {
         }
         let kids = self.encryption_keys.iter().map(|(kid, _)| kid.as_str());
         unique("encryption key", kids)?;
+        if let Some(notifications) = &self.notifications {
+            let is_endpoint = Endpoint::read(&notifications.url).is_some();
+            rule(is_endpoint, "notifications", Endpoint::RULE)?;
+        }
         match &self.issuer_stub {
             IssuerStub::KeepsPan { exp } => check_expiry("expiry from the issuer", exp),
             IssuerStub::Answers { pan, exp } => {
                 check_pan("PAN from the issuer", pan)?;
                 check_expiry("expiry from the issuer", exp)
             }
-            IssuerStub::Endpoint { url } => {
-                let is_endpoint = endpoint(url).is_some();
-                rule(is_endpoint, "issuer endpoint", "http://host:port")
-            }
+            IssuerStub::Endpoint { url } => rule(
+                Endpoint::read(url).is_some(),
+                "issuer endpoint",
+                Endpoint::RULE,
+            ),
             IssuerStub::Unavailable => Ok(()),
         }
     }
-}
-
-/// Returns the host and port of `http://host:port`; nothing else is called, since it is a stand-in for an
-/// issuer.
-pub(crate) fn endpoint(url: &str) -> Option<Authority> {
-    let authority = url.strip_prefix("http://")?.trim_end_matches('/');
-    let authority: Authority = authority.parse().ok()?;
-    let is_plain = authority.port_u16().is_some() && !authority.as_str().contains('@');
-    is_plain.then_some(authority)
 }
 
 fn check_issuer(issuer: &Issuer) -> Checked {
@@ -95,26 +90,4 @@ fn is_id(text: &str, length: RangeInclusive<usize>) -> bool {
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_plain_host_and_port_is_an_endpoint() {
-        for url in ["http://127.0.0.1:1", "http://localhost:80/"] {
-            assert!(endpoint(url).is_some(), "{url}");
-        }
-        for url in [
-            "https://127.0.0.1:1",
-            "http://host",
-            "http://a@b:1",
-            "http://b:1/x",
-            "127.0.0.1:1",
-            "",
-        ] {
-            assert!(endpoint(url).is_none(), "{url}");
-        }
-    }
 }

@@ -5,10 +5,13 @@ pub(crate) mod check;
 mod fixtures;
 mod issuer;
 mod options;
+mod outbound;
 
 pub use fixtures::FixtureError;
 pub use issuer::Issuer;
 pub(crate) use options::Options;
+pub(crate) use outbound::Endpoint;
+pub use outbound::Notifications;
 
 use crate::pan::MASK;
 use crate::secret::Secret;
@@ -70,8 +73,9 @@ pub enum IssuerStub {
         /// The expiry, MMYY.
         exp: String,
     },
-    /// The response of the *Get Card Credentials* at this address, `http://host:port`: a JWE to the
-    /// sandbox's own key. The renewal fails with a 500 when the response cannot be used.
+    /// The response of the *Get Card Credentials* at this address, `http://host:port` or `https://host:port`: a JWE
+    /// to the sandbox's own key. The renewal fails with a 500 when the response cannot be used. For `https`, see
+    /// [`issuer_server`](crate::Sandbox::issuer_server).
     Endpoint {
         /// The address.
         url: String,
@@ -142,6 +146,7 @@ pub struct Builder {
     /// D1's private keys, each with its kid.
     pub(crate) encryption_keys: Vec<(String, Secret)>,
     pub(crate) issuer_stub: IssuerStub,
+    pub(crate) notifications: Option<Notifications>,
     pub(crate) read_timeout: Duration,
 }
 
@@ -156,6 +161,7 @@ impl Default for Builder {
             issuer_stub: IssuerStub::KeepsPan {
                 exp: "1233".to_owned(),
             },
+            notifications: None,
             read_timeout: Duration::from_secs(30),
         }
     }
@@ -295,6 +301,19 @@ impl Builder {
     /// ```
     pub fn get_card_credentials(mut self, issuer: IssuerStub) -> Self {
         self.issuer_stub = issuer;
+        self
+    }
+
+    /// Calls the issuer's *Notify Card Operations* after each change; without it nothing is called.
+    ///
+    /// ```
+    /// use d1_sandbox::{Notifications, Sandbox};
+    ///
+    /// let notifications = Notifications::to("https://localhost:8443").attempts(3);
+    /// let builder = Sandbox::builder().notify_card_operations(notifications);
+    /// ```
+    pub fn notify_card_operations(mut self, notifications: Notifications) -> Self {
+        self.notifications = Some(notifications);
         self
     }
 

@@ -104,7 +104,7 @@ fn the_modes_of_its_directory_and_files_do_not_follow_the_umask() {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&directory), 0o700, "umask {umask}");
         let files: Vec<_> = fs::read_dir(&directory).unwrap().collect();
-        assert_eq!(files.len(), 6);
+        assert_eq!(files.len(), 9);
         for file in files {
             let path = file.unwrap().path();
             assert_eq!(mode(&path), 0o600, "{} with umask {umask}", path.display());

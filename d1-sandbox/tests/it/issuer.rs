@@ -1,12 +1,18 @@
-//! A renewal without credentials: D1 asks the issuer, and the issuer may be of no use.
+//! What D1 asks of the issuer and tells it: the credentials of a renewal that brings none, and notifications.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use d1_sandbox::{Card, IssuerStub, Sandbox, StartError};
+use d1_sandbox::{Card, IssuerStub, Notifications, Sandbox, StartError};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tokio_rustls::TlsAcceptor;
 
 use crate::common::Caller;
 
@@ -134,9 +140,126 @@ async fn the_issuer_is_asked_only_where_d1_would() {
 #[tokio::test]
 async fn an_endpoint_must_be_a_host_and_a_port() {
     let url = "https://issuer.example".to_owned();
-    let builder = Sandbox::builder().get_card_credentials(IssuerStub::Endpoint { url });
-    let Err(StartError::Setting { setting, .. }) = builder.start().await else {
-        unreachable!("it was taken");
-    };
-    assert_eq!(setting, "issuer endpoint");
+    let notified = Sandbox::builder().notify_card_operations(Notifications::to(&url));
+    let asked = Sandbox::builder().get_card_credentials(IssuerStub::Endpoint { url });
+    for (builder, expected) in [(asked, "issuer endpoint"), (notified, "notifications")] {
+        let Err(StartError::Setting { setting, .. }) = builder.start().await else {
+            unreachable!("it was taken");
+        };
+        assert_eq!(setting, expected);
+    }
+}
+
+/// Answers each request with the next of `statuses`, and returns the requests.
+async fn notified(
+    listener: &TcpListener,
+    acceptor: Option<&TlsAcceptor>,
+    statuses: &[&str],
+) -> Vec<String> {
+    let mut heard = Vec::new();
+    for status in statuses {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        heard.push(match acceptor {
+            Some(acceptor) => answered(acceptor.accept(stream).await.unwrap(), &answer).await,
+            None => answered(stream, &answer).await,
+        });
+    }
+    heard
+}
+
+async fn answered(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &str) -> String {
+    let mut request = String::new();
+    while !request.ends_with('}') {
+        let mut bytes = [0; 1024];
+        let length = stream.read(&mut bytes).await.unwrap();
+        request += std::str::from_utf8(&bytes[..length]).unwrap();
+    }
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    request
+}
+
+/// The TLS of a server of the issuer, which takes D1's client certificate alone.
+fn issuer_tls(sandbox: &Sandbox) -> TlsAcceptor {
+    let provider = Arc::new(rustls_openssl::default_provider());
+    let server = sandbox.issuer_server();
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(server.client_ca_pem().as_bytes()).unwrap();
+    roots.add(ca).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(server.certificate_pem().as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(server.key_pem().as_bytes()).unwrap(),
+        )
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test]
+async fn a_notification_is_repeated_until_the_issuer_takes_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    let notifications = Notifications::to(url).first_pause(Duration::from_millis(1));
+    let builder = Sandbox::builder().notify_card_operations(notifications);
+    let sandbox = builder.start().await.unwrap();
+    let caller = Caller::new(&sandbox).await;
+    let (tls, statuses) = (
+        issuer_tls(&sandbox),
+        ["503 Later", "500 No", "204 No Content"],
+    );
+    let (response, heard) = tokio::join!(
+        caller.post("ReplaceMe01", "suspend", json!({})),
+        notified(&listener, Some(&tls), &statuses),
+    );
+    assert_eq!(response.0, 200);
+    for request in &heard {
+        assert_eq!(request, &heard[0], "each attempt is the same");
+    }
+    let (head, body) = heard[0].split_once("\r\n\r\n").unwrap();
+    let line = head.lines().next().unwrap();
+    assert_eq!(
+        line,
+        "POST /notifications/d1/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/notifications HTTP/1.1"
+    );
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let listed = caller.get("ReplaceMe01", "").await.1;
+    let operation = &listed["operations"][0];
+    for member in ["operationId", "operation", "status"] {
+        assert_eq!(body[member], operation[member], "{member}");
+    }
+    assert_eq!(body["operation"], "SUSPEND");
+}
+
+#[tokio::test]
+async fn a_notification_is_given_up_after_the_last_attempt_and_a_refused_change_has_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let notifications = Notifications::to(url)
+        .attempts(2)
+        .first_pause(Duration::from_millis(1));
+    let builder = Sandbox::builder().notify_card_operations(notifications);
+    let sandbox = builder.start().await.unwrap();
+    let caller = Caller::new(&sandbox).await;
+    assert_eq!(caller.post("None", "suspend", json!({})).await.0, 404);
+    let (response, heard) = tokio::join!(
+        caller.post("ReplaceMe01", "suspend", json!({})),
+        notified(&listener, None, &["500 No", "500 No"]),
+    );
+    assert_eq!(response.0, 200);
+    assert!(heard.iter().all(|request| request.contains("SUSPEND")));
+    // There is no third attempt before the notification of the next change.
+    let (response, heard) = tokio::join!(
+        caller.post("ReplaceMe01", "delete", json!({})),
+        notified(&listener, None, &["204 No Content"]),
+    );
+    assert_eq!(response.0, 200);
+    assert!(heard[0].contains("DELETE"), "{heard:?}");
 }

@@ -9,6 +9,7 @@ use crate::Sandbox;
 use crate::app::{App, BREACH};
 use crate::auth::ShownCertificate;
 use crate::crypto::pki::Pki;
+use crate::outbound::Outbound;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 use crate::wire::spec::Call;
@@ -23,7 +24,8 @@ const TOKEN: &str = "fuzzing";
 static APP: LazyLock<Option<(App, ShownCertificate)>> = LazyLock::new(|| {
     let settings = Sandbox::builder().card(crate::Card::new("A").past_operations(20));
     let pki = Pki::generate().ok()?;
-    let (app, accesses) = App::new(&settings, &pki, String::new()).ok()?;
+    let outbound = Outbound::new(&settings, &pki).ok()?;
+    let (app, accesses) = App::new(&settings, &pki, outbound, String::new()).ok()?;
     let access = accesses.first()?;
     let end = app.clock.now().saturating_add(time::Duration::WEEK);
     app.authority.allow(TOKEN, access.issuer_id(), end);
