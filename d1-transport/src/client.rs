@@ -8,26 +8,24 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Error as HyperError;
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
-use hyper_util::client::legacy::{Client, Error as HyperError};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::body::{Claim, RequestBody, Written};
-use crate::connection::ConnectionState;
-use crate::connector::Connector;
+use crate::connection::{ConnectionState, OpenConnections};
 use crate::failure::{Cause, Failure};
+use crate::pool::{Pool, PoolOptions};
 use crate::proxy::Proxy;
-use crate::streams::StreamSlots;
 use crate::tls::{TlsOptions, TlsSetupError};
 
 /// How an [`HttpClient`] makes and keeps its connections. There are no defaults: the caller decides all of it.
@@ -89,10 +87,11 @@ pub enum BodyError {
 
 /// An HTTP client for one server. It sends each request once; nothing repeats a request that may have been written.
 #[derive(Clone)]
-pub struct HttpClient {
-    http: Client<Connector, RequestBody>,
-    connector: Connector,
-    slots: Arc<StreamSlots>,
+pub struct HttpClient(Arc<Shared>);
+
+struct Shared {
+    options: PoolOptions,
+    pool: RwLock<Arc<Pool>>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -107,26 +106,32 @@ impl HttpClient {
     /// # Errors
     /// When TLS cannot be set up with these options.
     pub fn new(options: ClientOptions) -> Result<Self, TlsSetupError> {
-        let tls = options.tls.map(TlsOptions::build).transpose()?;
-        let slots = Arc::new(StreamSlots::new());
-        let connector = Connector::new(tls, options.proxy, options.connect_timeout, slots.clone());
-        let http = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(options.pool_idle_timeout)
-            .http2_keep_alive_interval(options.ping_interval)
-            .http2_keep_alive_timeout(options.ping_timeout)
-            .http2_keep_alive_while_idle(true)
-            .http2_max_header_list_size(64 * 1024)
-            .http2_adaptive_window(true)
-            // It repeats only what was handed back unwritten.
-            .retry_canceled_requests(true)
-            .build(connector.clone());
-        Ok(Self {
-            http,
-            connector,
-            slots,
-        })
+        let options = PoolOptions::new(options)?;
+        let pool = RwLock::new(Arc::new(Pool::new(&options)));
+        Ok(Self(Arc::new(Shared { options, pool })))
+    }
+
+    /// Sends no further request over the present connections, and resumes none of their TLS sessions. To be called
+    /// when the client certificate has changed: a connection keeps the one that it was made with, and so does a
+    /// resumed session.
+    ///
+    /// Requests that are on their way end as they would have. A connection is closed with its last request, and thus
+    /// at the latest [`Limits::deadline`] of those that it has.
+    pub fn replace_connections(&self) {
+        let pool = Arc::new(Pool::new(&self.0.options));
+        let mut current = self.0.pool.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, pool).slots.retire();
+    }
+
+    /// Returns how many connections are open.
+    #[must_use]
+    pub fn open_connections(&self) -> OpenConnections {
+        self.0.options.open.now()
+    }
+
+    fn pool(&self) -> Arc<Pool> {
+        let pool = self.0.pool.read();
+        pool.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends a request once and reads its response.
@@ -144,14 +149,33 @@ impl HttpClient {
     ) -> Result<HttpResponse, Failure> {
         let last_start = limits.deadline.checked_sub(limits.floor);
         let last_start = last_start.unwrap_or(limits.deadline);
-        let slot = match self.slots.take_free() {
-            Some(slot) => Ok(slot),
-            None => timeout_at(last_start, self.slots.acquire()).await,
-        };
-        let Ok(_slot) = slot else {
-            claim.withdraw();
-            return Err(Failure::new(Written::No, Cause::NoStream));
-        };
+        loop {
+            let pool = self.pool();
+            let slot = match pool.slots.take_free() {
+                Some(slot) => Ok(Some(slot)),
+                None => timeout_at(last_start, pool.slots.acquire()).await,
+            };
+            match slot {
+                Ok(Some(_slot)) => return pool.send(request, claim, limits).await,
+                // The connections were replaced while it waited.
+                Ok(None) => {}
+                Err(_) => {
+                    claim.withdraw();
+                    return Err(Failure::new(Written::No, Cause::NoStream));
+                }
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// Sends a request that has a slot.
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        claim: &Claim,
+        limits: &Limits,
+    ) -> Result<HttpResponse, Failure> {
         let (parts, body) = request.into_parts();
         if body.is_empty() {
             claim.waive();
@@ -161,7 +185,7 @@ impl HttpClient {
         let began_at = std::time::Instant::now();
         let connection = capture_connection(&mut request);
         let _waiting = Waiting {
-            client: self,
+            pool: self,
             connection: &connection,
             claim,
             began_at,
@@ -237,7 +261,7 @@ const LEAST_SILENCE: Duration = Duration::from_secs(1);
 /// A request that waits for its response. Where its future is dropped, as by a caller whose own time ran out, a
 /// connection that has been silent for long is left all the same.
 struct Waiting<'a> {
-    client: &'a HttpClient,
+    pool: &'a Pool,
     connection: &'a CaptureConnection,
     claim: &'a Claim,
     began_at: std::time::Instant,
@@ -247,7 +271,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let written_at = self.claim.read_at().unwrap_or(self.began_at);
         if written_at.elapsed() >= LEAST_SILENCE {
-            self.client.leave_if_silent(self.connection, written_at);
+            self.pool.leave_if_silent(self.connection, written_at);
         }
     }
 }

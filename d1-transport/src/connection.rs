@@ -6,7 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -19,6 +19,38 @@ use tokio_rustls::client::TlsStream;
 
 use crate::frames::{Frame, FrameReader};
 use crate::streams::StreamSlots;
+
+/// How many connections a client has open, with those that take no further requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenConnections {
+    /// Those that speak HTTP/1.1.
+    pub http1: usize,
+    /// Those that speak HTTP/2.
+    pub http2: usize,
+}
+
+/// Counts open connections.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionCount {
+    http1: AtomicUsize,
+    http2: AtomicUsize,
+}
+
+impl ConnectionCount {
+    pub(crate) fn now(&self) -> OpenConnections {
+        OpenConnections {
+            http1: self.http1.load(Ordering::Relaxed),
+            http2: self.http2.load(Ordering::Relaxed),
+        }
+    }
+
+    fn of(&self, is_http2: bool) -> &AtomicUsize {
+        match is_http2 {
+            true => &self.http2,
+            false => &self.http1,
+        }
+    }
+}
 
 /// What one connection has shown.
 #[derive(Debug)]
@@ -120,6 +152,7 @@ pub(crate) struct TrackedStream {
     inner: Box<dyn Stream>,
     state: Arc<ConnectionState>,
     slots: Arc<StreamSlots>,
+    open: Arc<ConnectionCount>,
     frames: Option<FrameReader>,
     /// What was received while a write had failed, for the next read.
     pushed_back: Vec<u8>,
@@ -130,9 +163,12 @@ impl TrackedStream {
         inner: Box<dyn Stream>,
         state: Arc<ConnectionState>,
         slots: Arc<StreamSlots>,
+        open: Arc<ConnectionCount>,
     ) -> Self {
+        open.of(state.is_http2).fetch_add(1, Ordering::Relaxed);
         Self {
             inner,
+            open,
             frames: state.is_http2.then(FrameReader::default),
             state,
             slots,
@@ -206,6 +242,8 @@ impl TrackedStream {
 
 impl Drop for TrackedStream {
     fn drop(&mut self) {
+        let open = self.open.of(self.state.is_http2);
+        open.fetch_sub(1, Ordering::Relaxed);
         if self.state.is_http2 {
             self.state.leave(&self.slots);
         }
@@ -284,7 +322,8 @@ mod tests {
             let tcp = TcpStream::connect(address).await.unwrap();
             let slots = Arc::new(StreamSlots::new());
             let state = Arc::new(ConnectionState::new(true));
-            let mut stream = TrackedStream::new(Box::new(tcp), state.clone(), slots.clone());
+            let mut stream =
+                TrackedStream::new(Box::new(tcp), state.clone(), slots.clone(), Arc::default());
             if is_left {
                 state.leave(&slots);
             }

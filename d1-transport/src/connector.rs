@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use crate::connection::{ConnectionState, Stream, TrackedStream};
+use crate::connection::{ConnectionCount, ConnectionState, Stream, TrackedStream};
 use crate::failure::Cause;
 use crate::identity::tracked;
 use crate::proxy::Proxy;
@@ -34,9 +34,10 @@ pub(crate) struct Connector(Arc<Shared>);
 struct Shared {
     tcp: HttpConnector<Resolver>,
     tls: Option<(TlsConnector, TlsConnector)>,
-    proxy: Option<Proxy>,
+    proxy: Option<Arc<Proxy>>,
     timeout: Duration,
     slots: Arc<StreamSlots>,
+    open: Arc<ConnectionCount>,
     /// The state of the newest connection: the HTTP client does not tell which one it was when a connection ends
     /// before its first request.
     newest: Mutex<Option<Arc<ConnectionState>>>,
@@ -45,9 +46,10 @@ struct Shared {
 impl Connector {
     pub(crate) fn new(
         tls: Option<(ClientConfig, ClientConfig)>,
-        proxy: Option<Proxy>,
+        proxy: Option<Arc<Proxy>>,
         timeout: Duration,
         slots: Arc<StreamSlots>,
+        open: Arc<ConnectionCount>,
     ) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.enforce_http(false);
@@ -60,6 +62,7 @@ impl Connector {
             proxy,
             timeout,
             slots,
+            open,
             newest: Mutex::new(None),
         }))
     }
@@ -121,7 +124,8 @@ impl Shared {
         if !is_http2 {
             self.slots.open_http1();
         }
-        Ok(TrackedStream::new(stream, state, self.slots.clone()))
+        let (slots, open) = (self.slots.clone(), self.open.clone());
+        Ok(TrackedStream::new(stream, state, slots, open))
     }
 
     async fn tcp(&self, target: Uri) -> Result<Box<dyn Stream>, Cause> {

@@ -22,6 +22,9 @@
 //!
 //! An HTTP/2 connection that goes silent is left: it is pinged, and one over which a request timed out takes no further
 //! requests if, since that was written, no response, no frame of a stream and no answer to a ping has come.
+//!
+//! A connection keeps the client certificate that it was made with. Where that changes,
+//! [`HttpClient::replace_connections`] lets the requests that follow have connections of their own.
 
 mod body;
 mod client;
@@ -30,12 +33,14 @@ mod connector;
 mod failure;
 mod frames;
 mod identity;
+mod pool;
 mod proxy;
 mod streams;
 mod tls;
 
 pub use body::{Claim, Written};
 pub use client::{BodyError, ClientOptions, HttpClient, HttpResponse, Limits, read_body};
+pub use connection::OpenConnections;
 pub use failure::{Cause, Failure};
 pub use proxy::Proxy;
 pub use tls::{TlsOptions, TlsSetupError};

@@ -29,6 +29,8 @@ enum Stage {
     Http1,
     /// The limit is that of this HTTP/2 connection.
     Http2(u64),
+    /// Other slots stand in their place.
+    Retired,
 }
 
 /// The right to have a request on its way.
@@ -69,10 +71,16 @@ impl StreamSlots {
         Some(Slot { slots: self, set })
     }
 
-    /// Waits for a slot.
-    pub(crate) async fn acquire(&self) -> Slot<'_> {
+    /// Waits for a slot; `None` where others stand in their place.
+    pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
         loop {
-            let free = self.lock().free.clone();
+            let free = {
+                let current = self.lock();
+                if current.stage == Stage::Retired {
+                    return None;
+                }
+                current.free.clone()
+            };
             // Slots that are closed, or no longer the current ones, were replaced while this request waited.
             let Ok(permit) = free.acquire().await else {
                 continue;
@@ -82,9 +90,14 @@ impl StreamSlots {
                 permit.forget();
                 current.in_use += 1;
                 let set = current.set;
-                return Slot { slots: self, set };
+                return Some(Slot { slots: self, set });
             }
         }
+    }
+
+    /// Gives no further slots, also to requests that wait for one.
+    pub(crate) fn retire(&self) {
+        self.lock().open(Stage::Retired, 0);
     }
 
     /// Opens slots without a limit, for a server that speaks HTTP/1.1: each request has a connection of its own.
@@ -125,6 +138,9 @@ impl StreamSlots {
 
 impl Current {
     fn open(&mut self, stage: Stage, limit: usize) {
+        if self.stage == Stage::Retired {
+            return;
+        }
         // The request that opens a connection is also the first on it. Other requests are on their way over another
         // connection, unless it is the same one with another limit.
         if self.stage != Stage::Opening && self.stage != stage {
@@ -152,7 +168,7 @@ mod tests {
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
         {
-            Poll::Ready(slot) => Some(slot),
+            Poll::Ready(slot) => slot,
             Poll::Pending => None,
         }
     }
@@ -188,6 +204,23 @@ mod tests {
         slots.close(2);
         let _one = free(&slots).unwrap();
         assert!(free(&slots).is_none());
+    }
+
+    #[test]
+    fn slots_that_were_replaced_are_given_to_none() {
+        let slots = StreamSlots::new();
+        let _held = free(&slots).unwrap();
+        let mut waiting = pin!(slots.acquire());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        slots.retire();
+        let ended = waiting.as_mut().poll(&mut context);
+        assert!(matches!(ended, Poll::Ready(None)));
+        // The connections of old end later than that.
+        slots.open_http1();
+        slots.open_http2(1, Some(2));
+        slots.close(1);
+        assert!(slots.take_free().is_none());
     }
 
     #[test]

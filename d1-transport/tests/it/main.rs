@@ -3,5 +3,6 @@
 
 mod http1;
 mod http2;
+mod rotation;
 mod server;
 mod tls;

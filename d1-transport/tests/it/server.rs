@@ -10,6 +10,7 @@ use d1_transport::{
 };
 use http::Request;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -49,6 +50,13 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         (certificate.der().clone(), der)
+    }
+
+    /// A client certificate with its key.
+    pub(crate) fn identity(&self, name: &str) -> CertifiedKey {
+        let (certificate, key) = self.sign(name);
+        let key = provider().key_provider.load_private_key(key).unwrap();
+        CertifiedKey::new(vec![certificate], key)
     }
 
     pub(crate) fn store(&self) -> Arc<RootCertStore> {
@@ -150,14 +158,20 @@ impl Server {
 
     /// A client whose certificate `signer` has signed.
     pub(crate) fn client_of(&self, signer: &Authority, proxy: Option<Proxy>) -> HttpClient {
-        let (certificate, key) = signer.sign("client");
-        let key = provider().key_provider.load_private_key(key).unwrap();
-        let identity = CertifiedKey::new(vec![certificate], key);
+        let identity = SingleCertAndKey::from(signer.identity("client"));
+        self.client_with(Arc::new(identity), proxy)
+    }
+
+    pub(crate) fn client_with(
+        &self,
+        identity: Arc<dyn ResolvesClientCert>,
+        proxy: Option<Proxy>,
+    ) -> HttpClient {
         let tls = TlsOptions {
             provider: provider(),
             roots: vec![self.authority.certificate.clone()],
             system_roots: false,
-            identity: Some(Arc::new(SingleCertAndKey::from(identity))),
+            identity: Some(identity),
         };
         HttpClient::new(options(Some(tls), proxy)).unwrap()
     }
