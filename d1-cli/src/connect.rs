@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use d1_facade::{
-    Client, ClientBuilder, EncryptionKey, Environment, InvalidInput, IssuerId, SigningKey, probe,
+    Client, ClientBuilder, EncryptionKey, Environment, Identity, InvalidInput, IssuerId,
+    SigningKey, probe,
 };
 use zeroize::Zeroizing;
 
@@ -24,7 +25,7 @@ pub(crate) fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
     if let Some(setting) = config.get(Name::EncryptionJwk) {
         builder = builder.encryption_key(encryption_key(config, setting)?);
     }
-    with_identity(config, builder.signing_key(signing_key(config)?))
+    with_identity(config, builder.signer(signing_key(config)?))
 }
 
 /// Returns a builder with all settings but the keys.
@@ -36,7 +37,9 @@ pub(crate) fn without_keys(config: &Config) -> Result<ClientBuilder, Failure> {
 fn with_identity(config: &Config, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
     let certificate = read(config.need(Name::ClientCert)?)?;
     let key = read(config.need(Name::ClientKey)?)?;
-    let builder = builder.client_identity(&*certificate, &*key);
+    let identity = Identity::from_pem(&*certificate, &*key);
+    let identity = identity.map_err(|error| of_setting(config, error))?;
+    let builder = builder.client_identity(identity);
     Ok(match config.get(Name::Proxy) {
         Some(setting) => builder.proxy(&setting.text),
         None => builder,
@@ -125,8 +128,7 @@ fn key_file<K>(
 
 /// Returns the client certificate, in DER.
 pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Failure> {
-    let leaf = probe::client_certificate(without_keys(config)?);
-    leaf.map_err(|error| of_setting(config, error))
+    Ok(probe::client_certificate(&without_keys(config)?))
 }
 
 /// Checks the address of D1, and the authorities that are trusted for it.
@@ -148,7 +150,7 @@ pub(crate) fn of_setting(config: &Config, error: InvalidInput) -> Failure {
         "client_identity_certificate" => &[Name::ClientCert],
         "client_identity_key" => &[Name::ClientKey],
         "root_certificate" => &[Name::Ca],
-        "signing_key" => &[Name::SigningKey],
+        "signing_key" | "signer" => &[Name::SigningKey],
         "encryption_key" => &[Name::EncryptionJwk],
         "aggregator_id" => &[Name::AggregatorId],
         "proxy" => &[Name::Proxy],

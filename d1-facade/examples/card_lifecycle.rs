@@ -18,8 +18,8 @@ use std::future::IntoFuture;
 use std::time::Instant;
 
 use d1_facade::{
-    Card, CardCredentials, CardId, CardState, Client, EncryptionKey, Environment, Error, Operation,
-    OperationType, ReasonCode, Receipt, Renewal, Response, SigningKey,
+    Card, CardCredentials, CardId, CardState, Client, EncryptionKey, Environment, Error, Identity,
+    Operation, OperationType, ReasonCode, Receipt, Renewal, Response, SigningKey,
 };
 use d1_sandbox::Sandbox;
 
@@ -117,9 +117,12 @@ fn client(sandbox: &Sandbox) -> Result<Client, Box<dyn StdError>> {
         Environment::Custom(sandbox.base_url().to_owned()),
         sandbox.issuer_id().parse()?,
     )
-    .signing_key(signing_key)
+    .signer(signing_key)
     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk())?)
-    .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+    .client_identity(Identity::from_pem(
+        sandbox.client_certificate_pem(),
+        sandbox.client_key_pem(),
+    )?)
     .root_certificate(sandbox.ca_pem())
     .without_system_roots()
     .build()?;

@@ -19,7 +19,7 @@ use std::fs::read;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
+use d1_facade::{Client, EncryptionKey, Environment, Identity, SigningKey};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -54,12 +54,12 @@ fn client() -> Result<Client, Box<dyn Error>> {
         SigningKey::from_pem(read(needed("D1_SIGNING_KEY")?)?, &needed("D1_SIGNING_KID")?)?;
     let encryption_jwk = String::from_utf8(read(needed("D1_ENCRYPTION_JWK")?)?)?;
     let mut builder = Client::builder(environment, needed("D1_ISSUER_ID")?.parse()?)
-        .signing_key(signing_key)
+        .signer(signing_key)
         .encryption_key(EncryptionKey::from_jwk(&encryption_jwk)?)
-        .client_identity(
+        .client_identity(Identity::from_pem(
             read(needed("D1_CLIENT_CERT")?)?,
             read(needed("D1_CLIENT_KEY")?)?,
-        );
+        )?);
     // A sandbox has a certificate authority of its own; D1's is one that the system trusts.
     if let Ok(path) = var("D1_CA") {
         builder = builder.root_certificate(read(path)?);

@@ -17,15 +17,15 @@ use crate::values::{ApiOperation, CardId, IssuerId};
 /// can be used from any task of a tokio runtime with the time and network drivers.
 ///
 /// ```no_run
-/// use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
+/// use d1_facade::{Client, EncryptionKey, Environment, Identity, SigningKey};
 ///
 /// # fn build() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::fs::read_to_string as read;
 ///
 /// let d1 = Client::builder(Environment::Staging, "ISSUER_A-1".parse()?)
-///     .signing_key(SigningKey::from_pem(read("signing.key")?, "my-kid")?)
+///     .signer(SigningKey::from_pem(read("signing.key")?, "my-kid")?)
 ///     .encryption_key(EncryptionKey::from_jwk(&read("d1-key.jwk")?)?)
-///     .client_identity(read("client.pem")?, read("client.key")?)
+///     .client_identity(Identity::from_pem(read("client.pem")?, read("client.key")?)?)
 ///     .build()?;
 /// # Ok(())
 /// # }

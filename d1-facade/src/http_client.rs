@@ -15,7 +15,7 @@ use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
-use crate::crypto::{Identity, Validity};
+use crate::crypto::{Identity, Presented};
 use crate::dry_run::{PreparedRequest, RequestSink};
 use crate::error::{Fault, InvalidInput, refuse_beside};
 use crate::own_http_client;
@@ -36,7 +36,7 @@ const USER_AGENT: &str = concat!("d1-facade/", env!("CARGO_PKG_VERSION"));
 #[derive(Default)]
 pub(crate) struct HttpOptions {
     pub(crate) own: Option<reqwest::Client>,
-    pub(crate) identity: Option<Result<Identity, InvalidInput>>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) roots: Roots,
     pub(crate) crypto_provider: Option<Arc<CryptoProvider>>,
     pub(crate) connect_timeout: Option<Duration>,
@@ -85,13 +85,11 @@ impl HttpOptions {
         base_url: &str,
         timeout: Duration,
     ) -> Result<HttpClient, InvalidInput> {
-        let identity = self.identity.transpose()?;
         let is_tls = base_url.starts_with("https:");
+        let tls = tls::options(self.crypto_provider, &self.roots, self.identity)?;
         // A dry run makes no connection, for which the dates of the certificate would matter.
         let connects = is_tls && self.dry_run.is_none();
-        let validity = identity.as_ref().filter(|_| connects);
-        let validity = validity.and_then(Identity::validity);
-        let tls = tls::options(self.crypto_provider, &self.roots, identity)?;
+        let certificate = tls.identity.clone().filter(|_| connects);
         if is_tls {
             tls::check_server_name(base_url)?;
         }
@@ -123,7 +121,7 @@ impl HttpOptions {
             client: client.map_err(tls::setup_error)?,
             user_agent: user_agent(self.user_agent)?,
             read_timeout,
-            validity,
+            certificate: certificate.map(Presented::by),
             dry_run: self.dry_run,
         }))
     }
@@ -146,7 +144,7 @@ enum Kind {
         client: d1_transport::HttpClient,
         user_agent: HeaderValue,
         read_timeout: Option<Duration>,
-        validity: Option<Validity>,
+        certificate: Option<Presented>,
         dry_run: Option<RequestSink>,
     },
     Own(reqwest::Client),
@@ -164,11 +162,11 @@ impl HttpClient {
         Self(Arc::new(kind))
     }
 
-    /// Returns why nothing must be sent now: the client certificate is not valid yet, or no longer. It can expire while
-    /// the process runs.
+    /// Returns why nothing must be sent now: there is no client certificate, or it is not valid yet, or no longer. It can
+    /// expire while the process runs.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match &*self.0 {
-            Kind::Transport { validity, .. } => validity.and_then(Validity::fault),
+            Kind::Transport { certificate, .. } => certificate.as_ref()?.fault(),
             Kind::Own(_) => None,
         }
     }
@@ -201,7 +199,7 @@ impl HttpClient {
                 client,
                 user_agent,
                 read_timeout,
-                validity: _,
+                certificate: _,
                 dry_run,
             } => {
                 let limits = Limits {

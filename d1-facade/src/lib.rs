@@ -8,16 +8,16 @@
 //!
 //! ```no_run
 //! use d1_facade::{
-//!     CardCredentials, Client, EncryptionKey, Environment, ReasonCode, Renewal, SigningKey,
+//!     CardCredentials, Client, EncryptionKey, Environment, Identity, ReasonCode, Renewal, SigningKey,
 //! };
 //!
 //! # async fn quick_start() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::fs::read;
 //!
 //! let d1 = Client::builder(Environment::Staging, "ISSUER_A-1".parse()?)
-//!     .signing_key(SigningKey::from_pem(read("signing.key")?, "my-kid")?)
+//!     .signer(SigningKey::from_pem(read("signing.key")?, "my-kid")?)
 //!     .encryption_key(EncryptionKey::from_pem(read("d1-public.pem")?, "d1-kid")?)
-//!     .client_identity(read("client.pem")?, read("client.key")?)
+//!     .client_identity(Identity::from_pem(read("client.pem")?, read("client.key")?)?)
 //!     .build()?;
 //!
 //! let card = d1.card("ReplaceMe01".parse()?);
@@ -84,7 +84,7 @@
 //! real JWE, cards that keep their state. See the example `card_lifecycle`, and:
 //!
 //! ```
-//! use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
+//! use d1_facade::{Client, EncryptionKey, Environment, Identity, SigningKey};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -95,8 +95,11 @@
 //!     )
 //!     .root_certificate(sandbox.ca_pem())
 //!     .without_system_roots()
-//!     .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
-//!     .signing_key(SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid())?)
+//!     .client_identity(Identity::from_pem(
+//!         sandbox.client_certificate_pem(),
+//!         sandbox.client_key_pem(),
+//!     )?)
+//!     .signer(SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid())?)
 //!     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk())?)
 //!     .build()?;
 //!
@@ -123,7 +126,7 @@
 //! | question | module |
 //! |---|---|
 //! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
-//! | How does the client identify itself? | [`auth`] |
+//! | How does the client identify itself? | [`auth`], [`Identity`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
 //! | What does a call return? | [`Response`] of a [`Receipt`], an [`Operation`] or an [`OperationPage`] |
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
@@ -181,7 +184,7 @@ pub use card::{
 };
 pub use client::Client;
 pub use config::Environment;
-pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Pan};
+pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Identity, Pan};
 pub use dry_run::PreparedRequest;
 pub use error::{Cause, Error, ErrorKind, Outcome};
 pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};

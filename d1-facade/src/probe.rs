@@ -54,7 +54,7 @@ fn place(cause: &Cause) -> Place {
         }
         Cause::Connect(_) | Cause::ConnectTimedOut => Place::Connection,
         Cause::Alert(alert) if is_about_client_certificate(*alert) => Place::ClientCertificate,
-        Cause::NotAsked => Place::ClientCertificate,
+        Cause::NotAsked | Cause::KeyFailed => Place::ClientCertificate,
         Cause::Tls(_) | Cause::Alert(_) | Cause::BadRequest => Place::Tls,
         Cause::NoStream
         | Cause::Unprocessed
@@ -104,9 +104,7 @@ pub fn check_tls(builder: ClientBuilder) -> Result<(), InvalidInput> {
 }
 
 /// Returns the client certificate, in DER.
-///
-/// # Errors
-/// When it, or its key, cannot be used; the error names it.
-pub fn client_certificate(builder: ClientBuilder) -> Result<Option<Vec<u8>>, InvalidInput> {
+#[must_use]
+pub fn client_certificate(builder: &ClientBuilder) -> Option<Vec<u8>> {
     builder.leaf()
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use d1_transport::{TlsOptions, TlsSetupError};
 use rustls::crypto::CryptoProvider;
-use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
 
@@ -50,13 +49,12 @@ pub(crate) fn options(
 ) -> Result<TlsOptions, InvalidInput> {
     let own_roots = roots.read()?;
     let provider = provider.unwrap_or_else(|| Arc::new(rustls_openssl::default_provider()));
-    let identity = identity.map(|identity| identity.certified(&provider));
-    let identity = identity.transpose()?.map(SingleCertAndKey::from);
+    let identity = identity.map(|identity| identity.resolver(&provider));
     Ok(TlsOptions {
         provider,
         roots: own_roots,
         system_roots: !roots.without_system,
-        identity: identity.map(|identity| Arc::new(identity) as _),
+        identity: identity.transpose()?,
     })
 }
 

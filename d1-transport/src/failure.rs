@@ -5,10 +5,10 @@ use std::fmt;
 use std::io;
 
 use http::StatusCode;
-use rustls::AlertDescription;
+use rustls::{AlertDescription, OtherError};
 
 use crate::body::Written;
-use crate::identity::NOT_ASKED;
+use crate::identity::{KeyFailed, NOT_ASKED};
 
 /// A request that got no response.
 ///
@@ -51,6 +51,8 @@ pub enum Cause {
     Tls(rustls::Error),
     /// The server did not ask for the client certificate.
     NotAsked,
+    /// The key of the client certificate could not sign.
+    KeyFailed,
     /// The server ended the handshake with an alert. It has read no request.
     Alert(AlertDescription),
     /// The proxy could not be reached.
@@ -83,6 +85,7 @@ impl fmt::Display for Cause {
             Self::ConnectTimedOut => f.write_str("no connection in time"),
             Self::Tls(_) => f.write_str("TLS failed"),
             Self::NotAsked => f.write_str("the server did not ask for the client certificate"),
+            Self::KeyFailed => f.write_str("the key of the client certificate could not sign"),
             Self::Alert(alert) => write!(f, "the server refused the TLS handshake: {alert:?}"),
             Self::Proxy(cause) => write!(f, "no connection to the proxy: {cause}"),
             Self::ProxyRefused(status) => {
@@ -156,6 +159,7 @@ fn tls_cause(error: &rustls::Error) -> Cause {
     match error {
         rustls::Error::AlertReceived(alert) => Cause::Alert(*alert),
         error if *error == NOT_ASKED => Cause::NotAsked,
+        rustls::Error::Other(OtherError(error)) if error.is::<KeyFailed>() => Cause::KeyFailed,
         error => Cause::Tls(error.clone()),
     }
 }

@@ -4,13 +4,18 @@
 //! refused before a request is written.
 
 use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error as TlsError, OtherError, SignatureAlgorithm,
+    SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 
 tokio::task_local! {
     /// Whether the server of the connection that is being made has asked for the client certificate.
@@ -38,13 +43,73 @@ impl ResolvesClientCert for TrackingCertResolver {
         schemes: &[SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
         let _ = HAS_ASKED.try_with(|asked| asked.set(true));
-        self.0.resolve(root_hint_subjects, schemes)
+        let certified = self.0.resolve(root_hint_subjects, schemes)?;
+        let mut tracked = (*certified).clone();
+        tracked.key = Arc::new(TrackedKey(tracked.key));
+        Some(Arc::new(tracked))
     }
 
     fn has_certs(&self) -> bool {
         self.0.has_certs()
     }
 }
+
+/// The key of the client certificate, which may be in an HSM: its failures are told from all others of a handshake.
+struct TrackedKey(Arc<dyn SigningKey>);
+
+impl SigningKey for TrackedKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let signer = self.0.choose_scheme(offered)?;
+        Some(Box::new(TrackedSigner(signer)))
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        self.0.public_key()
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl fmt::Debug for TrackedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedKey").finish_non_exhaustive()
+    }
+}
+
+struct TrackedSigner(Box<dyn Signer>);
+
+impl Signer for TrackedSigner {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TlsError> {
+        // A panic would end the caller's task, and with it every request that waits for this connection.
+        let signed = catch_unwind(AssertUnwindSafe(|| self.0.sign(message)));
+        let failed = || TlsError::Other(OtherError(Arc::new(KeyFailed)));
+        signed.map_err(|_| failed())?.map_err(|_| failed())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0.scheme()
+    }
+}
+
+impl fmt::Debug for TrackedSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedSigner").finish_non_exhaustive()
+    }
+}
+
+/// The error of a client key that did not sign. What the key itself says is not passed on: it may be anything.
+#[derive(Debug)]
+pub(crate) struct KeyFailed;
+
+impl fmt::Display for KeyFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key of the client certificate could not sign")
+    }
+}
+
+impl std::error::Error for KeyFailed {}
 
 /// Verifies a certificate as `inner` does, and that its server has asked for ours. In TLS 1.2 and 1.3 a server asks
 /// before its certificate is verified.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use d1_facade::auth::AssertionPolicy;
-use d1_facade::{Client, EncryptionKey, Environment, SigningKey};
+use d1_facade::{Client, EncryptionKey, Environment, Identity, SigningKey};
 use d1_tests::{
-    D1_JWK, FixedToken, ISSUER, WRONG, answering, any_root, bare_builder_for, builder_for, p256,
-    plain_http_client, refused,
+    D1_JWK, FixedToken, ISSUER, WRONG, answering, any_root, bare_builder_for, builder_for,
+    foreign_identity, p256, plain_http_client, refused,
 };
 use wiremock::ResponseTemplate;
 
@@ -27,12 +27,12 @@ async fn a_client_that_cannot_be_built_says_why() {
     refused(at("http://127.0.0.1:1").build(), "environment", "https");
     refused(at(WRONG).build(), "environment", "URL");
     refused(
-        staging().signing_key(key()).build(),
+        staging().signer(key()).build(),
         "client_identity",
         "certificate",
     );
     refused(
-        staging().client_identity(WRONG, WRONG).build(),
+        Identity::from_pem(WRONG, WRONG),
         "client_identity_key",
         "PEM",
     );
@@ -77,36 +77,33 @@ async fn an_exchange_that_cannot_be_made_says_why() {
         let environment = Environment::Custom(server.uri());
         Client::builder(environment, ISSUER.parse().unwrap()).allow_plain_loopback()
     };
-    refused(exchanging().build(), "signing_key", "given");
-    let twice = exchanging().signing_key(key()).signing_key(key());
-    refused(twice.build(), "signing_key", "twice");
+    refused(exchanging().build(), "signer", "given");
+    let twice = exchanging().signer(key()).signer(key());
+    refused(twice.build(), "signer", "twice");
     refused(
-        exchanging().signing_key(key()).sign_with("kid-2").build(),
-        "signing_key",
+        exchanging().signer(key()).sign_with("kid-2").build(),
+        "signer",
         "kid",
     );
     let own_claim = AssertionPolicy::default().claim("exp", 1);
     refused(
         exchanging()
-            .signing_key(key())
+            .signer(key())
             .assertion_policy(own_claim)
             .build(),
         "assertion_policy",
         "claim",
     );
     refused(
-        exchanging()
-            .signing_key(key())
-            .token_header("host", "x")
-            .build(),
+        exchanging().signer(key()).token_header("host", "x").build(),
         "token_header",
         "client itself",
     );
-    let bad_aggregator = exchanging().signing_key(key()).aggregator_id("two words");
+    let bad_aggregator = exchanging().signer(key()).aggregator_id("two words");
     refused(bad_aggregator.build(), "aggregator_id", "ASCII");
     assert!(
         exchanging()
-            .signing_key(key())
+            .signer(key())
             .sign_with("kid-1")
             .build()
             .is_ok()
@@ -119,9 +116,11 @@ fn refused_beside_an_own_client(url: &str) {
     let own = || bare_builder_for(url).http_client(plain_http_client(|b| b));
     assert!(own().build().is_ok());
     let second = Duration::from_secs(1);
+    let (certificate, key) = foreign_identity();
+    let identity = || Identity::from_pem(&certificate, &key).unwrap();
     let provider = || Arc::new(rustls_openssl::default_provider());
     for (builder, field) in [
-        (own().client_identity(WRONG, WRONG), "client_identity"),
+        (own().client_identity(identity()), "client_identity"),
         (own().root_certificate(any_root()), "root_certificate"),
         (own().root_certificate(WRONG), "root_certificate"),
         (own().without_system_roots(), "without_system_roots"),
@@ -145,7 +144,7 @@ fn refused_beside_a_token_source(url: &str, key: impl Fn() -> SigningKey) {
             .without_system_roots()
     };
     for (builder, field) in [
-        (with_tokens().signing_key(key()), "signing_key"),
+        (with_tokens().signer(key()), "signer"),
         (with_tokens().sign_with("kid-1"), "sign_with"),
         (with_tokens().assertion_policy(policy), "assertion_policy"),
         (with_tokens().token_header("x", "y"), "token_header"),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use d1_facade::retry::ExponentialBackoff;
-use d1_facade::{Client, Environment};
+use d1_facade::{Client, Environment, Identity};
 use d1_tests::{CARD, FixedToken, ISSUER, certificate, refused};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -105,7 +105,7 @@ impl Peer {
             .retry(ExponentialBackoff::default().max_attempts(1))
             .root_certificate(&self.root)
             .without_system_roots()
-            .client_identity(certificate, key)
+            .client_identity(Identity::from_pem(certificate, key)?)
             .build()
     }
 }
@@ -173,7 +173,9 @@ async fn the_crypto_provider_that_is_given_is_used() {
         .token_source(FixedToken)
         .root_certificate(sandbox.ca_pem())
         .without_system_roots()
-        .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+        .client_identity(
+            Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem()).unwrap(),
+        )
     };
     let with = |edit: fn(&mut CryptoProvider)| {
         let mut provider = rustls_openssl::default_provider();

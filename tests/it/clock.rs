@@ -71,7 +71,7 @@ async fn client(server: &MockServer) -> Client {
         .private_key_to_pem()
         .unwrap();
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
-        .signing_key(SigningKey::from_pem(key, "my-kid").unwrap())
+        .signer(SigningKey::from_pem(key, "my-kid").unwrap())
         .wrap_token_source(EachTime)
         .retry(d1_facade::retry::ExponentialBackoff::default().max_attempts(1))
         .allow_plain_loopback()

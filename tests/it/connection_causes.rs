@@ -1,6 +1,6 @@
 //! Why there was no connection stands in the error's one line, in words of ours.
 
-use d1_facade::{Client, ClientBuilder, Environment, ErrorKind, Outcome};
+use d1_facade::{Client, ClientBuilder, Environment, ErrorKind, Identity, Outcome};
 use d1_tests::fault_server::{Act, FaultServer};
 use d1_tests::tls_server::TlsServer;
 use d1_tests::{
@@ -15,7 +15,7 @@ use openssl::x509::extension::BasicConstraints;
 fn builder(url: String, root: &[u8]) -> ClientBuilder {
     let (certificate, key) = foreign_identity();
     Client::builder(Environment::Custom(url), ISSUER.parse().unwrap())
-        .client_identity(certificate, key)
+        .client_identity(Identity::from_pem(certificate, key).unwrap())
         .root_certificate(root)
         .without_system_roots()
         .token_source(FixedToken)
@@ -200,7 +200,8 @@ async fn a_client_certificate_out_of_its_dates_is_named_and_not_used() {
         let key = key.private_key_to_pem_pkcs8().unwrap();
         let url = sandbox.base_url().to_owned();
         let identity = certificate.to_pem().unwrap();
-        let builder = builder(url, sandbox.ca_pem().as_ref()).client_identity(identity, key);
+        let builder = builder(url, sandbox.ca_pem().as_ref())
+            .client_identity(Identity::from_pem(identity, key).unwrap());
         let line = line(builder).await;
         assert_names(&line, words);
         let date = if last < 0 {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use d1_facade::retry::ExponentialBackoff;
-use d1_facade::{Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Receipt, Response};
+use d1_facade::{
+    Client, ClientBuilder, Environment, Error, ErrorKind, Identity, Outcome, Receipt, Response,
+};
 use d1_sandbox::Sandbox;
 use d1_tests::CARD;
 use d1_tests::fault_server::goaway;
@@ -93,9 +95,11 @@ impl Relay {
             sandbox.issuer_id().parse().unwrap(),
         )
         .root_certificate(sandbox.ca_pem())
-        .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+        .client_identity(
+            Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem()).unwrap(),
+        )
         .without_system_roots()
-        .signing_key(key.unwrap())
+        .signer(key.unwrap())
         .retry(ExponentialBackoff::default().max_attempts(1))
     }
 }

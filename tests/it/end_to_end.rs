@@ -1,8 +1,8 @@
 //! Each operation and each documented error, over real TLS with a real token and real JWE.
 
 use d1_facade::{
-    Card, CardCredentials, CardState, EncryptionKey, ErrorKind, OperationStatus, OperationType,
-    Outcome, ReasonCode, Renewal, RequestorType,
+    Card, CardCredentials, CardState, EncryptionKey, ErrorKind, Identity, OperationStatus,
+    OperationType, Outcome, ReasonCode, Renewal, RequestorType,
 };
 use d1_sandbox::{IssuerStub, Sandbox, SuccessStyle};
 use d1_tests::{
@@ -232,7 +232,7 @@ async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
     ] {
         let kid = key.kid().to_owned();
         let client = sandbox_builder(&sandbox)
-            .signing_key(key)
+            .signer(key)
             .sign_with(kid)
             .build()
             .unwrap();
@@ -284,7 +284,7 @@ async fn without_a_client_certificate_of_d1s_nothing_gets_through() {
     // A certificate of another authority: made by another throw-away CA.
     let (certificate, key) = foreign_identity();
     let client = sandbox_builder(&sandbox)
-        .client_identity(certificate, key)
+        .client_identity(Identity::from_pem(certificate, key).unwrap())
         .build()
         .unwrap();
     let card = client.card(CARD.parse().unwrap());

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
-    ApiOperation, Card, Client, ClientBuilder, Environment, Error, ErrorKind, Outcome, Renewal,
-    SigningKey,
+    ApiOperation, Card, Client, ClientBuilder, Environment, Error, ErrorKind, Identity, Outcome,
+    Renewal, SigningKey,
 };
 use d1_tests::fault_server::{Act, FaultServer, answer};
 use d1_tests::own_time::in_time;
@@ -104,7 +104,7 @@ async fn row(
         let client = if with_token {
             builder.token_source(FixedToken).build()
         } else {
-            builder.signing_key(signing_key()).build()
+            builder.signer(signing_key()).build()
         };
         let card = client.unwrap().card(CARD.parse().unwrap());
         let result = in_time(patience, Some(&server), call(&card, operation)).await;
@@ -189,7 +189,10 @@ async fn connection_rows(table: &mut Vec<(&'static str, Row)>) {
     table.push(("connection refused", unreachable(refused).await));
     let at = |url: &str| {
         Client::builder(Environment::Custom(url.to_owned()), ISSUER.parse().unwrap())
-            .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+            .client_identity(
+                Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+                    .unwrap(),
+            )
             .root_certificate(sandbox.ca_pem())
             .without_system_roots()
             .token_source(FixedToken)
@@ -213,7 +216,7 @@ async fn tls_rows(sandbox: &d1_sandbox::Sandbox, table: &mut Vec<(&'static str, 
             Environment::Custom(sandbox.base_url().to_owned()),
             ISSUER.parse().unwrap(),
         )
-        .client_identity(&certificate, key)
+        .client_identity(Identity::from_pem(&certificate, key).unwrap())
         .root_certificate(&certificate)
         .without_system_roots()
         .token_source(FixedToken)
@@ -236,7 +239,7 @@ async fn tls_rows(sandbox: &d1_sandbox::Sandbox, table: &mut Vec<(&'static str, 
         let client = || {
             let (certificate, key) = foreign_identity();
             Client::builder(Environment::Custom(url.clone()), ISSUER.parse().unwrap())
-                .client_identity(certificate, key)
+                .client_identity(Identity::from_pem(certificate, key).unwrap())
                 .root_certificate(&server.certificate)
                 .without_system_roots()
                 .token_source(FixedToken)
@@ -367,7 +370,8 @@ async fn a_refused_client_certificate_reaches_no_operation() {
     let sandbox = strict_sandbox().await;
     for operation in OPERATIONS {
         let (certificate, key) = foreign_identity();
-        let builder = sandbox_builder_without_tokens(&sandbox).client_identity(certificate, key);
+        let builder = sandbox_builder_without_tokens(&sandbox)
+            .client_identity(Identity::from_pem(certificate, key).unwrap());
         let client = builder.token_source(FixedToken).build().unwrap();
         let error = call(&client.card(CARD.parse().unwrap()), operation)
             .await

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use d1_facade::retry::ExponentialBackoff;
-use d1_facade::{Card, Client, Environment, Outcome};
+use d1_facade::{Card, Client, Environment, Identity, Outcome};
 use d1_tests::hostile_server::{HostileServer, Material, Protocol, Seen};
 use d1_tests::{FixedToken, ISSUER, seed};
 use futures_util::StreamExt as _;
@@ -107,7 +107,7 @@ fn client(server: &HostileServer, rng: &mut fastrand::Rng) -> Client {
         builder
     };
     builder
-        .client_identity(certificate, key)
+        .client_identity(Identity::from_pem(certificate, key).unwrap())
         .root_certificate(&material.root)
         .without_system_roots()
         .token_source(FixedToken)

@@ -1,9 +1,9 @@
 //! Keys and certificates as programs write them and as people carry them.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use d1_facade::{EncryptionKey, SigningKey};
-use d1_tests::{D1_JWK, p256, refused};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use d1_facade::{EncryptionKey, Identity, SigningKey};
+use d1_tests::{D1_JWK, certificate, p256, refused};
 use openssl::ec::{Asn1Flag, EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
@@ -126,8 +126,11 @@ fn a_curve_is_what_it_is_whether_by_name_or_by_parameters() {
     let client = d1_facade::Client::builder(d1_facade::Environment::Staging, issuer)
         .token_source(d1_tests::FixedToken)
         .client_identity(
-            certificate.to_pem().unwrap(),
-            key.private_key_to_pem_pkcs8().unwrap(),
+            Identity::from_pem(
+                certificate.to_pem().unwrap(),
+                key.private_key_to_pem_pkcs8().unwrap(),
+            )
+            .unwrap(),
         )
         .build();
     assert!(client.is_ok(), "{client:?}");
@@ -175,8 +178,77 @@ fn the_kid_of_a_jwk_and_the_one_beside_it_agree_or_fill_the_gap() {
             assert!(EncryptionKey::from_bytes(&bytes, None).is_ok(), "{form}");
         }
     }
-    let set = format!(r#"{{"keys":[{D1_JWK}]}}"#);
-    refused(EncryptionKey::from_jwk(&set), "encryption_key", "JWK set");
+}
+
+/// A private JWK. Its `x` and `y` may be left out.
+fn private_jwk(kid: &str) -> String {
+    let d = p256().private_key().to_vec_padded(32).unwrap();
+    let d = URL_SAFE_NO_PAD.encode(d);
+    format!(r#"{{"kty":"EC","crv":"P-256","kid":"{kid}","d":"{d}"}}"#)
+}
+
+#[test]
+fn a_key_of_a_jwk_set_is_chosen_by_its_kid() {
+    let other = D1_JWK.replace("d1-key-1", "d1-key-2");
+    let signing = D1_JWK.replace("enc", "sig").replace("d1-key-1", "signs");
+    let rsa = r#"{"kty":"RSA","kid":"rsa","n":"AQAB","e":"AQAB"}"#;
+    let set = |keys: &[&str]| format!(r#"{{"keys":[{}]}}"#, keys.join(","));
+    let kid = |set: &str, kid| EncryptionKey::from_bytes(set, kid).map(|k| k.kid().to_owned());
+
+    let all = set(&[rsa, &signing, D1_JWK, &other]);
+    for wanted in ["d1-key-1", "d1-key-2"] {
+        assert_eq!(kid(&all, Some(wanted)).unwrap(), wanted);
+    }
+    // Where one alone can be used, it needs no name.
+    let one = set(&[rsa, &signing, D1_JWK]);
+    assert_eq!(kid(&one, None).unwrap(), "d1-key-1");
+    assert_eq!(EncryptionKey::from_jwk(&one).unwrap().kid(), "d1-key-1");
+    for (set, wanted, field, rule) in [
+        (&all, None, "encryption_kid", "must be given"),
+        (&all, Some("rsa"), "encryption_kid", "of an EC key on P-256"),
+        (
+            &all,
+            Some("signs"),
+            "encryption_kid",
+            "of an EC key on P-256",
+        ),
+        (
+            &all,
+            Some("d1-key-3"),
+            "encryption_kid",
+            "of an EC key on P-256",
+        ),
+        (
+            &set(&[D1_JWK, D1_JWK]),
+            Some("d1-key-1"),
+            "encryption_kid",
+            "several with it",
+        ),
+        (&set(&[rsa]), None, "encryption_key", "is a JWK set without"),
+        (&set(&[]), None, "encryption_key", "is a JWK set without"),
+        (
+            &r#"{"keys":{}}"#.to_owned(),
+            None,
+            "encryption_key",
+            "must be the JSON of a JWK",
+        ),
+    ] {
+        refused(EncryptionKey::from_bytes(set, wanted), field, rule);
+    }
+    // An assertion's key is chosen in the same way.
+    let private = private_jwk("mine");
+    let set = set(&[D1_JWK, &private, &private_jwk("other")]);
+    let key = SigningKey::from_bytes(&set, Some("mine")).unwrap();
+    assert_eq!(key.kid(), "mine");
+}
+
+#[test]
+fn an_encryption_key_is_read_from_a_certificate() {
+    let (certificate, _) = certificate("d1", 1);
+    for bytes in [certificate.to_pem().unwrap(), certificate.to_der().unwrap()] {
+        let key = EncryptionKey::from_bytes(&bytes, Some("by-certificate")).unwrap();
+        assert_eq!(key.kid(), "by-certificate");
+    }
 }
 
 #[test]

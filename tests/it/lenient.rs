@@ -36,7 +36,7 @@ async fn token(answer: ResponseTemplate) -> Result<(Duration, Option<String>), E
     let noted = read.clone();
     let key = SigningKey::from_pem(p256().private_key_to_pem().unwrap(), "kid").unwrap();
     Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
-        .signing_key(key)
+        .signer(key)
         .wrap_token_source(|exchange| Noted(exchange, noted))
         .retry(d1_facade::retry::ExponentialBackoff::default().max_attempts(1))
         .allow_plain_loopback()

@@ -116,7 +116,7 @@ async fn a_failed_exchange_keeps_the_id_of_each_call_that_waited_for_it() {
     let key = d1_facade::SigningKey::from_pem(key.private_key_to_pem().unwrap(), "kid").unwrap();
     let environment = d1_facade::Environment::Custom(server.uri());
     let builder = d1_facade::Client::builder(environment, d1_tests::ISSUER.parse().unwrap())
-        .signing_key(key)
+        .signer(key)
         .allow_plain_loopback();
     let card = card(builder);
     let call = |id: &str| {

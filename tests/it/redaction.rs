@@ -59,7 +59,7 @@ fn debug_shows_no_secret() {
     let key = SigningKey::from_jwk(jwk).unwrap();
     let encryption_key = EncryptionKey::from_jwk(D1_JWK).unwrap();
     let builder = Client::builder(Environment::Staging, ISSUER.parse().unwrap())
-        .signing_key(key.clone())
+        .signer(key.clone())
         .encryption_key(encryption_key.clone());
     let token = AccessToken::new(TOKEN, Duration::from_secs(900)).unwrap();
     for (what, shown) in [

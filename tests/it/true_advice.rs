@@ -42,7 +42,7 @@ async fn signing(exchange: &[ResponseTemplate], call: ResponseTemplate) -> (Mock
     Mock::given(any()).respond_with(call).mount(&server).await;
     let key = SigningKey::from_pem(p256().private_key_to_pem().unwrap(), "kid").unwrap();
     let client = Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
-        .signing_key(key)
+        .signer(key)
         .retry(ExponentialBackoff::default().max_attempts(1))
         .allow_plain_loopback()
         .build()

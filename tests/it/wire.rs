@@ -146,7 +146,7 @@ async fn the_token_exchange() {
     let key = openssl::ec::EcKey::generate(&group).unwrap();
     let server = answering(ResponseTemplate::new(400)).await;
     let client = Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
-        .signing_key(SigningKey::from_pem(key.private_key_to_pem().unwrap(), "my-kid").unwrap())
+        .signer(SigningKey::from_pem(key.private_key_to_pem().unwrap(), "my-kid").unwrap())
         .allow_plain_loopback()
         .build()
         .unwrap();
@@ -323,7 +323,7 @@ async fn a_header_and_a_claim_for_the_token_call_are_in_it_and_in_no_other() {
     let policy = d1_facade::auth::AssertionPolicy::default().claim("tenant", "t-1");
     let environment = d1_facade::Environment::Custom(server.uri());
     let client = d1_facade::Client::builder(environment, d1_tests::ISSUER.parse().unwrap())
-        .signing_key(key)
+        .signer(key)
         .assertion_policy(policy)
         .token_header("x-tenant", "t-1")
         .allow_plain_loopback()

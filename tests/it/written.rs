@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use d1_facade::retry::ExponentialBackoff;
-use d1_facade::{Card, CardId, Client, ClientBuilder, Environment, ErrorKind, Outcome};
+use d1_facade::{Card, CardId, Client, ClientBuilder, Environment, ErrorKind, Identity, Outcome};
 use d1_sandbox::Sandbox;
 use d1_tests::fault_server::{Act, FaultServer, answer, goaway};
 use d1_tests::http2_server::{Http2Act, Http2Server};
@@ -22,7 +22,7 @@ const NO_ERROR: u32 = 0;
 fn builder_at(server: &Http2Server) -> ClientBuilder {
     let (certificate, key) = &server.identity;
     Client::builder(Environment::Custom(server.url()), ISSUER.parse().unwrap())
-        .client_identity(certificate, key)
+        .client_identity(Identity::from_pem(certificate, key).unwrap())
         .root_certificate(&server.root)
         .without_system_roots()
         .token_source(FixedToken)
@@ -78,7 +78,7 @@ async fn a_refused_client_certificate_is_named_each_time_and_nothing_was_sent() 
         );
         let card = card_of(
             builder
-                .client_identity(&certificate, &key)
+                .client_identity(Identity::from_pem(&certificate, &key).unwrap())
                 .root_certificate(sandbox.ca_pem())
                 .without_system_roots()
                 .token_source(FixedToken)

@@ -59,7 +59,7 @@ impl Echo {
         let key = p256().private_key_to_pem().unwrap();
         let environment = Environment::Custom(self.server.uri());
         Client::builder(environment, ISSUER.parse().unwrap())
-            .signing_key(SigningKey::from_pem(key, "my-kid").unwrap())
+            .signer(SigningKey::from_pem(key, "my-kid").unwrap())
             .allow_plain_loopback()
             .root_certificate(any_root())
             .without_system_roots()

@@ -69,7 +69,7 @@ async fn at_sandboxes(sandbox: &Sandbox, held: &Held) -> String {
     shown += &every_call(&card_of(&client), held).await;
     let key = SigningKey::from_pem(other.signing_key_pem(), "unregistered").unwrap();
     let client = sandbox_builder(&other)
-        .signing_key(key)
+        .signer(key)
         .sign_with("unregistered")
         .build()
         .unwrap();

@@ -1,5 +1,6 @@
 //! A server that sends back what it was sent in the places that HTTP/2 alone has.
 
+use d1_facade::Identity;
 use d1_tests::bare_builder_for;
 use d1_tests::fault_server::goaway;
 use d1_tests::http2_server::{Http2Act, Http2Server};
@@ -17,7 +18,7 @@ async fn calls_at(act: Http2Act, held: &Held) -> String {
         .token_source(KnownToken(held.token.clone()))
         .root_certificate(&server.root)
         .without_system_roots()
-        .client_identity(certificate, key)
+        .client_identity(Identity::from_pem(certificate, key).unwrap())
         .build()
         .unwrap();
     every_call(&card_of(&client), held).await

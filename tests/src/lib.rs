@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use d1_facade::auth::{AccessToken, TokenSource};
 use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{
-    Card, Client, ClientBuilder, EncryptionKey, Environment, Error, ErrorKind, SigningKey,
+    Card, Client, ClientBuilder, EncryptionKey, Environment, Error, ErrorKind, Identity, SigningKey,
 };
 use d1_sandbox::Sandbox;
 use openssl::asn1::Asn1Time;
@@ -238,7 +238,7 @@ pub fn sandbox_client(sandbox: &Sandbox) -> Client {
 /// A builder for a client for the sandbox.
 pub fn sandbox_builder(sandbox: &Sandbox) -> ClientBuilder {
     let key = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid()).unwrap();
-    sandbox_builder_without_tokens(sandbox).signing_key(key)
+    sandbox_builder_without_tokens(sandbox).signer(key)
 }
 
 /// A builder for a client for the sandbox that wants a source of tokens.
@@ -258,7 +258,10 @@ pub fn sandbox_builder_without_tokens(sandbox: &Sandbox) -> ClientBuilder {
                 sandbox.issuer_id().parse().unwrap(),
             )
             .root_certificate(sandbox.ca_pem())
-            .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+            .client_identity(
+                Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+                    .unwrap(),
+            )
         }
     };
     builder

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use d1_facade::{Client, ClientBuilder, Environment, SigningKey};
+use d1_facade::{Client, ClientBuilder, Environment, Identity, SigningKey};
 use d1_sandbox::Sandbox;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn StdError>>;
@@ -55,11 +55,14 @@ pub(crate) fn builder(folder: &Path) -> Result<ClientBuilder> {
     let read = |name: &str| fs::read_to_string(folder.join(name));
     let environment = Environment::Custom(read("url")?);
     Ok(Client::builder(environment, read("issuer")?.parse()?)
-        .signing_key(SigningKey::from_pem(
+        .signer(SigningKey::from_pem(
             read("signing.key")?,
             &read("signing.kid")?,
         )?)
-        .client_identity(read("client.pem")?, read("client.key")?)
+        .client_identity(Identity::from_pem(
+            read("client.pem")?,
+            read("client.key")?,
+        )?)
         .root_certificate(read("ca.pem")?))
 }
 

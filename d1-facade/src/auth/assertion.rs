@@ -3,17 +3,21 @@
 //! This module decides which claims are sent, for how long an assertion is valid, and which keys can sign one.
 
 use std::fmt;
+use std::future::ready;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use d1_generated::constants::{ASSERTION_SENT_CLAIMS, Claim};
-use josekit::jws::JwsHeader;
+use josekit::jws::JwsSigner as _;
 use josekit::jws::alg::ecdsa::{EcdsaJwsAlgorithm, EcdsaJwsSigner};
-use josekit::jwt::{self, JwtPayload};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::crypto::keys::{self, KeyField};
-use crate::error::{Fault, InvalidInput};
+use super::signer::{NamedSigner, SignFuture, Signer};
+use crate::crypto::KeyField;
+use crate::crypto::keys;
+use crate::error::{Error, InvalidInput, Unavailable};
 
 const FIELD: KeyField = KeyField {
     key: "signing_key",
@@ -81,9 +85,10 @@ impl SigningKey {
         Self::from_bytes(keys::only_jwk(FIELD, json)?, None)
     }
 
-    /// Reads a key from a file of any of the forms PEM, DER and JWK.
+    /// Reads a key from a file of any of the forms PEM, DER, JWK and JWK set.
     ///
-    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same.
+    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same. In a JWK set, it chooses
+    /// the key.
     ///
     /// ```no_run
     /// use d1_facade::SigningKey;
@@ -109,6 +114,18 @@ impl SigningKey {
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+}
+
+impl Signer for SigningKey {
+    fn kid(&self) -> &str {
+        self.kid()
+    }
+
+    fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a> {
+        // josekit's errors may quote what they were given; none of it leaves this function.
+        let failed = |_| Unavailable::permanent(InvalidInput::new(FIELD.key, "cannot sign"));
+        Box::pin(ready(self.signer.sign(input).map_err(failed)))
     }
 }
 
@@ -230,22 +247,22 @@ impl AssertionPolicy {
     }
 
     /// Signs an assertion that is issued at `now` by `subject`, the issuer id or the aggregator id, for `host`.
-    pub(crate) fn sign(
+    pub(crate) async fn sign(
         &self,
-        key: &SigningKey,
+        signer: &NamedSigner,
         subject: &str,
         host: &str,
         now: SystemTime,
-    ) -> Result<Zeroizing<String>, Fault> {
-        let mut header = JwsHeader::new();
-        header.set_token_type("JWT");
-        header.set_key_id(&key.kid);
-        let payload = JwtPayload::from_map(self.claims(subject, host, now))
-            .map_err(|_| Fault::SIGNING_FAILED)?;
-        // josekit's errors may quote what they were given; none of it leaves this function.
-        jwt::encode_with_signer(&payload, &header, &key.signer)
-            .map(Zeroizing::new)
-            .map_err(|_| Fault::SIGNING_FAILED)
+    ) -> Result<Zeroizing<String>, Error> {
+        let header = json!({ "typ": "JWT", "kid": signer.kid(), "alg": "ES256" });
+        let claims = Value::Object(self.claims(subject, host, now));
+        let [header, claims] =
+            [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        // Without its signature it opens nothing, so only the whole is wiped.
+        let input = [header, claims].join(".");
+        let signature = signer.sign(input.as_bytes()).await?;
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        Ok(Zeroizing::new([input, signature].join(".")))
     }
 
     /// Returns the claims, with times in whole seconds: josekit's own setters write fractions.
@@ -273,8 +290,12 @@ impl AssertionPolicy {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Arc;
+
     use super::*;
+    use futures_util::FutureExt as _;
     use josekit::jws::ES256;
+    use josekit::jwt;
     use openssl::ec::{EcGroup, EcKey};
     use openssl::nid::Nid;
 
@@ -295,9 +316,10 @@ mod tests {
         let ec = EcKey::generate(&group).unwrap();
         let pem = ec.private_key_to_pem().unwrap();
         let key = SigningKey::from_pem(&pem, "my-kid").unwrap();
-        let token = AssertionPolicy::default()
-            .sign(&key, SUBJECT, HOST, moment())
-            .unwrap();
+        let signer = NamedSigner::new(Arc::new(key)).unwrap();
+        let policy = AssertionPolicy::default();
+        let token = policy.sign(&signer, SUBJECT, HOST, moment()).now_or_never();
+        let token = token.unwrap().unwrap();
         let verifier = ES256
             .verifier_from_pem(ec.public_key_to_pem().unwrap())
             .unwrap();

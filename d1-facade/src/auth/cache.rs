@@ -7,6 +7,7 @@
 //! This module decides when a token is fetched and for how long a failure is kept. When a token is refreshed before its
 //! end is decided in `refresh`.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::refresh::{self, Early};
 use super::token::LONGEST_LIFETIME;
 use super::{AccessToken, AnyTokenSource};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Fault, Outcome};
 use crate::values::ApiOperation;
 
 /// How long a call waits for an early refresh while the old token serves; at most a quarter of the time
@@ -186,8 +187,11 @@ impl TokenCache {
         let fetch: Fetch = Box::pin(async move {
             // The lifetime counts from before the request: the response may have taken long.
             let asked_at = Instant::now();
-            let fetched = match timeout(FETCH_TIMEOUT, source.fetch()).await {
-                Ok(fetched) => fetched,
+            // A panic would be passed on to every call that waits.
+            let fetched = AssertUnwindSafe(async { source.fetch().await }).catch_unwind();
+            let fetched = match timeout(FETCH_TIMEOUT, fetched).await {
+                Ok(Ok(fetched)) => fetched,
+                Ok(Err(_)) => Err(source_panicked()),
                 Err(_) => Err(fetch_timed_out()),
             };
             let mut state = lock(&state);
@@ -241,6 +245,12 @@ impl State {
         let (error, until) = self.failure.as_ref()?;
         (now < *until).then(|| error.clone())
     }
+}
+
+fn source_panicked() -> Error {
+    let kind = ErrorKind::TokenUnavailable;
+    Error::new(ApiOperation::GetToken, kind, Outcome::NotSent)
+        .with_fault(Fault::TOKEN_SOURCE_PANICKED)
 }
 
 fn fetch_timed_out() -> Error {

@@ -12,10 +12,11 @@ use d1_generated::{constants, types};
 use d1_transport::Claim;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use super::assertion::{AssertionPolicy, SigningKey};
+use super::assertion::AssertionPolicy;
+use super::signer::NamedSigner;
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenSource};
 use crate::call::{
     ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, dispatched, telemetry,
@@ -33,7 +34,7 @@ const NEW_OFFSET: u64 = 60;
 ///
 /// Each [`fetch`](TokenSource::fetch) is one exchange (`POST /authz/v1/oauth2/token`). Where D1 refuses an assertion and
 /// its clock differs from this machine's, a second assertion is signed by D1's clock. An exchange takes as long as the
-/// client's [`timeout`](crate::ClientBuilder::timeout) at most.
+/// client's [`timeout`](crate::ClientBuilder::timeout) at most, with the time that the signatures take.
 ///
 /// [`ClientBuilder::wrap_token_source`](crate::ClientBuilder::wrap_token_source) passes it to a source of your own, and
 /// has an example.
@@ -43,7 +44,7 @@ pub struct TokenExchange {
     /// The issuer id, or the aggregator id.
     subject: String,
     policy: AssertionPolicy,
-    key: SigningKey,
+    signer: NamedSigner,
     /// How many seconds this machine's clock is ahead of D1's, as far as D1 has shown.
     clock_offset: AtomicI64,
 }
@@ -52,7 +53,7 @@ impl fmt::Debug for TokenExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenExchange")
             .field("host", &self.transport.base_url())
-            .field("key", &self.key)
+            .field("signer", &self.signer)
             .finish_non_exhaustive()
     }
 }
@@ -81,14 +82,14 @@ impl TokenExchange {
         headers: HeaderMap,
         subject: String,
         policy: AssertionPolicy,
-        key: SigningKey,
+        signer: NamedSigner,
     ) -> Self {
         Self {
             transport,
             headers,
             subject,
             policy,
-            key,
+            signer,
             clock_offset: AtomicI64::new(0),
         }
     }
@@ -97,7 +98,8 @@ impl TokenExchange {
     /// clock. The difference is kept until D1 refuses an assertion again: this machine's clock may be corrected.
     async fn send_by_d1s_clock(&self, id: &CorrelationId) -> Result<AccessToken, Error> {
         let of_exchange = |e: Error, sent| e.of_token_exchange(id, sent);
-        let error = match self.send(id).await {
+        let deadline = Instant::now() + self.transport.timeout();
+        let error = match self.send(id, deadline).await {
             Ok(token) => return Ok(token),
             Err(error) => of_exchange(error, 1),
         };
@@ -113,7 +115,7 @@ impl TokenExchange {
             offset = measured,
             "this machine's clock is not what it was to D1's; an assertion by D1's"
         );
-        self.send(id).await.map_err(|e| of_exchange(e, 2))
+        self.send(id, deadline).await.map_err(|e| of_exchange(e, 2))
     }
 
     /// Returns the time by D1's clock, as far as it is known.
@@ -129,20 +131,20 @@ impl TokenExchange {
         moved.unwrap_or(now)
     }
 
-    /// Sends one assertion, and reads the token of the response.
-    async fn send(&self, correlation_id: &CorrelationId) -> Result<AccessToken, Error> {
-        let assertion = self
+    /// Sends one assertion, which is signed before the deadline, and reads the token of the response.
+    async fn send(
+        &self,
+        correlation_id: &CorrelationId,
+        deadline: Instant,
+    ) -> Result<AccessToken, Error> {
+        let host = self.transport.base_url();
+        let signed = self
             .policy
-            .sign(
-                &self.key,
-                &self.subject,
-                self.transport.base_url(),
-                self.now(),
-            )
-            .map_err(|fault| {
-                Error::new(ApiOperation::GetToken, ErrorKind::Crypto, Outcome::NotSent)
-                    .with_fault(fault)
-            })?;
+            .sign(&self.signer, &self.subject, host, self.now());
+        let assertion = timeout_at(deadline, signed).await.unwrap_or_else(|_| {
+            let late = Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
+            Err(late.with_fault(Fault::SIGNER_TOO_LATE))
+        })?;
         let call = GetToken {
             body: types::TokenRequest {
                 assertion: assertion.to_string(),
@@ -153,7 +155,7 @@ impl TokenExchange {
             authorization: None,
             headers: self.headers.clone(),
             query: Vec::new(),
-            deadline: Instant::now() + self.transport.timeout(),
+            deadline,
             floor: Duration::ZERO,
             secrets: call.secrets(),
             claim: Claim::new(),

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::exchange::NoTokens;
-use super::{AnyTokenSource, AssertionPolicy, SigningKey, TokenExchange};
+use super::signer::{NamedSigner, Signer};
+use super::{AnyTokenSource, AssertionPolicy, TokenExchange};
 use crate::call::{Transport, extra_headers};
 use crate::error::{InvalidInput, refuse_beside};
 
@@ -16,7 +17,7 @@ pub(crate) type WrapExchange =
 /// Where the tokens of a client come from.
 #[derive(Default)]
 pub(crate) struct TokenOptions {
-    pub(crate) signing_keys: Vec<SigningKey>,
+    pub(crate) signers: Vec<Arc<dyn Signer>>,
     pub(crate) sign_with: Option<String>,
     pub(crate) assertion: Option<AssertionPolicy>,
     pub(crate) token_headers: Vec<(String, String)>,
@@ -25,6 +26,11 @@ pub(crate) struct TokenOptions {
 }
 
 impl TokenOptions {
+    /// Returns the `kid`s of the signers.
+    pub(crate) fn kids(&self) -> Vec<&str> {
+        self.signers.iter().map(|signer| signer.kid()).collect()
+    }
+
     /// Builds the token source; the client's own exchange sends assertions of `subject`.
     pub(crate) fn build(
         self,
@@ -33,7 +39,7 @@ impl TokenOptions {
     ) -> Result<Arc<dyn AnyTokenSource>, InvalidInput> {
         if let Some(source) = self.own {
             let beside = [
-                ("signing_key", !self.signing_keys.is_empty()),
+                ("signer", !self.signers.is_empty()),
                 ("sign_with", self.sign_with.is_some()),
                 ("assertion_policy", self.assertion.is_some()),
                 ("token_header", !self.token_headers.is_empty()),
@@ -49,8 +55,8 @@ impl TokenOptions {
         policy.check()?;
         let headers = extra_headers(&self.token_headers)
             .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
-        let key = choose_signing_key(self.signing_keys, self.sign_with.as_deref())?;
-        let exchange = TokenExchange::new(transport.clone(), headers, subject, policy, key);
+        let signer = choose_signer(self.signers, self.sign_with.as_deref())?;
+        let exchange = TokenExchange::new(transport.clone(), headers, subject, policy, signer);
         // A source that wraps the exchange may share its tokens: those of a dry run are not to be shared.
         let wrap = self.wrap_exchange.filter(|_| !transport.is_dry_run());
         Ok(match wrap {
@@ -60,19 +66,22 @@ impl TokenOptions {
     }
 }
 
-/// Returns the key with this `kid`; without one, the first.
-fn choose_signing_key(
-    keys: Vec<SigningKey>,
+/// Returns the signer with this `kid`; without one, the first.
+fn choose_signer(
+    signers: Vec<Arc<dyn Signer>>,
     kid: Option<&str>,
-) -> Result<SigningKey, InvalidInput> {
-    unique_kids(keys.iter().map(SigningKey::kid), "signing_key")?;
+) -> Result<NamedSigner, InvalidInput> {
+    let signers = signers.into_iter().map(NamedSigner::new);
+    let signers = signers.collect::<Result<Vec<_>, _>>()?;
+    unique_kids(signers.iter().map(NamedSigner::kid), "signer")?;
     let rule = match kid {
         Some(_) => "must be given with the kid that sign_with names",
         None => "must be given, or a token_source",
     };
-    keys.into_iter()
-        .find(|k| kid.is_none_or(|kid| k.kid() == kid))
-        .ok_or_else(|| InvalidInput::new("signing_key", rule))
+    signers
+        .into_iter()
+        .find(|signer| kid.is_none_or(|kid| signer.kid() == kid))
+        .ok_or_else(|| InvalidInput::new("signer", rule))
 }
 
 /// Refuses two keys with the same `kid`.

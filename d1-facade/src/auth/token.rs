@@ -188,7 +188,7 @@ pub trait TokenSource: Send + Sync + 'static {
     /// The client does not call it again while one call of it is under way, and gives up after 60 seconds.
     ///
     /// # Errors
-    /// [`Error::token_unavailable`], or an error of a [`TokenExchange`](super::TokenExchange). Every call that waits for
+    /// [`Error::token_unavailable`], with an [`Unavailable`](super::Unavailable) where the reason passes, or an error of a [`TokenExchange`](super::TokenExchange). Every call that waits for
     /// the token gets a clone of it, and so do calls that follow within its
     /// [`retry_after`](crate::Error::retry_after).
     fn fetch(&self) -> impl Future<Output = Result<AccessToken, Error>> + Send;

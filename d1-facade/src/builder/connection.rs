@@ -16,7 +16,7 @@ use crate::error::InvalidInput;
 use crate::http_client::HttpClient;
 
 impl ClientBuilder {
-    /// Sets the client certificate with its chain, and its private key (RSA or P-256), both PEM or DER.
+    /// Sets the client certificate, with its chain and its private key.
     ///
     /// D1 asks for it on every connection, those of the token exchange included. A server that does not ask is refused
     /// before anything is sent, since it is not D1. Where a proxy of your own has the certificate, use
@@ -28,19 +28,21 @@ impl ClientBuilder {
     ///
     /// ```no_run
     /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::Identity;
     /// use std::fs::read;
     ///
-    /// let d1 = builder.client_identity(read("client.pem")?, read("client.key")?).build()?;
+    /// let identity = Identity::from_pem(read("client.pem")?, read("client.key")?)?;
+    /// let d1 = builder.client_identity(identity).build()?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// [`build`](Self::build) fails where one of them cannot be read, where the key is not that of the certificate, or
-    /// where neither this nor an `http_client` is given for an https address (fields `client_identity`,
-    /// `client_identity_certificate`, `client_identity_key`).
-    pub fn client_identity(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        self.http.identity = Some(Identity::from_pem(certificate.as_ref(), key.as_ref()));
+    /// [`build`](Self::build) fails where neither this nor an `http_client` is given for an https address (field
+    /// `client_identity`), or where the [`crypto_provider`](Self::crypto_provider) does not take the key (field
+    /// `client_identity_key`).
+    pub fn client_identity(mut self, identity: Identity) -> Self {
+        self.http.identity = Some(identity);
         self
     }
 
@@ -306,9 +308,8 @@ impl ClientBuilder {
     }
 
     /// Returns the client certificate, in DER.
-    pub(crate) fn leaf(self) -> Result<Option<Vec<u8>>, InvalidInput> {
-        let identity = self.http.identity.transpose()?;
-        Ok(identity.and_then(|identity| identity.leaf()))
+    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
+        self.http.identity.as_ref()?.leaf()
     }
 
     /// Refuses time limits of zero, which no call can keep.

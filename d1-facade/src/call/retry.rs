@@ -137,7 +137,8 @@ fn is_worth_it(error: &Error) -> bool {
         // 501 and 505 and the like do not change.
         return matches!(error.status(), Some(500 | 502 | 503 | 504));
     }
-    kind.is_transient() && kind != ErrorKind::Cancelled
+    // A service's own signer or token source may say that its failure passes.
+    error.is_transient_by_source() || kind.is_transient() && kind != ErrorKind::Cancelled
 }
 
 #[cfg(test)]

@@ -284,6 +284,7 @@ fn kind(cause: &Cause) -> ErrorKind {
         | Cause::Connect(_)
         | Cause::Tls(_)
         | Cause::NotAsked
+        | Cause::KeyFailed
         | Cause::Alert(_)
         | Cause::ProxyRefused(_)
         | Cause::ProxyUnreadable => ErrorKind::Connect,

@@ -160,7 +160,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::crypto::keys::{self, KeyField};
+    use crate::crypto::{KeyField, keys};
 
     const FIELD: KeyField = KeyField {
         key: "key",

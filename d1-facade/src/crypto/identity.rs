@@ -1,27 +1,55 @@
 //! The client certificate with its private key, as TLS presents it.
 //!
-//! What would fail in a handshake is found when the client is built: a key of another certificate, a kind of key that
+//! What would fail in a handshake is found when an identity is read: a key of another certificate, a kind of key that
 //! TLS cannot use, a certificate that cannot be read. The dates are not checked then, since a certificate can expire
-//! while the process runs: [`Validity::fault`] checks them before each request.
+//! while the process runs: `presented` checks those of the certificate that would be presented now, before each request.
+//! A certificate from a resolver is checked in the same way, so that it can be replaced at any time.
 //!
 //! The chain is presented with the certificate of the key first and each issuer after the certificate that it
 //! signed, whatever their order in the file: TLS 1.2 requires both (RFC 5246, section 7.4.2).
 
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use std::fmt;
+use std::sync::Arc;
+
+use openssl::error::ErrorStack;
+use openssl::pkcs12::Pkcs12;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509VerifyResult};
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use time::OffsetDateTime;
 
+use super::presented::present;
 use super::{keys, pem};
-use crate::error::{Fault, InvalidInput};
+use crate::error::InvalidInput;
 
-/// A client certificate with its chain, the leaf first, and its private key.
-pub(crate) struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PKey<Private>,
+/// The client certificate that D1 asks for, with its chain and its private key.
+///
+/// [`ClientBuilder::client_identity`](crate::ClientBuilder::client_identity) takes it. Clones are cheap. `Debug` shows
+/// nothing of it.
+///
+/// ```no_run
+/// use d1_facade::Identity;
+/// use std::fs::read;
+///
+/// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = Identity::from_pem(read("client.pem")?, read("client.key")?)?;
+/// let d1 = builder.client_identity(identity).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Identity(Source);
+
+#[derive(Clone)]
+enum Source {
+    /// A chain, the leaf first, and the key of the leaf.
+    Loaded {
+        chain: Vec<CertificateDer<'static>>,
+        key: PKey<Private>,
+    },
+    Resolver(Arc<dyn ResolvesClientCert>),
 }
 
 /// The names in errors of certificate and key together, and of each of them.
@@ -30,76 +58,150 @@ const CERTIFICATE: &str = "client_identity_certificate";
 const KEY: &str = "client_identity_key";
 
 impl Identity {
-    /// Reads a certificate with its chain, and its private key, each from PEM or DER.
-    pub(crate) fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, InvalidInput> {
-        let key = keys::private_key(KEY, key)?;
-        let mut chain = read(CERTIFICATE, certificate)?;
+    /// Reads a certificate with its chain, and its private key (RSA or P-256), each from PEM or DER.
+    ///
+    /// The chain may be in any order. An encrypted key is refused; nothing asks for a passphrase.
+    ///
+    /// # Errors
+    /// When one of them cannot be read or used, or the key is not that of the certificate (fields `client_identity`,
+    /// `client_identity_certificate` and `client_identity_key`). The error says what the file holds instead.
+    pub fn from_pem(
+        certificate: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Self, InvalidInput> {
+        let key = keys::private_key(KEY, key.as_ref())?;
+        Self::of_parts(read(CERTIFICATE, certificate.as_ref())?, key)
+    }
+
+    /// Reads a certificate, its chain and its private key from a PKCS#12 file (`.p12`, `.pfx`) in DER, which
+    /// `passphrase` decrypts. Nothing asks for a passphrase.
+    ///
+    /// A file that is encrypted with RC2, as older programs write it, is refused: OpenSSL 3 has RC2 only in its legacy
+    /// provider.
+    ///
+    /// ```no_run
+    /// use d1_facade::Identity;
+    ///
+    /// # fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// let passphrase = std::env::var("CLIENT_P12_PASSPHRASE")?;
+    /// let identity = Identity::from_pkcs12(std::fs::read("client.p12")?, &passphrase)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not such a file, the passphrase is another one, it has no certificate or no key, or the key cannot be
+    /// used (fields `client_identity` and `client_identity_key`).
+    pub fn from_pkcs12(bytes: impl AsRef<[u8]>, passphrase: &str) -> Result<Self, InvalidInput> {
+        let bad = |rule: &'static str| InvalidInput::new(IDENTITY, rule);
+        // OpenSSL takes no zero byte, and no passphrase has one.
+        if passphrase.contains('\0') {
+            return Err(bad(OTHER_PASSPHRASE));
+        }
+        let file = Pkcs12::from_der(bytes.as_ref());
+        let file = file.map_err(|_| bad("must be a PKCS#12 file in DER"))?;
+        let parsed = file.parse2(passphrase).map_err(|e| bad(pkcs12_rule(&e)))?;
+        let key = parsed
+            .pkey
+            .ok_or_else(|| bad("is a PKCS#12 file without a private key"))?;
+        let key = keys::named_private(key).map_err(|_| bad(DAMAGED_PKCS12))?;
+        let leaf = parsed.cert.into_iter();
+        Self::of_parts(leaf.chain(parsed.ca.into_iter().flatten()).collect(), key)
+    }
+
+    /// Takes certificate and key from a resolver of rustls, whose key may be in an HSM or a KMS.
+    ///
+    /// It may return another certificate at any time; new connections present that one. It is called in each handshake
+    /// and before each request, without authorities and with all signature schemes, so that the dates of what it would
+    /// present are checked: it must return at once. Where it has no certificate, nothing is sent. Its key signs on a
+    /// thread of the runtime, which waits for as long as that takes. A key that fails or panics ends the handshake, and
+    /// nothing is sent.
+    ///
+    /// It needs rustls of the same version. The guide's chapter *Keys in an HSM* has an example.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use d1_facade::Identity;
+    /// use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
+    /// use rustls::pki_types::CertificateDer;
+    ///
+    /// # fn f(chain: Vec<CertificateDer<'static>>, key_in_hsm: Arc<dyn SigningKey>) {
+    /// let certified = CertifiedKey::new(chain, key_in_hsm);
+    /// let identity = Identity::from_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn from_resolver(resolver: Arc<dyn ResolvesClientCert>) -> Self {
+        Self(Source::Resolver(resolver))
+    }
+
+    fn of_parts(mut chain: Vec<X509>, key: PKey<Private>) -> Result<Self, InvalidInput> {
         let of_key = |c: &X509| c.public_key().is_ok_and(|public| public.public_eq(&key));
         let Some(leaf) = chain.iter().position(of_key) else {
             let rule = "has a key that is not that of its certificate";
             return Err(InvalidInput::new(IDENTITY, rule));
         };
+        // rustls-openssl loads every key, and signs with those that it can.
+        if !keys::is_for_tls(&key) {
+            let kind = keys::kind_of(&key);
+            let rule = format!("has a key that cannot be used: it is {kind}, and {USABLE}");
+            return Err(InvalidInput::new(KEY, rule));
+        }
         // Some programs write the authorities first.
         chain[..=leaf].rotate_right(1);
         order(&mut chain);
         let chain = to_der(CERTIFICATE, &chain)?;
-        Ok(Self { chain, key })
+        Ok(Self(Source::Loaded { chain, key }))
     }
 
     /// Returns the certificate itself, in DER.
     pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
-        self.chain.first().map(|leaf| leaf.to_vec())
-    }
-
-    /// Returns when the certificate is valid; `None` where it does not say so in a form that can be read.
-    pub(crate) fn validity(&self) -> Option<Validity> {
-        let certificate = X509::from_der(self.chain.first()?).ok()?;
-        let epoch = Asn1Time::from_unix(0).ok()?;
-        let seconds = |time: &Asn1TimeRef| {
-            let since = epoch.diff(time).ok()?;
-            Some(i64::from(since.days) * 86_400 + i64::from(since.secs))
-        };
-        Some(Validity {
-            from: seconds(certificate.not_before())?,
-            until: seconds(certificate.not_after())?,
-        })
-    }
-
-    /// Returns the certificate with a key that TLS can sign with. rustls itself would refuse a certificate of X.509
-    /// version 1, which other clients present and whose key was found to be this one.
-    pub(crate) fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, InvalidInput> {
-        let pkcs8 = keys::pkcs8(KEY, &self.key)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
-        let loaded = provider.key_provider.load_private_key(key).ok();
-        // rustls-openssl loads every key, and signs with those that it can.
-        let usable = loaded.filter(|_| keys::is_for_tls(&self.key));
-        let key = usable.ok_or_else(|| {
-            let kind = keys::kind_of(&self.key);
-            let rule = format!("has a key that cannot be used: it is {kind}, and {USABLE}");
-            InvalidInput::new(KEY, rule)
-        })?;
-        Ok(CertifiedKey::new(self.chain, key))
-    }
-}
-
-/// The time in which the client certificate is valid, in seconds since 1970.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Validity {
-    from: i64,
-    until: i64,
-}
-
-impl Validity {
-    /// Returns why the certificate must not be used now; `None` where it is valid.
-    pub(crate) fn fault(self) -> Option<Fault> {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
-        if now > self.until {
-            Some(Fault::certificate_expired(self.until))
-        } else if now < self.from {
-            Some(Fault::certificate_not_yet_valid(self.from))
-        } else {
-            None
+        match &self.0 {
+            Source::Loaded { chain, .. } => chain.first().map(|leaf| leaf.to_vec()),
+            Source::Resolver(resolver) => Some(present(&**resolver)?.cert.first()?.to_vec()),
         }
+    }
+
+    /// Returns what presents the certificate. rustls itself would refuse a certificate of X.509 version 1, which other
+    /// clients present and whose key was found to be this one.
+    pub(crate) fn resolver(
+        self,
+        provider: &CryptoProvider,
+    ) -> Result<Arc<dyn ResolvesClientCert>, InvalidInput> {
+        let (chain, key) = match self.0 {
+            Source::Resolver(resolver) => return Ok(resolver),
+            Source::Loaded { chain, key } => (chain, keys::pkcs8(KEY, &key)?),
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
+        let loaded = provider.key_provider.load_private_key(key);
+        let key = loaded.map_err(|_| {
+            InvalidInput::new(KEY, "has a key that the crypto_provider does not take")
+        })?;
+        let certified = CertifiedKey::new(chain, key);
+        Ok(Arc::new(SingleCertAndKey::from(certified)))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+const OTHER_PASSPHRASE: &str = "is a PKCS#12 file that this passphrase does not open";
+const DAMAGED_PKCS12: &str =
+    "is a PKCS#12 file that cannot be read: it is damaged, or of an unknown kind";
+
+/// Returns why OpenSSL does not read a PKCS#12 file.
+fn pkcs12_rule(errors: &ErrorStack) -> &'static str {
+    let is = |reason: &str| errors.errors().iter().any(|e| e.reason() == Some(reason));
+    if is("mac verify failure") {
+        OTHER_PASSPHRASE
+    } else if is("unsupported") {
+        "is a PKCS#12 file whose encryption this OpenSSL does not have, such as RC2: write it once more with AES, \
+         by openssl pkcs12 -legacy and then openssl pkcs12 -export"
+    } else {
+        DAMAGED_PKCS12
     }
 }
 
@@ -162,6 +264,7 @@ fn unreadable(field: &'static str) -> InvalidInput {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use openssl::asn1::Asn1Time;
     use openssl::bn::BigNum;
     use openssl::ec::{EcGroup, EcKey};
     use openssl::hash::MessageDigest;
@@ -216,8 +319,10 @@ mod tests {
             [2, 1, 0],
         ] {
             let file: String = order.map(pem).concat();
-            let identity = Identity::from_pem(file.as_bytes(), &key).unwrap();
-            assert_eq!(identity.chain, expected, "{order:?}");
+            let Source::Loaded { chain, .. } = Identity::from_pem(file, &key).unwrap().0 else {
+                unreachable!("it was read");
+            };
+            assert_eq!(chain, expected, "{order:?}");
         }
     }
 }

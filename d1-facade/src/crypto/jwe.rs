@@ -10,7 +10,8 @@ use openssl::pkey::{PKey, Public};
 
 use super::CardCredentials;
 use super::agreement::{self, CONTENT_ENCRYPTION, KeyAgreement};
-use super::keys::{self, KeyField};
+use super::jwk::KeyField;
+use super::keys;
 use crate::error::{Error, ErrorKind, Fault, InvalidInput, Outcome};
 use crate::values::{ApiOperation, EncryptedData};
 
@@ -67,10 +68,11 @@ impl EncryptionKey {
         Self::from_bytes(pem, Some(kid))
     }
 
-    /// Reads a key from a file of any of the forms PEM, DER, X.509 certificate and JWK.
+    /// Reads a key from a file of any of the forms PEM, DER, X.509 certificate, JWK and JWK set.
     ///
-    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same. It is for services that
-    /// read the file from a setting, whatever its form:
+    /// The `kid` may be in the JWK or be given here; if it is in both, they must be the same. In a JWK set, it chooses
+    /// the key; without it, the set must have one P-256 key for encryption alone. It is for services that read the file
+    /// from a setting, whatever its form:
     ///
     /// ```no_run
     /// use d1_facade::EncryptionKey;

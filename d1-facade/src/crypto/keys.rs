@@ -4,45 +4,19 @@
 //! error, and not by D1 later. Every key leaves this module in one form (PKCS#8 or SubjectPublicKeyInfo, with the
 //! curve by its name), so that josekit and rustls meet none of the forms that they refuse: parameters before the key,
 //! a curve given by its parameters, a private key without its public part.
-//!
-//! A JWK is read member by member and never held as josekit's type, whose `Debug` prints the private part.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcKey, EcPoint};
+use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{HasParams, HasPublic, Id, PKey, Private, Public};
 use openssl::x509::X509;
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::jwk::{self, KeyField};
 use super::pem::{self, BARE_DER, Block};
 use crate::error::InvalidInput;
 
 const P256: Nid = Nid::X9_62_PRIME256V1;
-
-/// The members of a JWK that are read. It is never printed.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: Option<String>,
-    crv: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-    d: Option<Zeroizing<String>>,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    keys: Option<serde::de::IgnoredAny>,
-}
-
-/// The names in errors of the key that is read: of a signing key or an encryption key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeyField {
-    pub(crate) key: &'static str,
-    pub(crate) kid: &'static str,
-}
 
 /// A key in DER and its `kid`.
 pub(crate) struct WithKid {
@@ -57,9 +31,9 @@ pub(crate) fn signing_key(
     kid: Option<&str>,
 ) -> Result<WithKid, InvalidInput> {
     if let Some(json) = json(bytes) {
-        let jwk = parse_jwk(field.key, &json, "sig")?;
-        let key = private_jwk(field.key, &jwk)?;
-        return with_kid(field, pkcs8(field.key, &key)?, jwk.kid.as_deref(), kid);
+        let parsed = jwk::parse(field, &json, "sig", kid)?;
+        let key = jwk::private_key(field.key, &parsed)?;
+        return with_kid(field, pkcs8(field.key, &key)?, parsed.kid.as_deref(), kid);
     }
     let key = private_key(field.key, bytes)?;
     if !is_p256(&key) {
@@ -76,12 +50,13 @@ pub(crate) fn encryption_key(
 ) -> Result<WithKid, InvalidInput> {
     let bad = |rule: &'static str| InvalidInput::new(field.key, rule);
     let (key, own_kid) = if let Some(json) = json(bytes) {
-        let jwk = parse_jwk(field.key, &json, "enc")?;
-        if jwk.d.is_some() {
+        let parsed = jwk::parse(field, &json, "enc", kid)?;
+        if parsed.d.is_some() {
             return Err(bad("must be D1's public JWK: it has a private part"));
         }
-        let key = public_jwk(&jwk).ok_or_else(|| bad("is not a point of the curve P-256"))?;
-        (key, jwk.kid)
+        let key =
+            jwk::public_key(&parsed).ok_or_else(|| bad("is not a point of the curve P-256"))?;
+        (key, parsed.kid)
     } else {
         let blocks = pem::blocks(field.key, bytes)?;
         let key = blocks.iter().find_map(public_key);
@@ -125,7 +100,7 @@ pub(crate) fn private_key(
 
 /// Returns a private key whose curve is given by its name. One that lists the parameters of P-256 is the same key,
 /// and neither JOSE nor TLS takes it in that form.
-fn named_private(key: PKey<Private>) -> Result<PKey<Private>, ErrorStack> {
+pub(super) fn named_private(key: PKey<Private>) -> Result<PKey<Private>, ErrorStack> {
     let Some((group, ec)) = named_group(&key) else {
         return Ok(key);
     };
@@ -209,15 +184,21 @@ fn with_kid(
         (Some(kid), _) | (None, Some(kid)) => kid,
         (None, None) => return bad("must be given: the key itself has no kid"),
     };
-    // It stands in the headers of assertions and JWEs, in clear.
-    let printable = kid.bytes().all(|b| b.is_ascii_graphic());
-    if !printable || !(1..=256).contains(&kid.len()) {
-        return bad("must be 1 to 256 printable ASCII characters, without a space");
-    }
+    check_kid(field.kid, kid)?;
     Ok(WithKid {
         der,
         kid: kid.to_owned(),
     })
+}
+
+/// Refuses a `kid` that cannot be in the header of an assertion or a JWE, where it is in clear.
+pub(crate) fn check_kid(field: &'static str, kid: &str) -> Result<(), InvalidInput> {
+    let printable = kid.bytes().all(|b| b.is_ascii_graphic());
+    if !printable || !(1..=256).contains(&kid.len()) {
+        let rule = "must be 1 to 256 printable ASCII characters, without a space";
+        return Err(InvalidInput::new(field, rule));
+    }
+    Ok(())
 }
 
 /// Returns the text of a JWK.
@@ -234,67 +215,6 @@ pub(crate) fn only_jwk(field: KeyField, text: &str) -> Result<&str, InvalidInput
 /// Returns the text of a file that holds JSON; `None` for every other file.
 fn json(bytes: &[u8]) -> Option<Zeroizing<String>> {
     pem::text(bytes).filter(|text| text.trim_start().starts_with(['{', '[']))
-}
-
-/// Parses a JWK of an EC key on P-256 that may be used for `usage`.
-fn parse_jwk(field: &'static str, json: &str, usage: &str) -> Result<Jwk, InvalidInput> {
-    let bad = |rule: &'static str| InvalidInput::new(field, rule);
-    let jwk: Jwk = serde_json::from_str(json).map_err(|_| bad("must be the JSON of a JWK"))?;
-    if jwk.keys.is_some() {
-        return Err(bad("is a JWK set: give one key of its `keys`"));
-    }
-    if jwk.kty.as_deref() != Some("EC") || jwk.crv.as_deref() != Some("P-256") {
-        return Err(bad("must be a JWK with kty EC and crv P-256"));
-    }
-    if jwk.usage.as_deref().is_some_and(|u| u != usage) {
-        let rule = format!("must be a JWK whose use is {usage} or absent");
-        return Err(InvalidInput::new(field, rule));
-    }
-    Ok(jwk)
-}
-
-/// Returns the private key of a JWK. Its public part is computed from `d`, and compared where the JWK has one.
-fn private_jwk(field: &'static str, jwk: &Jwk) -> Result<PKey<Private>, InvalidInput> {
-    let bad = |rule: &'static str| InvalidInput::new(field, rule);
-    let d = jwk.d.as_ref();
-    let d = d.ok_or_else(|| bad("must be a private JWK: it has no `d`"))?;
-    let d = coordinate(d).ok_or_else(|| bad("has a `d` that is not 32 bytes of base64url"))?;
-    let build = || {
-        let group = EcGroup::from_curve_name(P256)?;
-        let mut secret = BigNum::new_secure()?;
-        secret.copy_from_slice(&d)?;
-        let mut context = BigNumContext::new()?;
-        let mut point = EcPoint::new(&group)?;
-        point.mul_generator2(&group, &secret, &mut context)?;
-        let key = EcKey::from_private_components(&group, &secret, &point)?;
-        key.check_key()?;
-        PKey::from_ec_key(key)
-    };
-    let key = build().map_err(|_: ErrorStack| bad("is not a private key of the curve P-256"))?;
-    // x and y may be left out of a private JWK; if they are there, they must be its own.
-    if jwk.x.is_some() || jwk.y.is_some() {
-        let public = public_jwk(jwk).ok_or_else(|| bad("is not a point of the curve P-256"))?;
-        if !public.public_eq(&key) {
-            return Err(bad("has `x` and `y` that do not belong to its `d`"));
-        }
-    }
-    Ok(key)
-}
-
-/// Returns the public key of a JWK; `None` where it is not a point of the curve.
-fn public_jwk(jwk: &Jwk) -> Option<PKey<Public>> {
-    let x = BigNum::from_slice(&coordinate(jwk.x.as_deref()?)?).ok()?;
-    let y = BigNum::from_slice(&coordinate(jwk.y.as_deref()?)?).ok()?;
-    let group = EcGroup::from_curve_name(P256).ok()?;
-    // Refuses a point that is not on the curve.
-    let key = EcKey::from_public_key_affine_coordinates(&group, &x, &y).ok()?;
-    PKey::from_ec_key(key).ok()
-}
-
-/// Returns the 32 bytes of a coordinate, or of a private key, from base64url.
-fn coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?);
-    (bytes.len() == 32).then_some(bytes)
 }
 
 /// Returns the public key of a block, or that of its certificate.

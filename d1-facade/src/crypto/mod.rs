@@ -4,7 +4,9 @@
 //! |---|---|
 //! | Which files are read, and what is said of the others? | `pem` |
 //! | Which keys are accepted, and where does their `kid` come from? | `keys` |
-//! | Which certificate is presented to D1, and until when? | `identity` |
+//! | How is a JWK read, and which one of a JWK set? | `jwk` |
+//! | Which certificate is presented to D1? | `identity` |
+//! | Until when is it valid? | `presented` |
 //! | What may a PAN or an expiry be? | `credentials` |
 //! | How are card credentials encrypted? | `jwe` |
 //! | With which key is a token encrypted? | `agreement` |
@@ -16,9 +18,14 @@ mod agreement;
 mod credentials;
 mod identity;
 mod jwe;
+mod jwk;
 pub(crate) mod keys;
 mod pem;
+mod presented;
 
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan};
-pub(crate) use identity::{Identity, Validity, certificates};
+pub use identity::Identity;
+pub(crate) use identity::certificates;
 pub use jwe::EncryptionKey;
+pub(crate) use jwk::KeyField;
+pub(crate) use presented::Presented;

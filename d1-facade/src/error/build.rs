@@ -37,6 +37,7 @@ impl Error {
             pending: None,
             refused_before: None,
             fault: None,
+            is_transient: false,
             source: None,
         }))
     }
@@ -134,6 +135,11 @@ impl Error {
             inner.token_correlation_id = Some(correlation_id.clone());
             inner.attempts = inner.attempts.max(attempts);
         })
+    }
+
+    /// Returns whether a service's own signer or token source says that its failure passes.
+    pub(crate) fn is_transient_by_source(&self) -> bool {
+        self.0.is_transient
     }
 
     /// Changes this error, and not the one that others share with it.

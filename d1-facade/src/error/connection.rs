@@ -116,6 +116,10 @@ fn of(cause: &Cause, peer: &Peer) -> Option<Fault> {
             "the server did not ask for the client certificate, so it is not D1",
             "Check the host, and that no proxy opens TLS.",
         ),
+        Cause::KeyFailed => Fault::new(
+            "the key of the client certificate could not sign",
+            "Check the HSM or the KMS that has the key, and this service's access to it.",
+        ),
         Cause::Alert(alert) => of_alert(*alert),
         Cause::Proxy(cause) => of(cause, &PROXY)?,
         Cause::ProxyRefused(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => PROXY_WANTS_PASSWORD,

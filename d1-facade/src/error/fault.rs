@@ -19,6 +19,8 @@ pub(crate) struct Fault {
 }
 
 const CHECK_KEYS: &str = "Check the keys that the client was built with.";
+const CHECK_SIGNER: &str = "Check the signing key, and this service's access to it.";
+const LATER: &str = "Send it again later.";
 const LOST_TASK: &str = "Check that the runtime lives as long as its requests.";
 
 /// What ends the line of a fault.
@@ -55,8 +57,33 @@ impl Fault {
         "Build the HTTP client with a redirect policy of none.",
     );
 
+    /// The resolver of a client identity has presented nothing.
+    pub(crate) const NO_CERTIFICATE: Self = Self::new(
+        "there is no client certificate: the resolver of the client identity has none",
+        "Check where the resolver takes the client certificate from.",
+    );
     pub(crate) const SIGNING_FAILED: Self =
-        Self::new("the assertion could not be signed", CHECK_KEYS);
+        Self::new("the assertion could not be signed", CHECK_SIGNER);
+    pub(crate) const SIGNER_BUSY: Self =
+        Self::new("the assertion cannot be signed at the moment", LATER);
+    pub(crate) const SIGNER_TOO_LATE: Self = Self::new(
+        "the assertion was not signed in time",
+        "Check the HSM or the KMS that has the signing key, or give each call more time.",
+    );
+    pub(crate) const SIGNER_PANICKED: Self = Self::new(
+        "the signer of the assertion panicked",
+        "Correct the signer: its panic is in the output of this process.",
+    );
+    pub(crate) const BAD_SIGNATURE: Self = Self::new(
+        "the signer returned no ES256 signature: it must be r and s of 32 bytes each, or DER",
+        "Check that the signer signs with a P-256 key and SHA-256.",
+    );
+    pub(crate) const TOKEN_SOURCE_BUSY: Self =
+        Self::new("the token source has no token at the moment", LATER);
+    pub(crate) const TOKEN_SOURCE_PANICKED: Self = Self::new(
+        "the token source panicked",
+        "Correct the token source: its panic is in the output of this process.",
+    );
     pub(crate) const ENCRYPTION_FAILED: Self =
         Self::new("the card credentials could not be encrypted", CHECK_KEYS);
     pub(crate) const TASK_PANICKED: Self = Self::new("the task of the request panicked", LOST_TASK);

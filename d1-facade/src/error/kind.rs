@@ -34,6 +34,9 @@ pub enum ErrorKind {
     /// [`Error::invalid_input`](crate::Error::invalid_input) names the field and the rule.
     InvalidInput,
     /// The card credentials could not be encrypted, or the assertion could not be signed. Nothing was sent.
+    ///
+    /// [`Error::is_retryable`](crate::Error::is_retryable) says whether a [`Signer`](crate::auth::Signer) of your own
+    /// calls it transient.
     Crypto,
     /// No connection could be made: name resolution, TCP, proxy, TLS or the client certificate failed.
     ///
@@ -49,7 +52,8 @@ pub enum ErrorKind {
     ///
     /// The outcome is unknown unless the server proved that it has not processed the request.
     Transport,
-    /// No access token could be obtained: D1 refused the assertion (400, 401), or its response has no token.
+    /// No access token could be obtained: D1 refused the assertion (400, 401), or its response has no token, or a
+    /// [`TokenSource`](crate::auth::TokenSource) of your own has none.
     ///
     /// The issuer id, the signing key, its `kid` or this machine's clock is wrong;
     /// [`Error::clock_offset_seconds`](crate::Error::clock_offset_seconds) says whether it is the clock.

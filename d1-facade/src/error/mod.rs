@@ -9,6 +9,7 @@
 //! | Why was there no connection, or why did it break? | `connection` |
 //! | What is known of a failure beyond its kind, in fixed words? | `fault` |
 //! | What should be done? | `advice`, where neither the documentation nor the fault says it |
+//! | Why has a service's own signer or token source failed? | `unavailable` |
 //! | What does an error show? | `display` |
 //! | How is it made, and what do the layers add? | `build` |
 //!
@@ -26,6 +27,7 @@ mod fault;
 mod kind;
 mod outcome;
 mod response;
+mod unavailable;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub(crate) use fault::Fault;
 pub use kind::ErrorKind;
 pub use outcome::Outcome;
 pub(crate) use response::ResponseFault;
+pub use unavailable::Unavailable;
 
 use crate::reconcile::PendingChange;
 use crate::values::{ApiOperation, CorrelationId};
@@ -111,6 +114,8 @@ struct Inner {
     pending: Option<PendingChange>,
     refused_before: Option<Error>,
     fault: Option<Fault>,
+    /// Whether a service's own signer or token source says that its failure passes.
+    is_transient: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -118,23 +123,25 @@ impl Error {
     /// Returns the error of a [`TokenSource`](crate::auth::TokenSource) of your own that has no token.
     ///
     /// Its kind is [`TokenUnavailable`](ErrorKind::TokenUnavailable), its outcome [`NotSent`](Outcome::NotSent).
-    /// `source` can be reached by [`std::error::Error::source`] and is printed by `Debug`: it must not print the
-    /// token.
+    /// An error of any type is a reason that does not pass; [`Unavailable`](crate::auth::Unavailable) says otherwise.
     ///
     /// ```
+    /// use d1_facade::auth::Unavailable;
     /// use d1_facade::{Error, ErrorKind};
     ///
-    /// let error = Error::token_unavailable(std::io::Error::other("the vault does not respond"));
+    /// let silent = || std::io::Error::other("the vault does not respond");
+    /// let error = Error::token_unavailable(silent());
     /// assert_eq!(error.kind(), ErrorKind::TokenUnavailable);
+    /// assert!(!error.is_retryable());
+    /// assert!(Error::token_unavailable(Unavailable::transient(silent())).is_retryable());
     /// ```
     #[must_use]
-    pub fn token_unavailable(source: impl StdError + Send + Sync + 'static) -> Self {
-        Self::new(
-            ApiOperation::GetToken,
-            ErrorKind::TokenUnavailable,
-            Outcome::NotSent,
-        )
-        .with_source(source)
+    pub fn token_unavailable(reason: impl Into<Unavailable>) -> Self {
+        let reason = reason.into();
+        let kind = ErrorKind::TokenUnavailable;
+        let error = Self::new(ApiOperation::GetToken, kind, Outcome::NotSent);
+        let fault = reason.is_transient().then_some(Fault::TOKEN_SOURCE_BUSY);
+        reason.explain(error.edit(|inner| inner.fault = fault))
     }
 
     /// Returns what went wrong, for a service that decides by it. It says nothing about the
@@ -282,7 +289,8 @@ impl Error {
     ///
     /// It is always false for a change of a card whose [outcome](Self::outcome) is unknown. Otherwise the documentation
     /// decides where it says so of the only possible [cause](Self::causes), else the [kind](Self::kind): `Connect`,
-    /// `Timeout`, `Transport`, `RateLimited`, `ServerError` and `Cancelled` may pass.
+    /// `Timeout`, `Transport`, `RateLimited`, `ServerError` and `Cancelled` may pass, and so may what a
+    /// [signer or a token source](crate::auth::Unavailable) calls transient.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         if self.0.outcome == Outcome::Unknown && self.0.operation.changes_card() {
@@ -292,7 +300,7 @@ impl Error {
             [only] => only.retryable(),
             _ => None,
         };
-        documented.unwrap_or_else(|| self.0.kind.is_transient())
+        documented.unwrap_or(self.0.is_transient || self.0.kind.is_transient())
     }
 
     /// Returns the documented meanings that can apply to this request, the most specific first.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use d1_facade::{Client, Environment, InvalidInput, SigningKey};
+use d1_facade::{Client, Environment, Identity, InvalidInput, SigningKey};
 
 /// Where D1 is, and who calls.
 #[derive(Debug, Clone, Args)]
@@ -41,8 +41,11 @@ impl D1Settings {
         let environment = Environment::Custom(self.base_url.clone());
         let signing_key = SigningKey::from_pem(read(&self.signing_key)?, &self.signing_kid)?;
         let mut builder = Client::builder(environment, self.issuer.parse()?)
-            .signing_key(signing_key)
-            .client_identity(read(&self.client_certificate)?, read(&self.client_key)?);
+            .signer(signing_key)
+            .client_identity(Identity::from_pem(
+                read(&self.client_certificate)?,
+                read(&self.client_key)?,
+            )?);
         if let Some(ca) = &self.ca {
             builder = builder.root_certificate(read(ca)?).without_system_roots();
         }

@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::State;
-    use d1_facade::{Environment, Inconclusive, SigningKey};
+    use d1_facade::{Environment, Identity, Inconclusive, SigningKey};
     use d1_sandbox::{Card, Fault, Sandbox};
 
     async fn start() -> (Sandbox, Client) {
@@ -59,8 +59,11 @@ mod tests {
         let d1 = Client::builder(environment, sandbox.issuer_id().parse().unwrap())
             .root_certificate(sandbox.ca_pem())
             .without_system_roots()
-            .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
-            .signing_key(key.unwrap())
+            .client_identity(
+                Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+                    .unwrap(),
+            )
+            .signer(key.unwrap())
             .build()
             .unwrap();
         (sandbox, d1)

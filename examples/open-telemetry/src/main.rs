@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::io::Write as _;
 
 use d1_facade::{
-    CardCredentials, Client, EncryptionKey, Environment, ReasonCode, Renewal, SigningKey,
+    CardCredentials, Client, EncryptionKey, Environment, Identity, ReasonCode, Renewal, SigningKey,
 };
 use d1_sandbox::Sandbox;
 use opentelemetry::trace::TracerProvider as _;
@@ -91,9 +91,12 @@ fn client(sandbox: &Sandbox) -> Result<Client, Box<dyn StdError>> {
         Environment::Custom(sandbox.base_url().to_owned()),
         sandbox.issuer_id().parse()?,
     )
-    .signing_key(signing_key)
+    .signer(signing_key)
     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk())?)
-    .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+    .client_identity(Identity::from_pem(
+        sandbox.client_certificate_pem(),
+        sandbox.client_key_pem(),
+    )?)
     .root_certificate(sandbox.ca_pem())
     .without_system_roots()
     .build()?;

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs::read;
 
 use d1_facade::{
-    CardCredentials, Client, EncryptionKey, Environment, ReasonCode, Renewal, SigningKey,
+    CardCredentials, Client, EncryptionKey, Environment, Identity, ReasonCode, Renewal, SigningKey,
 };
 
 #[tokio::main]
@@ -18,8 +18,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let d1 = Client::builder(environment, var("D1_ISSUER_ID")?.parse()?)
         .root_certificate(file("D1_CA")?)
         .without_system_roots()
-        .client_identity(file("D1_CLIENT_CERT")?, file("D1_CLIENT_KEY")?)
-        .signing_key(signing_key)
+        .client_identity(Identity::from_pem(
+            file("D1_CLIENT_CERT")?,
+            file("D1_CLIENT_KEY")?,
+        )?)
+        .signer(signing_key)
         .encryption_key(EncryptionKey::from_jwk(&jwk)?)
         .build()?;
     let credentials = CardCredentials::new("4111111111111111", "1230")?;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use d1_facade::auth::{AccessToken, TokenSource};
-use d1_facade::{CardCredentials, ClientBuilder, EncryptionKey, Environment, Error, Renewal};
+use d1_facade::{
+    CardCredentials, ClientBuilder, EncryptionKey, Environment, Error, Identity, Renewal,
+};
 use d1_generated::hooks::{CallContext, RequestOverrides};
 use d1_generated::types;
 
@@ -90,7 +92,7 @@ impl Secured {
     pub fn facade(&self) -> d1_facade::Client {
         facade(&self.base_url)
             .root_certificate(&self.ca)
-            .client_identity(&self.certificate, &self.key)
+            .client_identity(Identity::from_pem(&self.certificate, &self.key).unwrap())
             .build()
             .unwrap()
     }

@@ -17,6 +17,7 @@ macro_rules! chapters {
 chapters! {
     quick_start: "quick-start.md",
     authentication: "authentication.md",
+    hsm: "hsm.md",
     operations: "operations.md",
     suspend: "suspend.md",
     resume: "resume.md",

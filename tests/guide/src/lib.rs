@@ -20,7 +20,7 @@ pub mod session;
 #[cfg(unix)]
 pub mod shell;
 
-use d1_facade::{Client, ClientBuilder, EncryptionKey, Environment, SigningKey};
+use d1_facade::{Client, ClientBuilder, EncryptionKey, Environment, Identity, SigningKey};
 use d1_sandbox::Sandbox;
 
 /// What the examples of the chapters return.
@@ -52,9 +52,12 @@ pub fn client_builder(sandbox: &Sandbox) -> Result<ClientBuilder> {
     let key = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid())?;
     let environment = Environment::Custom(sandbox.base_url().to_owned());
     Ok(Client::builder(environment, sandbox.issuer_id().parse()?)
-        .signing_key(key)
+        .signer(key)
         .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk())?)
-        .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+        .client_identity(Identity::from_pem(
+            sandbox.client_certificate_pem(),
+            sandbox.client_key_pem(),
+        )?)
         .root_certificate(sandbox.ca_pem())
         .without_system_roots())
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use d1_facade::{Client, Environment, Inconclusive, PendingChange, Reconciliation, SigningKey};
+use d1_facade::{
+    Client, Environment, Identity, Inconclusive, PendingChange, Reconciliation, SigningKey,
+};
 use d1_sandbox::{Fault, Sandbox};
 use d1_tests::{CARD, ISSUER, sandbox_client};
 
@@ -23,8 +25,8 @@ async fn process_that_suspends() {
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
     let variable = |name| std::env::var(name).unwrap();
     let client = Client::builder(Environment::Custom(variable(URL)), ISSUER.parse().unwrap())
-        .signing_key(SigningKey::from_pem(read("signing.key"), &variable(KID)).unwrap())
-        .client_identity(read("client.pem"), read("client.key"))
+        .signer(SigningKey::from_pem(read("signing.key"), &variable(KID)).unwrap())
+        .client_identity(Identity::from_pem(read("client.pem"), read("client.key")).unwrap())
         .root_certificate(read("ca.pem"))
         .without_system_roots()
         .build()

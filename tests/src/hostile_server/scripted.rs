@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use d1_facade::retry::ExponentialBackoff;
-use d1_facade::{Client, ClientBuilder, Environment};
+use d1_facade::{Client, ClientBuilder, Environment, Identity};
 use h2::server::{Builder, Connection, SendResponse};
 use http::{Request, Response};
 use rustls::CertificateError;
@@ -79,7 +79,7 @@ pub fn builder_at(url: String) -> ClientBuilder {
     let material = Material::get();
     let (certificate, key) = &material.identity;
     Client::builder(Environment::Custom(url), ISSUER.parse().unwrap())
-        .client_identity(certificate, key)
+        .client_identity(Identity::from_pem(certificate, key).unwrap())
         .root_certificate(&material.root)
         .without_system_roots()
         .token_source(FixedToken)

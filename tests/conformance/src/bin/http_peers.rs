@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use d1_facade::{Client, EncryptionKey, Environment, Error, Outcome, Reconciliation, SigningKey};
+use d1_facade::{
+    Client, EncryptionKey, Environment, Error, Identity, Outcome, Reconciliation, SigningKey,
+};
 use d1_sandbox::{Card as Fixture, Sandbox};
 use d1_tests::{certificate, sandbox_client, say};
 use futures_util::TryStreamExt as _;
@@ -120,9 +122,11 @@ fn client(folder: &Path, sandbox: &Sandbox, port: u16) -> Client {
     )
     .root_certificate(std::fs::read(folder.join("server.pem")).unwrap())
     .without_system_roots()
-    .client_identity(sandbox.client_certificate_pem(), sandbox.client_key_pem())
+    .client_identity(
+        Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem()).unwrap(),
+    )
     .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
-    .signing_key(key)
+    .signer(key)
     .build()
     .unwrap()
 }

@@ -81,7 +81,7 @@ impl Exchange {
         let token = json!({ "access_token": "token", "expires_in": 900 });
         let server = answering(ResponseTemplate::new(200).set_body_json(token)).await;
         let client = Client::builder(Environment::Custom(server.uri()), ISSUER.parse().unwrap())
-            .signing_key(SigningKey::from_pem(signing.to_pem_private_key(), "signing").unwrap())
+            .signer(SigningKey::from_pem(signing.to_pem_private_key(), "signing").unwrap())
             .encryption_key(EncryptionKey::from_jwk(&public.to_string()).unwrap())
             .root_certificate(any_root())
             .without_system_roots()

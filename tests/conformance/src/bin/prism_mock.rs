@@ -116,7 +116,7 @@ async fn token(prism: &Prism, prefer: &str) -> Result<bool, String> {
         .allow_plain_loopback()
         .root_certificate(any_root())
         .without_system_roots()
-        .signing_key(SigningKey::from_pem(&key, "key-1").unwrap())
+        .signer(SigningKey::from_pem(&key, "key-1").unwrap())
         .token_header("prefer", prefer)
         .build()
         .unwrap();

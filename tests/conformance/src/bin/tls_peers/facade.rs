@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use d1_facade::retry::ExponentialBackoff;
-use d1_facade::{Client, EncryptionKey, Environment, Error, ErrorKind, Outcome};
+use d1_facade::{Client, EncryptionKey, Environment, Error, ErrorKind, Identity, Outcome};
 use d1_tests::{CARD, D1_JWK, FixedToken, ISSUER};
 
 use xtask::programs::found;
@@ -62,8 +62,11 @@ async fn read(server: &Server, trusted: &Path, client: &Pair) -> Result<(), Erro
         .root_certificate(std::fs::read(trusted).unwrap())
         .without_system_roots()
         .client_identity(
-            std::fs::read(&client.certificate).unwrap(),
-            std::fs::read(&client.key).unwrap(),
+            Identity::from_pem(
+                std::fs::read(&client.certificate).unwrap(),
+                std::fs::read(&client.key).unwrap(),
+            )
+            .unwrap(),
         )
         .encryption_key(EncryptionKey::from_jwk(D1_JWK).unwrap())
         .token_source(FixedToken)
