@@ -172,6 +172,8 @@ pub mod probe;
 mod reconcile;
 mod redact;
 mod response;
+#[cfg(feature = "serde")]
+mod serialize;
 mod tls;
 mod values;
 

@@ -4,9 +4,13 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 use d1_facade::{
-    ApiOperation, CardId, CardState, CorrelationId, EncryptedData, IssuerId, OperationId,
-    OperationStatus, OperationType, Reason, ReasonCode, RequestorType,
+    ApiOperation, CardId, CardState, CorrelationId, EncryptedData, ErrorKind, Inconclusive,
+    IssuerId, Operation, OperationId, OperationPage, OperationStatus, OperationType, Outcome,
+    PendingChange, Reason, ReasonCode, Receipt, RequestorType, Response,
 };
+use d1_sandbox::Sandbox;
+use d1_tests::{CARD, sandbox_client};
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -65,4 +69,90 @@ fn an_operation_is_read_by_its_operation_id_alone() {
     }
     let refused = "SuspendCard".parse::<ApiOperation>().unwrap_err();
     assert_eq!(refused.field(), "operation");
+}
+
+/// Checks that a value is written as its schema says.
+fn fits_its_schema<T: Serialize + JsonSchema>(value: &T) -> serde_json::Value {
+    let written = serde_json::to_value(value).unwrap();
+    let schema = schema_for!(T).to_value();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<_> = validator
+        .iter_errors(&written)
+        .map(|e| e.to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?} in {written} by {schema}");
+    written
+}
+
+#[tokio::test]
+async fn what_calls_return_is_written_as_its_schema_says() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let card = sandbox_client(&sandbox).card(CARD.parse().unwrap());
+    let id = CorrelationId::random();
+    // Whether its digits may be sent was decided when it was made.
+    let digits = Reason::without_pan_check("4111111111111111").unwrap();
+    let written = fits_its_schema(&card.suspend().reason(digits).pending());
+    let read: PendingChange = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), written);
+
+    let reason = "order 4711".parse().unwrap();
+    let suspend = card.suspend().correlation_id(id.clone()).reason(reason);
+    let receipt: Response<Receipt> = suspend.await.unwrap();
+    let written = fits_its_schema(&receipt);
+    assert_eq!(written["correlationId"], json!(id.as_str()));
+    assert_eq!(written["httpStatus"], json!(receipt.http_status()));
+    assert_eq!(written["attempts"], json!(1));
+    assert_eq!(written["value"]["operation"], json!("suspendCard"));
+    assert_eq!(written["value"]["reasonCode"], json!("ISSUER_DECISION"));
+
+    let page: Response<OperationPage> = card.operations().await.unwrap();
+    let written = fits_its_schema(&page);
+    let listed = &written["value"]["operations"][0];
+    assert_eq!(listed["operation"], json!("SUSPEND"));
+    assert_eq!(listed["reason"], json!("order 4711"));
+    let read: Operation = serde_json::from_value(listed.clone()).unwrap();
+    assert_eq!(read.to_json(), page.operations()[0].to_json());
+    assert!(serde_json::from_value::<Operation>(json!({"other": 1})).is_err());
+    let echo = json!({"operation": "SUSPEND", "reason": "4111111111111111"});
+    let read: Operation = serde_json::from_value(echo).unwrap();
+    assert_eq!(fits_its_schema(&read)["reason"], json!("[digits]"));
+
+    fits_its_schema(&card.id().clone());
+    fits_its_schema(&ReasonCode::CardLost);
+    assert_eq!(
+        fits_its_schema(&ErrorKind::UnknownCard),
+        json!("unknownCard")
+    );
+    assert_eq!(fits_its_schema(&Outcome::NotSent), json!("notSent"));
+    assert_eq!(fits_its_schema(&Inconclusive::TooEarly), json!("tooEarly"));
+    let pattern = schema_for!(CardId).to_value()["pattern"].clone();
+    assert_eq!(pattern, json!("^[A-Za-z0-9_-]{1,48}$"));
+}
+
+/// The snapshot of the public API names every type with a form in serde: none of them is a secret.
+#[test]
+fn no_secret_can_be_written() {
+    let api = include_str!("../public-api/d1_facade.txt");
+    let written = |line: &&str| line.starts_with("impl") && line.contains("Serialize for ");
+    let names = api.lines().filter(written).filter_map(|line| {
+        let name = line.rsplit_once("d1_facade::")?.1;
+        name.split('<').next()
+    });
+    let names: std::collections::BTreeSet<_> = names.collect();
+    assert!(names.contains("CardId") && names.len() > 10, "{names:?}");
+    for word in [
+        "Pan",
+        "Expiry",
+        "Credentials",
+        "Key",
+        "Token",
+        "Assertion",
+        "Identity",
+        "Client",
+    ] {
+        assert!(
+            !names.iter().any(|name| name.contains(word)),
+            "{word}: {names:?}"
+        );
+    }
 }

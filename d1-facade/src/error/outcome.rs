@@ -21,6 +21,9 @@ use std::fmt;
 /// assert_eq!(Outcome::Unknown.to_string(), "the outcome is unknown");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Outcome {
     /// D1 did not process the request: it did not leave this machine, or the server proved that it was not read.

@@ -36,6 +36,7 @@ use crate::values::{ApiOperation, CardId, IssuerId, OperationId, Reason, ReasonC
 /// # }
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct PendingChange {
     pub(crate) operation: ApiOperation,
@@ -106,6 +107,7 @@ impl PendingChange {
 
 /// The form in which it is written.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Stored {
     operation: String,
@@ -165,7 +167,11 @@ impl TryFrom<Stored> for PendingChange {
                 .as_deref()
                 .map(CardId::without_pan_check)
                 .transpose()?,
-            reason: stored.reason.as_deref().map(str::parse).transpose()?,
+            reason: stored
+                .reason
+                .as_deref()
+                .map(Reason::without_pan_check)
+                .transpose()?,
             reason_code: stored.reason_code.parse()?,
             operation_id: stored.operation_id.as_deref().map(str::parse).transpose()?,
             sent_at: Moment {

@@ -49,6 +49,9 @@ pub enum Reconciliation {
 /// # assert!(try_again(Inconclusive::TooEarly) && !try_again(Inconclusive::SeveralMatch));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Inconclusive {
     /// D1 does not list it, but the [settling time](crate::Reconcile::settle) has not passed yet.

@@ -71,6 +71,14 @@ impl From<Infallible> for InvalidInput {
     }
 }
 
+/// Returns the pattern that a rule of the spec begins with.
+#[cfg(feature = "schemars")]
+pub(super) fn pattern_of(rule: &str) -> &str {
+    let rule = rule.strip_prefix("must match ").unwrap_or(rule);
+    rule.rsplit_once(" and have at most ")
+        .map_or(rule, |(pattern, _)| pattern)
+}
+
 /// Refuses what has no effect beside `what`, so that no caller relies on it.
 pub(crate) fn refuse_beside<const N: usize>(
     what: &'static str,

@@ -1,8 +1,9 @@
 //! What the types of values have in common: how they are written and read as text.
 
-/// Serializes a type as the text that `$text` returns, and reads it back with `$read`.
+/// Serializes a type as the text that `$text` returns, and reads it back with `$read`. Its JSON schema is that of a
+/// string, with `$key` as `$value` says.
 macro_rules! serde_as_text {
-    ($name:ident, $text:ident, $read:expr) => {
+    ($name:ident, $text:ident, $read:expr, $key:literal: $value:expr) => {
         #[cfg(feature = "serde")]
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -18,12 +19,23 @@ macro_rules! serde_as_text {
                 read(&text).map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "schemars")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", $key: $value})
+            }
+        }
     };
 }
 
 /// Implements what every validated text has: it is read from text with `FromStr`, and shows its text with `as_str`.
 macro_rules! text_traits {
-    ($name:ident) => {
+    ($name:ident, $rule:expr) => {
         impl TryFrom<&str> for $name {
             type Error = InvalidInput;
 
@@ -46,7 +58,7 @@ macro_rules! text_traits {
             }
         }
 
-        serde_as_text!($name, as_str, str::parse);
+        serde_as_text!($name, as_str, str::parse, "pattern": super::input::pattern_of($rule));
     };
 }
 
@@ -110,6 +122,6 @@ macro_rules! open_enum {
             }
         }
 
-        serde_as_text!($name, as_str, |text| Ok(Self::from_wire(text)));
+        serde_as_text!($name, as_str, |text| Ok(Self::from_wire(text)), "examples": [$($text),+]);
     };
 }

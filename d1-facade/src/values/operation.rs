@@ -41,4 +41,7 @@ impl FromStr for ApiOperation {
     }
 }
 
-serde_as_text!(ApiOperation, operation_id, str::parse);
+serde_as_text!(ApiOperation, operation_id, str::parse, "enum": ApiOperation::ALL
+    .iter()
+    .map(|operation| operation.operation_id())
+    .collect::<Vec<_>>());

@@ -14,9 +14,10 @@ use super::input::InvalidInput;
 use crate::redact::card_number::looks_like_card_number;
 use crate::redact::mask_id;
 
-/// Defines a text type whose rule is the pattern of a component of the spec, and `$also` where one is given.
+/// Defines a text type whose rule is the pattern of a component of the spec. One with an example of digits that look
+/// like a card number refuses such texts, unless its caller knows that they are none.
 macro_rules! validated {
-    ($(#[$doc:meta])* $name:ident, $raw:ident, $field:literal, $rule:ident $(, $also:path)?) => {
+    ($(#[$doc:meta])* $name:ident, $raw:ident, $field:literal, $rule:ident $(, $digits:literal)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(types::$raw);
@@ -32,6 +33,33 @@ macro_rules! validated {
             pub(crate) fn raw(&self) -> &types::$raw {
                 &self.0
             }
+
+            /// Reads a text that matches the pattern.
+            fn matching(text: &str) -> Result<Self, InvalidInput> {
+                let valid = text.parse().map(Self);
+                valid.map_err(|_| InvalidInput::new($field, constants::$rule))
+            }
+
+            $(
+                /// Reads a text that is known to hold no PAN, although its digits look like one: for services whose ids
+                /// are numbers.
+                ///
+                /// The pattern is still checked.
+                ///
+                /// ```
+                #[doc = concat!("use d1_facade::", stringify!($name), ";")]
+                ///
+                #[doc = concat!("assert!(\"", $digits, "\".parse::<", stringify!($name), ">().is_err());")]
+                #[doc = concat!("let known = ", stringify!($name), "::without_pan_check(\"", $digits, "\")?;")]
+                /// # Ok::<(), d1_facade::InvalidInput>(())
+                /// ```
+                ///
+                /// # Errors
+                #[doc = concat!("When it does not match the pattern (field `", $field, "`).")]
+                pub fn without_pan_check(text: &str) -> Result<Self, InvalidInput> {
+                    Self::matching(text)
+                }
+            )?
         }
 
         impl FromStr for $name {
@@ -39,11 +67,15 @@ macro_rules! validated {
 
             fn from_str(text: &str) -> Result<Self, InvalidInput> {
                 // First, since it bounds the length of what is looked at next.
-                let valid = text
-                    .parse()
-                    .map_err(|_| InvalidInput::new($field, constants::$rule))?;
-                $( $also(text).map_err(|rule| InvalidInput::new($field, rule))?; )?
-                Ok(Self(valid))
+                let valid = Self::matching(text)?;
+                $(
+                    let _example_of_what_is_refused = $digits;
+                    if looks_like_card_number(text) {
+                        let rule = "must not hold what looks like a card number";
+                        return Err(InvalidInput::new($field, rule));
+                    }
+                )?
+                Ok(valid)
             }
         }
 
@@ -53,7 +85,7 @@ macro_rules! validated {
             }
         }
 
-        text_traits!($name);
+        text_traits!($name, constants::$rule);
     };
 }
 
@@ -88,29 +120,7 @@ validated! {
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     #[derive(Debug)]
-    CardId, CardId, "cardId", CARD_ID_RULE, no_card_number
-}
-
-impl CardId {
-    /// Reads an id that is known not to be a PAN although it has the digits of one.
-    ///
-    /// The pattern of a card id is still checked.
-    ///
-    /// ```
-    /// use d1_facade::CardId;
-    ///
-    /// assert!("4111111111111111".parse::<CardId>().is_err());
-    /// let card = CardId::without_pan_check("4111111111111111")?;
-    /// # Ok::<(), d1_facade::InvalidInput>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When it does not match the pattern of a card id (field `cardId`).
-    pub fn without_pan_check(text: &str) -> Result<Self, InvalidInput> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| InvalidInput::new("cardId", constants::CARD_ID_RULE))
-    }
+    CardId, CardId, "cardId", CARD_ID_RULE, "4111111111111111"
 }
 
 validated! {
@@ -118,7 +128,7 @@ validated! {
     /// (`^[a-zA-Z0-9 ]{1,64}$`).
     ///
     /// D1 keeps it and shows it in the list of operations, which [`reconcile`](crate::Client::reconcile) reads. A text
-    /// that holds what looks like a card number is refused.
+    /// that holds what looks like a card number is refused, unless [`without_pan_check`](Self::without_pan_check) reads it.
     ///
     /// ```
     /// use d1_facade::Reason;
@@ -129,23 +139,24 @@ validated! {
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     #[derive(Debug)]
-    Reason, Reason, "reason", REASON_RULE, no_card_number
+    Reason, Reason, "reason", REASON_RULE, "4111111111111111"
 }
 
 validated! {
     /// The id that the log lines of one use case share (D1: `x-correlation-id`): 1 to 64 letters, digits, `_`, `-`, `.`
     /// and spaces (`^[a-zA-Z0-9_\-\. ]{1,64}$`).
     ///
-    /// Each call makes a random one (a UUID) unless it is given one. D1 logs it in clear, so it must not come from
-    /// personal data; one that looks like a card number is refused. D1 does not check that it is unique. The card calls
-    /// of D1's V2 API accept neither `.` nor a space in it.
+    /// Each call makes a [random](Self::random) one unless it is given one. D1 logs it in clear, so it must not come from
+    /// personal data; one that looks like a card number is refused, unless
+    /// [`without_pan_check`](Self::without_pan_check) reads it. D1 does not check that it is unique. The card calls of
+    /// D1's V2 API accept neither `.` nor a space in it.
     ///
     /// ```
     /// let id: d1_facade::CorrelationId = "support-case 4711".parse()?;
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     #[derive(Debug)]
-    CorrelationId, CardCorrelationId, "x-correlation-id", CARD_CORRELATION_ID_RULE, no_card_number
+    CorrelationId, CardCorrelationId, "x-correlation-id", CARD_CORRELATION_ID_RULE, "4111111111111111"
 }
 
 validated! {
@@ -173,20 +184,22 @@ impl fmt::Debug for EncryptedData {
     }
 }
 
-/// Refuses a text that holds what looks like a card number.
-fn no_card_number(text: &str) -> Result<(), &'static str> {
-    if looks_like_card_number(text) {
-        return Err("must not hold what looks like a card number");
-    }
-    Ok(())
-}
-
 impl CorrelationId {
-    /// Returns a random id, which the token exchange accepts as well as the card calls.
-    pub(crate) fn random() -> Self {
+    /// Returns a random id (a UUID), such as for a service that logs the id before it makes the call.
+    ///
+    /// ```no_run
+    /// # async fn f(card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+    /// let id = d1_facade::CorrelationId::random();
+    /// println!("suspends {}, correlation id {id}", card.id());
+    /// card.suspend().correlation_id(id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn random() -> Self {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-        // A UUID is 36 hexadecimal digits and hyphens: both patterns take it. Should the pattern
+        // A UUID is 36 hexadecimal digits and hyphens: the patterns of card calls and of the token exchange take it. Should the pattern
         // ever be narrowed, this is what is left of it.
         Self(text.parse().unwrap_or_else(|_| unreachable_pattern()))
     }
@@ -261,4 +274,4 @@ impl fmt::Display for OperationId {
     }
 }
 
-text_traits!(OperationId);
+text_traits!(OperationId, constants::OPERATION_ID_RULE);
