@@ -12,25 +12,11 @@ requests=${1:-2000} workers=${2:-4}
 shift $(($# < 2 ? $# : 2))
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# Says what is missing and ends.
-missing() {
-  echo "missing: $1" >&2
-  exit 2
-}
+. examples/postgres.sh
 
 [[ $requests =~ ^[1-9][0-9]{0,5}$ ]] || missing "REQUESTS, a number from 1 to 999999"
 [[ $workers =~ ^[1-9][0-9]?$ ]] || missing "WORKERS, a number from 1 to 99"
 command -v cargo >/dev/null || missing "cargo"
-# Debian keeps the server's programs out of the PATH.
-bin=$(dirname "$(command -v initdb || ls -v /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)")
-[ -x "$bin/postgres" ] || missing "initdb and postgres (apt-get install postgresql)"
-# PostgreSQL refuses to run as root.
-as_postgres=()
-if [ "$(id -u)" = 0 ]; then
-  id postgres >/dev/null 2>&1 || missing "the user postgres (apt-get install postgresql)"
-  command -v runuser >/dev/null || missing "runuser (apt-get install util-linux)"
-  as_postgres=(runuser -u postgres --)
-fi
 
 profile=${PROFILE:-dev}
 cargo build --quiet --locked --profile "$profile" --workspace --bin d1-sandbox --bin job-queue
@@ -41,25 +27,14 @@ work=$(mktemp -d)
 end() {
   local status=$?
   [ -z "${sandbox:-}" ] || kill "$sandbox" 2>/dev/null || true
-  [ ! -e "$work/pg/data/postmaster.pid" ] ||
-    "${as_postgres[@]}" "$bin/pg_ctl" --pgdata "$work/pg/data" --mode immediate stop >/dev/null || true
+  stop_postgres
   wait
   rm -rf "$work"
   exit "$status"
 }
 trap end EXIT
 
-# PostgreSQL on a unix socket alone, as durable as it comes.
-mkdir "$work/pg"
-chmod 711 "$work"
-[ "$(id -u)" != 0 ] || chown postgres "$work/pg"
-(
-  cd "$work/pg"
-  "${as_postgres[@]}" "$bin/initdb" --pgdata data --auth trust --username postgres --encoding UTF8 >initdb.log
-  "${as_postgres[@]}" "$bin/pg_ctl" --pgdata data --log server.log --wait \
-    --options "-c listen_addresses='' -c unix_socket_directories='$work/pg'" start >/dev/null
-)
-export DATABASE_URL="host=$work/pg user=postgres dbname=postgres"
+start_postgres "$work"
 
 # Every 1000th card is not known to D1, and every 2000th of the others cannot be handled by it.
 awk -v n="$requests" 'BEGIN {
@@ -72,7 +47,7 @@ awk -v n="$requests" 'BEGIN {
 RUST_LOG=error "$programs/d1-sandbox" serve --dir "$work/d1" --control-port 0 --cards "$work/cards.yaml" \
   >"$work/sandbox.out" &
 sandbox=$!
-until grep -q Ctrl-C "$work/sandbox.out"; do
+until grep -qs Ctrl-C "$work/sandbox.out"; do
   kill -0 "$sandbox" 2>/dev/null || { echo "the sandbox did not start" >&2; exit 1; }
 done
 . "$work/d1/d1.env"

@@ -8,11 +8,12 @@ use std::process::Command;
 use d1_guide::book::workspace;
 use d1_guide::programs::built;
 
-const PROGRAMS: [(&str, &[&str]); 5] = [
+const PROGRAMS: [(&str, &[&str]); 6] = [
     ("examples/card_lifecycle", &[]),
     ("open-telemetry", &[]),
     ("d1", &["explain", "403"]),
     ("d1", &["--help"]),
+    ("issuer-service", &["--help"]),
     ("job-queue", &["--help"]),
 ];
 

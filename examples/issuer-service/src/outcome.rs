@@ -1,0 +1,102 @@
+//! What a channel sees of the outcome of a call: pure functions, and the only place that decides it.
+
+use axum::http::StatusCode;
+use d1_facade::{ErrorKind, Inconclusive, Outcome};
+
+use crate::store::State;
+
+// ANCHOR: outcome
+/// Returns where a change stands whose call has failed, and the status of the response.
+///
+/// Only a change that is known not to have been made may be made again. A refusal that is about the request itself is
+/// final: the same request is refused again, and its repetition gets the same response without a call.
+#[must_use]
+pub fn of_change(outcome: Outcome, kind: ErrorKind) -> (State, StatusCode) {
+    match outcome {
+        Outcome::NotSent | Outcome::Refused => match status(kind) {
+            final_status @ (StatusCode::NOT_FOUND
+            | StatusCode::CONFLICT
+            | StatusCode::UNPROCESSABLE_ENTITY) => (State::Refused, final_status),
+            status => (State::NotDone, status),
+        },
+        // `Unknown`, and every outcome that this version of the service does not know: nothing proves that nothing was
+        // changed.
+        _ => (State::Sending, StatusCode::ACCEPTED),
+    }
+}
+
+/// Returns the status for a call that was not made or was refused, or for a read that failed.
+#[must_use]
+pub fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound | ErrorKind::UnknownCard | ErrorKind::UnknownOperation => {
+            StatusCode::NOT_FOUND
+        }
+        // D1's 403: the state of the card, or of its holder, does not allow it.
+        ErrorKind::Forbidden => StatusCode::CONFLICT,
+        ErrorKind::InvalidInput | ErrorKind::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        // It can pass by itself.
+        ErrorKind::Connect
+        | ErrorKind::Timeout
+        | ErrorKind::Transport
+        | ErrorKind::ServerError
+        | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        // Keys, certificates or D1's responses are not as they must be, which is not the channel's fault: `Crypto`,
+        // `TokenUnavailable`, `TokenRejected`, `UnexpectedStatus`, `InvalidResponse`, `ResponseTooLarge`, and what this
+        // version of the service does not know.
+        _ => StatusCode::BAD_GATEWAY,
+    }
+}
+// ANCHOR_END: outcome
+
+/// Returns whether a change that could not be reconciled for this reason can be, later.
+#[must_use]
+pub fn may_be_reconciled_later(why: Inconclusive) -> bool {
+    matches!(why, Inconclusive::TooEarly | Inconclusive::StillPending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_known_end_lets_a_change_be_made_again() {
+        for kind in [
+            ErrorKind::Timeout,
+            ErrorKind::NotFound,
+            ErrorKind::RateLimited,
+        ] {
+            let unknown = of_change(Outcome::Unknown, kind);
+            assert_eq!(unknown, (State::Sending, StatusCode::ACCEPTED), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_final_where_the_request_itself_is_wrong() {
+        for (kind, state, status) in [
+            (ErrorKind::UnknownCard, State::Refused, 404),
+            (ErrorKind::NotFound, State::Refused, 404),
+            (ErrorKind::Forbidden, State::Refused, 409),
+            (ErrorKind::InvalidRequest, State::Refused, 422),
+            (ErrorKind::InvalidInput, State::Refused, 422),
+            (ErrorKind::RateLimited, State::NotDone, 429),
+            (ErrorKind::TokenRejected, State::NotDone, 502),
+            (ErrorKind::TokenUnavailable, State::NotDone, 502),
+            (ErrorKind::UnexpectedStatus, State::NotDone, 502),
+            (ErrorKind::Connect, State::NotDone, 503),
+            (ErrorKind::ServerError, State::NotDone, 503),
+        ] {
+            for outcome in [Outcome::NotSent, Outcome::Refused] {
+                let (found, code) = of_change(outcome, kind);
+                assert_eq!((found, code.as_u16()), (state, status), "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_time_solves_what_time_can_solve() {
+        assert!(may_be_reconciled_later(Inconclusive::TooEarly));
+        assert!(!may_be_reconciled_later(Inconclusive::SeveralMatch));
+    }
+}

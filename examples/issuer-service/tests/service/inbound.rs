@@ -1,0 +1,177 @@
+//! The issuer's half of a renewal, and D1's notifications.
+
+use std::sync::Arc;
+
+use d1_facade::EncryptionKey;
+use issuer_service::inbound::{self, Inbound};
+use issuer_service::store::Store;
+use issuer_service::telemetry::Metrics;
+use issuer_service::vault::TestCards;
+use serde_json::{Value, json};
+
+use crate::support::{AMEX, VISA, World, bound, client, read};
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn a_renewal_without_credentials_runs_from_end_to_end() {
+    let world = World::start().await;
+    let order = world.order("ReplaceMe01", "renew", "r1");
+    let (status, body) = read(
+        order
+            .json(&json!({"state": "ACTIVE"}))
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!(status, 200, "{body}");
+    let [request] = &world.sandbox.requests_for("renewCard", "ReplaceMe01")[..] else {
+        panic!("not one request");
+    };
+    let sent = request
+        .body
+        .as_ref()
+        .and_then(|body| body.get("encryptedData"));
+    assert_eq!(sent, None, "D1 asks the issuer");
+    let card = world.sandbox.card("ReplaceMe01").unwrap();
+    assert!(card.has_credentials(VISA.0, VISA.1));
+
+    // American Express cards bring them.
+    assert_eq!(world.ordered("Amex01", "renew", "r2").await.0, 200);
+    assert!(
+        world
+            .sandbox
+            .card("Amex01")
+            .unwrap()
+            .has_credentials(AMEX.0, AMEX.1)
+    );
+
+    let renewals = "SELECT count(*) FROM d1_notification WHERE operation = 'RENEW'";
+    while world.sql(renewals).await != 2 {}
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn a_notification_that_could_not_be_stored_is_taken_when_d1_repeats_it() {
+    let world = World::start().await;
+    world
+        .sql("ALTER TABLE d1_notification RENAME TO gone")
+        .await;
+    assert_eq!(world.ordered("ReplaceMe01", "suspend", "n1").await.0, 200);
+    let refused = r#"cards/{card}/notifications",status="503"}"#;
+    loop {
+        let metrics = world
+            .request(reqwest::Method::GET, "/metrics")
+            .send()
+            .await
+            .unwrap();
+        if metrics.text().await.unwrap().contains(refused) {
+            break;
+        }
+    }
+    world
+        .sql("ALTER TABLE gone RENAME TO d1_notification")
+        .await;
+    while world.sql("SELECT count(*) FROM d1_notification").await != 1 {}
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn only_d1_gets_in() {
+    let world = World::start().await;
+    let sandbox = &world.sandbox;
+    let path = "/cms/api/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/credentials";
+    let url = format!("{}{path}", world.inbound_url);
+    // The authority of D1's certificate has signed that of the server too.
+    let ca = Some(sandbox.issuer_server().client_ca_pem());
+    let own = (sandbox.client_certificate_pem(), sandbox.client_key_pem());
+    for identity in [None, Some(own)] {
+        let response = client(ca, identity).get(&url).send().await;
+        assert!(response.is_err(), "{response:?}");
+    }
+    // D1 itself does.
+    assert_eq!(world.ordered("ReplaceMe01", "renew", "o1").await.0, 200);
+}
+
+/// The routes without their TLS.
+async fn plain(world: &World) -> (String, Store) {
+    let store = Store::connect(&world.settings.database_url).await.unwrap();
+    let inbound = Inbound {
+        issuer: "ISSUER_A-1".parse().unwrap(),
+        key: EncryptionKey::from_jwk(world.sandbox.encryption_jwk()).unwrap(),
+        vault: Arc::new(TestCards::new([("ReplaceMe01", VISA.0, VISA.1)]).unwrap()),
+        store: store.clone(),
+    };
+    let listener = bound();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let router = inbound::router(inbound, Metrics::default());
+    tokio::spawn(async { axum::serve(listener, router).await });
+    (url, store)
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn a_notification_is_stored_once_whatever_its_path_and_its_other_fields() {
+    let world = World::start().await;
+    let (url, _) = plain(&world).await;
+    let v1 =
+        format!("{url}/notifications/d1/v1/issuers/ISSUER_A-1/cards/ReplaceMe01/notifications");
+    let v2 = format!("{url}/notifications/d1/v2/issuers/ISSUER_A-1/cards");
+    let post = async |url: &str, body: Value| {
+        let response = world.http.post(url).json(&body).send().await.unwrap();
+        response.status().as_u16()
+    };
+    let pending = json!({"operationId": "op-1", "operation": "CREATE", "status": "PENDING", "more": {"x": 1}});
+    let done = json!({"cardId": "ReplaceMe01", "operationId": "op-1", "operation": "CREATE", "status": "SUCCESSFUL"});
+    for (url, body, stored) in [
+        (&v1, &pending, 1),
+        (&v1, &pending, 1),
+        (&v2, &done, 2),
+        (&v1, &done, 2),
+        // Without an id it cannot be recognized.
+        (&v1, &json!({}), 3),
+        (&v1, &json!({}), 4),
+    ] {
+        assert_eq!(post(url, body.clone()).await, 204, "{body}");
+        assert_eq!(
+            world.sql("SELECT count(*) FROM d1_notification").await,
+            stored,
+            "{body}"
+        );
+    }
+    // What is no name of D1's is not stored: it may hold a card number.
+    let long = json!({"operationId": "op-2", "operation": "card 4111111111111111"});
+    assert_eq!(post(&v1, long).await, 204);
+    let sql =
+        "SELECT count(*) FROM d1_notification WHERE operation_id = 'op-2' AND operation IS NULL";
+    assert_eq!(world.sql(sql).await, 1);
+    let other = v1.replace("ISSUER_A-1", "ISSUER_B-2");
+    assert_eq!(post(&other, pending).await, 404);
+    assert_eq!(post(&v2, json!({"operationId": "op-3"})).await, 400);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn credentials_are_those_of_the_card_and_encrypted_to_d1() {
+    let world = World::start().await;
+    let (url, _) = plain(&world).await;
+    let of = |issuer: &str, card: &str| {
+        let path = format!("{url}/cms/api/v1/issuers/{issuer}/cards/{card}/credentials");
+        world.http.get(path).send()
+    };
+    let response = of("ISSUER_A-1", "ReplaceMe01").await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let text = response.text().await.unwrap();
+    assert!(!text.contains(VISA.0));
+    let body: Value = serde_json::from_str(&text).unwrap();
+    let plaintext = world
+        .sandbox
+        .decrypt(body["encryptedData"].as_str().unwrap())
+        .unwrap();
+    assert_eq!(plaintext.json().unwrap()["pan"], VISA.0);
+    for (issuer, card) in [("ISSUER_A-1", "None"), ("ISSUER_B-2", "ReplaceMe01")] {
+        assert_eq!(of(issuer, card).await.unwrap().status(), 404);
+    }
+}

@@ -1,0 +1,9 @@
+//! The service against a sandbox and a PostgreSQL. `examples/issuer-service/run.sh test` starts the latter and runs
+//! these tests, which are ignored otherwise.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod crash;
+mod faults;
+mod inbound;
+mod orders;
+mod support;
