@@ -64,11 +64,7 @@ pub fn expanded(text: &str) -> String {
     let mut whole = String::new();
     for line in text.lines() {
         match included(line) {
-            Some(path) => {
-                let path = source().join(path);
-                let part = fs::read_to_string(&path);
-                whole += &part.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            }
+            Some(path) => whole += &part(path).unwrap_or_else(|| panic!("there is no {path}")),
             None => whole += line,
         }
         whole.push('\n');
@@ -76,7 +72,25 @@ pub fn expanded(text: &str) -> String {
     whole
 }
 
-/// The file that a line includes, seen from the book's folder.
+/// What is included: a file, or the part of it between the two comments of an anchor. Where there is none mdBook
+/// includes nothing.
+#[must_use]
+pub fn part(path: &str) -> Option<String> {
+    let (file, anchor) = path.split_once(':').unwrap_or((path, ""));
+    let text = fs::read_to_string(source().join(file)).ok()?;
+    if anchor.is_empty() {
+        return Some(text);
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let at = |mark: &str| {
+        let comment = format!("// {mark}: {anchor}");
+        lines.iter().position(|line| line.trim() == comment)
+    };
+    let lines = lines.get(at("ANCHOR")? + 1..at("ANCHOR_END")?)?;
+    Some(lines.join("\n"))
+}
+
+/// The file, and the anchor in it, that a line includes, seen from the book's folder.
 #[must_use]
 pub fn included(line: &str) -> Option<&str> {
     let inner = line.trim().strip_prefix("{{#include ")?;

@@ -29,6 +29,7 @@ chapters! {
     reason_codes: "reason-codes.md",
     unknown_outcomes: "unknown-outcomes.md",
     testing: "testing.md",
+    web_service: "web-service.md",
     bulk: "bulk.md",
     observability: "observability.md",
     pci: "pci.md",

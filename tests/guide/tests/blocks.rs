@@ -1,7 +1,7 @@
 //! No block of code of the guide escapes: each is compiled, run, parsed, or marked as one that cannot be.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use d1_guide::book::{Chapter, chapters, expanded, files, included, source, workspace};
+use d1_guide::book::{Chapter, chapters, expanded, files, included, part, source, workspace};
 use d1_guide::chapters::COMPILED;
 use d1_guide::markdown::{Block, blocks};
 
@@ -49,13 +49,16 @@ fn problem(info: Option<&str>, text: &str) -> Option<String> {
     }
 }
 
+/// Whether it is a file of an example, or a part of one between two anchors.
 fn is_example(path: &str) -> bool {
-    let file = source().join(path).canonicalize();
-    file.is_ok_and(|file| {
-        let root = workspace().canonicalize().unwrap();
-        let inside = file.strip_prefix(root).unwrap().to_owned();
-        inside.starts_with("d1-facade/examples") || inside.starts_with("examples")
-    })
+    let (file, _) = path.split_once(':').unwrap_or((path, ""));
+    let Ok(file) = source().join(file).canonicalize() else {
+        return false;
+    };
+    let root = workspace().canonicalize().unwrap();
+    let inside = file.strip_prefix(root).unwrap().to_owned();
+    (inside.starts_with("d1-facade/examples") || inside.starts_with("examples"))
+        && part(path).is_some()
 }
 
 #[test]
@@ -77,6 +80,10 @@ fn a_block_that_nothing_checks_is_refused() {
         (
             Some("rust,ignore"),
             "{{#include ../../d1-facade/examples/no_such.rs}}",
+        ),
+        (
+            Some("rust,ignore"),
+            "{{#include ../../examples/issuer-service/src/store.rs:no_such}}",
         ),
         (Some("rust,compile_fail"), "x"),
         (Some("sh,ignore"), "x"),
