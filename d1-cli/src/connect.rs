@@ -131,6 +131,13 @@ pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Fai
     Ok(probe::client_certificate(&without_keys(config)?))
 }
 
+/// Returns what carries out the cryptography, in words.
+pub(crate) fn cryptography(config: &Config) -> Result<String, Failure> {
+    let found = probe::cryptography(to_host(config)?);
+    let found = found.map_err(|error| of_setting(config, error))?;
+    Ok(found.map_or_else(String::new, |found| found.to_string()))
+}
+
 /// Checks the address of D1, and the authorities that are trusted for it.
 pub(crate) fn check_host(config: &Config) -> Result<(), Failure> {
     probe::check_tls(to_host(config)?).map_err(|error| of_setting(config, error))

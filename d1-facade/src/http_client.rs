@@ -15,6 +15,7 @@ use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
+use crate::crypto::fips::{self, Cryptography};
 use crate::crypto::{Identity, Presented};
 use crate::dry_run::{PreparedRequest, RequestSink};
 use crate::error::{Fault, InvalidInput, refuse_beside};
@@ -39,6 +40,7 @@ pub(crate) struct HttpOptions {
     pub(crate) identity: Option<Identity>,
     pub(crate) roots: Roots,
     pub(crate) crypto_provider: Option<Arc<CryptoProvider>>,
+    pub(crate) require_fips: bool,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) read_timeout: Option<Duration>,
     pub(crate) pool_idle_timeout: Option<Duration>,
@@ -60,6 +62,7 @@ impl HttpOptions {
                 ("root_certificate", !self.roots.files.is_empty()),
                 ("without_system_roots", self.roots.without_system),
                 ("crypto_provider", self.crypto_provider.is_some()),
+                (fips::FIELD, self.require_fips),
                 ("proxy", self.proxy.is_some()),
                 ("user_agent", self.user_agent.is_some()),
                 ("connect_timeout", self.connect_timeout.is_some()),
@@ -86,7 +89,8 @@ impl HttpOptions {
         timeout: Duration,
     ) -> Result<HttpClient, InvalidInput> {
         let is_tls = base_url.starts_with("https:");
-        let tls = tls::options(self.crypto_provider, &self.roots, self.identity)?;
+        let provider = self.crypto_provider;
+        let tls = tls::options(provider, &self.roots, self.identity, self.require_fips)?;
         // A dry run makes no connection, for which the dates of the certificate would matter.
         let connects = is_tls && self.dry_run.is_none();
         let certificate = tls.identity.clone().filter(|_| connects);
@@ -113,12 +117,16 @@ impl HttpOptions {
             ping_interval: PING_INTERVAL,
             ping_timeout: PING_TIMEOUT,
         });
+        let client = client.map_err(tls::setup_error)?;
+        if self.require_fips {
+            fips::check_tls(client.tls())?;
+        }
         // It is counted from before the connection is made, so it must not end first.
         let read_timeout = self
             .read_timeout
             .map(|silence| silence.max(connect_timeout).min(LONGEST_TIMEOUT));
         Ok(HttpClient::new(Kind::Transport {
-            client: client.map_err(tls::setup_error)?,
+            client,
             user_agent: user_agent(self.user_agent)?,
             read_timeout,
             certificate: certificate.map(Presented::by),
@@ -167,6 +175,14 @@ impl HttpClient {
     pub(crate) fn fault(&self) -> Option<Fault> {
         match &*self.0 {
             Kind::Transport { certificate, .. } => certificate.as_ref()?.fault(),
+            Kind::Own(_) => None,
+        }
+    }
+
+    /// Returns what carries out the cryptography; `None` for an HTTP client of the caller's own.
+    pub(crate) fn cryptography(&self) -> Option<Cryptography> {
+        match &*self.0 {
+            Kind::Transport { client, .. } => client.tls().map(fips::in_use),
             Kind::Own(_) => None,
         }
     }

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 use crate::builder::ClientBuilder;
 use crate::error::{Fault, InvalidInput, is_about_client_certificate, server_time};
 
+pub use crate::crypto::fips::Cryptography;
+
 /// Why D1 was not reached.
 #[derive(Debug, Clone)]
 pub struct Obstacle {
@@ -101,6 +103,15 @@ pub async fn reach(
 /// When one of them cannot be used; the error names it.
 pub fn check_tls(builder: ClientBuilder) -> Result<(), InvalidInput> {
     builder.http_client_of(Duration::from_secs(1)).map(drop)
+}
+
+/// Returns what carries out the cryptography of a client; `None` for an HTTP client of the caller's own.
+///
+/// # Errors
+/// When a setting cannot be used; the error names it.
+pub fn cryptography(builder: ClientBuilder) -> Result<Option<Cryptography>, InvalidInput> {
+    let (client, _) = builder.http_client_of(Duration::from_secs(1))?;
+    Ok(client.cryptography())
 }
 
 /// Returns the client certificate, in DER.

@@ -13,7 +13,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use crate::crypto::{self, Identity};
+use crate::crypto::{self, Identity, fips};
 use crate::error::InvalidInput;
 
 const ROOTS: &str = "root_certificate";
@@ -41,20 +41,29 @@ impl Roots {
     }
 }
 
-/// Returns the TLS settings for `d1-transport`.
+/// Returns the TLS settings for `d1-transport`; with `require_fips` of what a FIPS module carries out alone.
 pub(crate) fn options(
     provider: Option<Arc<CryptoProvider>>,
     roots: &Roots,
     identity: Option<Identity>,
+    require_fips: bool,
 ) -> Result<TlsOptions, InvalidInput> {
     let own_roots = roots.read()?;
-    let provider = provider.unwrap_or_else(|| Arc::new(rustls_openssl::default_provider()));
+    let mut provider = provider.unwrap_or_else(|| Arc::new(rustls_openssl::default_provider()));
+    if require_fips {
+        fips::check_openssl()?;
+        provider = fips::parts_of(&provider)?;
+    }
     let identity = identity.map(|identity| identity.resolver(&provider));
+    let identity = identity.transpose()?;
+    if let Some(identity) = identity.as_deref().filter(|_| require_fips) {
+        fips::check_key(identity, &provider)?;
+    }
     Ok(TlsOptions {
         provider,
         roots: own_roots,
         system_roots: !roots.without_system,
-        identity: identity.transpose()?,
+        identity,
     })
 }
 

@@ -17,6 +17,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Error as HyperError;
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
+use rustls::ClientConfig;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
@@ -132,6 +133,12 @@ impl HttpClient {
     fn pool(&self) -> Arc<Pool> {
         let pool = self.0.pool.read();
         pool.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the TLS configuration of connections to the server; `None` where the client has none.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ClientConfig> {
+        self.0.options.tls()
     }
 
     /// Sends a request once and reads its response.

@@ -41,6 +41,11 @@ impl PoolOptions {
             open: Arc::default(),
         })
     }
+
+    /// Returns the TLS configuration for the server.
+    pub(crate) fn tls(&self) -> Option<&ClientConfig> {
+        self.tls.as_ref().map(|(server, _)| server)
+    }
 }
 
 /// The connections of one client certificate. They are closed when the last request of the pool has ended.

@@ -42,7 +42,7 @@ impl TlsOptions {
                 .with_safe_default_protocol_versions()
                 .map_err(|_| TlsSetupError::Provider)
         };
-        let proxy = builder()?
+        let mut proxy = builder()?
             .dangerous() // All verifiers are as strict as what rustls does by itself.
             .with_custom_certificate_verifier(verifier.clone())
             .with_no_client_auth();
@@ -54,6 +54,9 @@ impl TlsOptions {
                 .with_client_cert_resolver(Arc::new(TrackingCertResolver(identity))),
         };
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // FIPS wants the extended master secret of TLS 1.2 (FIPS 140-3 IG, D.Q).
+        proxy.require_ems = self.provider.fips();
+        server.require_ems = proxy.require_ems;
         Ok((server, proxy))
     }
 

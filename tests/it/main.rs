@@ -22,6 +22,7 @@ mod end_to_end;
 mod end_to_end_errors;
 mod errors;
 mod fault_matrix;
+mod fips;
 mod handshake_alerts;
 mod hostile;
 mod hostile_schedules;

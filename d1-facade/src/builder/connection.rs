@@ -106,6 +106,33 @@ impl ClientBuilder {
         self
     }
 
+    /// Refuses to build a client whose cryptography is not carried out by a FIPS module.
+    ///
+    /// The module is chosen by OpenSSL's configuration alone, before the process starts: the chapter *FIPS* of the guide
+    /// has the file, and what stays outside of the module. TLS offers the cipher suites and key exchanges of the module
+    /// and nothing else (no X25519, no ChaCha20), and TLS 1.2 requires the extended master secret. A
+    /// [`crypto_provider`](Self::crypto_provider) is reduced to the parts that say they are FIPS.
+    ///
+    /// A [`token_source`](Self::token_source) brings tokens that it makes by itself: nothing is known of its
+    /// cryptography.
+    ///
+    /// ```
+    /// # fn f(builder: d1_facade::ClientBuilder) {
+    /// let refused = builder.require_fips().build();
+    /// // require_fips needs `default_properties = fips=yes` in OpenSSL's configuration, the file of OPENSSL_CONF
+    /// println!("{}", refused.unwrap_err());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails where something is missing, and names it (field `require_fips`): the default
+    /// properties of OpenSSL, an active module, a part of the `crypto_provider`, a client key of a kind that the module
+    /// signs with. It fails beside an [`http_client`](Self::http_client), whose cryptography is not known.
+    pub fn require_fips(mut self) -> Self {
+        self.http.require_fips = true;
+        self
+    }
+
     /// Sets how long it may take to make a connection; 10 seconds by default, and never more than half the
     /// [`timeout`](Self::timeout).
     ///

@@ -10,12 +10,14 @@
 //! | What may a PAN or an expiry be? | `credentials` |
 //! | How are card credentials encrypted? | `jwe` |
 //! | With which key is a token encrypted? | `agreement` |
+//! | Does a FIPS module carry it out? | `fips` |
 //!
 //! Everything here refuses what it cannot use with an [`InvalidInput`](crate::InvalidInput) that names the field and
 //! the rule, and shows none of what it holds.
 
 mod agreement;
 mod credentials;
+pub(crate) mod fips;
 mod identity;
 mod jwe;
 mod jwk;

@@ -33,5 +33,6 @@ chapters! {
     bulk: "bulk.md",
     observability: "observability.md",
     pci: "pci.md",
+    fips: "fips.md",
     upgrading: "upgrading.md",
 }

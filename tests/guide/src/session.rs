@@ -45,7 +45,7 @@ fn is_command(line: &str) -> bool {
 }
 
 /// What differs from run to run, and what stands for it in a record.
-const MASKS: [(&str, &str); 11] = [
+const MASKS: [(&str, &str); 12] = [
     (r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "<jwt>"),
     (
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
@@ -71,6 +71,7 @@ const MASKS: [(&str, &str); 11] = [
     ),
     (r"\b(localhost|127\.0\.0\.1|\[::1\]):\d+", "${1}:<port>"),
     (r"\b\d+\.\d+ ?(ms|µs|s)\b", "<duration>"),
+    (r"\bOpenSSL \d[\w.-]*", "OpenSSL <version>"),
     (r#"\b(seconds"?:? *)\d+\.\d+"#, "${1}<duration>"),
     (r"\x1b\[[0-9;]*m", ""),
 ];

@@ -54,9 +54,9 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> 
     };
     match reached.await {
         Err(failure) => report.add(Stage::Tls, Err(failure.into())),
-        Ok(Err(obstacle)) => stopped(&obstacle, report),
+        Ok(Err(obstacle)) => stopped(config, &obstacle, report),
         Ok(Ok(date)) => {
-            report.add(Stage::Tls, trusted())?;
+            report.add(Stage::Tls, trusted(config))?;
             let accepted = Finding::passed("D1 asks for it and accepts it");
             report.add(Stage::ClientCertificate, Ok(accepted))?;
             report.add(Stage::Clock, Ok(clock(date, sent_at)))
@@ -64,12 +64,15 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> 
     }
 }
 
-fn trusted() -> Result<Finding, Finding> {
-    Ok(Finding::passed("the server's certificate is trusted"))
+/// Reports TLS that works, and what carries out the cryptography.
+fn trusted(config: &Config) -> Result<Finding, Finding> {
+    let cryptography = connect::cryptography(config)?;
+    let detail = format!("the server's certificate is trusted; {cryptography}");
+    Ok(Finding::passed(detail))
 }
 
 /// Reports where the way to D1 ended.
-fn stopped(obstacle: &Obstacle, report: &mut Report) -> Option<()> {
+fn stopped(config: &Config, obstacle: &Obstacle, report: &mut Report) -> Option<()> {
     let (stage, before, fix) = match obstacle.place {
         Place::Name => (
             Stage::Tls,
@@ -100,7 +103,7 @@ fn stopped(obstacle: &Obstacle, report: &mut Report) -> Option<()> {
         ),
     };
     if stage == Stage::ClientCertificate {
-        report.add(Stage::Tls, trusted())?;
+        report.add(Stage::Tls, trusted(config))?;
     }
     let why = format!("{before}{}", obstacle.words);
     report.add(stage, Err(Finding::failed(why, fix)))
