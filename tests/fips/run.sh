@@ -50,7 +50,9 @@ build_module() {
 [ -e "$folder/fips.so" ] || build_module
 # It runs the module's own tests, and writes down its checksum.
 openssl fipsinstall -quiet -module "$folder/fips.so" -out "$folder/fipsmodule.cnf"
-cat >"$folder/openssl.cnf" <<END
+# Prints a configuration of OpenSSL, with the line $1 for the module.
+configuration() {
+  cat <<END
 config_diagnostics = 1
 openssl_conf = openssl_init
 .include $folder/fipsmodule.cnf
@@ -60,7 +62,7 @@ providers = providers
 alg_section = algorithms
 
 [providers]
-fips = fips_sect
+$1
 base = base
 
 [base]
@@ -69,6 +71,9 @@ activate = 1
 [algorithms]
 default_properties = fips=yes
 END
+}
+configuration "fips = fips_sect" >"$folder/openssl.cnf"
+configuration "" >"$folder/without-module.cnf"
 
 # Name and version of the module, as OpenSSL shows them.
 configured=(env OPENSSL_CONF="$folder/openssl.cnf" OPENSSL_MODULES="$folder")
@@ -81,5 +86,7 @@ printf '%s\n' "$module"
 
 # The configuration is for the tests alone: cargo has an OpenSSL of its own.
 host=$(rustc --version --verbose | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+export "CARGO_TARGET_${host}_RUNNER=env OPENSSL_CONF=$folder/without-module.cnf"
+cargo test --locked --workspace --test it -- --ignored fips::properties_alone
 export "CARGO_TARGET_${host}_RUNNER=${configured[*]}" D1_TESTS_FIPS_MODULE=$module
-cargo test --locked --workspace --test it -- --include-ignored end_to_end fault_matrix fips::
+cargo test --locked --workspace --test it -- --include-ignored end_to_end fault_matrix fips::with

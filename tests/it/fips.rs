@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use d1_facade::{CardCredentials, Renewal, probe};
+use d1_facade::{CardCredentials, Client, Environment, Renewal, probe};
 use d1_tests::{
-    CARD, EXPIRY, PAN, bare_builder_for, plain_http_client, refused, sandbox_builder,
-    strict_sandbox,
+    CARD, EXPIRY, FixedToken, ISSUER, PAN, bare_builder_for, plain_http_client, refused,
+    sandbox_builder, strict_sandbox,
 };
 use rustls::SignatureScheme;
 use rustls_openssl::{cipher_suite, custom_provider, default_provider, kx_group};
@@ -45,6 +45,17 @@ async fn an_http_client_of_a_services_own_is_refused_beside_it() {
         .http_client(plain_http_client(|builder| builder))
         .require_fips();
     refused(builder.build(), "require_fips", "beside http_client");
+}
+
+#[test]
+#[ignore = "needs OpenSSL configured without any module: tests/fips/run.sh"]
+fn properties_alone_are_not_enough() {
+    let local = Environment::Custom("http://127.0.0.1:9".to_owned());
+    let builder = Client::builder(local, ISSUER.parse().unwrap())
+        .allow_plain_loopback()
+        .token_source(FixedToken)
+        .require_fips();
+    refused(builder.build(), "require_fips", "none has SHA-256");
 }
 
 #[tokio::test]
