@@ -88,8 +88,9 @@ impl ClientBuilder {
     /// client key of RSA 4096 bits, the signature dominates: 4.9 ms, 4.2 ms and 1.6 ms. A request on a connection
     /// that is open takes 42 µs with OpenSSL and 35 µs with *ring*.
     ///
-    /// Signatures and JWE are not affected. Beside [`http_client`](Self::http_client), this is the only method with a
-    /// type of another crate of the HTTP stack: it needs rustls of the same version.
+    /// Signatures and JWE are not affected. Beside [`http_client`](Self::http_client) and
+    /// [`Identity::from_resolver`], this is the only method with a type of another crate of the HTTP stack: it needs
+    /// rustls of the same version.
     ///
     /// ```no_run
     /// use rustls::crypto::CryptoProvider;
