@@ -25,25 +25,8 @@ use zeroize::Zeroizing;
 use crate::body::{Claim, RequestBody, Written};
 use crate::connection::{ConnectionState, OpenConnections};
 use crate::failure::{Cause, Failure};
-use crate::pool::{Pool, PoolOptions};
-use crate::proxy::Proxy;
-use crate::tls::{TlsOptions, TlsSetupError};
-
-/// How an [`HttpClient`] makes and keeps its connections. There are no defaults: the caller decides all of it.
-pub struct ClientOptions {
-    /// TLS; without it, only `http://` can be called.
-    pub tls: Option<TlsOptions>,
-    /// The proxy on the way to the server.
-    pub proxy: Option<Proxy>,
-    /// How long a connection may take to be made: name, TCP, tunnel and TLS together.
-    pub connect_timeout: Duration,
-    /// How long an idle connection is kept.
-    pub pool_idle_timeout: Duration,
-    /// After how much silence an HTTP/2 connection is asked whether it is alive.
-    pub ping_interval: Duration,
-    /// How long it may take to respond to that; after that it is closed.
-    pub ping_timeout: Duration,
-}
+use crate::pool::{ClientOptions, Pool, PoolOptions};
+use crate::tls::TlsSetupError;
 
 /// How long one request may take, and how much it may bring.
 #[derive(Debug, Clone, Copy)]

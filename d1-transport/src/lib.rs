@@ -39,8 +39,9 @@ mod streams;
 mod tls;
 
 pub use body::{Claim, Written};
-pub use client::{BodyError, ClientOptions, HttpClient, HttpResponse, Limits, read_body};
+pub use client::{BodyError, HttpClient, HttpResponse, Limits, read_body};
 pub use connection::OpenConnections;
 pub use failure::{Cause, Failure};
+pub use pool::ClientOptions;
 pub use proxy::Proxy;
 pub use tls::{TlsOptions, TlsSetupError};

@@ -9,12 +9,27 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 
 use crate::body::RequestBody;
-use crate::client::ClientOptions;
 use crate::connection::ConnectionCount;
 use crate::connector::Connector;
 use crate::proxy::Proxy;
 use crate::streams::StreamSlots;
 use crate::tls::{TlsOptions, TlsSetupError};
+
+/// How an [`HttpClient`](crate::HttpClient) makes and keeps its connections. There are no defaults: the caller decides all of it.
+pub struct ClientOptions {
+    /// TLS; without it, only `http://` can be called.
+    pub tls: Option<TlsOptions>,
+    /// The proxy on the way to the server.
+    pub proxy: Option<Proxy>,
+    /// How long a connection may take to be made: name, TCP, tunnel and TLS together.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub pool_idle_timeout: Duration,
+    /// After how much silence an HTTP/2 connection is asked whether it is alive.
+    pub ping_interval: Duration,
+    /// How long it may take to respond to that; after that it is closed.
+    pub ping_timeout: Duration,
+}
 
 /// What pools are made with.
 pub(crate) struct PoolOptions {
