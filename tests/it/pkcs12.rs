@@ -110,7 +110,7 @@ fn what_openssl_has_no_cipher_for_is_said_and_the_passphrase_is_not_blamed() {
     refused(
         refusal,
         "client_identity",
-        "whose encryption this OpenSSL does not have",
+        "whose encryption or checksum this OpenSSL does not have",
     );
     let wrong = Identity::from_pkcs12(decoded(RC2), "wr0ng!value");
     refused(wrong, "client_identity", "this passphrase does not open");

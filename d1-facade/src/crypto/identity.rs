@@ -195,11 +195,12 @@ const DAMAGED_PKCS12: &str =
 /// Returns why OpenSSL does not read a PKCS#12 file.
 fn pkcs12_rule(errors: &ErrorStack) -> &'static str {
     let is = |reason: &str| errors.errors().iter().any(|e| e.reason() == Some(reason));
-    if is("mac verify failure") {
+    // A checksum that cannot be computed, as in FIPS mode, does not fit either.
+    if is("unsupported") {
+        "is a PKCS#12 file whose encryption or checksum this OpenSSL does not have, such as RC2: write it once more \
+         with AES, or as PEM where OpenSSL is in FIPS mode"
+    } else if is("mac verify failure") {
         OTHER_PASSPHRASE
-    } else if is("unsupported") {
-        "is a PKCS#12 file whose encryption this OpenSSL does not have, such as RC2: write it once more with AES, \
-         by openssl pkcs12 -legacy and then openssl pkcs12 -export"
     } else {
         DAMAGED_PKCS12
     }
