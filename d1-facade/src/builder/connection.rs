@@ -114,8 +114,8 @@ impl ClientBuilder {
     /// and nothing else (no X25519, no ChaCha20), and TLS 1.2 requires the extended master secret. A
     /// [`crypto_provider`](Self::crypto_provider) is reduced to the parts that say they are FIPS.
     ///
-    /// A [`token_source`](Self::token_source) brings tokens that it makes by itself: nothing is known of its
-    /// cryptography.
+    /// Of a [`token_source`](Self::token_source), a [`signer`](Self::signer) other than a
+    /// [`SigningKey`](crate::SigningKey), and a client key of a resolver, the cryptography is not known: they are taken.
     ///
     /// ```
     /// # fn f(builder: d1_facade::ClientBuilder) {
