@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use d1_facade::{Client, ClientBuilder, EncryptionKey, Environment, SigningKey, Identity};
+use d1_facade::{Client, ClientBuilder, EncryptionKey, Environment, Identity, SigningKey};
 use d1_sandbox::Sandbox;
 
 /// Uses the TLS of the program before d1-facade and d1-sandbox do, and after them.
@@ -24,7 +24,10 @@ pub async fn suspend(
     )
     .root_certificate(sandbox.ca_pem())
     .without_system_roots()
-    .client_identity(Identity::from_pem(sandbox.client_certificate_pem(), sandbox.client_key_pem())?)
+    .client_identity(Identity::from_pem(
+        sandbox.client_certificate_pem(),
+        sandbox.client_key_pem(),
+    )?)
     .signer(SigningKey::from_pem(
         sandbox.signing_key_pem(),
         sandbox.signing_kid(),
