@@ -159,3 +159,59 @@ async fn the_end_of_the_service_waits_for_the_changes_under_way() {
     let record = store.find("e1").await.unwrap().unwrap();
     assert_eq!(record.state, State::Done);
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn a_change_that_cannot_be_reconciled_is_left_to_a_person_and_frees_its_card() {
+    let world = World::with(|settings| settings.times.give_up_after = Duration::ZERO).await;
+    let unseen = Fault::status(503).operation("listOperations");
+    world.sandbox.fail_next(unseen.times(1_000));
+    let lost = Fault::disconnect().operation("suspendCard");
+    world.sandbox.fail_next(lost);
+    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p1").await.0, 202);
+    assert_eq!(world.settled("p1").await, "unknown");
+    // It is never sent again.
+    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p1").await.0, 202);
+    world
+        .sandbox
+        .assert_requests("suspendCard", "ReplaceMe01", 1);
+    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p2").await.0, 200);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn what_cannot_be_written_down_is_not_sent() {
+    let world = World::start().await;
+    world.sql("ALTER TABLE card_change RENAME TO gone").await;
+    assert_eq!(world.ordered("ReplaceMe01", "suspend", "d1").await.0, 503);
+    world
+        .sandbox
+        .assert_requests("suspendCard", "ReplaceMe01", 0);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn an_outcome_that_cannot_be_written_down_is_found_out_again() {
+    let world = World::start().await;
+    world.sandbox.fail_next(late());
+    let order = world.ordered("ReplaceMe01", "suspend", "o1");
+    let hidden = async {
+        let reached = || {
+            !world
+                .sandbox
+                .requests_for("suspendCard", "ReplaceMe01")
+                .is_empty()
+        };
+        until(reached).await;
+        world.sql("ALTER TABLE card_change RENAME TO gone").await;
+    };
+    let (response, ()) = tokio::join!(order, hidden);
+    assert_eq!(response.0, 200, "{response:?}");
+    world.sql("ALTER TABLE gone RENAME TO card_change").await;
+    // As if its timeout had passed.
+    world.sql("UPDATE card_change SET look_at = now()").await;
+    assert_eq!(world.settled("o1").await, "done");
+    world
+        .sandbox
+        .assert_requests("suspendCard", "ReplaceMe01", 1);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use d1_sandbox::{Builder, Card, IssuerStub, Notifications, Sandbox};
+use d1_sandbox::{Card, IssuerStub, Notifications, Sandbox};
 use deadpool_postgres::tokio_postgres::{Client, NoTls, connect};
 use issuer_service::api::REQUEST_ID;
 use issuer_service::changes::unique;
@@ -39,11 +39,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::with(|builder| builder).await
+        Self::with(|_| ()).await
     }
 
     /// Starts a service in this process, at a sandbox that knows where it is.
-    pub(crate) async fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (channels, d1) = (bound(), bound());
         let base_url = format!("http://{}", channels.local_addr().unwrap());
         let inbound_url = format!("https://localhost:{}", d1.local_addr().unwrap().port());
@@ -60,9 +60,10 @@ impl World {
                     .attempts(50)
                     .first_pause(Duration::from_millis(1)),
             );
-        let sandbox = change(builder).start().await.unwrap();
+        let sandbox = builder.start().await.unwrap();
         let folder = TempDir::new().unwrap();
-        let settings = settings(&sandbox, &folder, &database().await);
+        let mut settings = settings(&sandbox, &folder, &database().await);
+        change(&mut settings);
         let (end, ended) = oneshot::channel();
         let own = settings.clone();
         let service = tokio::spawn(async move {
