@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use crate::auth::AccessToken;
-use crate::call::Core;
+use crate::call::{CallOptions, Core};
 use crate::card::Card;
+use crate::config::Environment;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::values::{ApiOperation, CardId, IssuerId};
@@ -63,6 +64,42 @@ impl Client {
     #[must_use]
     pub fn card_for_issuer(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.core.clone(), issuer, card)
+    }
+
+    /// Returns the issuer of the client's cards (D1: `issuerId`).
+    #[must_use]
+    pub fn issuer(&self) -> &IssuerId {
+        &self.core.issuer
+    }
+
+    /// Returns the environment that the client calls.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        Environment::of(self.core.transport.base_url())
+    }
+
+    /// Returns a client whose calls begin with other options: a shorter timeout, another retry policy, a limiter or a
+    /// header. It shares the connections and the token.
+    ///
+    /// `set` gets the options of this client, which has none at first, and returns those of the new one. An option that a
+    /// call sets itself counts before them; headers, query parameters, limiters and signals add up.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client, card: d1_facade::CardId) -> Result<(), d1_facade::Error> {
+    /// use std::time::Duration;
+    /// use d1_facade::retry::ExponentialBackoff;
+    ///
+    /// let once = ExponentialBackoff::default().max_attempts(1);
+    /// let interactive = d1.with(|calls| calls.timeout(Duration::from_secs(5)).retry(once));
+    /// interactive.card(card).suspend().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with(&self, set: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        let mut core = Core::clone(&self.core);
+        core.defaults = set(core.defaults);
+        Self::new(core)
     }
 
     /// Returns the access token that this client uses, for calls to D1 that it has no method for.

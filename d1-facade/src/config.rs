@@ -48,6 +48,14 @@ impl Environment {
         }
     }
 
+    /// Returns the environment with a checked address.
+    pub(crate) fn of(base_url: &str) -> Self {
+        let known = [Self::Production, Self::Staging];
+        let mut known = known.into_iter();
+        let found = known.find(|environment| environment.url() == base_url);
+        found.unwrap_or_else(|| Self::Custom(base_url.to_owned()))
+    }
+
     /// Returns the address without a slash at its end, if it is allowed.
     pub(crate) fn checked(&self, plain_loopback: bool) -> Result<String, InvalidInput> {
         let bad = |rule: &'static str| InvalidInput::new("environment", rule);

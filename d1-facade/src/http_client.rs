@@ -19,6 +19,8 @@ use crate::crypto::fips::{self, Cryptography};
 use crate::crypto::{Identity, Presented};
 use crate::dry_run::{PreparedRequest, RequestSink};
 use crate::error::{Fault, InvalidInput, refuse_beside};
+#[cfg(feature = "test-util")]
+use crate::in_memory::Responder;
 use crate::own_http_client;
 use crate::tls::{self, Roots};
 
@@ -47,6 +49,8 @@ pub(crate) struct HttpOptions {
     pub(crate) user_agent: Option<String>,
     pub(crate) proxy: Option<Zeroizing<String>>,
     pub(crate) dry_run: Option<RequestSink>,
+    #[cfg(feature = "test-util")]
+    pub(crate) in_memory: Option<Responder>,
 }
 
 impl HttpOptions {
@@ -56,6 +60,10 @@ impl HttpOptions {
         base_url: &str,
         timeout: Duration,
     ) -> Result<HttpClient, InvalidInput> {
+        #[cfg(feature = "test-util")]
+        if let Some(responder) = self.in_memory {
+            return Ok(HttpClient::new(Kind::InMemory(responder)));
+        }
         if let Some(client) = self.own {
             let beside = [
                 ("client_identity", self.identity.is_some()),
@@ -156,6 +164,8 @@ enum Kind {
         dry_run: Option<RequestSink>,
     },
     Own(reqwest::Client),
+    #[cfg(feature = "test-util")]
+    InMemory(Responder),
 }
 
 /// A response before it is decoded.
@@ -176,6 +186,8 @@ impl HttpClient {
         match &*self.0 {
             Kind::Transport { certificate, .. } => certificate.as_ref()?.fault(),
             Kind::Own(_) => None,
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(_) => None,
         }
     }
 
@@ -184,6 +196,8 @@ impl HttpClient {
         match &*self.0 {
             Kind::Transport { client, .. } => client.tls().map(fips::in_use),
             Kind::Own(_) => None,
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(_) => None,
         }
     }
 
@@ -192,6 +206,8 @@ impl HttpClient {
         match &*self.0 {
             Kind::Transport { dry_run, .. } => dry_run.is_some(),
             Kind::Own(_) => false,
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(_) => false,
         }
     }
 
@@ -199,6 +215,8 @@ impl HttpClient {
     pub(crate) fn for_requests(&self) -> Result<reqwest::Client, InvalidInput> {
         match &*self.0 {
             Kind::Own(client) => Ok(client.clone()),
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(_) => requests_client(),
             Kind::Transport { .. } => requests_client(),
         }
     }
@@ -236,6 +254,15 @@ impl HttpClient {
             Kind::Own(client) => {
                 let sent = own_http_client::send(client, request, claim, limits).await;
                 sent.map(|(http, redirected)| RawResponse { http, redirected })
+            }
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(responder) => {
+                let request = plain(request, &HeaderValue::from_static(USER_AGENT))?;
+                let http = responder(PreparedRequest::new(request)).end(claim)?;
+                Ok(RawResponse {
+                    http,
+                    redirected: false,
+                })
             }
         }
     }

@@ -108,6 +108,9 @@
 //! # }
 //! ```
 //!
+//! A unit test needs neither sockets nor cards: with the feature `test-util`, a closure responds in place of D1, and
+//! errors and receipts can be made. The module `test_util` has both.
+//!
 //! # Card data
 //!
 //! A [`Pan`], an [`Expiry`], [`CardCredentials`], keys and tokens are never in `Debug`, in an error or
@@ -166,6 +169,8 @@ mod error;
 #[path = "../../tests/fuzz/checks/facade.rs"]
 pub mod fuzzing;
 mod http_client;
+#[cfg(feature = "test-util")]
+mod in_memory;
 mod json;
 mod own_http_client;
 #[doc(hidden)]
@@ -175,12 +180,14 @@ mod redact;
 mod response;
 #[cfg(feature = "serde")]
 mod serialize;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod tls;
 mod values;
 
 pub use auth::assertion::SigningKey;
 pub use builder::ClientBuilder;
-pub use call::{limiter, retry};
+pub use call::{CallOptions, limiter, retry};
 pub use card::{
     Card, Change, GetOperation, ListOperations, Operation, OperationPage, Receipt, Renewal,
     SpawnedChange,

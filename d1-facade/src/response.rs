@@ -91,6 +91,13 @@ impl<T> Response<T> {
         self.http.headers().get(name)?.to_str().ok()
     }
 
+    /// Returns the headers of the response, by their names in lower case, as [`header`](Self::header) returns them; an
+    /// empty value where it has bytes other than visible ASCII, space and tab.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.http.headers().iter();
+        headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
+    }
+
     /// Returns when D1 responded, by its own clock.
     pub(crate) fn server_time(&self) -> Option<SystemTime> {
         server_time(self.http.headers())

@@ -26,6 +26,7 @@ mod fips;
 mod handshake_alerts;
 mod hostile;
 mod hostile_schedules;
+mod in_memory;
 mod key_files;
 mod lenient;
 mod limits;

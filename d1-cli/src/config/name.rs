@@ -94,3 +94,16 @@ impl Name {
             .help_heading("Settings")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use d1_facade::ClientBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_client_of_a_service_reads_the_same_variables() {
+        let own: Vec<_> = Name::of_profiles().map(Name::variable).collect();
+        assert_eq!(own, ClientBuilder::VARIABLES);
+    }
+}

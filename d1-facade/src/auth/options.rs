@@ -26,6 +26,15 @@ pub(crate) struct TokenOptions {
 }
 
 impl TokenOptions {
+    /// Returns the options of a client whose token is one that D1 does not accept.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn in_memory() -> Self {
+        Self {
+            own: Some(Arc::new(NoTokens)),
+            ..Self::default()
+        }
+    }
+
     /// Returns the `kid`s of the signers.
     pub(crate) fn kids(&self) -> Vec<&str> {
         self.signers.iter().map(|signer| signer.kid()).collect()

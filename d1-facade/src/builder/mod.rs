@@ -5,9 +5,13 @@
 //! keys with the same `kid`. What a call needs, and not every client, is checked by the call: a client without an
 //! encryption key is complete for a service that renews no cards.
 //!
-//! `connection` has the settings of the way to D1, `tokens` those of the token, this file those of the calls.
+//! `connection` has the settings of the way to D1, `tokens` those of the token, `env` those that variables of the
+//! environment give, this file those of the calls.
 
 mod connection;
+mod env;
+#[cfg(feature = "test-util")]
+mod in_memory;
 mod tokens;
 
 use std::fmt;
@@ -17,7 +21,7 @@ use std::time::Duration;
 use crate::auth::{TokenCache, TokenOptions, unique_kids};
 use crate::call::limiter::{AnyLimiter, Limiter};
 use crate::call::retry::{ExponentialBackoff, RetryPolicy};
-use crate::call::{Core, Transport};
+use crate::call::{CallOptions, Core, Transport};
 use crate::client::Client;
 use crate::config::Environment;
 use crate::crypto::EncryptionKey;
@@ -202,6 +206,7 @@ impl ClientBuilder {
             fallback: self.fallback,
             retry: self.retry,
             limiters: self.limiters,
+            defaults: CallOptions::default(),
             issuer: self.issuer,
             aggregator,
             encryption_keys: self.encryption_keys,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::limiter::AnyLimiter;
+use super::options::CallOptions;
 use super::retry::RetryPolicy;
 use super::transport::Transport;
 use crate::auth::TokenCache;
@@ -13,7 +14,8 @@ use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
 use crate::values::{IssuerId, ReasonCodeFallback};
 
-/// What all calls of one client share.
+/// What all calls of one client share. Its clones share the connections and the token.
+#[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) transport: Arc<Transport>,
     pub(crate) tokens: TokenCache,
@@ -22,6 +24,8 @@ pub(crate) struct Core {
     /// When a call is sent again, unless it says so itself.
     pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) limiters: Vec<Arc<dyn AnyLimiter>>,
+    /// The options that each call begins with.
+    pub(crate) defaults: CallOptions,
     pub(crate) issuer: IssuerId,
     /// Who calls in the name of the issuer.
     pub(crate) aggregator: Option<String>,

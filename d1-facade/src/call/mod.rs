@@ -30,7 +30,8 @@ pub(crate) use self::core::Core;
 pub(crate) use decide::Evidence;
 #[cfg(test)]
 pub(crate) use decide::{Effect, History, Next};
-pub(crate) use options::{CallOptions, call_options, check_body, extra_headers};
+pub use options::CallOptions;
+pub(crate) use options::{call_options, check_body, extra_headers};
 pub(crate) use progress::Progress;
 pub(crate) use transport::{
     ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, dispatched,

@@ -19,9 +19,13 @@ use crate::error::InvalidInput;
 use crate::redact::mask;
 use crate::values::{ApiOperation, CorrelationId};
 
-/// What a caller says about a single call.
+/// The options that every call has.
+///
+/// Each request has the same methods, for one call. [`Client::with`](crate::Client::with) sets them for all calls of a
+/// client.
 #[derive(Clone, Default)]
-pub(crate) struct CallOptions {
+#[must_use = "it does nothing until it is returned"]
+pub struct CallOptions {
     pub(crate) correlation_id: Option<CorrelationId>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) headers: Vec<(String, String)>,
@@ -36,7 +40,7 @@ pub(crate) struct CallOptions {
 
 impl CallOptions {
     /// Adds a signal that cancels the call.
-    pub(crate) fn cancel_on(&mut self, signal: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn add_signal(&mut self, signal: impl Future<Output = ()> + Send + 'static) {
         let signal = match self.cancel_on.take() {
             Some(earlier) => select(earlier, signal.boxed()).map(drop).boxed(),
             None => signal.boxed(),
@@ -142,10 +146,14 @@ macro_rules! call_options {
             }
         }
 
+        call_options!($builder, options);
+    };
+    // The methods themselves, of a type that has its options in `$field`, or is them.
+    ($builder:ty $(, $field:ident)?) => {
         impl $builder {
             /// Sends this correlation id instead of a random one (D1: `x-correlation-id`).
             pub fn correlation_id(mut self, id: crate::CorrelationId) -> Self {
-                self.options.correlation_id = Some(id);
+                self$(.$field)?.correlation_id = Some(id);
                 self
             }
 
@@ -155,7 +163,7 @@ macro_rules! call_options {
             /// while a connection is being made, the outcome is unknown, unless the client's connect timeout ended
             /// before.
             pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
-                self.options.timeout = Some(timeout);
+                self$(.$field)?.timeout = Some(timeout);
                 self
             }
 
@@ -172,13 +180,13 @@ macro_rules! call_options {
             /// # }
             /// ```
             pub fn retry(mut self, policy: impl crate::retry::RetryPolicy) -> Self {
-                self.options.retry = Some(std::sync::Arc::new(policy));
+                self$(.$field)?.retry = Some(std::sync::Arc::new(policy));
                 self
             }
 
             /// Adds a limiter for this call, beside those of the client: see [`limiter`](crate::limiter).
             pub fn limiter(mut self, limiter: impl crate::limiter::Limiter) -> Self {
-                self.options.limiters.push(std::sync::Arc::new(limiter));
+                self$(.$field)?.limiters.push(std::sync::Arc::new(limiter));
                 self
             }
 
@@ -198,7 +206,7 @@ macro_rules! call_options {
             /// # }
             /// ```
             pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
-                self.options.cancel_on(signal);
+                self$(.$field)?.add_signal(signal);
                 self
             }
 
@@ -208,7 +216,7 @@ macro_rules! call_options {
             /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where HTTP does not allow the name
             /// or the value, or the client sets the header itself, such as `Authorization`.
             pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-                self.options.headers.push((name.into(), value.into()));
+                self$(.$field)?.headers.push((name.into(), value.into()));
                 self
             }
 
@@ -218,7 +226,7 @@ macro_rules! call_options {
             /// The call fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) where the name is empty, or the
             /// parameter has a method of its own.
             pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-                self.options.query.push((name.into(), value.into()));
+                self$(.$field)?.query.push((name.into(), value.into()));
                 self
             }
         }
@@ -226,6 +234,8 @@ macro_rules! call_options {
 }
 
 pub(crate) use call_options;
+
+call_options!(CallOptions);
 
 /// Refuses fields that a caller adds to a body and that have a method of their own: they would bypass its rules.
 pub(crate) fn check_body(

@@ -63,12 +63,12 @@ pub(super) enum Kind {
 impl Change {
     pub(super) fn new(card: Card, kind: Kind) -> Self {
         Self {
+            options: card.core().defaults.clone(),
             card,
             kind,
             reason: None,
             reason_code: ReasonCode::default(),
             fallback: None,
-            options: CallOptions::default(),
         }
     }
 

@@ -41,10 +41,10 @@ pub struct GetOperation {
 impl GetOperation {
     pub(crate) fn new(card: Card, id: OperationId) -> Self {
         Self {
+            options: card.core().defaults.clone(),
             card,
             id,
             digital_card: false,
-            options: CallOptions::default(),
         }
     }
 

@@ -45,10 +45,10 @@ pub struct ListOperations {
 impl ListOperations {
     pub(crate) fn new(card: Card) -> Self {
         Self {
+            options: card.core().defaults.clone(),
             card,
             offset: None,
             limit: None,
-            options: CallOptions::default(),
         }
     }
 

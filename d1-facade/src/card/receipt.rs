@@ -56,7 +56,7 @@ impl fmt::Debug for Receipt {
 }
 
 impl Receipt {
-    pub(super) fn new(
+    pub(crate) fn new(
         operation: ApiOperation,
         reason_code: ReasonCode,
         fields: Map<String, Value>,

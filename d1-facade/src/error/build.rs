@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::Map;
 use tokio::task::JoinError;
 
@@ -25,6 +25,7 @@ impl Error {
             outcome,
             operation,
             status: None,
+            headers: HeaderMap::new(),
             code: None,
             text: None,
             unknown_fields: Map::new(),

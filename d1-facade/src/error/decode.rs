@@ -38,6 +38,7 @@ pub(crate) fn refused(
         .with_status(status)
         .with_body(body, code)
         .edit(|inner| {
+            inner.headers = response.headers.clone();
             inner.fault = fault.or(undocumented.then_some(Fault::UNDOCUMENTED_CODE));
             inner.causes = causes;
             inner.retry_after = retry_after(&response.headers, SystemTime::now());
@@ -63,7 +64,10 @@ pub(crate) fn invalid_response(
         .with_status(response.status)
         .with_body(body, code)
         .with_source(fault)
-        .edit(|inner| inner.fault = is_foreign.then_some(Fault::NOT_FROM_D1))
+        .edit(|inner| {
+            inner.headers = response.headers.clone();
+            inner.fault = is_foreign.then_some(Fault::NOT_FROM_D1);
+        })
 }
 
 impl Error {

@@ -33,6 +33,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 pub use causes::Cause;
@@ -102,6 +103,7 @@ struct Inner {
     outcome: Outcome,
     operation: ApiOperation,
     status: Option<u16>,
+    headers: HeaderMap,
     code: Option<String>,
     text: Option<String>,
     unknown_fields: Map<String, Value>,
@@ -181,6 +183,24 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
+    }
+
+    /// Returns the value of a header of the response that was an error, such as the id that a gateway gave it; the first
+    /// one where the header occurs more than once.
+    ///
+    /// Secrets are removed as from the headers of a [`Response`](crate::Response::header), and the headers are in no
+    /// other output of this type. `None` where there was no response, or it does not have the header in visible ASCII.
+    ///
+    /// ```
+    /// # fn f(error: d1_facade::Error) {
+    /// if let Some(server) = error.header("server") {
+    ///     eprintln!("sent by {server}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.headers.get(name)?.to_str().ok()
     }
 
     /// Returns D1's `errorCode`, such as `UNKNOWN_CARD`, where it sent one that reads like a code.

@@ -119,7 +119,7 @@ impl Client {
             change: change.clone(),
             settle: SETTLE,
             unique: false,
-            options: CallOptions::default(),
+            options: self.core().defaults.clone(),
         }
     }
 }
