@@ -145,9 +145,9 @@
 //! TLS is rustls with OpenSSL as its provider. No provider is installed for the process, and no feature of rustls
 //! chooses one, so other users of rustls are not affected; [`ClientBuilder::crypto_provider`] takes another. A server
 //! that does not ask for the client certificate is refused before anything is sent: D1 asks on every connection, so
-//! it is not D1 that responds. JOSE is josekit, which links OpenSSL. Where OpenSSL is configured for a FIPS
-//! module, [`ClientBuilder::require_fips`] refuses everything else. The feature `vendored` builds OpenSSL from source
-//! for hosts without its headers.
+//! it is not D1 that responds. JOSE is josekit, which links OpenSSL: 3.0 or later is needed. Where OpenSSL is configured
+//! for a FIPS module, [`ClientBuilder::require_fips`] refuses everything else. The feature `vendored` builds OpenSSL from
+//! source for hosts without it.
 
 /// The readme's example compiles.
 #[cfg(doctest)]

@@ -4,7 +4,7 @@
 # run.sh test [FILTER]  runs the tests of the service instead, those that need PostgreSQL too.
 # run.sh once           ends after the orders.
 #
-# PORT and INBOUND_PORT are those of the service, 8080 and 8443 by default.
+# PORT and INBOUND_PORT are those of the service, 8080 and 8443 by default; `once` takes free ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . examples/postgres.sh
@@ -33,6 +33,14 @@ fi
 
 cargo build --quiet --locked --workspace --bin d1-sandbox --bin issuer-service
 target=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+# Prints a port on which no one listens. The system gives none of this range to connections of its own.
+free_port() {
+  local port
+  while port=$((20000 + RANDOM % 10000)) && (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+  echo "$port"
+}
+[ "${1:-}" != once ] || { PORT=${PORT:-$(free_port)} INBOUND_PORT=${INBOUND_PORT:-$(free_port)}; }
 port=${PORT:-8080} inbound=https://localhost:${INBOUND_PORT:-8443}
 
 # Waits until a file has a text, while the process that writes it runs.
