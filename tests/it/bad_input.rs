@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use d1_facade::auth::AccessToken;
 use d1_facade::{
-    AuxiliaryPan, CardCredentials, CardId, Client, CorrelationId, EncryptedData, Environment,
-    Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, Renewal,
+    AuxiliaryPan, CardCredentials, CardId, CardState, Client, CorrelationId, EncryptedData,
+    Environment, Expiry, IssuerId, OperationId, Pan, Reason, ReasonCode, Renewal,
 };
 use d1_tests::{EXPIRY, FixedToken, ISSUER, PAN, WRONG, answering, card_at, refused};
 use wiremock::ResponseTemplate;
@@ -94,6 +94,19 @@ fn digits_that_are_those_of_an_id_are_taken_where_the_caller_says_so() {
     );
     assert!(Reason::without_pan_check("order 4111111111111111110").is_ok());
     refused(Reason::without_pan_check("a/b"), "reason", "{1,64}");
+}
+
+#[tokio::test]
+async fn a_card_number_as_the_state_of_a_card_is_not_sent() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    // A service may take the state from a request of its own.
+    let state: CardState = PAN.parse().unwrap();
+    let renewal = Renewal::same_card().state(state);
+    let error = card_at(&server).renew(renewal).await.unwrap_err();
+    let input = error.invalid_input().unwrap();
+    assert_eq!(input.field(), "state");
+    assert!(!error.to_string().contains(PAN));
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
 }
 
 #[tokio::test]

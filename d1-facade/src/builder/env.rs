@@ -83,9 +83,8 @@ impl ClientBuilder {
     /// ```no_run
     /// # fn f() -> Result<(), d1_facade::InvalidInput> {
     /// use d1_facade::ClientBuilder;
-    /// use d1_facade::limiter::ConcurrencyLimit;
     ///
-    /// let d1 = ClientBuilder::from_env()?.limiter(ConcurrencyLimit::new(20)).build()?;
+    /// let d1 = ClientBuilder::from_env()?.user_agent("card-service/1.0").build()?;
     /// # Ok(())
     /// # }
     /// ```

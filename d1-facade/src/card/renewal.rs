@@ -8,6 +8,7 @@ use d1_generated::types;
 use super::Card;
 use crate::crypto::CardCredentials;
 use crate::error::{Error, InvalidInput, RequestContext};
+use crate::redact::card_number::looks_like_card_number;
 use crate::redact::{Redactor, Secret};
 use crate::values::{ApiOperation, CardId, CardState, EncryptedData};
 
@@ -146,10 +147,15 @@ impl Renewal {
         self.credentials.is_some() && self.encrypted.is_none()
     }
 
-    /// Returns the renewal with its credentials encrypted to a key of the client.
+    /// Checks the renewal, and returns it with its credentials encrypted to a key of the client.
     pub(super) fn encrypt(mut self, card: &Card) -> Result<Self, Error> {
         let invalid = |e| Error::invalid_input_of(ApiOperation::RenewCard, e);
         let missing = |field, rule| Err(invalid(InvalidInput::new(field, rule)));
+        if let Some(CardState::Unknown(text)) = &self.state
+            && looks_like_card_number(text)
+        {
+            return missing("state", "must not hold what looks like a card number");
+        }
         let kid = self.kid.take();
         match &self.credentials {
             Some(credentials) if self.encrypted.is_none() => {
