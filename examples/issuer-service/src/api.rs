@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -24,6 +24,9 @@ pub const REQUEST_ID: &str = "idempotency-key";
 /// When an order may be repeated that the service itself could not take, in seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How long the body of an order may be, in bytes.
+const BODY_LIMIT: usize = 4 * 1024;
+
 /// Returns the routes of the channels.
 pub fn router(changes: Changes, metrics: Metrics) -> Router {
     Router::new()
@@ -38,6 +41,7 @@ pub fn router(changes: Changes, metrics: Metrics) -> Router {
             telemetry::observe,
         ))
         .layer(Extension(metrics))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(changes)
 }
 
@@ -64,7 +68,8 @@ impl From<InvalidInput> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed");
-        let text = "the store is not available, and nothing was sent";
+        // An earlier request with the same id may have been sent: nothing is said of it here.
+        let text = "the store is not available: repeat the request with the same id";
         Self(StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
     }
 }
@@ -73,7 +78,9 @@ impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         let status = match error {
             OrderError::Store(error) => return error.into(),
-            OrderError::OtherRequest | OrderError::NotARenewal => StatusCode::UNPROCESSABLE_ENTITY,
+            OrderError::OtherRequest | OrderError::NotARenewal | OrderError::Details => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             OrderError::CardBusy => StatusCode::CONFLICT,
         };
         Self(status, error.to_string())
@@ -89,7 +96,8 @@ async fn change(
 ) -> Result<Response, Problem> {
     let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let request_id = request_id.filter(|id| is_request_id(id)).ok_or_else(|| {
-        let rule = format!("{REQUEST_ID} must be 1 to 64 letters, digits, _ and -");
+        let rule = "must be 1 to 64 letters, digits, _ and -, and no number of 13 to 19 digits";
+        let rule = format!("{REQUEST_ID} {rule}");
         Problem(StatusCode::UNPROCESSABLE_ENTITY, rule)
     })?;
     let verb: Verb = serde_json::from_value(verb.into())
@@ -139,6 +147,7 @@ async fn list(
         return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, rule));
     };
     let card = changes.d1.card(card.parse()?);
+    let sent_as = correlation_id.clone();
     let mut operations = card.operations().correlation_id(correlation_id);
     if let Some(offset) = part.offset {
         operations = operations.offset(offset);
@@ -155,8 +164,10 @@ async fn list(
             Ok(Json(body).into_response())
         }
         Err(error) => {
-            tracing::warn!(%error, kind = ?error.kind(), "a list failed");
-            let problem = Problem(outcome::status(error.kind()), error.advice().to_owned());
+            let correlation_id = sent_as.as_str();
+            tracing::warn!(correlation_id, %error, kind = ?error.kind(), "a list failed");
+            let status = outcome::status(error.kind(), !error.causes().is_empty());
+            let problem = Problem(status, error.advice().to_owned());
             Ok(with_retry_after(
                 problem.into_response(),
                 error.retry_after(),
@@ -197,5 +208,37 @@ fn with_retry_after(mut response: Response, after: Option<Duration>) -> Response
 
 fn is_request_id(id: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    (1..=64).contains(&id.len()) && id.bytes().all(is_allowed)
+    (1..=64).contains(&id.len()) && id.bytes().all(is_allowed) && !looks_like_card_number(id)
+}
+
+/// Returns whether an id is, or has between its separators, a number as long as a card number.
+fn looks_like_card_number(id: &str) -> bool {
+    let is_one = |part: &str| {
+        (13..=19).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    id.split(['_', '-']).any(is_one) || is_one(&id.replace(['_', '-'], ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_no_card_number() {
+        for id in [
+            "order-1",
+            "9b2f4c1de0a84d6f8a31c57f0e4b2d19",
+            "20261126_0001",
+        ] {
+            assert!(is_request_id(id), "{id}");
+        }
+        for id in [
+            "",
+            "4111111111111111",
+            "4111-1111-1111-1111",
+            "a-4111111111111_b",
+        ] {
+            assert!(!is_request_id(id), "{id}");
+        }
+    }
 }

@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use d1_facade::{
-    CardId, CardState, Change, Client, CorrelationId, Error, ReasonCode, Receipt, Reconciliation,
-    Renewal, Response,
+    CardId, CardState, Change, Client, CorrelationId, Error, Inconclusive, ReasonCode, Receipt,
+    Reconciliation, Renewal, Response,
 };
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::outcome;
 use crate::settings::Times;
 use crate::store::{Begun, Due, NewChange, State, Store, StoreError};
-use crate::vault::Vault;
+use crate::vault::{Vault, may_hold_card_number};
 
 /// How long writing a change down may take; what takes longer is not sent.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -49,6 +50,21 @@ pub struct Details {
     /// Of a renewal: the state of the card after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<CardState>,
+}
+
+impl Details {
+    /// Returns whether each value is one that D1 may take. Deserializing takes any text, which may be a card number.
+    fn are_valid(&self) -> bool {
+        let is_code = |code: &ReasonCode| {
+            let text = code.as_str();
+            text.parse::<ReasonCode>().is_ok() && !may_hold_card_number(text)
+        };
+        self.reason_code.as_ref().is_none_or(is_code)
+            && self
+                .state
+                .as_ref()
+                .is_none_or(|state| CardState::KNOWN.contains(state))
+    }
 }
 
 /// A change that a channel asks for.
@@ -89,9 +105,18 @@ pub enum OrderError {
     /// Only a renewal has a new card and a state.
     #[error("newCardId and state belong to a renewal")]
     NotARenewal,
+    /// A value of the details is not valid.
+    #[error("reasonCode or state is not valid")]
+    Details,
     /// The store failed, and nothing was sent.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// By which ids a call is found in the logs.
+struct Call {
+    request_id: String,
+    correlation_id: CorrelationId,
 }
 
 /// Makes changes and reconciles them. Clones share everything.
@@ -122,18 +147,37 @@ impl Changes {
         correlation_id: &CorrelationId,
     ) -> Result<Answer, OrderError> {
         let change = self.change(order, correlation_id)?;
+        let request = serde_json::to_string(order).map_err(|_| StoreError::Unreadable)?;
+        let call = Call {
+            request_id: request_id.to_owned(),
+            correlation_id: correlation_id.clone(),
+        };
+        let (changes, sent_as) = (self.clone(), correlation_id.to_string());
+        // The browser may leave, and this future is dropped then: the task goes on.
+        let task = async move { changes.begin_and_send(call, request, change).await };
+        let task = self.tasks.spawn(task.in_current_span());
+        let lost = |_| Ok(Answer::of(State::Sending, StatusCode::ACCEPTED, sent_as));
+        task.await.unwrap_or_else(lost)
+    }
+
+    /// Writes a change down, sends it, and writes its outcome down.
+    async fn begin_and_send(
+        &self,
+        call: Call,
+        request: String,
+        change: Change,
+    ) -> Result<Answer, OrderError> {
         let (pending, started) = (change.pending(), Instant::now());
         let ends_within = self.times.call_timeout + MARGIN;
-        let request = serde_json::to_string(order).map_err(|_| StoreError::Unreadable)?;
         let new = NewChange {
-            request_id,
+            request_id: &call.request_id,
             request,
             pending,
-            correlation_id,
+            correlation_id: &call.correlation_id,
             ends_within,
         };
-        let call = match self.store.begin(&new).await? {
-            Begun::Send(sends) => (request_id.to_owned(), sends),
+        let sends = match self.store.begin(&new).await? {
+            Begun::Send(sends) => sends,
             Begun::CardBusy => return Err(OrderError::CardBusy),
             Begun::Before(record) if record.request != new.request => {
                 return Err(OrderError::OtherRequest);
@@ -146,27 +190,12 @@ impl Changes {
                 ));
             }
         };
-        let in_time = started.elapsed() < MARGIN;
-        let (changes, correlation_id) = (self.clone(), correlation_id.to_string());
-        // The browser may leave, and this future is dropped then: the task goes on.
-        let task = self.tasks.spawn(async move {
-            let result = if in_time {
-                Some(change.spawn().await)
-            } else {
-                None
-            };
-            changes
-                .record((&call.0, call.1), result, correlation_id)
-                .await
-        });
-        let lost = |_| {
-            Answer::of(
-                State::Sending,
-                StatusCode::ACCEPTED,
-                new.correlation_id.to_string(),
-            )
+        let result = if started.elapsed() < MARGIN {
+            Some(change.spawn().await)
+        } else {
+            None
         };
-        Ok(task.await.unwrap_or_else(lost))
+        Ok(self.record(&call, sends, result).await)
     }
     // ANCHOR_END: make
 
@@ -175,6 +204,9 @@ impl Changes {
         let is_renewal = order.verb == Verb::Renew;
         if !is_renewal && (details.new_card_id.is_some() || details.state.is_some()) {
             return Err(OrderError::NotARenewal);
+        }
+        if !details.are_valid() {
+            return Err(OrderError::Details);
         }
         let change = match order.verb {
             Verb::Suspend => card.suspend(),
@@ -218,34 +250,39 @@ impl Changes {
     /// Writes the outcome down. Without a result nothing was sent.
     async fn record(
         &self,
-        call: (&str, i32),
+        call: &Call,
+        sends: i32,
         result: Option<Result<Response<Receipt>, Error>>,
-        correlation_id: String,
     ) -> Answer {
+        let request_id = call.request_id.as_str();
+        let correlation_id = call.correlation_id.as_str();
         let (state, status, error) = match result {
             Some(Ok(_)) => (State::Done, StatusCode::OK, None),
             Some(Err(error)) => {
-                let (state, status) = outcome::of_change(error.outcome(), error.kind());
+                let (state, status) =
+                    outcome::of_change(error.outcome(), error.kind(), !error.causes().is_empty());
                 (state, status, Some(error))
             }
             None => (State::NotDone, StatusCode::SERVICE_UNAVAILABLE, None),
         };
         let pending = error.as_ref().and_then(Error::pending_change);
+        let sent = (request_id, sends);
         let written = match (state, pending) {
-            (State::Sending, Some(pending)) => self.store.is_in_doubt(call, pending).await,
+            (State::Sending, Some(pending)) => self.store.is_in_doubt(sent, pending).await,
             (State::Sending, None) => Ok(()),
             (State::Done | State::Refused | State::NotDone | State::Unknown, _) => {
-                self.store.end(call, state, status).await
+                self.store.end(sent, state, status).await
             }
         };
         if let Err(error) = written {
             // The change stays open, and is reconciled.
-            tracing::error!(%error, "an outcome was not written down");
+            tracing::error!(request_id, correlation_id, %error, "an outcome was not written down");
         }
         if let Some(error) = &error {
-            tracing::warn!(%error, kind = ?error.kind(), "a change failed");
+            let kind = error.kind();
+            tracing::warn!(request_id, correlation_id, %error, ?kind, "a change failed");
         }
-        let mut answer = Answer::of(state, status, correlation_id);
+        let mut answer = Answer::of(state, status, correlation_id.to_owned());
         if let Some(error) = error {
             answer.advice = Some(error.advice().to_owned());
             answer.retry_after = error.retry_after().or(answer.retry_after);
@@ -258,48 +295,65 @@ impl Changes {
     /// killed, and those whose response was lost.
     ///
     /// # Errors
-    /// If the database cannot be read or written.
+    /// If the database cannot be read.
     pub async fn reconcile_due(&self) -> Result<(), StoreError> {
-        let times = &self.times;
-        for due in self
-            .store
-            .due(times.reconcile_every, times.give_up_after)
-            .await?
-        {
-            let looked = self.d1.reconcile(&due.pending).unique_reason();
-            let (state, status) = match looked.settle(times.settling_time).await {
-                Ok(Reconciliation::Done(_)) => (State::Done, StatusCode::OK),
-                Ok(Reconciliation::NotDone(_)) => (State::NotDone, StatusCode::SERVICE_UNAVAILABLE),
-                Ok(Reconciliation::Inconclusive(why))
-                    if !outcome::may_be_reconciled_later(why) || due.overdue =>
-                {
-                    (State::Unknown, StatusCode::ACCEPTED)
+        for due in self.store.due(self.times.reconcile_every).await? {
+            let (state, status) = match self.look(&due).await {
+                Some(Reconciliation::Done(_)) => (State::Done, StatusCode::OK),
+                Some(Reconciliation::NotDone(_)) => {
+                    (State::NotDone, StatusCode::SERVICE_UNAVAILABLE)
                 }
-                Err(_) if due.overdue => (State::Unknown, StatusCode::ACCEPTED),
-                Ok(_) | Err(_) => continue,
+                Some(_) => (State::Unknown, StatusCode::ACCEPTED),
+                None => continue,
             };
-            self.reconciled(&due, state, status).await?;
+            let call = (due.request_id.as_str(), due.sends);
+            if let Err(error) = self.store.end(call, state, status).await {
+                // The others go on; this one is looked at again.
+                let (request_id, correlation_id) = (&due.request_id, &due.correlation_id);
+                tracing::error!(request_id, correlation_id, %error, "a change was not reconciled");
+            }
         }
         Ok(())
     }
-    // ANCHOR_END: reconcile
 
-    async fn reconciled(
-        &self,
-        due: &Due,
-        state: State,
-        status: StatusCode,
-    ) -> Result<(), StoreError> {
-        if state == State::Unknown {
+    /// Asks D1 for a change. Returns `None` if only a later look can tell, however old the change is: that D1 was down
+    /// for hours says nothing about it.
+    async fn look(&self, due: &Due) -> Option<Reconciliation> {
+        let (request_id, correlation_id, age) = (&due.request_id, &due.correlation_id, due.age);
+        let Some(pending) = &due.pending else {
             tracing::error!(
-                request_id = due.request_id,
-                "a person must look at this change"
+                request_id,
+                correlation_id,
+                age,
+                "a stored change cannot be read: a person must look at it"
             );
+            return Some(Reconciliation::Inconclusive(Inconclusive::Unreadable));
+        };
+        let look = self.d1.reconcile(pending).unique_reason();
+        match look.settle(self.times.settling_time).await {
+            Ok(Reconciliation::Inconclusive(why)) if outcome::may_be_reconciled_later(why) => {
+                tracing::warn!(request_id, correlation_id, age, ?why, "a change is open");
+                None
+            }
+            Ok(Reconciliation::Inconclusive(why)) => {
+                tracing::error!(
+                    request_id,
+                    correlation_id,
+                    age,
+                    ?why,
+                    "a person must look at this change"
+                );
+                Some(Reconciliation::Inconclusive(why))
+            }
+            Ok(found) => Some(found),
+            Err(error) => {
+                let kind = error.kind();
+                tracing::warn!(request_id, correlation_id, age, %error, ?kind, "a look failed");
+                None
+            }
         }
-        self.store
-            .end((&due.request_id, due.sends), state, status)
-            .await
     }
+    // ANCHOR_END: reconcile
 }
 
 impl Answer {

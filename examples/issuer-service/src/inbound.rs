@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -18,7 +18,10 @@ use serde_json::json;
 
 use crate::store::Store;
 use crate::telemetry::{self, Metrics};
-use crate::vault::Vault;
+use crate::vault::{Vault, may_hold_card_number};
+
+/// How long the body of a notification may be, in bytes.
+const BODY_LIMIT: usize = 64 * 1024;
 
 /// What answers D1. Clones share everything.
 #[derive(Clone)]
@@ -49,6 +52,7 @@ pub fn router(inbound: Inbound, metrics: Metrics) -> Router {
             post(notification_v2),
         )
         .layer(middleware::from_fn_with_state(metrics, telemetry::observe))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(inbound)
 }
 
@@ -104,10 +108,11 @@ async fn notification(
             .filter(|text| is_name(text))
             .map(str::to_owned)
     };
+    let name = |known: &Option<String>| text(known).filter(|name| !may_hold_card_number(name));
     let (id, operation, status) = (
         text(&known.operation_id),
-        text(&known.operation),
-        text(&known.status),
+        name(&known.operation),
+        name(&known.status),
     );
     let store = &inbound.store;
     match store

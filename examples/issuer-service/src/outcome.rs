@@ -9,11 +9,12 @@ use crate::store::State;
 /// Returns where a change stands whose call has failed, and the status of the response.
 ///
 /// Only a change that is known not to have been made may be made again. A refusal that is about the request itself is
-/// final: the same request is refused again, and its repetition gets the same response without a call.
+/// final: the same request is refused again, and its repetition gets the same response without a call. `documented` is
+/// whether the error has causes that D1 documents.
 #[must_use]
-pub fn of_change(outcome: Outcome, kind: ErrorKind) -> (State, StatusCode) {
+pub fn of_change(outcome: Outcome, kind: ErrorKind, documented: bool) -> (State, StatusCode) {
     match outcome {
-        Outcome::NotSent | Outcome::Refused => match status(kind) {
+        Outcome::NotSent | Outcome::Refused => match status(kind, documented) {
             final_status @ (StatusCode::NOT_FOUND
             | StatusCode::CONFLICT
             | StatusCode::UNPROCESSABLE_ENTITY) => (State::Refused, final_status),
@@ -26,14 +27,17 @@ pub fn of_change(outcome: Outcome, kind: ErrorKind) -> (State, StatusCode) {
 }
 
 /// Returns the status for a call that was not made or was refused, or for a read that failed.
+///
+/// A 403 or 404 that is not as D1 documents it may be that of a gateway or of a wrong address: it says nothing of the
+/// card.
 #[must_use]
-pub fn status(kind: ErrorKind) -> StatusCode {
+pub fn status(kind: ErrorKind, documented: bool) -> StatusCode {
     match kind {
-        ErrorKind::NotFound | ErrorKind::UnknownCard | ErrorKind::UnknownOperation => {
-            StatusCode::NOT_FOUND
-        }
+        ErrorKind::UnknownCard => StatusCode::NOT_FOUND,
+        // D1's 404 to a change has no code.
+        ErrorKind::NotFound if documented => StatusCode::NOT_FOUND,
         // D1's 403: the state of the card, or of its holder, does not allow it.
-        ErrorKind::Forbidden => StatusCode::CONFLICT,
+        ErrorKind::Forbidden if documented => StatusCode::CONFLICT,
         ErrorKind::InvalidInput | ErrorKind::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         // It can pass by itself.
@@ -43,8 +47,8 @@ pub fn status(kind: ErrorKind) -> StatusCode {
         | ErrorKind::ServerError
         | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         // Keys, certificates or D1's responses are not as they must be, which is not the channel's fault: `Crypto`,
-        // `TokenUnavailable`, `TokenRejected`, `UnexpectedStatus`, `InvalidResponse`, `ResponseTooLarge`, and what this
-        // version of the service does not know.
+        // `TokenUnavailable`, `TokenRejected`, `UnexpectedStatus`, `InvalidResponse`, `ResponseTooLarge`,
+        // `UnknownOperation`, a `NotFound` or `Forbidden` that is not documented, and what this version of the service does not know.
         _ => StatusCode::BAD_GATEWAY,
     }
 }
@@ -67,7 +71,7 @@ mod tests {
             ErrorKind::NotFound,
             ErrorKind::RateLimited,
         ] {
-            let unknown = of_change(Outcome::Unknown, kind);
+            let unknown = of_change(Outcome::Unknown, kind, true);
             assert_eq!(unknown, (State::Sending, StatusCode::ACCEPTED), "{kind:?}");
         }
     }
@@ -88,9 +92,13 @@ mod tests {
             (ErrorKind::ServerError, State::NotDone, 503),
         ] {
             for outcome in [Outcome::NotSent, Outcome::Refused] {
-                let (found, code) = of_change(outcome, kind);
+                let (found, code) = of_change(outcome, kind, true);
                 assert_eq!((found, code.as_u16()), (state, status), "{kind:?}");
             }
+        }
+        for kind in [ErrorKind::Forbidden, ErrorKind::NotFound] {
+            let of_a_gateway = of_change(Outcome::Refused, kind, false);
+            assert_eq!(of_a_gateway, (State::NotDone, StatusCode::BAD_GATEWAY));
         }
     }
 

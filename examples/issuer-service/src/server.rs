@@ -22,6 +22,9 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::vault::TestCards;
 
+/// How long a call of D1 may take that is under way when all else has ended.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Why the service does not start, or has failed.
 pub type Error = Box<dyn std::error::Error>;
 
@@ -68,28 +71,31 @@ pub async fn run_on(
 
 // ANCHOR: serve
 /// Serves until `end`. Then no new order is taken, those under way get their responses, and the calls of those whose
-/// channel has left are ended as well.
+/// channel has left are ended as well. D1 is answered until then: it asks for the credentials of a renewal under way.
 async fn serve(
     changes: Changes,
     channels: (TcpListener, Router),
     d1: (TcpListener, Router, Arc<ServerConfig>),
     end: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let handle = Handle::new();
+    let (to_channels, to_d1) = (Handle::new(), Handle::new());
     let longest = changes.times.call_timeout + Duration::from_secs(5);
     let for_channels = axum_server::from_tcp(channels.0)?
-        .handle(handle.clone())
+        .handle(to_channels.clone())
         .serve(channels.1.into_make_service());
     let for_d1 = axum_server::from_tcp_rustls(d1.0, RustlsConfig::from_config(d1.2))?
-        .handle(handle.clone())
+        .handle(to_d1.clone())
         .serve(d1.1.into_make_service());
     let tasks = changes.tasks.clone();
+    // An order that is read now may make one more of them.
+    let for_channels = tasks.track_future(for_channels);
     let ended = async {
         end.await;
         tasks.close();
-        handle.graceful_shutdown(Some(longest));
+        to_channels.graceful_shutdown(Some(longest));
         // Nothing new is written down now; what is still open is reconciled by the next instance.
         let _ = tokio::time::timeout(longest, tasks.wait()).await;
+        to_d1.graceful_shutdown(Some(GRACE));
         Ok::<(), std::io::Error>(())
     };
     let reconciler = reconcile(&changes);

@@ -57,12 +57,12 @@ pub struct Settings {
     /// The root certificate to trust instead of the system's
     #[arg(long, env = "D1_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// How long changes may take and may stay open
+    /// How long changes may take, and when they are reconciled
     #[command(flatten)]
     pub times: Times,
 }
 
-/// How long changes may take and may stay open. All are seconds on the command line.
+/// How long changes may take, and when they are reconciled. All are seconds on the command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Times {
     /// How long a call of D1 may take, in seconds
@@ -74,9 +74,6 @@ pub struct Times {
     /// The pause between two looks for changes that must be reconciled, in seconds
     #[arg(long, env = "RECONCILE_EVERY", default_value = "15", value_parser = seconds)]
     pub reconcile_every: Duration,
-    /// When a change that cannot be reconciled is left to a person, in seconds
-    #[arg(long, env = "GIVE_UP_AFTER", default_value = "3600", value_parser = seconds)]
-    pub give_up_after: Duration,
 }
 
 /// Why a setting cannot be used.
@@ -138,5 +135,19 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
     seconds
         .and_then(Result::ok)
-        .ok_or("must be a number of seconds")
+        .filter(|time| !time.is_zero())
+        .ok_or("must be a number of seconds above 0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_above_zero() {
+        assert_eq!(seconds("0.05"), Ok(Duration::from_millis(50)));
+        for text in ["0", "-1", "1e-12", "NaN", "soon", ""] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
 }

@@ -14,8 +14,12 @@ use serde::Serialize;
 /// How long a request waits for a connection to the database.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A change is `sending` from the moment before its call until its outcome is known. A card has one such change at
-/// most. The lock lets instances that start at the same time make the tables one after the other.
+/// How long a statement may take, where the address of the database does not say otherwise.
+const STATEMENT_TIMEOUT: &str = "-c statement_timeout=5s";
+
+/// A change is `sending` from the moment before its call until its outcome is known, and `unknown` where only a person
+/// can find it out. A card has one such change at most. The lock lets instances that start at the same time make the
+/// tables one after the other.
 const TABLES: &str = "
     BEGIN;
     SELECT pg_advisory_xact_lock(20261126);
@@ -32,7 +36,8 @@ const TABLES: &str = "
         sent_at timestamptz NOT NULL DEFAULT now(),
         look_at timestamptz NOT NULL
     );
-    CREATE UNIQUE INDEX IF NOT EXISTS card_change_open ON card_change (card_id) WHERE state = 'sending';
+    CREATE UNIQUE INDEX IF NOT EXISTS card_change_open ON card_change (card_id)
+        WHERE state IN ('sending', 'unknown');
     CREATE TABLE IF NOT EXISTS d1_notification (
         card_id text NOT NULL,
         operation_id text,
@@ -48,13 +53,13 @@ const TABLES: &str = "
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no connection.
-    #[error("no connection to the database: {0}")]
+    #[error("no connection to the database: {}", with_sources(.0))]
     Pool(#[from] PoolError),
     /// There is no pool of connections.
     #[error("no connections to the database: {0}")]
     Build(#[from] BuildError),
     /// A query failed.
-    #[error("database: {0}")]
+    #[error("database: {}", with_sources(.0))]
     Query(#[from] tokio_postgres::Error),
     /// What was stored cannot be read.
     #[error("the stored change cannot be read")]
@@ -142,10 +147,12 @@ pub struct Due {
     pub request_id: String,
     /// Which of its calls is meant.
     pub sends: i32,
-    /// The change.
-    pub pending: PendingChange,
-    /// Whether it has been open for too long.
-    pub overdue: bool,
+    /// The correlation id of that call.
+    pub correlation_id: String,
+    /// The change; `None` where what is stored cannot be read.
+    pub pending: Option<PendingChange>,
+    /// How long ago it was sent, in seconds.
+    pub age: f64,
 }
 
 /// The database.
@@ -158,7 +165,10 @@ impl Store {
     /// # Errors
     /// If the address is not valid, or the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let manager = Manager::new(url.parse()?, NoTls);
+        let mut config: tokio_postgres::Config = url.parse()?;
+        let options = config.get_options().unwrap_or_default();
+        config.options(format!("{STATEMENT_TIMEOUT} {options}"));
+        let manager = Manager::new(config, NoTls);
         let pool = Pool::builder(manager)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(PATIENCE))
@@ -219,7 +229,7 @@ impl Store {
             }
             Err(error) => return Err(error.into()),
         }
-        let before = self.find(new.request_id).await?;
+        let before = find(&client, new.request_id).await?;
         Ok(before.map_or(Begun::CardBusy, Begun::Before))
     }
     // ANCHOR_END: begin
@@ -229,10 +239,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be read.
     pub async fn find(&self, request_id: &str) -> Result<Option<Record>, StoreError> {
-        let sql =
-            "SELECT request, state, status, correlation_id FROM card_change WHERE request_id = $1";
-        let row = self.client().await?.query_opt(sql, &[&request_id]).await?;
-        row.map(|row| record(&row)).transpose()
+        find(&self.client().await?, request_id).await
     }
 
     /// Writes down where the change stands after one of its calls. Nothing happens where that is known already.
@@ -281,19 +288,15 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub async fn due(&self, pause: Duration, give_up: Duration) -> Result<Vec<Due>, StoreError> {
+    pub async fn due(&self, pause: Duration) -> Result<Vec<Due>, StoreError> {
         let sql = "
             UPDATE card_change SET look_at = now() + make_interval(secs => $1)
             WHERE request_id IN (
                 SELECT request_id FROM card_change WHERE state = 'sending' AND look_at <= now()
                 ORDER BY look_at LIMIT 20 FOR UPDATE SKIP LOCKED)
-            RETURNING request_id, sends, pending, sent_at < now() - make_interval(secs => $2)";
-        let values = (pause.as_secs_f64(), give_up.as_secs_f64());
-        let rows = self
-            .client()
-            .await?
-            .query(sql, &[&values.0, &values.1])
-            .await?;
+            RETURNING request_id, sends, correlation_id, pending, extract(epoch FROM now() - sent_at)::float8";
+        let client = self.client().await?;
+        let rows = client.query(sql, &[&pause.as_secs_f64()]).await?;
         rows.iter().map(due).collect()
     }
     // ANCHOR_END: due
@@ -345,6 +348,13 @@ impl Store {
     }
 }
 
+async fn find(client: &Object, request_id: &str) -> Result<Option<Record>, StoreError> {
+    let sql =
+        "SELECT request, state, status, correlation_id FROM card_change WHERE request_id = $1";
+    let row = client.query_opt(sql, &[&request_id]).await?;
+    row.map(|row| record(&row)).transpose()
+}
+
 fn record(row: &Row) -> Result<Record, StoreError> {
     let status: i32 = row.try_get(2)?;
     let status = u16::try_from(status).ok().map(StatusCode::from_u16);
@@ -357,12 +367,13 @@ fn record(row: &Row) -> Result<Record, StoreError> {
 }
 
 fn due(row: &Row) -> Result<Due, StoreError> {
-    let pending: &str = row.try_get(2)?;
+    let pending: &str = row.try_get(3)?;
     Ok(Due {
         request_id: row.try_get(0)?,
         sends: row.try_get(1)?,
-        pending: serde_json::from_str(pending).map_err(|_| StoreError::Unreadable)?,
-        overdue: row.try_get(3)?,
+        correlation_id: row.try_get(2)?,
+        pending: serde_json::from_str(pending).ok(),
+        age: row.try_get(4)?,
     })
 }
 
@@ -373,4 +384,11 @@ fn state(name: &str) -> Result<State, StoreError> {
 
 fn written(pending: &PendingChange) -> Result<String, StoreError> {
     serde_json::to_string(pending).map_err(|_| StoreError::Unreadable)
+}
+
+/// Returns what an error says, and its sources: the database's own words are only there.
+fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = errors.map(ToString::to_string).collect();
+    texts.join(": ")
 }

@@ -8,6 +8,13 @@ use serde::Deserialize;
 
 use crate::settings::{SettingsError, read};
 
+/// Returns whether a text holds as many digits in a row as a card number has, 13 to 19, or more.
+#[must_use]
+pub fn may_hold_card_number(text: &str) -> bool {
+    let numbers = text.split(|letter: char| !letter.is_ascii_digit());
+    numbers.map(str::len).any(|digits| digits >= 13)
+}
+
 /// Knows the credentials of the issuer's cards. Nothing else in the service holds one, and nothing stores one.
 pub trait Vault: Send + Sync + 'static {
     /// Returns the PAN and the expiry of a card; `None` where there is no such card.

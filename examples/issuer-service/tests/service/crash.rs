@@ -38,7 +38,7 @@ impl Process {
             .env("LISTEN", "127.0.0.1:0")
             .env("INBOUND_LISTEN", "127.0.0.1:0")
             .env("CALL_TIMEOUT", "1")
-            .env("SETTLING_TIME", "0")
+            .env("SETTLING_TIME", "0.001")
             .env("RECONCILE_EVERY", "0.05")
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -147,6 +147,12 @@ async fn a_notification_is_stored_once_whatever_its_path_and_its_other_fields() 
     let sql =
         "SELECT count(*) FROM d1_notification WHERE operation_id = 'op-2' AND operation IS NULL";
     assert_eq!(world.sql(sql).await, 1);
+    let digits = json!({"operationId": "op-4", "operation": "X4111111111111111", "status": "4111111111111111"});
+    assert_eq!(post(&v1, digits).await, 204);
+    let sql = "SELECT count(*) FROM d1_notification
+        WHERE operation_id = 'op-4' AND operation IS NULL AND status IS NULL";
+    assert_eq!(world.sql(sql).await, 1);
+    assert_eq!(post(&v1, json!({"more": "x".repeat(70_000)})).await, 413);
     let other = v1.replace("ISSUER_A-1", "ISSUER_B-2");
     assert_eq!(post(&other, pending).await, 404);
     assert_eq!(post(&v2, json!({"operationId": "op-3"})).await, 400);

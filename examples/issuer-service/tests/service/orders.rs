@@ -90,17 +90,31 @@ async fn what_is_wrong_with_an_order_is_said_without_what_it_holds() {
         (pan, "suspend", "w1", 422),
         ("ReplaceMe01", "explode", "w2", 404),
         ("ReplaceMe01", "suspend", "no spaces", 422),
+        ("ReplaceMe01", "suspend", pan, 422),
     ] {
         let (status, body) = world.ordered(card, verb, id).await;
         assert_eq!(status, expected, "{card} {verb}");
         assert!(!body.to_string().contains(pan));
     }
-    for body in [json!({"state": "ACTIVE"}), json!({"pan": pan}), json!([])] {
-        let order = world.order("ReplaceMe01", "suspend", "w3").json(&body);
+    for (verb, body) in [
+        ("suspend", json!({"state": "ACTIVE"})),
+        ("suspend", json!({"pan": pan})),
+        ("suspend", json!([])),
+        ("suspend", json!({"reasonCode": pan})),
+        ("suspend", json!({"reasonCode": format!("OF_{pan}")})),
+        ("renew", json!({"state": pan})),
+        ("renew", json!({"newCardId": pan})),
+    ] {
+        let order = world.order("ReplaceMe01", verb, "w3").json(&body);
         let (status, answer) = read(order.send().await.unwrap()).await;
         assert_eq!(status, 422, "{body}");
         assert!(!answer.to_string().contains(pan));
     }
+    let long = json!({"reasonCode": "A".repeat(5_000)});
+    let order = world.order("ReplaceMe01", "suspend", "w4").json(&long);
+    assert_eq!(order.send().await.unwrap().status(), 413);
+    assert_eq!(world.sql("SELECT count(*) FROM card_change").await, 0);
+    world.sandbox.assert_requests("renewCard", "ReplaceMe01", 0);
     let without_id = world.request(Method::POST, "/cards/ReplaceMe01/suspend");
     assert_eq!(without_id.send().await.unwrap().status(), 422);
     assert_eq!(world.get("/changes/none").await.0, 404);

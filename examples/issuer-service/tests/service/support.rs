@@ -177,7 +177,7 @@ pub(crate) fn bound() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-async fn connection(url: &str) -> Client {
+pub(crate) async fn connection(url: &str) -> Client {
     let (client, connection) = connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -228,7 +228,7 @@ pub(crate) fn settings(sandbox: &Sandbox, folder: &TempDir, database: &str) -> S
         ("listen", "127.0.0.1:0"),
         ("inbound-listen", "127.0.0.1:0"),
         ("call-timeout", "5"),
-        ("settling-time", "0"),
+        ("settling-time", "0.001"),
         ("reconcile-every", "0.05"),
     ] {
         add(option, value.to_owned());
