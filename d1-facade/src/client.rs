@@ -2,13 +2,15 @@
 //!
 //! `ClientBuilder` decides how a client is made. This module only hands out what the calls of one client share.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use crate::auth::AccessToken;
+use crate::auth::{AccessToken, Signer, unique_kids};
 use crate::call::{CallOptions, Core};
 use crate::card::Card;
 use crate::config::Environment;
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::crypto::EncryptionKey;
+use crate::error::{Error, ErrorKind, InvalidInput, Outcome};
+use crate::health::Health;
 use crate::http_client::LONGEST_TIMEOUT;
 use crate::values::{ApiOperation, CardId, IssuerId};
 
@@ -126,6 +128,73 @@ impl Client {
         let token = tokio::time::timeout(timeout, tokens.get(timeout)).await;
         let late = |_| Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
         Ok(token.map_err(late)??.remaining())
+    }
+
+    /// Signs the assertions that follow with another signer, in all clones of this client.
+    ///
+    /// An exchange that is under way ends with the signer before, and its token stays in use until it expires. Thales
+    /// must know the new key before.
+    ///
+    /// ```no_run
+    /// # fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::SigningKey;
+    ///
+    /// d1.replace_signer(SigningKey::from_pem(std::fs::read("2027.key")?, "bank-2027")?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the client has a [`token_source`](crate::ClientBuilder::token_source) of the caller's (field `signer`), or
+    /// the `kid` is not 1 to 256 visible ASCII characters (field `signing_kid`). The signer before is kept then.
+    pub fn replace_signer(&self, signer: impl Signer) -> Result<(), InvalidInput> {
+        let rule = "must not be given: the tokens come from a token_source";
+        let current = self.core.signer.as_ref();
+        let current = current.ok_or_else(|| InvalidInput::new("signer", rule))?;
+        current.replace(Arc::new(signer))
+    }
+
+    /// Replaces D1's public keys, the default one first, in all clones of this client.
+    ///
+    /// A renewal whose credentials are encrypted already is sent as it is, also where it is sent again.
+    ///
+    /// ```no_run
+    /// # fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::EncryptionKey;
+    ///
+    /// let key = EncryptionKey::from_jwk(&std::fs::read_to_string("d1-key-2027.jwk")?)?;
+    /// d1.replace_encryption_keys([key])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When two keys have the same `kid` (field `encryption_key`). The keys before are kept then.
+    pub fn replace_encryption_keys(
+        &self,
+        keys: impl IntoIterator<Item = EncryptionKey>,
+    ) -> Result<(), InvalidInput> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        unique_kids(keys.iter().map(EncryptionKey::kid), "encryption_key")?;
+        let current = self.core.encryption_keys.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    /// Returns the state of the client certificate, the token, the connections and the clock, as the calls before have
+    /// left it. Nothing is sent.
+    ///
+    /// ```no_run
+    /// # fn f(d1: d1_facade::Client) {
+    /// let health = d1.health();
+    /// if health.certificate_days_left().is_some_and(|days| days < 14) {
+    ///     println!("renew the client certificate");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::of(&self.core)
     }
 
     pub(crate) fn new(core: Core) -> Self {

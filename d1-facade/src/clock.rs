@@ -91,6 +91,17 @@ impl D1Clock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
     }
 
+    /// Returns by how many seconds the clock of this host was ahead of D1's at the last reading.
+    pub(crate) fn offset(&self) -> Option<i64> {
+        let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Reading { date, asked, took } = reading?;
+        let host = asked.host.checked_add(took / 2)?;
+        match host.duration_since(date) {
+            Ok(ahead) => i64::try_from(ahead.as_secs()).ok(),
+            Err(behind) => i64::try_from(behind.duration().as_secs()).ok().map(|s| -s),
+        }
+    }
+
     /// Returns the present moment, with the earliest and with the latest time that D1's clock can show.
     pub(crate) fn now(&self) -> (Moment, Moment) {
         let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,6 +148,8 @@ mod tests {
             asked.host -= set_by * SECOND;
             clock.set(date, asked);
             tokio::time::advance(7 * SECOND).await;
+            // The date is of 1970.
+            assert!(clock.offset().is_some_and(|seconds| seconds > 0));
             let (earliest, latest) = clock.now();
             let earliest = since_epoch(earliest.d1).unwrap_or_default().as_secs();
             let latest = since_epoch(latest.d1).unwrap_or_default().as_secs();

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use d1_transport::{Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, Proxy, Written};
+use d1_transport::{
+    Cause, Claim, ClientOptions, Failure, HttpResponse, Limits, OpenConnections, Proxy, Written,
+};
 use http::{HeaderValue, header};
 use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
@@ -184,7 +186,27 @@ impl HttpClient {
     /// expire while the process runs.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match &*self.0 {
-            Kind::Transport { certificate, .. } => certificate.as_ref()?.fault(),
+            Kind::Transport {
+                certificate,
+                client,
+                ..
+            } => certificate.as_ref()?.fault(|| client.replace_connections()),
+            Kind::Own(_) => None,
+        }
+    }
+
+    /// Returns the end of the client certificate, in seconds since 1970.
+    pub(crate) fn certificate_expires_at(&self) -> Option<i64> {
+        match &*self.0 {
+            Kind::Transport { certificate, .. } => certificate.as_ref()?.expires_at(),
+            Kind::Own(_) => None,
+        }
+    }
+
+    /// Returns how many connections are open; `None` where the caller's own HTTP client has them.
+    pub(crate) fn open_connections(&self) -> Option<OpenConnections> {
+        match &*self.0 {
+            Kind::Transport { client, .. } => Some(client.open_connections()),
             Kind::Own(_) => None,
             #[cfg(feature = "test-util")]
             Kind::InMemory(_) => None,

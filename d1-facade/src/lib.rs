@@ -168,6 +168,7 @@ mod error;
 #[doc(hidden)]
 #[path = "../../tests/fuzz/checks/facade.rs"]
 pub mod fuzzing;
+mod health;
 mod http_client;
 #[cfg(feature = "test-util")]
 mod in_memory;
@@ -197,6 +198,7 @@ pub use config::Environment;
 pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Identity, Pan};
 pub use dry_run::PreparedRequest;
 pub use error::{Cause, Error, ErrorKind, Outcome};
+pub use health::Health;
 pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};
 pub use response::Response;
 pub use values::{

@@ -153,6 +153,7 @@ impl App {
         let is_token_call = route.call == Call::Token;
         let shown = raw.parts.extensions.get::<Option<ShownCertificate>>();
         let certificate = shown.and_then(Option::as_ref);
+        record.client_certificate = certificate.map(ShownCertificate::fingerprint);
         let caller = match is_token_call {
             true => String::new(),
             false => self.authority.authorize(&raw.parts.headers, certificate)?,

@@ -3,11 +3,12 @@
 use crate::app::App;
 use crate::auth::Access;
 use crate::crypto::jwe::{JweError, Plaintext};
+use crate::crypto::pki::Pki;
 use crate::domain::cards::CardSnapshot;
 use crate::outbound::IssuerServer;
 use crate::pan;
-use crate::settings::Builder;
 use crate::settings::card::ConsumerState;
+use crate::settings::{Builder, StartError};
 use crate::wire::fault::Fault;
 use crate::wire::record::RecordedRequest;
 use crate::wire::spec::Call;
@@ -27,7 +28,7 @@ pub struct Sandbox {
     pub(crate) control: Option<(String, Handle<SocketAddr>)>,
     pub(crate) access: Access,
     pub(crate) others: Vec<Access>,
-    pub(crate) ca_pem: String,
+    pub(crate) pki: Pki,
     pub(crate) issuer_server: IssuerServer,
     pub(crate) app: Arc<App>,
     pub(crate) handle: Handle<SocketAddr>,
@@ -88,7 +89,7 @@ impl Sandbox {
     /// sandbox has its own: it refuses the client certificates of every other one.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+        self.pki.ca_pem()
     }
 
     /// Returns what a server of the issuer needs that the sandbox calls as D1 does, with a client certificate:
@@ -118,6 +119,17 @@ impl Sandbox {
     #[must_use]
     pub fn client_key_pem(&self) -> &str {
         self.access.client_key_pem()
+    }
+
+    /// Issues another client certificate for the issuer of the builder, and returns it with its private key (PEM). The
+    /// sandbox accepts it beside those before, as D1 does while a certificate is replaced.
+    ///
+    /// # Errors
+    /// If the key cannot be made.
+    pub fn renew_client_certificate(&self) -> Result<(String, String), StartError> {
+        let client = self.pki.client(None)?;
+        self.app.authority.accept(self.issuer_id(), &client.der);
+        Ok((client.pem, client.key_pem.to_string()))
     }
 
     /// Returns the private key for ES256 assertions, PKCS#8; empty where its owner

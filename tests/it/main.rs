@@ -42,6 +42,7 @@ mod release;
 mod resending;
 mod resolved_identities;
 mod responses;
+mod rotation;
 mod shared_token;
 mod signers;
 mod sizes;

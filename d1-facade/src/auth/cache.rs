@@ -65,6 +65,14 @@ impl CachedToken {
 }
 
 /// The token of a client. Clones share it.
+/// The state of the token, for [`Health`](crate::Health).
+pub(crate) struct TokenHealth {
+    pub(crate) age: Option<Duration>,
+    pub(crate) expires_in: Option<Duration>,
+    /// Why the last fetch failed.
+    pub(crate) failure: Option<ErrorKind>,
+}
+
 #[derive(Clone)]
 pub(crate) struct TokenCache {
     source: Arc<dyn AnyTokenSource>,
@@ -117,6 +125,16 @@ impl TokenCache {
         let fresh = self.fresh.try_read().ok()?;
         let fresh = fresh.as_ref()?;
         (Instant::now() < fresh.until).then(|| fresh.token.clone())
+    }
+
+    pub(crate) fn health(&self) -> TokenHealth {
+        let state = lock(&self.state);
+        let token = state.current.as_ref();
+        TokenHealth {
+            age: token.map(|token| token.obtained_at.elapsed()),
+            expires_in: token.map(|token| token.remaining().lifetime()),
+            failure: state.failure.as_ref().map(|(error, _)| error.kind()),
+        }
     }
 
     /// Returns a token that is valid now, for a call that has `remaining` time left.

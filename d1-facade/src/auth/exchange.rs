@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use super::assertion::AssertionPolicy;
-use super::signer::NamedSigner;
+use super::signer::CurrentSigner;
 use super::token::{AccessToken, LONGEST_LIFETIME, TokenSource};
 use crate::call::{
     ApiCall, CompleteResponse, Dispatched, RequestParts, Transport, dispatched, telemetry,
@@ -44,7 +44,7 @@ pub struct TokenExchange {
     /// The issuer id, or the aggregator id.
     subject: String,
     policy: AssertionPolicy,
-    signer: NamedSigner,
+    signer: CurrentSigner,
     /// How many seconds this machine's clock is ahead of D1's, as far as D1 has shown.
     clock_offset: AtomicI64,
 }
@@ -53,7 +53,7 @@ impl fmt::Debug for TokenExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenExchange")
             .field("host", &self.transport.base_url())
-            .field("signer", &self.signer)
+            .field("signer", &self.signer.get())
             .finish_non_exhaustive()
     }
 }
@@ -82,7 +82,7 @@ impl TokenExchange {
         headers: HeaderMap,
         subject: String,
         policy: AssertionPolicy,
-        signer: NamedSigner,
+        signer: CurrentSigner,
     ) -> Self {
         Self {
             transport,
@@ -137,10 +137,8 @@ impl TokenExchange {
         correlation_id: &CorrelationId,
         deadline: Instant,
     ) -> Result<AccessToken, Error> {
-        let host = self.transport.base_url();
-        let signed = self
-            .policy
-            .sign(&self.signer, &self.subject, host, self.now());
+        let (host, signer) = (self.transport.base_url(), self.signer.get());
+        let signed = self.policy.sign(&signer, &self.subject, host, self.now());
         let assertion = timeout_at(deadline, signed).await.unwrap_or_else(|_| {
             let late = Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
             Err(late.with_fault(Fault::SIGNER_TOO_LATE))

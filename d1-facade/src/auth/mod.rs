@@ -25,6 +25,7 @@ pub use exchange::TokenExchange;
 #[cfg(any(fuzzing, test))]
 pub(crate) use exchange::access_token;
 pub(crate) use options::{TokenOptions, unique_kids};
+pub(crate) use signer::CurrentSigner;
 pub use signer::{SignFuture, Signer};
 pub(crate) use token::AnyTokenSource;
 pub use token::{AccessToken, TokenSource};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::exchange::NoTokens;
-use super::signer::{NamedSigner, Signer};
+use super::signer::{CurrentSigner, NamedSigner, Signer};
 use super::{AnyTokenSource, AssertionPolicy, TokenExchange};
 use crate::call::{Transport, extra_headers};
 use crate::error::{InvalidInput, refuse_beside};
@@ -40,12 +40,12 @@ impl TokenOptions {
         self.signers.iter().map(|signer| signer.kid()).collect()
     }
 
-    /// Builds the token source; the client's own exchange sends assertions of `subject`.
+    /// Builds the token source, with the signer of the client's own exchange, which sends assertions of `subject`.
     pub(crate) fn build(
         self,
         subject: String,
         transport: &Arc<Transport>,
-    ) -> Result<Arc<dyn AnyTokenSource>, InvalidInput> {
+    ) -> Result<(Arc<dyn AnyTokenSource>, Option<CurrentSigner>), InvalidInput> {
         if let Some(source) = self.own {
             let beside = [
                 ("signer", !self.signers.is_empty()),
@@ -55,23 +55,26 @@ impl TokenOptions {
                 ("wrap_token_source", self.wrap_exchange.is_some()),
             ];
             refuse_beside("token_source", beside)?;
-            return Ok(match transport.is_dry_run() {
-                true => Arc::new(NoTokens),
-                false => source,
-            });
+            return match transport.is_dry_run() {
+                true => Ok((Arc::new(NoTokens), None)),
+                false => Ok((source, None)),
+            };
         }
         let policy = self.assertion.unwrap_or_default();
         policy.check()?;
         let headers = extra_headers(&self.token_headers)
             .map_err(|e| InvalidInput::new("token_header", e.rule().to_owned()))?;
         let signer = choose_signer(self.signers, self.sign_with.as_deref())?;
-        let exchange = TokenExchange::new(transport.clone(), headers, subject, policy, signer);
+        let signer = CurrentSigner::new(signer);
+        let exchange =
+            TokenExchange::new(transport.clone(), headers, subject, policy, signer.clone());
         // A source that wraps the exchange may share its tokens: those of a dry run are not to be shared.
         let wrap = self.wrap_exchange.filter(|_| !transport.is_dry_run());
-        Ok(match wrap {
+        let source = match wrap {
             Some(wrap) => wrap(exchange),
             None => Arc::new(exchange),
-        })
+        };
+        Ok((source, Some(signer)))
     }
 }
 

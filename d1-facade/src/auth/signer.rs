@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::FutureExt as _;
 use openssl::bn::BigNumRef;
@@ -108,6 +108,28 @@ impl NamedSigner {
             Ok(Err(unavailable)) => Err(unavailable.explain(failed(Fault::SIGNING_FAILED))),
             Err(_) => Err(failed(Fault::SIGNER_PANICKED)),
         }
+    }
+}
+
+/// The signer of a client, which all its clones share and which can be replaced.
+#[derive(Clone)]
+pub(crate) struct CurrentSigner(Arc<RwLock<NamedSigner>>);
+
+impl CurrentSigner {
+    pub(super) fn new(signer: NamedSigner) -> Self {
+        Self(Arc::new(RwLock::new(signer)))
+    }
+
+    pub(super) fn get(&self) -> NamedSigner {
+        let signer = self.0.read();
+        signer.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Signs the assertions that follow with another signer.
+    pub(crate) fn replace(&self, signer: Arc<dyn Signer>) -> Result<(), InvalidInput> {
+        let signer = NamedSigner::new(signer)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = signer;
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ mod in_memory;
 mod tokens;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crate::auth::{TokenCache, TokenOptions, unique_kids};
@@ -195,7 +195,7 @@ impl ClientBuilder {
         let aggregator = checked_aggregator(self.aggregator)?;
         let subject = aggregator.clone();
         let subject = subject.unwrap_or_else(|| self.issuer.to_string());
-        let source = self.tokens.build(subject, &transport)?;
+        let (source, signer) = self.tokens.build(subject, &transport)?;
         unique_kids(
             self.encryption_keys.iter().map(EncryptionKey::kid),
             "encryption_key",
@@ -209,7 +209,8 @@ impl ClientBuilder {
             defaults: CallOptions::default(),
             issuer: self.issuer,
             aggregator,
-            encryption_keys: self.encryption_keys,
+            signer,
+            encryption_keys: RwLock::new(self.encryption_keys),
         }))
     }
 }

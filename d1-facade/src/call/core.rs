@@ -3,13 +3,13 @@
 //! Cards and calls hold it, so that nothing below the client needs the client itself.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::limiter::AnyLimiter;
 use super::options::CallOptions;
 use super::retry::RetryPolicy;
 use super::transport::Transport;
-use crate::auth::TokenCache;
+use crate::auth::{CurrentSigner, TokenCache};
 use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
 use crate::values::{IssuerId, ReasonCodeFallback};
@@ -29,18 +29,22 @@ pub(crate) struct Core {
     pub(crate) issuer: IssuerId,
     /// Who calls in the name of the issuer.
     pub(crate) aggregator: Option<String>,
+    /// What signs the assertions, unless the tokens come from elsewhere.
+    pub(crate) signer: Option<CurrentSigner>,
     /// D1's keys, the default one first.
-    pub(crate) encryption_keys: Vec<EncryptionKey>,
+    pub(crate) encryption_keys: RwLock<Vec<EncryptionKey>>,
 }
 
 impl Core {
     /// Returns the key with this `kid`; without one, the first that was configured.
-    pub(crate) fn encryption_key(&self, kid: Option<&str>) -> Result<&EncryptionKey, InvalidInput> {
+    pub(crate) fn encryption_key(&self, kid: Option<&str>) -> Result<EncryptionKey, InvalidInput> {
+        let keys = self.encryption_keys.read();
+        let keys = keys.unwrap_or_else(PoisonError::into_inner);
         let key = match kid {
-            Some(kid) => self.encryption_keys.iter().find(|k| k.kid() == kid),
-            None => self.encryption_keys.first(),
+            Some(kid) => keys.iter().find(|k| k.kid() == kid),
+            None => keys.first(),
         };
-        key.ok_or_else(|| {
+        key.cloned().ok_or_else(|| {
             InvalidInput::new(
                 "encryption_key",
                 match kid {

@@ -175,6 +175,11 @@ impl Transport {
         &self.host
     }
 
+    /// Returns the HTTP client.
+    pub(crate) fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
     /// Returns whether requests are handed out instead of being sent.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.http.is_dry_run()

@@ -9,6 +9,7 @@
 //! signed, whatever their order in the file: TLS 1.2 requires both (RFC 5246, section 7.4.2).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
@@ -21,6 +22,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::presented::present;
+use super::watched::{Files, Pair, Watched};
 use super::{keys, pem};
 use crate::error::InvalidInput;
 
@@ -44,12 +46,16 @@ pub struct Identity(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// A chain, the leaf first, and the key of the leaf.
-    Loaded {
-        chain: Vec<CertificateDer<'static>>,
-        key: PKey<Private>,
-    },
+    Loaded(Loaded),
     Resolver(Arc<dyn ResolvesClientCert>),
+    Files(Files),
+}
+
+/// A chain, the leaf first, and the key of the leaf.
+#[derive(Clone)]
+struct Loaded {
+    chain: Vec<CertificateDer<'static>>,
+    key: PKey<Private>,
 }
 
 /// The names in errors of certificate and key together, and of each of them.
@@ -69,8 +75,8 @@ impl Identity {
         certificate: impl AsRef<[u8]>,
         key: impl AsRef<[u8]>,
     ) -> Result<Self, InvalidInput> {
-        let key = keys::private_key(KEY, key.as_ref())?;
-        Self::of_parts(read(CERTIFICATE, certificate.as_ref())?, key)
+        let loaded = Loaded::from_pem(certificate.as_ref(), key.as_ref())?;
+        Ok(Self(Source::Loaded(loaded)))
     }
 
     /// Reads a certificate, its chain and its private key from a PKCS#12 file (`.p12`, `.pfx`) in DER, which
@@ -106,7 +112,8 @@ impl Identity {
             .ok_or_else(|| bad("is a PKCS#12 file without a private key"))?;
         let key = keys::named_private(key).map_err(|_| bad(DAMAGED_PKCS12))?;
         let leaf = parsed.cert.into_iter();
-        Self::of_parts(leaf.chain(parsed.ca.into_iter().flatten()).collect(), key)
+        let chain = leaf.chain(parsed.ca.into_iter().flatten()).collect();
+        Ok(Self(Source::Loaded(Loaded::new(chain, key)?)))
     }
 
     /// Takes certificate and key from a resolver of rustls, whose key may be in an HSM or a KMS.
@@ -135,7 +142,74 @@ impl Identity {
         Self(Source::Resolver(resolver))
     }
 
-    fn of_parts(mut chain: Vec<X509>, key: PKey<Private>) -> Result<Self, InvalidInput> {
+    /// Reads a certificate with its chain and its private key from files, as [`from_pem`](Self::from_pem) does, and
+    /// takes what replaces them while the client is in use.
+    ///
+    /// The files are read again when a request is sent, once a second at most. The request takes the new certificate
+    /// then, and connections that were made with another one take no further requests. A pair of which one half is
+    /// missing, or does not belong to the other one, or that is out of its dates, is not taken: the certificate before
+    /// it stays in use, and a warning says once why.
+    ///
+    /// ```no_run
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use d1_facade::Identity;
+    ///
+    /// // A secret of cert-manager, mounted by Kubernetes.
+    /// let identity = Identity::watch("/etc/d1/tls.crt", "/etc/d1/tls.key")?;
+    /// let d1 = builder.client_identity(identity).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When one of the files cannot be read now, or [`from_pem`](Self::from_pem) refuses what they hold.
+    pub fn watch(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, InvalidInput> {
+        let (certificate, key) = (certificate.into(), key.into());
+        let files = Files { certificate, key };
+        let pair = files.read()?;
+        Loaded::from_pem(&pair.certificate, &pair.key)?;
+        Ok(Self(Source::Files(files)))
+    }
+
+    /// Returns the certificate itself, in DER.
+    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
+        let leaf = |chain: &[CertificateDer<'_>]| chain.first().map(|leaf| leaf.to_vec());
+        match &self.0 {
+            Source::Loaded(loaded) => leaf(&loaded.chain),
+            Source::Resolver(resolver) => leaf(&present(&**resolver)?.cert),
+            Source::Files(files) => {
+                let pair = files.read().ok()?;
+                leaf(&Loaded::from_pem(&pair.certificate, &pair.key).ok()?.chain)
+            }
+        }
+    }
+
+    /// Returns what presents the certificate.
+    pub(crate) fn resolver(
+        self,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ResolvesClientCert>, InvalidInput> {
+        let load = |pair: &Pair, provider: &CryptoProvider| {
+            Loaded::from_pem(&pair.certificate, &pair.key)?.certified(provider)
+        };
+        Ok(match self.0 {
+            Source::Resolver(resolver) => resolver,
+            Source::Files(files) => Arc::new(Watched::new(files, load, provider.clone())?),
+            Source::Loaded(loaded) => Arc::new(SingleCertAndKey::from(loaded.certified(provider)?)),
+        })
+    }
+}
+
+impl Loaded {
+    fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, InvalidInput> {
+        let key = keys::private_key(KEY, key)?;
+        Self::new(read(CERTIFICATE, certificate)?, key)
+    }
+
+    fn new(mut chain: Vec<X509>, key: PKey<Private>) -> Result<Self, InvalidInput> {
         let of_key = |c: &X509| c.public_key().is_ok_and(|public| public.public_eq(&key));
         let Some(leaf) = chain.iter().position(of_key) else {
             let rule = "has a key that is not that of its certificate";
@@ -151,34 +225,19 @@ impl Identity {
         chain[..=leaf].rotate_right(1);
         order(&mut chain);
         let chain = to_der(CERTIFICATE, &chain)?;
-        Ok(Self(Source::Loaded { chain, key }))
+        Ok(Self { chain, key })
     }
 
-    /// Returns the certificate itself, in DER.
-    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
-        match &self.0 {
-            Source::Loaded { chain, .. } => chain.first().map(|leaf| leaf.to_vec()),
-            Source::Resolver(resolver) => Some(present(&**resolver)?.cert.first()?.to_vec()),
-        }
-    }
-
-    /// Returns what presents the certificate. rustls itself would refuse a certificate of X.509 version 1, which other
+    /// Returns the certificate with its key. rustls itself would refuse a certificate of X.509 version 1, which other
     /// clients present and whose key was found to be this one.
-    pub(crate) fn resolver(
-        self,
-        provider: &CryptoProvider,
-    ) -> Result<Arc<dyn ResolvesClientCert>, InvalidInput> {
-        let (chain, key) = match self.0 {
-            Source::Resolver(resolver) => return Ok(resolver),
-            Source::Loaded { chain, key } => (chain, keys::pkcs8(KEY, &key)?),
-        };
+    fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, InvalidInput> {
+        let key = keys::pkcs8(KEY, &self.key)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
         let loaded = provider.key_provider.load_private_key(key);
         let key = loaded.map_err(|_| {
             InvalidInput::new(KEY, "has a key that the crypto_provider does not take")
         })?;
-        let certified = CertifiedKey::new(chain, key);
-        Ok(Arc::new(SingleCertAndKey::from(certified)))
+        Ok(CertifiedKey::new(self.chain, key))
     }
 }
 
@@ -320,7 +379,8 @@ mod tests {
             [2, 1, 0],
         ] {
             let file: String = order.map(pem).concat();
-            let Source::Loaded { chain, .. } = Identity::from_pem(file, &key).unwrap().0 else {
+            let Source::Loaded(Loaded { chain, .. }) = Identity::from_pem(file, &key).unwrap().0
+            else {
                 unreachable!("it was read");
             };
             assert_eq!(chain, expected, "{order:?}");

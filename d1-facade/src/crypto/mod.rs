@@ -6,7 +6,8 @@
 //! | Which keys are accepted, and where does their `kid` come from? | `keys` |
 //! | How is a JWK read, and which one of a JWK set? | `jwk` |
 //! | Which certificate is presented to D1? | `identity` |
-//! | Until when is it valid? | `presented` |
+//! | When do files have another one? | `watched` |
+//! | Has it changed, and until when is it valid? | `presented` |
 //! | What may a PAN or an expiry be? | `credentials` |
 //! | How are card credentials encrypted? | `jwe` |
 //! | With which key is a token encrypted? | `agreement` |
@@ -24,6 +25,7 @@ mod jwk;
 pub(crate) mod keys;
 mod pem;
 mod presented;
+mod watched;
 
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan};
 pub use identity::Identity;

@@ -30,11 +30,42 @@ pub(super) fn present(resolver: &dyn ResolvesClientCert) -> Option<Arc<Certified
     resolver.resolve(&[], &SCHEMES)
 }
 
+/// How many days before the end of a certificate warnings begin.
+const WARNING_DAYS: i64 = 30;
+const DAY: i64 = 24 * 60 * 60;
+
 /// The certificate that is presented, which may be another one at any time.
 pub(crate) struct Presented {
     resolver: Arc<dyn ResolvesClientCert>,
-    /// The newest one with its dates, which are read once.
-    newest: Mutex<Option<(Arc<CertifiedKey>, Option<Validity>)>>,
+    newest: Mutex<Option<Newest>>,
+}
+
+/// The newest certificate with its dates, which are read once.
+struct Newest {
+    certified: Arc<CertifiedKey>,
+    validity: Option<Validity>,
+    /// From when on the next warning of its end is due.
+    warn_at: i64,
+}
+
+impl Newest {
+    fn new(certified: Arc<CertifiedKey>) -> Self {
+        let validity = Validity::of(&certified);
+        let first = validity.map(|validity| validity.until - WARNING_DAYS * DAY);
+        Self {
+            certified,
+            validity,
+            warn_at: first.unwrap_or(i64::MAX),
+        }
+    }
+
+    fn warn(&mut self, now: i64) {
+        if let Some(validity) = self.validity.filter(|_| now >= self.warn_at) {
+            let days_left = (validity.until - now).div_euclid(DAY);
+            tracing::warn!(days_left, "the client certificate expires soon");
+            self.warn_at = now + DAY;
+        }
+    }
 }
 
 impl Presented {
@@ -45,38 +76,45 @@ impl Presented {
         }
     }
 
-    /// Returns why nothing must be sent now: there is no certificate, or it is not valid.
-    pub(crate) fn fault(&self) -> Option<Fault> {
+    /// Returns why nothing must be sent now: there is no certificate, or it is not valid. Where it is another one than
+    /// before, `replaced` is called before any request can be sent.
+    pub(crate) fn fault(&self, replaced: impl FnOnce()) -> Option<Fault> {
         let Some(certified) = present(&*self.resolver) else {
             return Some(Fault::NO_CERTIFICATE);
         };
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        // A resolver may make a new one each time.
-        let is_same = |known: &CertifiedKey| known.cert.first() == certified.cert.first();
-        let known = newest.as_ref();
-        let known = known.filter(|(known, _)| Arc::ptr_eq(known, &certified) || is_same(known));
-        let validity = match known {
-            Some((_, validity)) => *validity,
-            None => {
-                let validity = Validity::of(&certified);
-                *newest = Some((certified, validity));
-                validity
+        match &mut *newest {
+            Some(known) if Arc::ptr_eq(&known.certified, &certified) => {}
+            // A resolver may make the same one again for each handshake.
+            Some(known) if known.certified.cert == certified.cert => known.certified = certified,
+            Some(known) => {
+                *known = Newest::new(certified);
+                replaced();
             }
-        };
-        validity.and_then(Validity::fault)
+            None => *newest = Some(Newest::new(certified)),
+        }
+        let newest = newest.as_mut()?;
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        newest.warn(now);
+        newest.validity.and_then(|validity| validity.fault(now))
+    }
+
+    /// Returns the end of the certificate that would be presented now, in seconds since 1970.
+    pub(crate) fn expires_at(&self) -> Option<i64> {
+        Some(Validity::of(&*present(&*self.resolver)?)?.until)
     }
 }
 
 /// The time in which the client certificate is valid, in seconds since 1970.
 #[derive(Debug, Clone, Copy)]
-struct Validity {
+pub(super) struct Validity {
     from: i64,
     until: i64,
 }
 
 impl Validity {
     /// Returns when a certificate is valid; `None` where it does not say so in a form that can be read.
-    fn of(certified: &CertifiedKey) -> Option<Self> {
+    pub(super) fn of(certified: &CertifiedKey) -> Option<Self> {
         let certificate = X509::from_der(certified.cert.first()?).ok()?;
         let epoch = Asn1Time::from_unix(0).ok()?;
         let seconds = |time: &Asn1TimeRef| {
@@ -89,9 +127,8 @@ impl Validity {
         })
     }
 
-    /// Returns why the certificate must not be used now; `None` where it is valid.
-    fn fault(self) -> Option<Fault> {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
+    /// Returns why the certificate must not be used at `now`, in seconds since 1970; `None` where it is valid.
+    pub(super) fn fault(self, now: i64) -> Option<Fault> {
         if now > self.until {
             Some(Fault::certificate_expired(self.until))
         } else if now < self.from {

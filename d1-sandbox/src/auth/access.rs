@@ -5,27 +5,39 @@ use crate::crypto::pki::{ClientCertificate, Pki};
 use crate::secret::Secret;
 use crate::settings::{Builder, Issuer, StartError};
 use josekit::jws::alg::ecdsa::EcdsaJwsVerifier;
+use openssl::sha::sha256;
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The certificate that the client of a connection has shown; each of its requests carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ShownCertificate(pub(crate) Arc<CertificateDer<'static>>);
 
+impl ShownCertificate {
+    /// Returns the SHA-256 of the certificate, as OpenSSL writes it.
+    pub(crate) fn fingerprint(&self) -> String {
+        let bytes = sha256(&self.0).map(|byte| format!("{byte:02X}"));
+        bytes.join(":")
+    }
+}
+
 /// An issuer, or an aggregator that calls for issuers.
 pub(crate) struct Caller {
     /// By their kid.
     pub(super) verifiers: BTreeMap<String, EcdsaJwsVerifier>,
-    pub(super) certificate: CertificateDer<'static>,
+    /// Those that were issued for it.
+    pub(super) certificates: RwLock<Vec<CertificateDer<'static>>>,
     /// The issuer whose cards it may change; without one, those of all issuers.
     pub(super) issuer: Option<String>,
 }
 
 impl Caller {
-    /// Returns whether a certificate is the one that was made for this caller.
+    /// Returns whether a certificate was issued for this caller.
     pub(super) fn owns(&self, shown: Option<&ShownCertificate>) -> bool {
-        shown.is_some_and(|shown| *shown.0 == self.certificate)
+        let own = self.certificates.read();
+        let own = own.unwrap_or_else(PoisonError::into_inner);
+        shown.is_some_and(|shown| own.contains(&shown.0))
     }
 
     pub(super) fn may_call_for(&self, issuer: &str) -> bool {
@@ -78,7 +90,7 @@ impl Access {
         };
         let caller = Caller {
             verifiers,
-            certificate: client.der.clone(),
+            certificates: RwLock::new(vec![client.der.clone()]),
             issuer: None,
         };
         let access = Self {

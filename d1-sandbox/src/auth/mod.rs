@@ -16,6 +16,7 @@ use assertion::Assertion;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use openssl::sha::sha256;
+use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -161,6 +162,15 @@ impl Authority {
         match self.callers.get(&id) {
             Some(caller) if caller.owns(certificate) => Ok(id),
             Some(_) | None => refused(WRONG_CERTIFICATE),
+        }
+    }
+
+    /// Accepts another certificate, of each caller of the issuer.
+    pub(crate) fn accept(&self, issuer: &str, certificate: &CertificateDer<'static>) {
+        for caller in self.callers.values().filter(|c| c.may_call_for(issuer)) {
+            let own = caller.certificates.write();
+            own.unwrap_or_else(PoisonError::into_inner)
+                .push(certificate.clone());
         }
     }
 

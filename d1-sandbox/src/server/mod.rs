@@ -84,7 +84,7 @@ impl Builder {
             control,
             access: accesses.remove(0),
             others: accesses,
-            ca_pem: pki.ca_pem().to_owned(),
+            pki,
             issuer_server: IssuerServer::new(&outbound_pki)?,
             app,
             handle,

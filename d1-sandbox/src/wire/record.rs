@@ -45,6 +45,8 @@ pub struct RecordedRequest {
     pub correlation_id: Option<String>,
     /// The issuer that the path names.
     pub issuer_id: Option<String>,
+    /// The SHA-256 of the client certificate of the connection, as `openssl x509 -fingerprint -sha256` prints it.
+    pub client_certificate: Option<String>,
     /// The headers in their order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, if it could be read; the form of a token call appears as an object.
@@ -72,6 +74,7 @@ impl RecordedRequest {
             received_at,
             correlation_id: parts.headers.get("x-correlation-id").map(text),
             issuer_id: None,
+            client_certificate: None,
             headers: headers.map(|(n, v)| (n.to_string(), text(v))).collect(),
             body: None,
             claims: None,

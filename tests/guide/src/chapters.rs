@@ -18,6 +18,7 @@ chapters! {
     quick_start: "quick-start.md",
     authentication: "authentication.md",
     hsm: "hsm.md",
+    rotation: "rotation.md",
     operations: "operations.md",
     suspend: "suspend.md",
     resume: "resume.md",
