@@ -192,6 +192,8 @@ impl HttpClient {
                 ..
             } => certificate.as_ref()?.fault(|| client.replace_connections()),
             Kind::Own(_) => None,
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(_) => None,
         }
     }
 
@@ -200,6 +202,8 @@ impl HttpClient {
         match &*self.0 {
             Kind::Transport { certificate, .. } => certificate.as_ref()?.expires_at(),
             Kind::Own(_) => None,
+            #[cfg(feature = "test-util")]
+            Kind::InMemory(_) => None,
         }
     }
 

@@ -210,7 +210,7 @@ impl ClientBuilder {
             issuer: self.issuer,
             aggregator,
             signer,
-            encryption_keys: RwLock::new(self.encryption_keys),
+            encryption_keys: Arc::new(RwLock::new(self.encryption_keys)),
         }))
     }
 }

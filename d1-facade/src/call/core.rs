@@ -32,7 +32,7 @@ pub(crate) struct Core {
     /// What signs the assertions, unless the tokens come from elsewhere.
     pub(crate) signer: Option<CurrentSigner>,
     /// D1's keys, the default one first.
-    pub(crate) encryption_keys: RwLock<Vec<EncryptionKey>>,
+    pub(crate) encryption_keys: Arc<RwLock<Vec<EncryptionKey>>>,
 }
 
 impl Core {

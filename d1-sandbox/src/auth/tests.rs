@@ -23,7 +23,7 @@ impl Fixture {
         let certificate = CertificateDer::from(b"own".as_slice());
         let caller = Caller {
             verifiers: BTreeMap::from([(key.kid().to_owned(), key.verifier().unwrap())]),
-            certificates: RwLock::new(vec![certificate]),
+            certificates: std::sync::RwLock::new(vec![certificate]),
             issuer: Some(ISSUER.to_owned()),
         };
         let callers = BTreeMap::from([(ISSUER.to_owned(), caller)]);
