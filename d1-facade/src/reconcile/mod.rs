@@ -37,7 +37,8 @@ const SETTLE: Duration = Duration::from_secs(30);
 ///
 /// It reads the whole list of the card's operations. An operation is the change where its type, requestor,
 /// reason and reason code are those that were sent, as far as D1 lists them, and D1 can have begun with it
-/// while the change was under way, by D1's own clock (the `Date` of its responses).
+/// while the change was under way, by D1's own clock (the `Date` of its responses). Without a `Date`, only
+/// a [unique reason](Self::unique_reason) shows that an operation is the change.
 ///
 /// The result is *done* where exactly one operation is the change, and D1 lists it as `SUCCESSFUL`.
 ///
@@ -145,8 +146,9 @@ impl Reconcile {
 
     /// Declares that no other change of the card has the reason of this one, such as an order number.
     ///
-    /// An operation with this reason is the change then, at whatever time D1 says that it began. One with another
-    /// reason is not the change, unless the two differ in case and spaces only, or one is cut short. It has no effect on
+    /// An operation of the same type, requestor and reason code with this reason is the change then, at whatever time D1
+    /// says that it began. One with another reason is not the change, unless the two differ in case, spaces and
+    /// punctuation only, or one is cut short. It has no effect on
     /// a change without a reason.
     ///
     /// ```no_run

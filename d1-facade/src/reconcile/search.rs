@@ -39,6 +39,8 @@ pub(super) struct Search<'a> {
 struct Window {
     from: SystemTime,
     to: SystemTime,
+    /// Whether D1's clock is known. Otherwise it is that of this host, from which D1's may differ.
+    is_by_d1: bool,
 }
 
 impl<'a> Search<'a> {
@@ -139,6 +141,7 @@ impl<'a> Search<'a> {
         // The call may end in the future: then D1 has had the time until now.
         let ended = by_d1(self.change.ended_at).map_or(now, |ended| ended.min(now));
         Some(Window {
+            is_by_d1: asked_at.d1.is_some(),
             // The `Date` of a response is cut to seconds and read late: this is never too late.
             from: by_d1(self.change.sent_at)?,
             to: ended.checked_add(LONGEST_DELAY + margin)?,
@@ -207,8 +210,11 @@ fn time(operation: &Operation, window: Option<&Window>) -> Time {
     let is_far = |from: SystemTime, to: SystemTime| {
         to.duration_since(from).is_ok_and(|distance| distance > DAY)
     };
-    if (window.from..=window.to).contains(&start) {
+    let is_within = (window.from..=window.to).contains(&start);
+    if is_within && window.is_by_d1 {
         Time::Within
+    } else if is_within {
+        Time::Near
     } else if is_far(start, window.from) {
         Time::LongBefore
     } else if is_far(window.to, start) {
@@ -226,5 +232,30 @@ fn listed_as(operation: ApiOperation) -> Option<OperationType> {
         ApiOperation::DeleteCard => Some(OperationType::Delete),
         ApiOperation::RenewCard => Some(OperationType::Renew),
         ApiOperation::ListOperations | ApiOperation::GetOperation | ApiOperation::GetToken => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::Map;
+
+    use super::*;
+
+    #[test]
+    fn an_operation_within_the_window_is_the_change_only_where_d1s_clock_is_known() {
+        // D1's clock may be ahead of that of this host: an earlier operation of the same kind looks like the change.
+        let fields = Map::from_iter([("startTime".to_owned(), "2026-01-01T00:00:30Z".into())]);
+        let operation = Operation::from_fields(fields).unwrap();
+        let begin = SystemTime::from(operation.start_time().unwrap()) - Duration::from_secs(30);
+        for (is_by_d1, expected) in [(true, Time::Within), (false, Time::Near)] {
+            let window = Window {
+                from: begin,
+                to: begin + Duration::from_secs(60),
+                is_by_d1,
+            };
+            assert_eq!(time(&operation, Some(&window)), expected);
+        }
     }
 }
