@@ -100,6 +100,7 @@ async fn change(
         let rule = format!("{REQUEST_ID} {rule}");
         Problem(StatusCode::UNPROCESSABLE_ENTITY, rule)
     })?;
+    tracing::Span::current().record("request_id", request_id);
     let verb: Verb = serde_json::from_value(verb.into())
         .map_err(|_| Problem(StatusCode::NOT_FOUND, "there is no such change".to_owned()))?;
     let details = match body.as_ref() {

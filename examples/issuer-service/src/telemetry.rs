@@ -45,6 +45,7 @@ pub async fn observe(State(metrics): State<Metrics>, mut request: Request, next:
         http.request.method = %request.method(),
         http.route = route,
         correlation_id = correlation_id.as_ref().map(CorrelationId::as_str),
+        request_id = tracing::field::Empty,
     );
     if let Some(id) = &correlation_id {
         request.extensions_mut().insert(id.clone());
