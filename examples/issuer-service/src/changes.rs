@@ -87,7 +87,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// The correlation id of its last call.
     pub correlation_id: String,
-    /// What to do, for whoever operates the channel.
+    /// What to do, for those who operate the channel.
     pub advice: Option<String>,
     /// When to ask again.
     pub retry_after: Option<Duration>,

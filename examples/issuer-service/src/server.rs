@@ -119,7 +119,7 @@ async fn reconcile(changes: &Changes) {
 }
 
 // ANCHOR: tls
-/// Returns the TLS of the server that D1 calls: whoever has no client certificate of the authority does not get in.
+/// Returns the TLS of the server that D1 calls: a caller without a client certificate of the authority is refused.
 fn tls(settings: &Settings) -> Result<Arc<ServerConfig>, Error> {
     let certificate = read(&settings.inbound_certificate)?;
     let key = read(&settings.inbound_key)?;

@@ -27,7 +27,7 @@ pub struct Settings {
     /// The private key of that certificate
     #[arg(long, env = "INBOUND_KEY", value_name = "FILE")]
     pub inbound_key: PathBuf,
-    /// The authority of D1's client certificate; whoever has a certificate of it gets card numbers
+    /// The authority of D1's client certificate; a caller with a certificate of it gets card numbers
     #[arg(long, env = "INBOUND_CLIENT_CA", value_name = "FILE")]
     pub inbound_client_ca: PathBuf,
     /// The cards of the vault that the example has in place of a real one, JSON

@@ -78,7 +78,7 @@ pub enum State {
     Refused,
     /// D1 has not made it; it can be made again with the same request id.
     NotDone,
-    /// What became of it cannot be found out: a person must.
+    /// Its outcome cannot be determined automatically: a person must decide.
     Unknown,
 }
 
@@ -133,7 +133,7 @@ pub struct Record {
 
 /// Whether a change may be sent.
 pub enum Begun {
-    /// It may: this is its so many-th call.
+    /// It may, with the number of the attempt.
     Send(i32),
     /// It was sent before.
     Before(Record),
