@@ -107,7 +107,7 @@ impl ExponentialBackoff {
         self
     }
 
-    /// Returns the maximum of the delay after so many attempts.
+    /// Returns the maximum of the delay after this number of attempts.
     fn ceiling(&self, attempts: u32) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);
         self.initial_delay

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::lost;
 
-/// What a host would have recorded whose clock is so many seconds ahead.
+/// Returns what a host records whose clock is `seconds` ahead.
 fn recorded_by_clock_ahead(pending: &PendingChange, seconds: i64) -> PendingChange {
     let mut record = serde_json::to_value(pending).unwrap();
     for name in ["sentAt", "endedAt"] {
