@@ -119,9 +119,28 @@ impl<'de> Deserialize<'de> for Shape {
         let schema = Value::deserialize(schema)?;
         // Draft 7 is the closest to what OpenAPI 3.0 has.
         let options = jsonschema::options().with_draft(Draft::Draft7);
-        let validator = options.build(&schema).map_err(Error::custom)?;
+        let validator = options.build(&with_bounds(schema.clone()));
+        let validator = validator.map_err(Error::custom)?;
         Ok(Self { schema, validator })
     }
+}
+
+/// Gives each integer of a schema the bounds of its format, which a validator takes for a comment.
+fn with_bounds(mut schema: Value) -> Value {
+    let bounds = match schema["format"].as_str() {
+        Some("int32") => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+        Some("int64") => Some((i64::MIN, i64::MAX)),
+        _ => None,
+    };
+    let members = schema.as_object_mut().into_iter().flatten();
+    for (_, member) in members {
+        *member = with_bounds(member.take());
+    }
+    if let (Some((minimum, maximum)), Some(schema)) = (bounds, schema.as_object_mut()) {
+        schema.entry("minimum").or_insert(minimum.into());
+        schema.entry("maximum").or_insert(maximum.into());
+    }
+    schema
 }
 
 /// Deserializes the schema of a parameter, which must be a plain value.

@@ -111,6 +111,11 @@ async fn parameters_are_validated() {
             "?offset=1.5",
             "query parameter offset: violates `type`",
         ),
+        (
+            "ReplaceMe01",
+            "?offset=9223372036854775808",
+            "query parameter offset: violates `maximum`",
+        ),
         ("ReplaceMe01", "?x=%ff", "query: not UTF-8"),
         (
             "ReplaceMe01",
