@@ -39,6 +39,8 @@ pub(crate) struct CardChange {
     pub(crate) card: CardId,
     pub(crate) reason_code: ReasonCode,
     pub(crate) reason: Option<Reason>,
+    /// The id that a renewal gives the card.
+    pub(crate) new_card: Option<CardId>,
     /// What a renewal is to do; other changes ignore it.
     pub(crate) renewal: Renewal,
 }

@@ -1,8 +1,8 @@
-//! Reads card credentials from standard input or a file descriptor: never from an argument, which every
+//! Reads card credentials from standard input, a terminal or a file descriptor: never from an argument, which every
 //! process of the machine can see.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::str::FromStr;
 
 use d1_facade::{AuxiliaryPan, CardCredentials, InvalidInput, Pan};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::secret_input;
 
 /// More than any credentials need.
 const LONGEST: u64 = 4096;
@@ -41,45 +42,50 @@ const FLAG: &str = "--credentials-from";
 impl CredentialsFrom {
     /// Reads the credentials.
     pub(crate) fn read(self, luhn: Luhn) -> Result<CardCredentials, Failure> {
-        let bytes = match self {
-            Self::StandardInput => standard_input().and_then(bounded),
+        let plain = match self {
+            Self::StandardInput if io::stdin().is_terminal() => asked()?,
+            Self::StandardInput => parsed(secret_input::open())?,
             // The descriptor is opened anew by its name, so that none is taken over that is another's.
-            Self::Descriptor(number) => File::open(format!("/dev/fd/{number}")).and_then(bounded),
+            Self::Descriptor(number) => parsed(File::open(format!("/dev/fd/{number}")))?,
         };
-        let bytes = bytes.map_err(|error| Failure::unreadable(FLAG, &error))?;
-        if bytes.len() as u64 > LONGEST {
-            let rule = format!("must be at most {LONGEST} bytes");
-            return Err(Failure::input(FLAG, rule));
-        }
-        let plain: PlainCredentials = serde_json::from_slice(&bytes).map_err(|error| {
-            // serde's own words may quote what it read.
-            let (line, column) = (error.line(), error.column());
-            let place = format!("{FLAG}, line {line} column {column}");
-            Failure::input(place, CREDENTIALS_RULE)
-        })?;
         plain
             .checked(luhn)
             .map_err(|error| Failure::input(FLAG, error))
     }
 }
 
+/// Asks for card number and expiry at the terminal.
+fn asked() -> Result<PlainCredentials, Failure> {
+    let answers = secret_input::ask(["Card number (PAN)", "Expiry (MMYY)"]);
+    let [pan, exp] = answers.map_err(|error| Failure::unreadable(FLAG, &error))?;
+    Ok(PlainCredentials {
+        pan,
+        exp,
+        psn: None,
+        auxiliary_pan: None,
+        auxiliary_exp: None,
+    })
+}
+
+/// Reads credentials as JSON.
+fn parsed(source: io::Result<impl Read>) -> Result<PlainCredentials, Failure> {
+    let bytes = source.and_then(bounded);
+    let bytes = bytes.map_err(|error| Failure::unreadable(FLAG, &error))?;
+    if bytes.len() as u64 > LONGEST {
+        let rule = format!("must be at most {LONGEST} bytes");
+        return Err(Failure::input(FLAG, rule));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        // serde's own words may quote what it read.
+        let (line, column) = (error.line(), error.column());
+        let place = format!("{FLAG}, line {line} column {column}");
+        Failure::input(place, CREDENTIALS_RULE)
+    })
+}
+
 /// The rule for credentials.
 pub(crate) const CREDENTIALS_RULE: &str = "must be a JSON object with the strings pan and exp, and if need \
                                            be psn, auxiliaryPan and auxiliaryExp";
-
-/// Returns standard input without the standard library's buffer, which is not wiped.
-#[cfg(unix)]
-pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
-    use std::os::fd::AsFd as _;
-    let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
-    Ok(Box::new(File::from(descriptor)))
-}
-
-/// Returns standard input.
-#[cfg(not(unix))]
-pub(crate) fn standard_input() -> io::Result<Box<dyn Read>> {
-    Ok(Box::new(io::stdin()))
-}
 
 fn bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let most = LONGEST + 1;
@@ -94,6 +100,15 @@ fn bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 pub(crate) enum Luhn {
     Checked,
     Unchecked,
+}
+
+impl Luhn {
+    pub(crate) fn unless(without: bool) -> Self {
+        match without {
+            true => Self::Unchecked,
+            false => Self::Checked,
+        }
+    }
 }
 
 /// Credentials as they are given, with the names of the API. They are wiped when dropped, and have no `Debug`.

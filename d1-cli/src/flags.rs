@@ -1,8 +1,10 @@
 //! The options that many commands have, and the rules of their values.
 
+use std::ffi::OsStr;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command, ValueEnum};
 use d1_facade::CorrelationId;
 
 use crate::config::Given;
@@ -57,6 +59,38 @@ impl<const LEAST: u64, const MOST: u64> FromStr for BoundedInt<LEAST, MOST> {
             Ok(number) if (LEAST..=MOST).contains(&number) => Ok(Self(number)),
             _ => Err(format!("must be a whole number from {LEAST} to {MOST}")),
         }
+    }
+}
+
+/// Parses a value with `parse`. Help, manual and completions show the `known` values; `parse` may accept others.
+#[derive(Clone)]
+pub(crate) struct Known<P> {
+    parse: P,
+    known: Vec<&'static str>,
+}
+
+impl<P> Known<P> {
+    pub(crate) fn new(parse: P, known: impl IntoIterator<Item = &'static str>) -> Self {
+        let known = known.into_iter().collect();
+        Self { parse, known }
+    }
+}
+
+impl<P: TypedValueParser> TypedValueParser for Known<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<P::Value, clap::Error> {
+        self.parse.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let known = self.known.iter().copied();
+        Some(Box::new(known.map(PossibleValue::new)))
     }
 }
 

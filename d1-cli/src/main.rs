@@ -9,7 +9,8 @@
 //! | What does the exit code mean? | [`exit`], [`failure`] |
 //! | What does a command do? | [`commands`] |
 //! | How is a request shown without sending it? | [`dry_run`] |
-//! | Where do card credentials come from? | [`credentials`] |
+//! | Where do card credentials come from? | [`credentials`], [`secret_input`] |
+//! | How are files with keys written? | [`new_file`] |
 //! | Was a change of unknown outcome carried out? | [`verify`] |
 //! | What does Ctrl-C do? | [`interrupt`] |
 
@@ -25,10 +26,12 @@ mod failure;
 mod flags;
 mod hyphens;
 mod interrupt;
+mod new_file;
 mod output;
 mod prompt;
 mod reason_codes;
 mod report;
+mod secret_input;
 mod session;
 mod text;
 mod usage;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use clap::ValueEnum;
-use d1_facade::CorrelationId;
+use d1_facade::{ApiOperation, CorrelationId};
 
 /// Writes a line to standard error. When that fails, only the exit code is left.
 pub(crate) fn say(line: &str) {
@@ -51,6 +51,20 @@ fn run_length(text: &str) -> usize {
 pub(crate) fn name_of(value: &impl ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// Returns the name of a call on the command line.
+pub(crate) fn call_name(operation: ApiOperation) -> &'static str {
+    match operation {
+        ApiOperation::SuspendCard => "suspend",
+        ApiOperation::ResumeCard => "resume",
+        ApiOperation::DeleteCard => "delete",
+        ApiOperation::RenewCard => "renew",
+        ApiOperation::ListOperations => "list",
+        ApiOperation::GetOperation => "get",
+        ApiOperation::GetToken => "token",
+        other => other.operation_id(),
+    }
 }
 
 /// Returns an id of D1, unless it looks like a card number, by the rule of correlation ids.

@@ -1,16 +1,18 @@
 //! Finds out whether D1 carried out a change whose outcome is unknown. The change is never sent again.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use d1_facade::{Client, Inconclusive, PendingChange, Reconciliation};
+use d1_facade::{ApiOperation, CardId, Client, Inconclusive, PendingChange, Reconciliation};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, sleep};
 
 use crate::change::CardChange;
 use crate::exit::Exit;
 use crate::flags::BoundedInt;
 use crate::output::Output;
-use crate::text::{printable, shown_id};
+use crate::text::{call_name, printable, shown_id};
 
 /// How long to wait before the list of operations is read again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -125,18 +127,16 @@ impl Verification {
         json!({ "result": result, "detail": self.detail(), "operationId": id })
     }
 
-    /// Prints it for people, and what is left to do.
-    pub(crate) fn print(&self, output: &Output, change: &CardChange) {
+    /// Prints it for people, with `advice` where it says neither *done* nor *not done*.
+    pub(crate) fn print(&self, output: &Output, advice: &str) {
         let text = match self {
             Self::Done(_) => "D1 carried it out".to_owned(),
             Self::NotDone => "D1 did not carry it out; it can be asked for again".to_owned(),
             Self::Inconclusive(_) | Self::Failed(_) | Self::Interrupted => {
                 let detail = self.detail().map(|text| format!(" ({})", printable(text)));
                 format!(
-                    "it cannot be told whether D1 carried it out{}\n{} --verify waits and does this itself. Thales finds \
-                     the call by the correlation id above.",
-                    detail.unwrap_or_default(),
-                    advice(change)
+                    "it cannot be told whether D1 carried it out{}\n{advice}",
+                    detail.unwrap_or_default()
                 )
             }
         };
@@ -144,12 +144,33 @@ impl Verification {
     }
 }
 
-/// Returns what is left to do about a change of a card whose outcome is unknown.
-pub(crate) fn advice(change: &CardChange) -> String {
+/// Returns what is left to do about a change of unknown outcome that was sent after `since`.
+pub(crate) fn advice(change: &CardChange, since: SystemTime) -> String {
+    let operation = change.kind.name();
+    let since = OffsetDateTime::from(since).truncate_to_second();
+    // Only a year beyond 9999 cannot be written.
+    let since = since.format(&Rfc3339).unwrap_or_default();
+    let mut command = format!(
+        "d1 reconcile {} --operation {operation} --since {since}",
+        change.card
+    );
+    command += &format!(" --reason-code {}", change.reason_code);
+    if let Some(reason) = &change.reason {
+        command += &format!(" --reason \"{reason}\"");
+    }
+    if let Some(id) = &change.new_card {
+        command += &format!(" --new-card-id {id}");
+    }
+    format!("What to do: do not repeat it. Let d1 find out whether D1 carried it out:\n  {command}")
+}
+
+/// Returns how a person finds out whether D1 carried out a change of a card, where the list of operations does not
+/// show it to `d1`.
+pub(crate) fn by_hand(card: &CardId, operation: ApiOperation) -> String {
     // The list calls `suspendCard` SUSPEND.
-    let (card, operation) = (&change.card, change.kind.name().to_ascii_uppercase());
+    let operation = call_name(operation).to_ascii_uppercase();
     format!(
-        "What to do: do not repeat it. Look for it in a minute:\n  \
+        "What to do: do not repeat it. Look for it:\n  \
          d1 operations list {card} --limit 10\n\
          A SUCCESSFUL {operation} with your reason and reason code means that it was done. It was not where \
          no {operation} in the whole list can be it, once D1 had a minute for it. Times alone prove nothing: \

@@ -5,5 +5,6 @@ curl -sS --json '{"kind":"disconnect","afterEffect":true,"operation":"suspendCar
 d1 card suspend ReplaceMe01 --reason "order 4711"
 d1 explain 403 --operation resume
 d1 explain UNKNOWN_OPERATION
+d1 explain reason-codes --operation resume
 d1 card suspend ReplaceMe01 --reason-code LOST
 d1 --profile production card suspend ReplaceMe01

@@ -45,6 +45,8 @@ fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
         let (field, rule) = (name.to_lower_camel_case(), constant(name, "RULE"));
         quote!(matching #field #rule)
     });
+    // A list with a pattern is one that callers choose from.
+    let texts = pattern.as_ref().map(|_| enum_texts(name, schema, values));
     quote! {
         #(#[doc = #docs])*
         #[derive(Clone, PartialEq, Eq, Hash)]
@@ -56,7 +58,46 @@ fn open_enum(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
         }
 
         open_enum!(#ident #pattern, #(#variants #values),*);
+
+        #texts
     }
+}
+
+/// What the spec says of a list of values, for programs that show it to their users.
+fn enum_texts(name: &str, schema: &Value, values: &[&str]) -> TokenStream {
+    let (ident, description) = (ident(name), text(schema, "description").trim());
+    let variants = values.iter().map(|value| self::ident(value));
+    let meanings = values
+        .iter()
+        .map(|value| match description_of(schema, value) {
+            Some(meaning) => quote!(Some(#meaning)),
+            None => quote!(None),
+        });
+    let example = doc_lines(&format!(
+        "```\nuse d1_facade::{name};\n\nfor value in {name}::KNOWN {{\n    \
+         println!(\"{{value}}: {{}}\", value.meaning().unwrap_or_default());\n}}\n```"
+    ));
+    quote! {
+        impl #ident {
+            /// Describes the list: when a value is sent, and which rules D1 documents for it.
+            pub const DESCRIPTION: &'static str = #description;
+
+            /// Returns what the value means, as a sentence; `None` for one that this version does not know.
+            ///
+            #(#[doc = #example])*
+            #[must_use]
+            pub const fn meaning(&self) -> Option<&'static str> {
+                match self {
+                    #(Self::#variants => #meanings,)*
+                    Self::Unknown(_) => None,
+                }
+            }
+        }
+    }
+}
+
+fn description_of<'v>(schema: &'v Value, value: &str) -> Option<&'v str> {
+    schema.get("x-d1-value-descriptions")?.get(value)?.as_str()
 }
 
 /// The description of a list of values, what holds when none is sent, and an example.
@@ -80,8 +121,7 @@ fn enum_doc(name: &str, schema: &Value, values: &[&str]) -> String {
 }
 
 fn value_doc(schema: &Value, value: &str) -> String {
-    let descriptions = schema.get("x-d1-value-descriptions");
-    match descriptions.and_then(|all| all.get(value)?.as_str()) {
+    match description_of(schema, value) {
         Some(description) => format!(" {description} (D1: `{value}`)"),
         None => format!(" D1: `{value}`."),
     }

@@ -1,6 +1,7 @@
 //! `d1 card`: changes a card.
 
 use std::future::IntoFuture as _;
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use d1_facade::{ApiOperation, CardId, CardState, Client, Error, Reason, ReasonCode, Renewal};
@@ -10,10 +11,10 @@ use crate::credentials::{CredentialsFrom, Luhn};
 use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flags::{BoundedInt, CallFlags};
+use crate::flags::{BoundedInt, CallFlags, Known};
 use crate::interrupt::Interrupts;
 use crate::prompt;
-use crate::reason_codes::{self, CodeOf};
+use crate::reason_codes;
 use crate::report;
 use crate::session::Session;
 use crate::text::masked;
@@ -23,16 +24,16 @@ use crate::verify::{self, Patience, Verification};
 #[derive(Debug, Subcommand)]
 pub(crate) enum CardCommand {
     /// Puts a card on hold; digital cards made from it are left as they are
-    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::SuspendCard))))]
+    #[command(mut_arg("reason_code", |code| code.value_parser(reason_codes::parser(ApiOperation::SuspendCard))))]
     Suspend(ChangeArguments),
     /// Makes a suspended card usable again
-    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::ResumeCard))))]
+    #[command(mut_arg("reason_code", |code| code.value_parser(reason_codes::parser(ApiOperation::ResumeCard))))]
     Resume(ChangeArguments),
     /// Deletes a card, and the digital cards made from it; asks first, for it cannot be undone
-    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::DeleteCard))))]
+    #[command(mut_arg("reason_code", |code| code.value_parser(reason_codes::parser(ApiOperation::DeleteCard))))]
     Delete(DeleteArguments),
     /// Gives a card a new expiry, or replaces it by a new one
-    #[command(mut_arg("reason_code", |code| code.value_parser(CodeOf(ApiOperation::RenewCard))))]
+    #[command(mut_arg("reason_code", |code| code.value_parser(reason_codes::parser(ApiOperation::RenewCard))))]
     Renew(RenewArguments),
 }
 
@@ -77,10 +78,11 @@ pub(crate) struct RenewArguments {
     #[arg(long, value_name = "ID")]
     new_card_id: Option<CardId>,
     /// The state of the card after the renewal: ACTIVE or INACTIVE
-    #[arg(long, value_parser = card_state)]
+    #[arg(long, value_parser = Known::new(card_state, CardState::KNOWN.iter().map(CardState::as_str)))]
     state: Option<CardState>,
     /// Reads the card's credentials as JSON from standard input (-) or from the file descriptor of this
-    /// number; without it D1 asks the issuer
+    /// number; at a terminal, asks for card number and expiry and does not show them. Without this option D1 asks
+    /// the issuer
     #[arg(long, value_name = "-|NUMBER")]
     credentials_from: Option<CredentialsFrom>,
     /// The card is one of American Express, whose renewal needs credentials
@@ -111,6 +113,7 @@ impl CardCommand {
             Self::Renew(renew) => {
                 let mut change = renew.change.change(Kind::Renew)?;
                 change.renewal = renew.renewal()?;
+                change.new_card = renew.new_card_id.clone();
                 renew.change.send(&change, session).await
             }
         }
@@ -141,6 +144,7 @@ impl ChangeArguments {
             card: self.card_id.clone(),
             reason_code: code,
             reason: self.reason.clone(),
+            new_card: None,
             renewal: renewal(None),
         })
     }
@@ -155,9 +159,10 @@ impl ChangeArguments {
         }
         let client = session.client()?;
         let mut interrupts = Interrupts::listen()?;
+        let advice = verify::advice(change, SystemTime::now());
         let result = tokio::select! {
             result = request(&client).into_future() => result,
-            () = interrupts.next() => return Ok(self.interrupted(&command, change, session)),
+            () = interrupts.next() => return Ok(self.interrupted(&command, session, &advice)),
         };
         let error = match result {
             Ok(receipt) => {
@@ -179,7 +184,10 @@ impl ChangeArguments {
         };
         result["verification"] = verification.to_json();
         report::say_failed(&session.output, &result, &error);
-        verification.print(&session.output, change);
+        let advice = format!(
+            "{advice}\n--verify waits and does this itself. Thales finds the call by the correlation id above."
+        );
+        verification.print(&session.output, &advice);
         Ok(verification.exit())
     }
 
@@ -194,14 +202,13 @@ impl ChangeArguments {
     }
 
     /// Prints that a call was interrupted, and that its outcome is unknown.
-    fn interrupted(&self, command: &str, change: &CardChange, session: &Session) -> Exit {
+    fn interrupted(&self, command: &str, session: &Session, advice: &str) -> Exit {
         crate::text::say(report::INTERRUPTED);
-        let advice = verify::advice(change);
         if session.output.is_table() {
-            session.output.note(&advice);
+            session.output.note(advice);
         } else {
             let id = self.call.correlation_id.as_ref();
-            let result = report::interrupted(command, &change.card, id, &advice);
+            let result = report::interrupted(command, &self.card_id, id, advice);
             session.output.outcome(&result);
         }
         Exit::Unknown
@@ -218,10 +225,7 @@ impl RenewArguments {
             renewal = renewal.american_express();
         }
         if let Some(from) = self.credentials_from {
-            let luhn = match self.without_luhn_check {
-                true => Luhn::Unchecked,
-                false => Luhn::Checked,
-            };
+            let luhn = Luhn::unless(self.without_luhn_check);
             renewal = renewal.credentials(from.read(luhn)?);
         }
         Ok(renewal)

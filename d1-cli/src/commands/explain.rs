@@ -1,20 +1,25 @@
-//! `d1 explain`: what D1 documents about an error, offline.
+//! `d1 explain`: what D1 documents about an error, and about reason codes, offline.
+
+use std::collections::BTreeSet;
+use std::io;
 
 use clap::Args;
-use d1_facade::{ApiOperation, Cause};
+use d1_facade::{ApiOperation, Cause, ReasonCode};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::flags::Known;
 use crate::output::Output;
+use crate::text::call_name;
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// An HTTP status, such as 403, or an errorCode, such as UNKNOWN_CARD
-    #[arg(value_name = "CODE|STATUS", value_parser = subject)]
+    /// An HTTP status, such as 403, an errorCode, such as UNKNOWN_CARD, or reason-codes for the codes of changes
+    #[arg(value_name = "CODE|STATUS", value_parser = Known::new(subject, subjects()))]
     subject: Subject,
-    /// Only of this call: suspend, resume, delete, renew, list, get or token
-    #[arg(long, value_name = "OP", value_parser = operation)]
+    /// Only of this call
+    #[arg(long, value_name = "OP", value_parser = Known::new(operation, operations()))]
     operation: Option<ApiOperation>,
 }
 
@@ -23,58 +28,89 @@ pub(crate) struct Explain {
 enum Subject {
     Status(u16),
     Code(&'static str),
+    ReasonCodes,
 }
+
+const REASON_CODES: &str = "reason-codes";
 
 fn subject(text: &str) -> Result<Subject, String> {
     if let Ok(status @ 400..=599) = text.parse() {
         return Ok(Subject::Status(status));
     }
-    let known = |code: &&str| code.eq_ignore_ascii_case(text);
-    let code = codes().into_iter().find(known).map(Subject::Code);
-    code.ok_or_else(|| {
-        let codes = codes().join(", ");
-        format!("must be an HTTP status from 400 to 599, or one of the codes {codes}")
-    })
+    let mut known = subjects().into_iter();
+    match known.find(|code| code.eq_ignore_ascii_case(text)) {
+        Some(REASON_CODES) => Ok(Subject::ReasonCodes),
+        Some(code) => Ok(Subject::Code(code)),
+        None => {
+            let known = subjects().join(", ");
+            Err(format!(
+                "must be an HTTP status from 400 to 599, or one of {known}"
+            ))
+        }
+    }
 }
 
-fn codes() -> Vec<&'static str> {
-    let mut codes: Vec<_> = Cause::all().filter_map(|cause| cause.code()).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    codes
+/// Returns D1's own codes, and the name of what else is explained.
+fn subjects() -> Vec<&'static str> {
+    let codes: BTreeSet<_> = Cause::all().filter_map(|cause| cause.code()).collect();
+    codes.into_iter().chain([REASON_CODES]).collect()
 }
 
-fn operation(text: &str) -> Result<ApiOperation, &'static str> {
+fn operation(text: &str) -> Result<ApiOperation, String> {
     let named = |operation: &&ApiOperation| {
-        let short = short_name(**operation);
+        let short = call_name(**operation);
         operation.operation_id().eq_ignore_ascii_case(text) || short.eq_ignore_ascii_case(text)
     };
     let found = ApiOperation::ALL.iter().find(named).copied();
-    found.ok_or("must be suspend, resume, delete, renew, list, get or token")
+    let known = || operations().collect::<Vec<_>>().join(", ");
+    found.ok_or_else(|| format!("must be one of {}", known()))
 }
 
-/// The name of a call on our command line.
-fn short_name(operation: ApiOperation) -> &'static str {
-    match operation {
-        ApiOperation::SuspendCard => "suspend",
-        ApiOperation::ResumeCard => "resume",
-        ApiOperation::DeleteCard => "delete",
-        ApiOperation::RenewCard => "renew",
-        ApiOperation::ListOperations => "list",
-        ApiOperation::GetOperation => "get",
-        ApiOperation::GetToken => "token",
-        other => other.operation_id(),
-    }
+fn operations() -> impl Iterator<Item = &'static str> {
+    ApiOperation::ALL.iter().copied().map(call_name)
 }
 
 impl Explain {
     pub(crate) fn run(self, output: &Output) -> Result<Exit, Failure> {
+        match self.subject {
+            Subject::Status(_) | Subject::Code(_) => self.errors(output)?,
+            Subject::ReasonCodes => self.reason_codes(output)?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn is_of(&self, operation: ApiOperation) -> bool {
+        self.operation.is_none_or(|wanted| wanted == operation)
+    }
+
+    /// Prints the documented reason codes, and the operations that they are documented for.
+    fn reason_codes(&self, output: &Output) -> io::Result<()> {
+        let codes = ReasonCode::KNOWN.iter().filter_map(|code| {
+            let takes = |operation: &&ApiOperation| {
+                self.is_of(**operation) && operation.reason_codes().contains(&code.as_str())
+            };
+            let operations = ApiOperation::ALL.iter().filter(takes);
+            let operations: Vec<_> = operations.copied().map(call_name).collect();
+            (!operations.is_empty()).then(|| {
+                json!({ "code": code.as_str(), "operations": operations, "meaning": code.meaning() })
+            })
+        });
+        let note = ReasonCode::DESCRIPTION;
+        let all = json!({ "command": "explain", "reasonCodes": null, "note": note });
+        output.documents(all, "reasonCodes", codes.collect(), |codes| {
+            output.table(&["code", "operations", "meaning"], codes)?;
+            output.line(&format!("\n{note}"))
+        })
+    }
+
+    /// Prints the documented errors with this status or code.
+    fn errors(&self, output: &Output) -> io::Result<()> {
         let wanted = |error: &Cause| {
-            self.operation
-                .is_none_or(|operation| error.operation() == operation)
-                && match &self.subject {
-                    Subject::Status(status) => error.status() == *status,
+            self.is_of(error.operation())
+                && match self.subject {
+                    Subject::Status(status) => error.status() == status,
                     Subject::Code(code) => error.code() == Some(code),
+                    Subject::ReasonCodes => false,
                 }
         };
         let found: Vec<_> = Cause::all().filter(wanted).collect();
@@ -85,8 +121,7 @@ impl Explain {
             let texts = found.iter().map(text);
             let mut texts = texts.chain(note.map(ToOwned::to_owned));
             texts.try_for_each(|text| output.line(&text))
-        })?;
-        Ok(Exit::Done)
+        })
     }
 
     /// What this SDK makes of what D1 does not document.
@@ -118,7 +153,7 @@ impl Explain {
 
 /// Returns an error for people.
 fn text(error: &Cause) -> String {
-    let name = short_name(error.operation());
+    let name = call_name(error.operation());
     let code = error.code().map(|code| format!(" {code}"));
     let mut text = format!(
         "{name}: {}{}\n  {}\n  {}",

@@ -4,10 +4,14 @@ mod bulk;
 mod card;
 mod completions;
 mod config;
+mod csr;
 mod doctor;
+mod encrypt;
 mod explain;
+mod keygen;
 mod man;
 mod operations;
+mod reconcile;
 mod sandbox;
 mod token;
 
@@ -31,6 +35,9 @@ pub(crate) enum Command {
     /// Reads the operations of a card
     #[command(subcommand, after_help = EXIT_CODES)]
     Operations(operations::OperationsCommand),
+    /// Finds out from D1's list of operations whether a change was carried out; changes nothing
+    #[command(after_help = EXIT_CODES)]
+    Reconcile(reconcile::Reconcile),
     /// Gets a token and shows what it allows and how long it lives
     #[command(after_help = EXIT_CODES)]
     Token(token::Token),
@@ -41,6 +48,12 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
     /// Runs a D1 on this machine, and prints the exports that point d1 at it
     Sandbox(sandbox::SandboxCommand),
+    /// Makes a signing key, and its public part with kid for Thales; offline
+    Keygen(keygen::Keygen),
+    /// Makes a client key, and the request (CSR) for its certificate for Thales; offline
+    Csr(csr::Csr),
+    /// Encrypts card credentials to D1's key, and prints the JWE; offline
+    Encrypt(encrypt::Encrypt),
     /// Shows the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -62,13 +75,17 @@ pub(crate) async fn run(
         Command::Card(command) => command.run(&session()?).await,
         Command::Bulk(command) => Box::pin(command.run(session, output)).await,
         Command::Operations(command) => command.run(&session()?).await,
+        Command::Reconcile(command) => command.run(&session()?).await,
         Command::Token(command) => command.run(&session()?).await,
         Command::Config(command) => command.run(&session()?),
+        Command::Keygen(command) => command.run(output),
+        Command::Csr(command) => command.run(output),
+        Command::Encrypt(command) => command.run(&global.settings, output),
         Command::Explain(command) => command.run(output),
         // It reports what is wrong with the settings itself.
         Command::Doctor(command) => command.run(&global.settings, output).await,
         Command::Sandbox(command) => command.run().await,
-        Command::Completions(command) => command.run(command_line()),
+        Command::Completions(command) => command.run(command_line(), &global.settings),
         Command::Man(command) => command.run(command_line(), output),
     }
 }

@@ -5,7 +5,7 @@ mod given;
 mod name;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -136,6 +136,14 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Returns the names of the profiles that can be chosen. A file that cannot be read has none.
+pub(crate) fn profiles(given: &Given) -> BTreeSet<String> {
+    let file = given.get(Name::Config).and_then(ProfileFile::find);
+    let described = file.ok().flatten().map(|file| file.profiles.into_keys());
+    let always = [STAGING, PRODUCTION].map(str::to_owned);
+    described.into_iter().flatten().chain(always).collect()
 }
 
 /// Returns whether a profile is for production, by its name.

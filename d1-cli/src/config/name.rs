@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, ValueEnum, value_parser};
+use clap::{Arg, ValueEnum, ValueHint, value_parser};
 
 use crate::text::name_of;
 
@@ -81,6 +81,10 @@ impl Name {
             | Self::ClientKey
             | Self::Ca => "FILE",
         };
+        let hint = match value_name {
+            "FILE" => ValueHint::FilePath,
+            _ => ValueHint::Other,
+        };
         let help = self.to_possible_value();
         let help = help.and_then(|value| value.get_help().cloned());
         Arg::new(self.name())
@@ -89,6 +93,7 @@ impl Name {
             .hide_env_values(true)
             .global(true)
             .value_name(value_name)
+            .value_hint(hint)
             .value_parser(value_parser!(OsString))
             .help(help.unwrap_or_default())
             .help_heading("Settings")

@@ -78,7 +78,7 @@ fn an_interrupted_change_is_5_and_says_what_is_left_to_do() {
         assert_eq!(document["outcome"], "unknown");
         let advice = document["advice"].as_str().unwrap();
         assert!(
-            advice.contains("d1 operations list ReplaceMe01"),
+            advice.contains("d1 reconcile ReplaceMe01 --operation suspend --since"),
             "{advice}"
         );
     }
@@ -257,7 +257,7 @@ fn an_outcome_that_stays_unknown_is_5_and_says_what_to_do() {
     for words in [
         "the outcome is unknown",
         "do not repeat it",
-        "d1 operations list ReplaceMe01",
+        "d1 reconcile ReplaceMe01 --operation suspend --since",
         "--verify",
     ] {
         assert!(run.err.contains(words), "{words}: {}", run.err);

@@ -9,14 +9,18 @@ mod bulk_job;
 mod bulk_journal;
 mod bulk_order;
 mod commands;
+#[cfg(unix)]
+mod completions;
 mod config;
 mod doctor;
 mod dry_run;
 mod exit_codes;
 mod hyphens;
+mod keys;
 #[cfg(target_os = "linux")]
 mod output_fails;
 mod reason_codes;
+mod reconcile;
 mod secrets;
 mod target;
 #[cfg(unix)]

@@ -1,5 +1,8 @@
 //! Reason codes: what is not documented for the operation is not sent by mistake.
 
+use serde_json::json;
+
+use crate::commands::names;
 use crate::world::{World, bare, finish};
 
 #[test]
@@ -87,4 +90,33 @@ fn the_documented_codes_stand_in_help_manual_and_completions() {
     run(&["man", "pages"]);
     let page = std::fs::read_to_string(folder.path().join("pages/d1-card-suspend.1")).unwrap();
     assert!(page.contains("CARD_STOLEN"), "{page}");
+}
+
+#[test]
+fn the_documented_codes_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |more: &[&str]| {
+        let begin = ["explain", "reason-codes"];
+        finish(bare(folder.path(), &[&begin[..], more].concat()), "").expect(0)
+    };
+    let all = explain(&["-o", "json"]).json();
+    assert_eq!(names(&all), ["command", "reasonCodes", "note"]);
+    let codes = all["reasonCodes"].as_array().unwrap();
+    assert_eq!(codes.len(), d1_facade::ReasonCode::KNOWN.len());
+    let lost = codes.iter().find(|code| code["code"] == "CARD_LOST");
+    let expected = json!({
+        "code": "CARD_LOST",
+        "operations": ["suspend", "delete"],
+        "meaning": "The card was lost.",
+    });
+    assert_eq!(lost, Some(&expected));
+    let resume = explain(&["--operation", "resume"]).out;
+    assert!(
+        resume.contains("CARD_FOUND") && !resume.contains("FRAUD  "),
+        "{resume}"
+    );
+    assert!(
+        resume.contains("Only ISSUER_DECISION is documented for V1 cards"),
+        "{resume}"
+    );
 }

@@ -5,8 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::world::World;
+use crate::world::{PAN, World, wait};
 
 /// A terminal, seen from the side of the person at it.
 struct Terminal {
@@ -171,4 +172,59 @@ fn a_bulk_shows_a_bar_on_a_terminal() {
     let text = terminal.read_until("seconds");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(text.contains("/3 lines, 0 errors"), "{text}");
+}
+
+#[test]
+fn a_card_number_is_asked_for_and_not_shown() {
+    let world = World::start();
+    for (arguments, is_result) in [
+        (&["encrypt"][..], |text: &str| text.split('.').count() == 5),
+        (
+            &[
+                "card",
+                "renew",
+                "ReplaceMe01",
+                "--credentials-from",
+                "-",
+                "-o",
+                "json",
+            ],
+            |text: &str| text.contains("\"done\""),
+        ),
+    ] as [(&[&str], fn(&str) -> bool); 2]
+    {
+        let Some(mut terminal) = Terminal::open() else {
+            return;
+        };
+        let child = terminal.run(world.command(arguments), false);
+        let mut shown = terminal.read_until("Card number (PAN): ");
+        // Both lines at once, as from the clipboard.
+        terminal.type_in(&format!("{PAN}\n1230\n"));
+        shown += &terminal.read_until("Expiry (MMYY): ");
+        let run = wait(child).expect(0);
+        assert!(is_result(&run.out), "{run:?}");
+        assert!(!shown.contains(PAN) && !run.out.contains(PAN), "{shown}");
+    }
+    let renewed = world.sandbox.card("ReplaceMe01").unwrap();
+    assert!(renewed.has_credentials(PAN, "1230"));
+}
+
+#[test]
+fn the_terminal_shows_what_is_typed_again_after_ctrl_c() {
+    let world = World::start();
+    let Some(mut terminal) = Terminal::open() else {
+        return;
+    };
+    let shows = |terminal: &Terminal| {
+        let modes = tcgetattr(&terminal.ours).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO)
+    };
+    let child = terminal.run(world.command(&["encrypt"]), false);
+    terminal.read_until("Card number (PAN): ");
+    assert!(!shows(&terminal));
+    terminal.type_in("4111\u{3}");
+    let said = terminal.read_until("interrupted");
+    assert!(!said.contains("4111"), "{said}");
+    wait(child).expect(2);
+    assert!(shows(&terminal));
 }

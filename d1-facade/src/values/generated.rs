@@ -52,6 +52,34 @@ open_enum!(
     CardBroken "CARD_BROKEN", CardFound "CARD_FOUND", Fraud "FRAUD", ClosedAccount
     "CLOSED_ACCOUNT", ClosedCard "CLOSED_CARD"
 );
+impl ReasonCode {
+    /// Describes the list: when a value is sent, and which rules D1 documents for it.
+    pub const DESCRIPTION: &'static str = "Why the operation is asked for, as a code. Only ISSUER_DECISION is documented for V1 cards, and it is what D1 takes when none is sent; the others are those of the V1 consumer and the V2 card API, whose rules apply once a tenant has been migrated. The list is open, and the set of characters is inferred.\n\nAfter CARD_STOLEN, CARD_BROKEN or FRAUD a card stays suspended until it is replaced. After CARD_LOST it is resumed with CARD_FOUND, or replaced. After USER_DECISION it is resumed with USER_DECISION, and after ISSUER_DECISION with ISSUER_DECISION alone.";
+    /// Returns what the value means, as a sentence; `None` for one that this version does not know.
+    ///
+    /// ```
+    /// use d1_facade::ReasonCode;
+    ///
+    /// for value in ReasonCode::KNOWN {
+    ///     println!("{value}: {}", value.meaning().unwrap_or_default());
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn meaning(&self) -> Option<&'static str> {
+        match self {
+            Self::IssuerDecision => Some("The issuer decided it."),
+            Self::UserDecision => Some("The end user decided it."),
+            Self::CardLost => Some("The card was lost."),
+            Self::CardStolen => Some("The card was stolen."),
+            Self::CardBroken => Some("The card is broken."),
+            Self::CardFound => Some("A lost card was found."),
+            Self::Fraud => Some("Fraud is suspected."),
+            Self::ClosedAccount => Some("The account was closed."),
+            Self::ClosedCard => Some("The card was closed."),
+            Self::Unknown(_) => None,
+        }
+    }
+}
 /// The state of a V1 card.
 ///
 /// D1 may add values: one that this version does not know is kept as received.

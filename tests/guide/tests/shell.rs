@@ -49,9 +49,11 @@ fn the_onboarding_works_with_a_kid_that_begins_with_a_hyphen() {
     // One thumbprint in 64 does.
     let chapter = chapters().into_iter().find(|c| c.name == "onboarding.md");
     let mut chapter = chapter.unwrap();
-    let named = "thumbprint signing.pub.pem >kid";
+    let named = "d1 keygen signing.key --quiet >kid";
     assert!(chapter.text.contains(named));
-    chapter.text = chapter.text.replace(named, "echo -P >kid");
+    chapter.text = chapter
+        .text
+        .replace(named, "d1 keygen signing.key; echo -P >kid");
     let folder = workspace().join("target/guide-hyphen");
     emptied(&folder);
     match missing(&commands_of(&chapter)) {

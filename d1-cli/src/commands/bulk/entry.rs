@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::line::{BadLine, LineSummary};
 use crate::exit::Exit;
 use crate::report;
-use crate::text::{printable, shown_id};
+use crate::text::{call_name, printable, shown_id};
 use crate::verify::Verification;
 
 /// What a journal begins with.
@@ -95,11 +95,9 @@ impl Begun {
 
     /// Describes the line with this outcome.
     fn ended(&self, outcome: Outcome) -> LineResult {
-        // A line calls `suspendCard` suspend.
-        let operation = self.change.operation().operation_id();
         LineResult {
             key: self.key.clone(),
-            operation: Some(operation.trim_end_matches("Card").to_owned()),
+            operation: Some(call_name(self.change.operation()).to_owned()),
             card_id: Some(self.change.card().to_string()),
             ..LineResult::bare(self.line, outcome)
         }

@@ -11,8 +11,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::line::{BadLine, Line};
 use super::spool::Spool;
-use crate::credentials::standard_input;
 use crate::failure::Failure;
+use crate::secret_input;
 use crate::text::{masked, printable};
 
 /// The longest line: encrypted data and room for the rest.
@@ -87,7 +87,7 @@ impl Input {
 impl Source {
     fn open(path: &Path) -> io::Result<Self> {
         if is_standard_input(path) {
-            return Ok(Self::Spool(Spool::of(standard_input()?)?));
+            return Ok(Self::Spool(Spool::of(secret_input::open()?)?));
         }
         let file = File::open(path)?;
         let metadata = file.metadata()?;

@@ -3,7 +3,7 @@
 //! A thread takes all entries that have come in, writes them together and syncs once for all of them, so that hundreds
 //! of entries cost as much as one.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,6 +12,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::entry::{Entry, LineResult};
+use crate::new_file;
 
 /// A journal that is written.
 #[derive(Debug, Clone)]
@@ -33,14 +34,7 @@ impl Journal {
 
     /// Creates a journal. A file that exists is never overwritten.
     pub(super) fn create(path: &Path, first: &[Entry]) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
-        }
-        let file = options.open(path)?;
+        let file = new_file::create(path)?;
         file.lock()?;
         let journal = Self::start(file, first)?;
         sync_folder(path)?;

@@ -133,6 +133,7 @@ impl Written {
             card: card.clone(),
             reason_code: code.transpose().map_err(rule)?.unwrap_or_default(),
             reason: reason.map_err(rule)?,
+            new_card: new_card.clone(),
             renewal: self.renewal(kind, new_card.as_ref())?,
         };
         let summary = LineSummary {
