@@ -126,30 +126,6 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
         &["explain", "404", "--operation", "x"],
         "--operation <OP>: must be one of suspend",
     ),
-    (
-        &["reconcile", "A", "--operation", "suspend"],
-        "--since <TIME>: is missing",
-    ),
-    (
-        &["reconcile", "A", "--since", "2999-01-01T00:00:00Z"],
-        "--since <TIME>: must be a time in the past",
-    ),
-    (
-        &["reconcile", "A", "--since", "15"],
-        "--since <TIME>: must be a time in the past",
-    ),
-    (
-        &["reconcile", "A", "--since", "99999999999999d"],
-        "--since <TIME>: must be a time in the past",
-    ),
-    (
-        &["reconcile", "A", "--from", "x"],
-        "[CARD_ID]: cannot be given beside --from <FILE>",
-    ),
-    (
-        &["reconcile", "--from", "nofile"],
-        "--from nofile: cannot be read",
-    ),
     (&["csr", "A"], "--common-name <CN>: is missing"),
     (
         &["encrypt", "--credentials-from", PAN],

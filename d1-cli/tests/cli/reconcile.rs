@@ -122,3 +122,30 @@ fn the_command_of_the_advice_can_be_run_as_it_is_printed() {
     let found = shell.output().unwrap();
     assert!(found.status.success(), "{advice}: {found:?}");
 }
+
+#[test]
+fn what_is_wrong_with_the_description_is_named() {
+    let world = World::start();
+    let past = "--since <TIME>: must be a time in the past";
+    for (arguments, expected) in [
+        (
+            &["A", "--operation", "suspend"][..],
+            "--since <TIME>: is missing",
+        ),
+        (&["A", "--since", "2999-01-01T00:00:00Z"], past),
+        (&["A", "--since", "15"], past),
+        (&["A", "--since", "99999999999999d"], past),
+        (
+            &["A", "--from", "x"],
+            "[CARD_ID]: cannot be given beside --from <FILE>",
+        ),
+        (&["--from", "nofile"], "--from nofile: cannot be read"),
+    ] {
+        let refused = world
+            .d1(&[&["reconcile"], arguments].concat())
+            .expect(2)
+            .err;
+        assert!(refused.starts_with(&format!("d1: {expected}")), "{refused}");
+    }
+    world.assert_untouched();
+}
