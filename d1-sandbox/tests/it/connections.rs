@@ -72,39 +72,46 @@ fn port(url: &str) -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_stops_halfway_is_left() {
-    let builder = Sandbox::builder().read_timeout(Duration::from_millis(50));
+    // Long enough for a busy machine to make a handshake; all clients wait for it at the same time.
+    let builder = Sandbox::builder().read_timeout(Duration::from_secs(3));
     let sandbox = builder.control_port(0).start().await.unwrap();
     let (own, control) = (
         port(sandbox.base_url()),
         port(sandbox.control_url().unwrap()),
     );
     let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    let halves = tokio::task::spawn_blocking(move || {
-        for (port, half) in [
-            (own, &b""[..]),
-            (own, b"\x16\x03\x01\x02\x00\x01"),
-            (control, b""),
-            (control, b"GET /api/state HTTP/1.1\r\nhost: local"),
-        ] {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            stream.write_all(half).unwrap();
-            until_closed(stream);
-        }
-        for half in [
-            &b""[..],
-            b"PRI * HT",
-            b"GET /banking HTTP/1.1\r\nhost: loc",
-            b"POST /banking HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{",
-            settings,
-            &[settings, &b"\0\0\x01\x01\0\0\0\0\x01\x82"[..]].concat(),
-        ] {
-            let mut stream = tls(&sandbox, own);
-            stream.write_all(half).unwrap();
-            until_closed(stream);
-        }
-        sandbox
+    let plain = [
+        (own, &b""[..]),
+        (own, b"\x16\x03\x01\x02\x00\x01"),
+        (control, b""),
+        (control, b"GET /api/state HTTP/1.1\r\nhost: local"),
+    ];
+    let secured = [
+        &b""[..],
+        b"PRI * HT",
+        b"GET /banking HTTP/1.1\r\nhost: loc",
+        b"POST /banking HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{",
+        settings,
+        &[settings, &b"\0\0\x01\x01\0\0\0\0\x01\x82"[..]].concat(),
+    ];
+    tokio::task::block_in_place(|| {
+        std::thread::scope(|threads| {
+            for (port, half) in plain {
+                threads.spawn(move || {
+                    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                    stream.write_all(half).unwrap();
+                    until_closed(stream);
+                });
+            }
+            for half in secured {
+                threads.spawn(|| {
+                    let mut stream = tls(&sandbox, own);
+                    stream.write_all(half).unwrap();
+                    until_closed(stream);
+                });
+            }
+        });
     });
-    let sandbox = halves.await.unwrap();
     let statuses: Vec<u16> = sandbox.requests().iter().map(|r| r.status).collect();
     assert_eq!(
         statuses,
