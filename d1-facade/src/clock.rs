@@ -70,6 +70,15 @@ impl Moment {
     }
 }
 
+/// Returns by how many seconds one time is ahead of another; negative where it is behind.
+pub(crate) fn seconds_ahead(time: SystemTime, of: SystemTime) -> i64 {
+    let seconds = |distance: Duration| i64::try_from(distance.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(of) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    }
+}
+
 /// D1's clock, by the last response of D1.
 #[derive(Debug, Default)]
 pub(crate) struct D1Clock(Mutex<Option<Reading>>);
@@ -96,10 +105,7 @@ impl D1Clock {
         let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Reading { date, asked, took } = reading?;
         let host = asked.host.checked_add(took / 2)?;
-        match host.duration_since(date) {
-            Ok(ahead) => i64::try_from(ahead.as_secs()).ok(),
-            Err(behind) => i64::try_from(behind.duration().as_secs()).ok().map(|s| -s),
-        }
+        Some(seconds_ahead(host, date))
     }
 
     /// Returns the present moment, with the earliest and with the latest time that D1's clock can show.

@@ -5,13 +5,33 @@
 //! masked, since a dry run is printed.
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
+use d1_transport::{Cause, Claim, Failure, HttpResponse, Written};
 use http::{HeaderValue, header};
 
-/// Takes the requests of a dry run.
-pub(crate) type RequestSink = Arc<dyn Fn(PreparedRequest) + Send + Sync>;
+/// What takes requests in this process, in place of D1.
+pub(crate) struct Local {
+    pub(crate) respond: Respond,
+    /// Whether there are no responses, and each call ends with its first request.
+    pub(crate) is_dry_run: bool,
+}
+
+type Respond = Box<dyn Fn(PreparedRequest, &Claim) -> Result<HttpResponse, Failure> + Send + Sync>;
+
+impl Local {
+    /// Passes each request to `sink`.
+    pub(crate) fn dry_run(sink: impl Fn(PreparedRequest) + Send + Sync + 'static) -> Self {
+        let respond = move |request, _: &Claim| {
+            sink(request);
+            Err(Failure::new(Written::No, Cause::BadRequest))
+        };
+        Self {
+            respond: Box::new(respond),
+            is_dry_run: true,
+        }
+    }
+}
 
 /// A request that a [dry run](crate::ClientBuilder::dry_run) hands out instead of sending it.
 ///

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use crate::call::Core;
 use crate::error::ErrorKind;
 
@@ -9,10 +11,9 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// The state of a client, by [`Client::health`](crate::Client::health). It holds no card data, tokens or keys.
 ///
-/// With the feature `serde` it can be serialized: times in seconds, `certificateExpiresAt` counted from 1970.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+/// Serialized, it has times in seconds, with `certificateExpiresAt` counted from 1970.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Health {
     certificate_expires_at: Option<i64>,
     certificate_days_left: Option<i64>,

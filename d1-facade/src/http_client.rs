@@ -1,7 +1,7 @@
 //! Builds the HTTP client from the builder's settings, and sends requests with it.
 //!
-//! It is `d1-transport`'s, which knows what was written, or the caller's `reqwest::Client`, which does not. The rest of
-//! the crate sees one [`HttpClient`] and its [`Failure`]s, and need not know which of the two it is.
+//! It is `d1-transport`'s, which knows what was written, the caller's `reqwest::Client`, which does not, or a closure of
+//! this process. The rest of the crate sees one [`HttpClient`] and its [`Failure`]s, and need not know which it is.
 //!
 //! A setting that has no effect is refused when the client is built, rather than ignored: a proxy for an address that is
 //! called directly, a client certificate beside an HTTP client that has its own.
@@ -19,10 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::crypto::fips::{self, Cryptography};
 use crate::crypto::{Identity, Presented};
-use crate::dry_run::{PreparedRequest, RequestSink};
+use crate::dry_run::{Local, PreparedRequest};
 use crate::error::{Fault, InvalidInput, refuse_beside};
-#[cfg(feature = "test-util")]
-use crate::in_memory::Responder;
 use crate::own_http_client;
 use crate::tls::{self, Roots};
 
@@ -50,21 +48,19 @@ pub(crate) struct HttpOptions {
     pub(crate) pool_idle_timeout: Option<Duration>,
     pub(crate) user_agent: Option<String>,
     pub(crate) proxy: Option<Zeroizing<String>>,
-    pub(crate) dry_run: Option<RequestSink>,
-    #[cfg(feature = "test-util")]
-    pub(crate) in_memory: Option<Responder>,
+    pub(crate) local: Option<Local>,
 }
 
 impl HttpOptions {
     /// Builds the client of calls to a server whose address was checked, that take no longer than `timeout`.
     pub(crate) fn build(
-        self,
+        mut self,
         base_url: &str,
         timeout: Duration,
     ) -> Result<HttpClient, InvalidInput> {
-        #[cfg(feature = "test-util")]
-        if let Some(responder) = self.in_memory {
-            return Ok(HttpClient::new(Kind::InMemory(responder)));
+        if let Some(local) = self.local.take_if(|local| !local.is_dry_run) {
+            let user_agent = user_agent(None)?;
+            return Ok(HttpClient::new(Kind::Local { local, user_agent }));
         }
         if let Some(client) = self.own {
             let beside = [
@@ -78,7 +74,7 @@ impl HttpOptions {
                 ("connect_timeout", self.connect_timeout.is_some()),
                 ("read_timeout", self.read_timeout.is_some()),
                 ("pool_idle_timeout", self.pool_idle_timeout.is_some()),
-                ("dry_run", self.dry_run.is_some()),
+                ("dry_run", self.local.is_some()),
             ];
             refuse_beside("http_client", beside)?;
             return Ok(HttpClient::new(Kind::Own(client)));
@@ -101,9 +97,7 @@ impl HttpOptions {
         let is_tls = base_url.starts_with("https:");
         let provider = self.crypto_provider;
         let tls = tls::options(provider, &self.roots, self.identity, self.require_fips)?;
-        // A dry run makes no connection, for which the dates of the certificate would matter.
-        let connects = is_tls && self.dry_run.is_none();
-        let certificate = tls.identity.clone().filter(|_| connects);
+        let certificate = tls.identity.clone().filter(|_| is_tls);
         if is_tls {
             tls::check_server_name(base_url)?;
         }
@@ -119,7 +113,7 @@ impl HttpOptions {
         let connect_timeout = connect_timeout.min(timeout / 2);
         let client = d1_transport::HttpClient::new(ClientOptions {
             tls: Some(tls),
-            proxy,
+            proxy: proxy.map(Arc::new),
             connect_timeout,
             // There is one host, so every idle connection is useful. A limit on their number would close and open
             // connections continuously under load.
@@ -135,12 +129,16 @@ impl HttpOptions {
         let read_timeout = self
             .read_timeout
             .map(|silence| silence.max(connect_timeout).min(LONGEST_TIMEOUT));
-        Ok(HttpClient::new(Kind::Transport {
-            client,
-            user_agent: user_agent(self.user_agent)?,
-            read_timeout,
-            certificate: certificate.map(Presented::by),
-            dry_run: self.dry_run,
+        let user_agent = user_agent(self.user_agent)?;
+        // All of it is checked for a dry run as well, which then makes no connection.
+        Ok(HttpClient::new(match self.local {
+            Some(local) => Kind::Local { local, user_agent },
+            None => Kind::BuiltIn(BuiltIn {
+                client,
+                user_agent,
+                read_timeout,
+                certificate: certificate.map(Presented::by),
+            }),
         }))
     }
 }
@@ -158,16 +156,20 @@ pub(crate) struct HttpClient(Arc<Kind>);
 
 #[allow(clippy::large_enum_variant)] // It stands behind an `Arc`.
 enum Kind {
-    Transport {
-        client: d1_transport::HttpClient,
-        user_agent: HeaderValue,
-        read_timeout: Option<Duration>,
-        certificate: Option<Presented>,
-        dry_run: Option<RequestSink>,
-    },
+    BuiltIn(BuiltIn),
     Own(reqwest::Client),
-    #[cfg(feature = "test-util")]
-    InMemory(Responder),
+    Local {
+        local: Local,
+        user_agent: HeaderValue,
+    },
+}
+
+/// `d1-transport`'s client, and what it needs beside.
+struct BuiltIn {
+    client: d1_transport::HttpClient,
+    user_agent: HeaderValue,
+    read_timeout: Option<Duration>,
+    certificate: Option<Presented>,
 }
 
 /// A response before it is decoded.
@@ -182,68 +184,46 @@ impl HttpClient {
         Self(Arc::new(kind))
     }
 
+    fn built_in(&self) -> Option<&BuiltIn> {
+        match &*self.0 {
+            Kind::BuiltIn(built_in) => Some(built_in),
+            Kind::Own(_) | Kind::Local { .. } => None,
+        }
+    }
+
     /// Returns why nothing must be sent now: there is no client certificate, or it is not valid yet, or no longer. It can
     /// expire while the process runs.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        match &*self.0 {
-            Kind::Transport {
-                certificate,
-                client,
-                ..
-            } => certificate.as_ref()?.fault(|| client.replace_connections()),
-            Kind::Own(_) => None,
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(_) => None,
-        }
+        let built_in = self.built_in()?;
+        let certificate = built_in.certificate.as_ref()?;
+        certificate.fault(|| built_in.client.replace_connections())
     }
 
     /// Returns the end of the client certificate, in seconds since 1970.
     pub(crate) fn certificate_expires_at(&self) -> Option<i64> {
-        match &*self.0 {
-            Kind::Transport { certificate, .. } => certificate.as_ref()?.expires_at(),
-            Kind::Own(_) => None,
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(_) => None,
-        }
+        self.built_in()?.certificate.as_ref()?.expires_at()
     }
 
     /// Returns how many connections are open; `None` where the caller's own HTTP client has them.
     pub(crate) fn open_connections(&self) -> Option<OpenConnections> {
-        match &*self.0 {
-            Kind::Transport { client, .. } => Some(client.open_connections()),
-            Kind::Own(_) => None,
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(_) => None,
-        }
+        Some(self.built_in()?.client.open_connections())
     }
 
     /// Returns what carries out the cryptography; `None` for an HTTP client of the caller's own.
     pub(crate) fn cryptography(&self) -> Option<Cryptography> {
-        match &*self.0 {
-            Kind::Transport { client, .. } => client.tls().map(fips::in_use),
-            Kind::Own(_) => None,
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(_) => None,
-        }
+        self.built_in()?.client.tls().map(fips::in_use)
     }
 
     /// Returns whether requests are handed out instead of being sent.
     pub(crate) fn is_dry_run(&self) -> bool {
-        match &*self.0 {
-            Kind::Transport { dry_run, .. } => dry_run.is_some(),
-            Kind::Own(_) => false,
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(_) => false,
-        }
+        matches!(&*self.0, Kind::Local { local, .. } if local.is_dry_run)
     }
 
     /// Returns the client with which the generated code makes its requests.
     pub(crate) fn for_requests(&self) -> Result<reqwest::Client, InvalidInput> {
         match &*self.0 {
             Kind::Own(client) => Ok(client.clone()),
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(_) => requests_client(),
-            Kind::Transport { .. } => requests_client(),
+            Kind::BuiltIn(_) | Kind::Local { .. } => requests_client(),
         }
     }
 
@@ -254,43 +234,22 @@ impl HttpClient {
         claim: &Claim,
         limits: Limits,
     ) -> Result<RawResponse, Failure> {
-        match &*self.0 {
-            Kind::Transport {
-                client,
-                user_agent,
-                read_timeout,
-                certificate: _,
-                dry_run,
-            } => {
+        let (http, redirected) = match &*self.0 {
+            Kind::BuiltIn(built_in) => {
                 let limits = Limits {
-                    read_timeout: *read_timeout,
+                    read_timeout: built_in.read_timeout,
                     ..limits
                 };
-                let request = plain(request, user_agent)?;
-                if let Some(sink) = dry_run {
-                    sink(PreparedRequest::new(request));
-                    return Err(Failure::new(Written::No, Cause::BadRequest));
-                }
-                let http = client.send(request, claim, &limits).await?;
-                Ok(RawResponse {
-                    http,
-                    redirected: false,
-                })
+                let request = plain(request, &built_in.user_agent)?;
+                (built_in.client.send(request, claim, &limits).await?, false)
             }
-            Kind::Own(client) => {
-                let sent = own_http_client::send(client, request, claim, limits).await;
-                sent.map(|(http, redirected)| RawResponse { http, redirected })
+            Kind::Own(client) => own_http_client::send(client, request, claim, limits).await?,
+            Kind::Local { local, user_agent } => {
+                let request = PreparedRequest::new(plain(request, user_agent)?);
+                ((local.respond)(request, claim)?, false)
             }
-            #[cfg(feature = "test-util")]
-            Kind::InMemory(responder) => {
-                let request = plain(request, &HeaderValue::from_static(USER_AGENT))?;
-                let http = responder(PreparedRequest::new(request)).end(claim)?;
-                Ok(RawResponse {
-                    http,
-                    redirected: false,
-                })
-            }
-        }
+        };
+        Ok(RawResponse { http, redirected })
     }
 }
 

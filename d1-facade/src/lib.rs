@@ -154,6 +154,9 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[macro_use]
+mod macros;
+
 pub mod auth;
 mod builder;
 mod call;
@@ -170,8 +173,6 @@ mod error;
 pub mod fuzzing;
 mod health;
 mod http_client;
-#[cfg(feature = "test-util")]
-mod in_memory;
 mod json;
 mod own_http_client;
 #[doc(hidden)]
@@ -179,8 +180,6 @@ pub mod probe;
 mod reconcile;
 mod redact;
 mod response;
-#[cfg(feature = "serde")]
-mod serialize;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod tls;

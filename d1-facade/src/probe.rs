@@ -97,18 +97,10 @@ pub async fn reach(
     })
 }
 
-/// Checks what TLS is spoken with: the authorities, and the client certificate where there is one.
-///
-/// # Errors
-/// When one of them cannot be used; the error names it.
-pub fn check_tls(builder: ClientBuilder) -> Result<(), InvalidInput> {
-    builder.http_client_of(Duration::from_secs(1)).map(drop)
-}
-
 /// Returns what carries out the cryptography of a client; `None` for an HTTP client of the caller's own.
 ///
 /// # Errors
-/// When a setting cannot be used; the error names it.
+/// When a setting of TLS cannot be used, such as the authorities or the client certificate; the error names it.
 pub fn cryptography(builder: ClientBuilder) -> Result<Option<Cryptography>, InvalidInput> {
     let (client, _) = builder.http_client_of(Duration::from_secs(1))?;
     Ok(client.cryptography())

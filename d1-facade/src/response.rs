@@ -6,6 +6,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::SystemTime;
 
+use http::HeaderMap;
+use serde::Serialize;
+
 use crate::error::server_time;
 use crate::values::CorrelationId;
 
@@ -21,11 +24,19 @@ use crate::values::CorrelationId;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+///
+/// Serialized, it has the value, the correlation id, the status and the number of attempts; no headers.
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(description = "The response to a call"))]
+#[serde(rename_all = "camelCase")]
 pub struct Response<T> {
-    http: http::Response<T>,
+    value: T,
     correlation_id: CorrelationId,
+    http_status: u16,
     attempts: u32,
+    #[serde(skip)]
+    headers: HeaderMap,
 }
 
 impl<T> Response<T> {
@@ -34,23 +45,26 @@ impl<T> Response<T> {
         correlation_id: CorrelationId,
         attempts: u32,
     ) -> Self {
+        let (head, value) = http.into_parts();
         Self {
-            http,
+            value,
             correlation_id,
+            http_status: head.status.as_u16(),
             attempts,
+            headers: head.headers,
         }
     }
 
     /// Returns the value; the response dereferences to it as well.
     #[must_use]
     pub fn value(&self) -> &T {
-        self.http.body()
+        &self.value
     }
 
     /// Consumes the response and returns the value.
     #[must_use]
     pub fn into_value(self) -> T {
-        self.http.into_body()
+        self.value
     }
 
     /// Returns the correlation id that was sent (D1: `x-correlation-id`): give it to Thales with a question about the
@@ -63,7 +77,7 @@ impl<T> Response<T> {
     /// Returns the HTTP status, from 200 to 299.
     #[must_use]
     pub fn http_status(&self) -> u16 {
-        self.http.status().as_u16()
+        self.http_status
     }
 
     /// Returns how many requests were sent for this call: 1, unless it was retried. The token exchange is not counted.
@@ -88,27 +102,29 @@ impl<T> Response<T> {
     /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.http.headers().get(name)?.to_str().ok()
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the headers of the response, by their names in lower case, as [`header`](Self::header) returns them; an
     /// empty value where it has bytes other than visible ASCII, space and tab.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let headers = self.http.headers().iter();
+        let headers = self.headers.iter();
         headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
     }
 
     /// Returns when D1 responded, by its own clock.
     pub(crate) fn server_time(&self) -> Option<SystemTime> {
-        server_time(self.http.headers())
+        server_time(&self.headers)
     }
 
     /// Returns the response with another value.
     pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Response<U> {
         Response {
-            http: self.http.map(to),
+            value: to(self.value),
             correlation_id: self.correlation_id,
+            http_status: self.http_status,
             attempts: self.attempts,
+            headers: self.headers,
         }
     }
 }
@@ -125,9 +141,9 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the headers: a server may repeat anything in them.
         f.debug_struct("Response")
-            .field("value", self.value())
+            .field("value", &self.value)
             .field("correlation_id", &self.correlation_id)
-            .field("http_status", &self.http_status())
+            .field("http_status", &self.http_status)
             .field("attempts", &self.attempts)
             .finish()
     }

@@ -33,12 +33,13 @@
 //! # }
 //! ```
 
-use http::StatusCode;
-use serde_json::Map;
+use bytes::Bytes;
+use d1_transport::{Cause, Claim, Failure, HttpResponse, Written};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Map, Value};
 
 use crate::card::Receipt;
 use crate::error::{Error, ErrorKind, Outcome};
-pub use crate::in_memory::Reply;
 use crate::response::Response;
 use crate::values::{ApiOperation, CorrelationId, ReasonCode};
 
@@ -69,9 +70,97 @@ pub fn error(
     status: Option<u16>,
 ) -> Error {
     let error = Error::new(operation, kind, outcome).with_call(&CorrelationId::random(), 1);
-    match status.map(StatusCode::from_u16) {
-        Some(Ok(status)) => error.with_status(status),
-        Some(Err(_)) => unreachable!("no status of HTTP"),
+    match status {
+        Some(status) => error.with_status(status_of(status)),
         None => error,
+    }
+}
+
+fn status_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or_else(|_| unreachable!("no status of HTTP"))
+}
+
+/// What a test returns in place of D1: a response, or none.
+///
+/// ```
+/// use d1_facade::test_util::Reply;
+/// use serde_json::json;
+///
+/// let carried_out = Reply::status(204);
+/// let refused = Reply::status(404).json(&json!({"errorCode": "UNKNOWN_CARD"}));
+/// let busy = Reply::status(429).header("retry-after", "0");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Reply(Result<http::Response<Bytes>, Failure>);
+
+impl Reply {
+    /// Returns a response with this status and no body.
+    ///
+    /// # Panics
+    /// When it is no status of HTTP (100 to 999).
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        let mut response = http::Response::new(Bytes::new());
+        *response.status_mut() = status_of(status);
+        Self(Ok(response))
+    }
+
+    /// Returns no response: no connection could be made, so that the request was not sent.
+    #[must_use]
+    pub fn not_sent() -> Self {
+        let refused = Cause::Connect(std::io::ErrorKind::ConnectionRefused);
+        Self(Err(Failure::new(Written::No, refused)))
+    }
+
+    /// Returns no response: the connection broke after the request was written, so that its outcome is unknown.
+    #[must_use]
+    pub fn lost() -> Self {
+        let reset = Cause::Closed(std::io::ErrorKind::ConnectionReset);
+        Self(Err(Failure::new(Written::Maybe, reset)))
+    }
+
+    /// Adds a header to a response.
+    ///
+    /// # Panics
+    /// When HTTP does not allow its name or value.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
+        else {
+            unreachable!("no header of HTTP")
+        };
+        if let Ok(response) = &mut self.0 {
+            response.headers_mut().append(name, value);
+        }
+        self
+    }
+
+    /// Sets the body of a response.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        if let Ok(response) = &mut self.0 {
+            *response.body_mut() = body.into().into();
+        }
+        self
+    }
+
+    /// Sets the body of a response to JSON, and its `content-type`.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        let body = body.to_string();
+        self.header("content-type", "application/json").body(body)
+    }
+
+    /// Ends the request. One that may have been written can no longer be withdrawn.
+    pub(crate) fn end(self, claim: &Claim) -> Result<HttpResponse, Failure> {
+        if !matches!(&self.0, Err(failure) if failure.written == Written::No) {
+            claim.waive();
+        }
+        let (head, body) = self.0?.into_parts();
+        Ok(HttpResponse {
+            status: head.status,
+            headers: head.headers,
+            body: Ok(body),
+        })
     }
 }

@@ -5,7 +5,6 @@
 //! server has shown: an error of hyper alone cannot say whether a request was written.
 
 use std::error::Error as _;
-use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,10 +22,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::body::{Claim, RequestBody, Written};
-use crate::connection::{ConnectionState, OpenConnections};
+use crate::connection::{ConnectionCount, ConnectionState, OpenConnections};
 use crate::failure::{Cause, Failure};
-use crate::pool::{ClientOptions, Pool, PoolOptions};
-use crate::tls::TlsSetupError;
+use crate::pool::{ClientOptions, Pool};
+use crate::tls::{TlsOptions, TlsSetupError};
 
 /// How long one request may take, and how much it may bring.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +51,7 @@ pub struct HttpResponse {
     pub body: Result<Bytes, BodyError>,
 }
 
-impl fmt::Debug for HttpResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpResponse")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
+debug_fields!(HttpResponse, status);
 
 /// Why a response's body could not be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,15 +67,14 @@ pub enum BodyError {
 pub struct HttpClient(Arc<Shared>);
 
 struct Shared {
-    options: PoolOptions,
+    options: ClientOptions,
+    /// For the server, and for a proxy.
+    tls: Option<(ClientConfig, ClientConfig)>,
+    open: Arc<ConnectionCount>,
     pool: RwLock<Arc<Pool>>,
 }
 
-impl fmt::Debug for HttpClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient").finish_non_exhaustive()
-    }
-}
+debug_fields!(HttpClient);
 
 impl HttpClient {
     /// Returns a client. Nothing is connected yet.
@@ -90,9 +82,15 @@ impl HttpClient {
     /// # Errors
     /// When TLS cannot be set up with these options.
     pub fn new(options: ClientOptions) -> Result<Self, TlsSetupError> {
-        let options = PoolOptions::new(options)?;
-        let pool = RwLock::new(Arc::new(Pool::new(&options)));
-        Ok(Self(Arc::new(Shared { options, pool })))
+        let tls = options.tls.as_ref().map(TlsOptions::build).transpose()?;
+        let open = Arc::default();
+        let pool = Pool::new(&options, tls.clone(), Arc::clone(&open));
+        Ok(Self(Arc::new(Shared {
+            options,
+            tls,
+            open,
+            pool: RwLock::new(Arc::new(pool)),
+        })))
     }
 
     /// Sends no further request over the present connections, and resumes none of their TLS sessions. To be called
@@ -102,7 +100,10 @@ impl HttpClient {
     /// Requests that are on their way end as they would have. A connection is closed with its last request, and thus
     /// at the latest [`Limits::deadline`] of those that it has.
     pub fn replace_connections(&self) {
-        let pool = Arc::new(Pool::new(&self.0.options));
+        let Shared {
+            options, tls, open, ..
+        } = &*self.0;
+        let pool = Arc::new(Pool::new(options, tls.clone(), open.clone()));
         let mut current = self.0.pool.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, pool).slots.retire();
     }
@@ -110,7 +111,7 @@ impl HttpClient {
     /// Returns how many connections are open.
     #[must_use]
     pub fn open_connections(&self) -> OpenConnections {
-        self.0.options.open.now()
+        self.0.open.now()
     }
 
     fn pool(&self) -> Arc<Pool> {
@@ -121,7 +122,7 @@ impl HttpClient {
     /// Returns the TLS configuration of connections to the server; `None` where the client has none.
     #[must_use]
     pub fn tls(&self) -> Option<&ClientConfig> {
-        self.0.options.tls()
+        self.0.tls.as_ref().map(|(server, _)| server)
     }
 
     /// Sends a request once and reads its response.

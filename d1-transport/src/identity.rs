@@ -72,11 +72,7 @@ impl SigningKey for TrackedKey {
     }
 }
 
-impl fmt::Debug for TrackedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrackedKey").finish_non_exhaustive()
-    }
-}
+debug_fields!(TrackedKey);
 
 struct TrackedSigner(Box<dyn Signer>);
 
@@ -93,11 +89,7 @@ impl Signer for TrackedSigner {
     }
 }
 
-impl fmt::Debug for TrackedSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrackedSigner").finish_non_exhaustive()
-    }
-}
+debug_fields!(TrackedSigner);
 
 /// The error of a client key that did not sign. What the key itself says is not passed on: it may be anything.
 #[derive(Debug)]

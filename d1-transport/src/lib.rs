@@ -26,6 +26,19 @@
 //! A connection keeps the client certificate that it was made with. Where that changes,
 //! [`HttpClient::replace_connections`] lets the requests that follow have connections of their own.
 
+/// Implements `Debug` by these fields alone: one that the type gets later is not shown.
+macro_rules! debug_fields {
+    ($type:ident $(, $field:ident)*) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($type))
+                    $(.field(stringify!($field), &self.$field))*
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
 mod body;
 mod client;
 mod connection;

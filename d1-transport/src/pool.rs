@@ -13,14 +13,14 @@ use crate::connection::ConnectionCount;
 use crate::connector::Connector;
 use crate::proxy::Proxy;
 use crate::streams::StreamSlots;
-use crate::tls::{TlsOptions, TlsSetupError};
+use crate::tls::TlsOptions;
 
 /// How an [`HttpClient`](crate::HttpClient) makes and keeps its connections. There are no defaults: the caller decides all of it.
 pub struct ClientOptions {
     /// TLS; without it, only `http://` can be called.
     pub tls: Option<TlsOptions>,
     /// The proxy on the way to the server.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Arc<Proxy>>,
     /// How long a connection may take to be made: name, TCP, tunnel and TLS together.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept.
@@ -31,38 +31,6 @@ pub struct ClientOptions {
     pub ping_timeout: Duration,
 }
 
-/// What pools are made with.
-pub(crate) struct PoolOptions {
-    /// For the server, and for a proxy.
-    tls: Option<(ClientConfig, ClientConfig)>,
-    proxy: Option<Arc<Proxy>>,
-    connect_timeout: Duration,
-    idle_timeout: Duration,
-    ping_interval: Duration,
-    ping_timeout: Duration,
-    /// Counts the connections of all pools.
-    pub(crate) open: Arc<ConnectionCount>,
-}
-
-impl PoolOptions {
-    pub(crate) fn new(options: ClientOptions) -> Result<Self, TlsSetupError> {
-        Ok(Self {
-            tls: options.tls.map(TlsOptions::build).transpose()?,
-            proxy: options.proxy.map(Arc::new),
-            connect_timeout: options.connect_timeout,
-            idle_timeout: options.pool_idle_timeout,
-            ping_interval: options.ping_interval,
-            ping_timeout: options.ping_timeout,
-            open: Arc::default(),
-        })
-    }
-
-    /// Returns the TLS configuration for the server.
-    pub(crate) fn tls(&self) -> Option<&ClientConfig> {
-        self.tls.as_ref().map(|(server, _)| server)
-    }
-}
-
 /// The connections of one client certificate. They are closed when the last request of the pool has ended.
 pub(crate) struct Pool {
     pub(crate) http: Client<Connector, RequestBody>,
@@ -71,23 +39,23 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(options: &PoolOptions) -> Self {
+    /// Returns a pool that is empty. `tls` is for the server, and for a proxy; `open` counts the connections of all
+    /// pools.
+    pub(crate) fn new(
+        options: &ClientOptions,
+        mut tls: Option<(ClientConfig, ClientConfig)>,
+        open: Arc<ConnectionCount>,
+    ) -> Self {
         let slots = Arc::new(StreamSlots::new());
-        let mut tls = options.tls.clone();
         if let Some((server, _)) = &mut tls {
             server.resumption = Resumption::default();
         }
-        let connector = Connector::new(
-            tls,
-            options.proxy.clone(),
-            options.connect_timeout,
-            slots.clone(),
-            options.open.clone(),
-        );
+        let (proxy, timeout) = (options.proxy.clone(), options.connect_timeout);
+        let connector = Connector::new(tls, proxy, timeout, slots.clone(), open);
         let http = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(options.idle_timeout)
+            .pool_idle_timeout(options.pool_idle_timeout)
             .http2_keep_alive_interval(options.ping_interval)
             .http2_keep_alive_timeout(options.ping_timeout)
             .http2_keep_alive_while_idle(true)

@@ -26,14 +26,7 @@ pub struct Proxy {
     authorization: Option<Zeroizing<String>>,
 }
 
-impl std::fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxy")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
-    }
-}
+debug_fields!(Proxy, host, port);
 
 impl Proxy {
     /// Reads the URL of a proxy: `http://` or `https://`, a host, a port, and a user and password if need be,

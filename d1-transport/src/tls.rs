@@ -35,7 +35,7 @@ pub enum TlsSetupError {
 
 impl TlsOptions {
     /// Returns the configuration for the server, and the one for a proxy on the way, which gets no client certificate.
-    pub(crate) fn build(self) -> Result<(ClientConfig, ClientConfig), TlsSetupError> {
+    pub(crate) fn build(&self) -> Result<(ClientConfig, ClientConfig), TlsSetupError> {
         let verifier = self.verifier()?;
         let builder = || {
             ClientConfig::builder_with_provider(self.provider.clone())
@@ -46,7 +46,7 @@ impl TlsOptions {
             .dangerous() // All verifiers are as strict as what rustls does by itself.
             .with_custom_certificate_verifier(verifier.clone())
             .with_no_client_auth();
-        let mut server = match self.identity {
+        let mut server = match self.identity.clone() {
             None => proxy.clone(),
             Some(identity) => builder()?
                 .dangerous()

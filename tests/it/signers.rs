@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use d1_facade::auth::{AccessToken, SignFuture, Signer, TokenSource, Unavailable};
+use d1_facade::auth::{AccessToken, Signer, TokenSource, Unavailable};
 use d1_facade::retry::ExponentialBackoff;
 use d1_facade::{Card, ClientBuilder, Error, ErrorKind, Outcome};
 use d1_sandbox::Sandbox;
@@ -73,13 +73,13 @@ impl Signer for Remote {
         &self.kid
     }
 
-    fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a> {
+    fn sign(&self, input: &[u8]) -> impl Future<Output = Result<Vec<u8>, Unavailable>> + Send {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
         let act = self.acts[number.min(self.acts.len() - 1)];
         if let Act::Panic = act {
             panic!("when it is asked");
         }
-        Box::pin(async move {
+        async move {
             tokio::task::yield_now().await;
             let throttled = || Unavailable::transient(std::io::Error::other("throttled"));
             match act {
@@ -92,7 +92,7 @@ impl Signer for Remote {
                 Act::Hang => std::future::pending().await,
                 Act::Panic | Act::PanicLater => panic!("while it signs"),
             }
-        })
+        }
     }
 }
 
@@ -321,7 +321,7 @@ fn the_kid_of_a_signer_is_checked() {
             self.0
         }
 
-        fn sign<'a>(&'a self, _: &'a [u8]) -> SignFuture<'a> {
+        async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Unavailable> {
             unreachable!("nothing is signed")
         }
     }

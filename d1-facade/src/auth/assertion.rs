@@ -3,18 +3,18 @@
 //! This module decides which claims are sent, for how long an assertion is valid, and which keys can sign one.
 
 use std::fmt;
-use std::future::ready;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use d1_generated::constants::{ASSERTION_SENT_CLAIMS, Claim};
-use josekit::jws::JwsSigner as _;
-use josekit::jws::alg::ecdsa::{EcdsaJwsAlgorithm, EcdsaJwsSigner};
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::sign;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::signer::{NamedSigner, SignFuture, Signer};
+use super::signer::{NamedSigner, Signer};
 use crate::crypto::KeyField;
 use crate::crypto::keys;
 use crate::error::{Error, InvalidInput, Unavailable};
@@ -43,7 +43,7 @@ const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// ```
 #[derive(Clone)]
 pub struct SigningKey {
-    signer: EcdsaJwsSigner,
+    key: PKey<Private>,
     kid: String,
 }
 
@@ -101,13 +101,8 @@ impl SigningKey {
     /// When it holds no P-256 private key or is encrypted (field `signing_key`), or has no `kid` or another
     /// one than the one that is given (field `signing_kid`).
     pub fn from_bytes(bytes: impl AsRef<[u8]>, kid: Option<&str>) -> Result<Self, InvalidInput> {
-        let key = keys::signing_key(FIELD, bytes.as_ref(), kid)?;
-        Ok(Self {
-            signer: EcdsaJwsAlgorithm::Es256
-                .signer_from_der(&*key.der)
-                .map_err(|_| InvalidInput::new(FIELD.key, "is not a P-256 private key"))?,
-            kid: key.kid,
-        })
+        let (key, kid) = keys::signing_key(FIELD, bytes.as_ref(), kid)?;
+        Ok(Self { key, kid })
     }
 
     /// Returns the id by which D1 knows the key (JOSE: `kid`).
@@ -122,20 +117,16 @@ impl Signer for SigningKey {
         self.kid()
     }
 
-    fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a> {
-        // josekit's errors may quote what they were given; none of it leaves this function.
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
+        let signer = sign::Signer::new(MessageDigest::sha256(), &self.key);
+        let signature = signer.and_then(|mut signer| signer.sign_oneshot_to_vec(input));
+        // OpenSSL's errors may quote what they were given.
         let failed = |_| Unavailable::permanent(InvalidInput::new(FIELD.key, "cannot sign"));
-        Box::pin(ready(self.signer.sign(input).map_err(failed)))
+        signature.map_err(failed)
     }
 }
 
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
-    }
-}
+debug_fields!(SigningKey, kid);
 
 /// Which claims an assertion has.
 ///

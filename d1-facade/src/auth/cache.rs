@@ -64,7 +64,6 @@ impl CachedToken {
     }
 }
 
-/// The token of a client. Clones share it.
 /// The state of the token, for [`Health`](crate::Health).
 pub(crate) struct TokenHealth {
     pub(crate) age: Option<Duration>,
@@ -73,6 +72,7 @@ pub(crate) struct TokenHealth {
     pub(crate) failure: Option<ErrorKind>,
 }
 
+/// The token of a client. Clones share it.
 #[derive(Clone)]
 pub(crate) struct TokenCache {
     source: Arc<dyn AnyTokenSource>,

@@ -26,7 +26,7 @@ pub use exchange::TokenExchange;
 pub(crate) use exchange::access_token;
 pub(crate) use options::{TokenOptions, unique_kids};
 pub(crate) use signer::CurrentSigner;
-pub use signer::{SignFuture, Signer};
+pub use signer::Signer;
 pub(crate) use token::AnyTokenSource;
 pub use token::{AccessToken, TokenSource};
 

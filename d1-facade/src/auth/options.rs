@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::exchange::NoTokens;
-use super::signer::{CurrentSigner, NamedSigner, Signer};
+use super::signer::{AnySigner, CurrentSigner, NamedSigner};
 use super::{AnyTokenSource, AssertionPolicy, TokenExchange};
 use crate::call::{Transport, extra_headers};
 use crate::error::{InvalidInput, refuse_beside};
@@ -17,7 +17,7 @@ pub(crate) type WrapExchange =
 /// Where the tokens of a client come from.
 #[derive(Default)]
 pub(crate) struct TokenOptions {
-    pub(crate) signers: Vec<Arc<dyn Signer>>,
+    pub(crate) signers: Vec<Arc<dyn AnySigner>>,
     pub(crate) sign_with: Option<String>,
     pub(crate) assertion: Option<AssertionPolicy>,
     pub(crate) token_headers: Vec<(String, String)>,
@@ -80,7 +80,7 @@ impl TokenOptions {
 
 /// Returns the signer with this `kid`; without one, the first.
 fn choose_signer(
-    signers: Vec<Arc<dyn Signer>>,
+    signers: Vec<Arc<dyn AnySigner>>,
     kid: Option<&str>,
 ) -> Result<NamedSigner, InvalidInput> {
     let signers = signers.into_iter().map(NamedSigner::new);

@@ -1,11 +1,10 @@
 //! Signs assertions, with a key that may be in an HSM or a KMS.
 
-use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use openssl::bn::BigNumRef;
 use openssl::ecdsa::EcdsaSig;
 
@@ -21,7 +20,7 @@ use crate::values::ApiOperation;
 ///
 /// ```
 /// use std::time::Duration;
-/// use d1_facade::auth::{SignFuture, Signer, Unavailable};
+/// use d1_facade::auth::{Signer, Unavailable};
 ///
 /// struct Kms;
 ///
@@ -32,15 +31,13 @@ use crate::values::ApiOperation;
 ///         "bank-2026"
 ///     }
 ///
-///     fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a> {
-///         Box::pin(async move {
-///             let reply = sign_in_kms(input).await.map_err(Unavailable::transient)?;
-///             if reply.throttled {
-///                 let busy = Unavailable::transient(std::io::Error::other("throttled"));
-///                 return Err(busy.retry_after(Duration::from_secs(2)));
-///             }
-///             Ok(reply.signature)
-///         })
+///     async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
+///         let reply = sign_in_kms(input).await.map_err(Unavailable::transient)?;
+///         if reply.throttled {
+///             let busy = Unavailable::transient(std::io::Error::other("throttled"));
+///             return Err(busy.retry_after(Duration::from_secs(2)));
+///         }
+///         Ok(reply.signature)
 ///     }
 /// }
 ///
@@ -65,22 +62,35 @@ pub trait Signer: Send + Sync + 'static {
     /// An [`Unavailable`], which says whether the key can be used later. Every call that waits gets an error of kind
     /// [`Crypto`](ErrorKind::Crypto) with the outcome [`NotSent`](Outcome::NotSent). A signature of another form, and a
     /// panic, end in the same way.
-    fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a>;
+    fn sign(&self, input: &[u8]) -> impl Future<Output = Result<Vec<u8>, Unavailable>> + Send;
 }
 
-/// The future that [`Signer::sign`] returns.
-pub type SignFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Unavailable>> + Send + 'a>>;
+/// A [`Signer`] of any type.
+pub(crate) trait AnySigner: Send + Sync {
+    fn kid(&self) -> &str;
+    fn sign<'a>(&'a self, input: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Unavailable>>;
+}
+
+impl<S: Signer> AnySigner for S {
+    fn kid(&self) -> &str {
+        Signer::kid(self)
+    }
+
+    fn sign<'a>(&'a self, input: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Unavailable>> {
+        Box::pin(Signer::sign(self, input))
+    }
+}
 
 /// A signer and its `kid`, which was checked.
 #[derive(Clone)]
 pub(crate) struct NamedSigner {
-    signer: Arc<dyn Signer>,
+    signer: Arc<dyn AnySigner>,
     kid: String,
 }
 
 impl NamedSigner {
     /// Checks the `kid` of a signer.
-    pub(crate) fn new(signer: Arc<dyn Signer>) -> Result<Self, InvalidInput> {
+    pub(crate) fn new(signer: Arc<dyn AnySigner>) -> Result<Self, InvalidInput> {
         let kid = signer.kid().to_owned();
         keys::check_kid("signing_kid", &kid)?;
         Ok(Self { signer, kid })
@@ -126,20 +136,14 @@ impl CurrentSigner {
     }
 
     /// Signs the assertions that follow with another signer.
-    pub(crate) fn replace(&self, signer: Arc<dyn Signer>) -> Result<(), InvalidInput> {
+    pub(crate) fn replace(&self, signer: Arc<dyn AnySigner>) -> Result<(), InvalidInput> {
         let signer = NamedSigner::new(signer)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = signer;
         Ok(())
     }
 }
 
-impl fmt::Debug for NamedSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
-    }
-}
+debug_fields!(NamedSigner, kid);
 
 /// The length of a coordinate of P-256.
 const LENGTH: usize = 32;

@@ -2,7 +2,6 @@
 //!
 //! This module decides what a token may consist of, and what of it can be seen.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,14 +135,8 @@ impl AccessToken {
     }
 }
 
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The scope is whatever the server said, which may be anything.
-        f.debug_struct("AccessToken")
-            .field("lifetime", &self.lifetime)
-            .finish_non_exhaustive()
-    }
-}
+// Without the scope, which is whatever the server said.
+debug_fields!(AccessToken, lifetime);
 
 /// Supplies access tokens.
 ///

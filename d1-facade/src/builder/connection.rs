@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::ClientBuilder;
 use crate::crypto::Identity;
-use crate::dry_run::PreparedRequest;
+use crate::dry_run::{Local, PreparedRequest};
 use crate::error::InvalidInput;
 use crate::http_client::HttpClient;
 
@@ -322,7 +322,7 @@ impl ClientBuilder {
     /// # }
     /// ```
     pub fn dry_run(mut self, sink: impl Fn(PreparedRequest) + Send + Sync + 'static) -> Self {
-        self.http.dry_run = Some(Arc::new(sink));
+        self.http.local = Some(Local::dry_run(sink));
         self
     }
 

@@ -1,12 +1,10 @@
 //! The client of a test, for which a closure responds in place of D1.
 
-use std::sync::Arc;
-
 use super::ClientBuilder;
 use crate::auth::TokenOptions;
-use crate::dry_run::PreparedRequest;
+use crate::dry_run::{Local, PreparedRequest};
 use crate::http_client::HttpOptions;
-use crate::in_memory::Reply;
+use crate::test_util::Reply;
 
 impl ClientBuilder {
     /// Lets a closure respond in place of D1, for a unit test (feature `test-util`). No socket is opened, and no token
@@ -24,7 +22,10 @@ impl ClientBuilder {
     ) -> Self {
         self.tokens = TokenOptions::in_memory();
         self.http = HttpOptions {
-            in_memory: Some(Arc::new(responder)),
+            local: Some(Local {
+                respond: Box::new(move |request, claim| responder(request).end(claim)),
+                is_dry_run: false,
+            }),
             ..HttpOptions::default()
         };
         self

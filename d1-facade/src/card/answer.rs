@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::error::ResponseFault;
-use crate::json::{self, JsonFault};
+use crate::json::{self, JsonFault, objects};
 use crate::values::{OperationId, OperationStatus};
 
 /// The longest text that is taken for a confirmation.
@@ -200,15 +200,6 @@ fn is_error_status(value: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     number.is_some_and(|number| (300..600).contains(&number))
-}
-
-/// The objects that a value is or holds, without those within them.
-fn objects(value: &Value) -> Vec<&Map<String, Value>> {
-    match value {
-        Value::Object(fields) => vec![fields],
-        Value::Array(items) => items.iter().flat_map(objects).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
-    }
 }
 
 /// Whether a text has a word for an error.

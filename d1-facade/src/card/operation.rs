@@ -5,12 +5,14 @@
 use std::fmt;
 
 use d1_generated::types;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Iso8601, Rfc3339};
 
 use crate::json;
-use crate::redact::{mask, mask_ids};
+use crate::redact::{mask_ids, mask_names};
 use crate::values::{OperationId, OperationStatus, OperationType, ReasonCode, RequestorType};
 
 /// An operation of a card: something that was done to it, or that was asked for.
@@ -44,10 +46,7 @@ impl fmt::Debug for Operation {
             .field("operation", &self.operation())
             .field("status", &self.status())
             .field("start_time", &self.start_time())
-            .field(
-                "fields",
-                &self.fields().keys().map(|n| mask(n)).collect::<Vec<_>>(),
-            )
+            .field("fields", &mask_names(&self.fields()))
             .finish()
     }
 }
@@ -209,4 +208,45 @@ fn parse_time(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(text, &Iso8601::PARSING))
         .ok()
+}
+
+/// Writes what [`to_json`](Operation::to_json) returns.
+impl Serialize for Operation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+/// Reads the fields by D1's names, as the client reads them from a response.
+impl<'de> Deserialize<'de> for Operation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let operation = Self::from_fields(Map::deserialize(deserializer)?);
+        let operation = operation.filter(Self::is_documented);
+        operation.ok_or_else(|| D::Error::custom("has no member of an operation"))
+    }
+}
+
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for Operation {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Operation".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "operationId": generator.subschema_for::<OperationId>(),
+                "operation": generator.subschema_for::<OperationType>(),
+                "status": generator.subschema_for::<OperationStatus>(),
+                "startTime": {"type": "string"},
+                "endTime": {"type": "string"},
+                "requestorType": generator.subschema_for::<RequestorType>(),
+                "requestorId": {"type": "string"},
+                "reason": {"type": "string"},
+                "reasonCode": generator.subschema_for::<ReasonCode>(),
+                "digitalCardDetails": true,
+            },
+        })
+    }
 }

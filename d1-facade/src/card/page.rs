@@ -6,13 +6,14 @@
 use std::fmt;
 
 use d1_generated::types;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Operation, answer};
 use crate::call::CompleteResponse;
 use crate::error::ResponseFault;
 use crate::json;
-use crate::redact::mask;
+use crate::redact::mask_names;
 
 /// A page of operations, the most recent first.
 ///
@@ -23,20 +24,26 @@ use crate::redact::mask;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+///
+/// Serialized, it has the operations and how many older ones there are, by D1's names.
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(description = "A page of operations"))]
+#[serde(rename_all = "camelCase")]
 pub struct OperationPage {
     operations: Vec<Operation>,
-    remaining: Remaining,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining_operations: Option<u64>,
+    #[serde(skip)]
     unknown_fields: Map<String, Value>,
 }
 
 impl fmt::Debug for OperationPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.unknown_fields.keys().map(|n| mask(n)).collect();
         f.debug_struct("OperationPage")
             .field("operations", &self.operations)
-            .field("remaining", &self.remaining)
-            .field("unknown_fields", &names)
+            .field("remaining_operations", &self.remaining_operations)
+            .field("unknown_fields", &mask_names(&self.unknown_fields))
             .finish()
     }
 }
@@ -60,10 +67,7 @@ impl OperationPage {
     /// [`stream`](crate::ListOperations::stream) reads up to there.
     #[must_use]
     pub fn remaining_operations(&self) -> Option<u64> {
-        match self.remaining {
-            Remaining::Known(number) => Some(number),
-            Remaining::Missing | Remaining::Unreadable => None,
-        }
+        self.remaining_operations
     }
 
     /// Returns the fields of the response that this version has no method for.
@@ -86,7 +90,7 @@ impl OperationPage {
             let operations = page.operations.into_iter().map(Operation::documented);
             return Ok(Self {
                 operations: operations.collect(),
-                remaining: Remaining::of(page.remaining_operations),
+                remaining_operations: Remaining::of(page.remaining_operations).number(),
                 unknown_fields: page.extra,
             });
         }
@@ -118,7 +122,7 @@ impl OperationPage {
             operations: operations
                 .collect::<Option<_>>()
                 .ok_or_else(unreadable("an operation cannot be read"))?,
-            remaining,
+            remaining_operations: remaining.number(),
             unknown_fields,
         })
     }
@@ -147,6 +151,13 @@ impl Remaining {
             Some(Ok(number)) => Self::Known(number),
             Some(Err(_)) => Self::Unreadable,
             None => Self::Missing,
+        }
+    }
+
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Known(number) => Some(number),
+            Self::Missing | Self::Unreadable => None,
         }
     }
 }

@@ -4,10 +4,11 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::answer;
-use crate::redact::mask;
+use crate::redact::mask_names;
 use crate::values::{ApiOperation, OperationId, OperationStatus, ReasonCode};
 
 /// The proof that D1 carried out a change of a card.
@@ -25,6 +26,9 @@ use crate::values::{ApiOperation, OperationId, OperationStatus, ReasonCode};
 /// # }
 /// ```
 ///
+/// Serialized, it has the operation, the reason code, and the id and the status that D1 gave, with what looks like a
+/// card number or a token masked; none of the other fields of the response.
+///
 /// # What counts as carried out
 ///
 /// D1 documents no body of a success. A status from 200 to 299 is one where the body is empty, is the name of a
@@ -34,11 +38,33 @@ use crate::values::{ApiOperation, OperationId, OperationStatus, ReasonCode};
 /// [client's limit](crate::ClientBuilder::max_response_size).
 ///
 #[doc = include_str!("answers.md")]
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(description = "The receipt of a change")
+)]
+#[serde(rename_all = "camelCase")]
 pub struct Receipt {
     operation: ApiOperation,
     reason_code: ReasonCode,
+    #[serde(serialize_with = "shown", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    operation_id: Option<OperationId>,
+    #[serde(serialize_with = "shown", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    status: Option<OperationStatus>,
+    #[serde(skip)]
     fields: Map<String, Value>,
+}
+
+/// Serializes a value as `Display` shows it, which masks it.
+fn shown<S: Serializer>(
+    value: &Option<impl fmt::Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let text = value.as_ref().map(ToString::to_string);
+    text.serialize(serializer)
 }
 
 impl fmt::Debug for Receipt {
@@ -47,10 +73,7 @@ impl fmt::Debug for Receipt {
         f.debug_struct("Receipt")
             .field("operation", &self.operation)
             .field("reason_code", &self.reason_code)
-            .field(
-                "fields",
-                &self.fields.keys().map(|n| mask(n)).collect::<Vec<_>>(),
-            )
+            .field("fields", &mask_names(&self.fields))
             .finish()
     }
 }
@@ -64,6 +87,8 @@ impl Receipt {
         Self {
             operation,
             reason_code,
+            operation_id: answer::operation_id(&fields),
+            status: answer::status(&fields),
             fields,
         }
     }
@@ -83,7 +108,7 @@ impl Receipt {
     /// Returns the id of the operation in D1, where D1 sent it (D1: `operationId`).
     #[must_use]
     pub fn operation_id(&self) -> Option<OperationId> {
-        answer::operation_id(&self.fields)
+        self.operation_id.clone()
     }
 
     /// Returns the status in D1's response, where it has one (D1: `status`).
@@ -93,7 +118,7 @@ impl Receipt {
     /// [unknown](crate::Outcome::Unknown). `PENDING` is one of them: D1 has not finished then, and the change may fail.
     #[must_use]
     pub fn status(&self) -> Option<OperationStatus> {
-        answer::status(&self.fields)
+        self.status.clone()
     }
 
     /// Returns every field of D1's response, as D1 sent it; empty where it had no JSON object.

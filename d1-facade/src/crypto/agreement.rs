@@ -3,12 +3,11 @@
 //! josekit writes the token; this module gives it the content key and `epk`. josekit's own encrypter makes the
 //! ephemeral key outside of a FIPS module, and has D1's key validated again for each token, which takes a third of the
 //! time. Here all operations with keys go through OpenSSL's EVP interface, so that a FIPS module carries them out where
-//! one is configured, and D1's key is validated once, by [`validated`].
+//! one is configured, and D1's key is validated once, by [`validate`].
 //!
 //! The shared secret and the content key are wiped when they are dropped. OpenSSL wipes the ephemeral key.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,11 +30,9 @@ pub(super) const CONTENT_ENCRYPTION: &str = "A256GCM";
 /// The bytes of a P-256 shared secret, of a coordinate, and of a content key.
 type Bytes32 = Zeroizing<[u8; 32]>;
 
-/// Reads a public key, and has OpenSSL validate it for key agreement.
-pub(super) fn validated(der: &[u8]) -> Result<PKey<Public>, ErrorStack> {
-    let peer = PKey::public_key_from_der(der)?;
-    Deriver::new(&*ephemeral_key(&peer)?)?.set_peer_ex(&peer, true)?;
-    Ok(peer)
+/// Has OpenSSL validate a public key for key agreement.
+pub(super) fn validate(peer: &PKey<Public>) -> Result<(), ErrorStack> {
+    Deriver::new(&*ephemeral_key(peer)?)?.set_peer_ex(peer, true)
 }
 
 /// What one token is encrypted with.
@@ -47,7 +44,7 @@ pub(super) struct KeyAgreement {
 }
 
 impl KeyAgreement {
-    /// Agrees with the owner of a [`validated`] key, by a new ephemeral key.
+    /// Agrees with the owner of a [validated](validate) key, by a new ephemeral key.
     pub(super) fn with(peer: &PKey<Public>) -> Result<Self, ErrorStack> {
         let own = ephemeral_key(peer)?;
         let secret = shared_secret(&own, peer)?;
@@ -149,11 +146,7 @@ impl JweEncrypter for KeyAgreement {
     }
 }
 
-impl fmt::Debug for KeyAgreement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyAgreement([redacted])")
-    }
-}
+debug_redacted!(KeyAgreement);
 
 #[cfg(test)]
 mod tests {
@@ -173,8 +166,9 @@ mod tests {
         "y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck"}"#;
 
     fn bob() -> PKey<Public> {
-        let bob = keys::encryption_key(FIELD, BOB.as_bytes(), None).unwrap();
-        validated(&bob.der).unwrap()
+        let (bob, _) = keys::encryption_key(FIELD, BOB.as_bytes(), None).unwrap();
+        validate(&bob).unwrap();
+        bob
     }
 
     #[test]
@@ -183,8 +177,7 @@ mod tests {
             "x":"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
             "y":"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps",
             "d":"0_NxaRPUMQoAJt50Gz8YiTr8gRTwyEaCumd-MToTmIo"}"#;
-        let alice = keys::signing_key(FIELD, alice.as_bytes(), None).unwrap();
-        let alice = PKey::private_key_from_der(&alice.der).unwrap();
+        let (alice, _) = keys::signing_key(FIELD, alice.as_bytes(), None).unwrap();
         let secret = shared_secret(&alice, &bob()).unwrap();
         assert_eq!(secret[..4], [158, 86, 217, 29]);
         let key = concat_kdf(&secret, "A128GCM", [b"Alice", b"Bob"], 128).unwrap();

@@ -7,7 +7,6 @@
 //! Every text of digits is held in memory that is wiped when it is dropped, and no type here has a `Debug`, `Display` or
 //! serialization that shows one. What is refused is not in the error either.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -35,28 +34,9 @@ macro_rules! secret_digits {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "([redacted])"))
-            }
-        }
+        debug_redacted!($name);
 
-        impl TryFrom<&str> for $name {
-            type Error = InvalidInput;
-
-            fn try_from(text: &str) -> Result<Self, InvalidInput> {
-                text.parse()
-            }
-        }
-
-        /// The text is wiped, whether it is accepted or refused.
-        impl TryFrom<String> for $name {
-            type Error = InvalidInput;
-
-            fn try_from(text: String) -> Result<Self, InvalidInput> {
-                Zeroizing::new(text).parse()
-            }
-        }
+        try_from_text!($name);
     };
 }
 
@@ -293,11 +273,7 @@ impl CardCredentials {
     }
 }
 
-impl fmt::Debug for CardCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CardCredentials([redacted])")
-    }
-}
+debug_redacted!(CardCredentials);
 
 /// The plaintext of `encryptedData`, as the component `CardCredentials` of the spec has it.
 #[derive(Serialize)]

@@ -1,29 +1,20 @@
 //! The client certificate with its private key, as TLS presents it.
 //!
-//! What would fail in a handshake is found when an identity is read: a key of another certificate, a kind of key that
-//! TLS cannot use, a certificate that cannot be read. The dates are not checked then, since a certificate can expire
-//! while the process runs: `presented` checks those of the certificate that would be presented now, before each request.
-//! A certificate from a resolver is checked in the same way, so that it can be replaced at any time.
-//!
-//! The chain is presented with the certificate of the key first and each issuer after the certificate that it
-//! signed, whatever their order in the file: TLS 1.2 requires both (RFC 5246, section 7.4.2).
+//! A certificate from a resolver or from files is checked as one that is given, so that it can be replaced at any time.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::pkcs12::Pkcs12;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::{X509, X509VerifyResult};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::SingleCertAndKey;
 
+use super::certificate::{ClientCertificate, IDENTITY};
+use super::keys;
 use super::presented::present;
-use super::watched::{Files, Pair, Watched};
-use super::{keys, pem};
+use super::watched::{Files, Watched};
 use crate::error::InvalidInput;
 
 /// The client certificate that D1 asks for, with its chain and its private key.
@@ -46,22 +37,10 @@ pub struct Identity(Source);
 
 #[derive(Clone)]
 enum Source {
-    Loaded(Loaded),
+    Given(ClientCertificate),
     Resolver(Arc<dyn ResolvesClientCert>),
     Files(Files),
 }
-
-/// A chain, the leaf first, and the key of the leaf.
-#[derive(Clone)]
-struct Loaded {
-    chain: Vec<CertificateDer<'static>>,
-    key: PKey<Private>,
-}
-
-/// The names in errors of certificate and key together, and of each of them.
-const IDENTITY: &str = "client_identity";
-const CERTIFICATE: &str = "client_identity_certificate";
-const KEY: &str = "client_identity_key";
 
 impl Identity {
     /// Reads a certificate with its chain, and its private key (RSA or P-256), each from PEM or DER.
@@ -75,8 +54,8 @@ impl Identity {
         certificate: impl AsRef<[u8]>,
         key: impl AsRef<[u8]>,
     ) -> Result<Self, InvalidInput> {
-        let loaded = Loaded::from_pem(certificate.as_ref(), key.as_ref())?;
-        Ok(Self(Source::Loaded(loaded)))
+        let given = ClientCertificate::from_pem(certificate.as_ref(), key.as_ref())?;
+        Ok(Self(Source::Given(given)))
     }
 
     /// Reads a certificate, its chain and its private key from a PKCS#12 file (`.p12`, `.pfx`) in DER, which
@@ -113,7 +92,7 @@ impl Identity {
         let key = keys::named_private(key).map_err(|_| bad(DAMAGED_PKCS12))?;
         let leaf = parsed.cert.into_iter();
         let chain = leaf.chain(parsed.ca.into_iter().flatten()).collect();
-        Ok(Self(Source::Loaded(Loaded::new(chain, key)?)))
+        Ok(Self(Source::Given(ClientCertificate::new(chain, key)?)))
     }
 
     /// Takes certificate and key from a resolver of rustls, whose key may be in an HSM or a KMS.
@@ -169,22 +148,15 @@ impl Identity {
     ) -> Result<Self, InvalidInput> {
         let (certificate, key) = (certificate.into(), key.into());
         let files = Files { certificate, key };
-        let pair = files.read()?;
-        Loaded::from_pem(&pair.certificate, &pair.key)?;
+        files.read()?.parse()?;
         Ok(Self(Source::Files(files)))
     }
 
     /// Returns the certificate itself, in DER.
     pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
-        let leaf = |chain: &[CertificateDer<'_>]| chain.first().map(|leaf| leaf.to_vec());
-        match &self.0 {
-            Source::Loaded(loaded) => leaf(&loaded.chain),
-            Source::Resolver(resolver) => leaf(&present(&**resolver)?.cert),
-            Source::Files(files) => {
-                let pair = files.read().ok()?;
-                leaf(&Loaded::from_pem(&pair.certificate, &pair.key).ok()?.chain)
-            }
-        }
+        let provider = Arc::new(rustls_openssl::default_provider());
+        let resolver = self.clone().resolver(&provider).ok()?;
+        Some(present(&*resolver)?.cert.first()?.to_vec())
     }
 
     /// Returns what presents the certificate.
@@ -192,60 +164,15 @@ impl Identity {
         self,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ResolvesClientCert>, InvalidInput> {
-        let load = |pair: &Pair, provider: &CryptoProvider| {
-            Loaded::from_pem(&pair.certificate, &pair.key)?.certified(provider)
-        };
         Ok(match self.0 {
             Source::Resolver(resolver) => resolver,
-            Source::Files(files) => Arc::new(Watched::new(files, load, provider.clone())?),
-            Source::Loaded(loaded) => Arc::new(SingleCertAndKey::from(loaded.certified(provider)?)),
+            Source::Files(files) => Arc::new(Watched::new(files, provider.clone())?),
+            Source::Given(given) => Arc::new(SingleCertAndKey::from(given.certified(provider)?)),
         })
     }
 }
 
-impl Loaded {
-    fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, InvalidInput> {
-        let key = keys::private_key(KEY, key)?;
-        Self::new(read(CERTIFICATE, certificate)?, key)
-    }
-
-    fn new(mut chain: Vec<X509>, key: PKey<Private>) -> Result<Self, InvalidInput> {
-        let of_key = |c: &X509| c.public_key().is_ok_and(|public| public.public_eq(&key));
-        let Some(leaf) = chain.iter().position(of_key) else {
-            let rule = "has a key that is not that of its certificate";
-            return Err(InvalidInput::new(IDENTITY, rule));
-        };
-        // rustls-openssl loads every key, and signs with those that it can.
-        if !keys::is_for_tls(&key) {
-            let kind = keys::kind_of(&key);
-            let rule = format!("has a key that cannot be used: it is {kind}, and {USABLE}");
-            return Err(InvalidInput::new(KEY, rule));
-        }
-        // Some programs write the authorities first.
-        chain[..=leaf].rotate_right(1);
-        order(&mut chain);
-        let chain = to_der(CERTIFICATE, &chain)?;
-        Ok(Self { chain, key })
-    }
-
-    /// Returns the certificate with its key. rustls itself would refuse a certificate of X.509 version 1, which other
-    /// clients present and whose key was found to be this one.
-    fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, InvalidInput> {
-        let key = keys::pkcs8(KEY, &self.key)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
-        let loaded = provider.key_provider.load_private_key(key);
-        let key = loaded.map_err(|_| {
-            InvalidInput::new(KEY, "has a key that the crypto_provider does not take")
-        })?;
-        Ok(CertifiedKey::new(self.chain, key))
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").finish_non_exhaustive()
-    }
-}
+debug_fields!(Identity);
 
 const OTHER_PASSPHRASE: &str = "is a PKCS#12 file that this passphrase does not open";
 const DAMAGED_PKCS12: &str =
@@ -262,128 +189,5 @@ fn pkcs12_rule(errors: &ErrorStack) -> &'static str {
         OTHER_PASSPHRASE
     } else {
         DAMAGED_PKCS12
-    }
-}
-
-/// Sorts a chain so that each certificate is followed by that of its issuer, as far as it is there.
-fn order(chain: &mut [X509]) {
-    for next in 1..chain.len() {
-        let (sorted, rest) = chain.split_at_mut(next);
-        let signs = |issuer: &X509| {
-            sorted
-                .last()
-                .is_some_and(|last| issuer.issued(last) == X509VerifyResult::OK)
-        };
-        match rest.iter().position(signs) {
-            Some(at) => rest.swap(0, at),
-            None => break,
-        }
-    }
-}
-
-/// The keys that D1 documents.
-const USABLE: &str = "D1 takes RSA of 4096 bits or EC on P-256";
-
-/// Reads every certificate of a file to DER.
-pub(crate) fn certificates(
-    field: &'static str,
-    bytes: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, InvalidInput> {
-    to_der(field, &read(field, bytes)?)
-}
-
-/// Reads every certificate of a file.
-fn read(field: &'static str, bytes: &[u8]) -> Result<Vec<X509>, InvalidInput> {
-    let blocks = pem::blocks(field, bytes)?;
-    let certificates = blocks.iter().filter(|block| block.is_certificate());
-    let certificates: Result<Vec<X509>, _> = certificates
-        .map(|block| X509::from_der(&block.der))
-        .collect();
-    match certificates {
-        Ok(none) if none.is_empty() => Err(keys::no_such_key(field, &blocks, "a CERTIFICATE")),
-        Ok(certificates) => Ok(certificates),
-        Err(_) => Err(unreadable(field)),
-    }
-}
-
-fn to_der(
-    field: &'static str,
-    certificates: &[X509],
-) -> Result<Vec<CertificateDer<'static>>, InvalidInput> {
-    let der = certificates
-        .iter()
-        .map(|c| c.to_der().map(CertificateDer::from));
-    der.collect::<Result<_, _>>().map_err(|_| unreadable(field))
-}
-
-fn unreadable(field: &'static str) -> InvalidInput {
-    InvalidInput::new(field, "has a certificate that cannot be read")
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use openssl::asn1::Asn1Time;
-    use openssl::bn::BigNum;
-    use openssl::ec::{EcGroup, EcKey};
-    use openssl::hash::MessageDigest;
-    use openssl::nid::Nid;
-    use openssl::x509::X509Name;
-
-    use super::*;
-
-    fn name(text: &str) -> X509Name {
-        let mut name = X509Name::builder().unwrap();
-        name.append_entry_by_text("CN", text).unwrap();
-        name.build()
-    }
-
-    /// The certificate of `subject`, by `issuer`.
-    fn certificate(subject: &str, issuer: &str, key: &PKey<Private>) -> X509 {
-        let mut builder = X509::builder().unwrap();
-        builder.set_subject_name(&name(subject)).unwrap();
-        builder.set_issuer_name(&name(issuer)).unwrap();
-        builder.set_pubkey(key).unwrap();
-        let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
-        builder.set_serial_number(&serial).unwrap();
-        let epoch = Asn1Time::from_unix(0).unwrap();
-        builder.set_not_before(&epoch).unwrap();
-        builder.set_not_after(&epoch).unwrap();
-        builder.sign(key, MessageDigest::sha256()).unwrap();
-        builder.build()
-    }
-
-    #[test]
-    fn a_chain_in_any_order_is_shown_from_the_leaf_on() {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-        let keys = [(); 3].map(|()| PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap());
-        let [own, between, top] = &keys;
-        let chain = [
-            certificate("leaf", "between", own),
-            certificate("between", "root", between),
-            certificate("root", "root", top),
-        ];
-        let pem = |n: usize| String::from_utf8(chain[n].to_pem().unwrap()).unwrap();
-        let key = own.private_key_to_pem_pkcs8().unwrap();
-        let expected: Vec<_> = chain
-            .iter()
-            .map(|c| CertificateDer::from(c.to_der().unwrap()))
-            .collect();
-        for order in [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ] {
-            let file: String = order.map(pem).concat();
-            let Source::Loaded(Loaded { chain, .. }) = Identity::from_pem(file, &key).unwrap().0
-            else {
-                unreachable!("it was read");
-            };
-            assert_eq!(chain, expected, "{order:?}");
-        }
     }
 }

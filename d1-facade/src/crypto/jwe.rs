@@ -3,8 +3,6 @@
 //! The algorithms are fixed: `ECDH-ES` on P-256 and `A256GCM`, which D1 documents. There is no way to choose weaker
 //! ones, and nothing here decrypts.
 
-use std::fmt;
-
 use josekit::jwe::{self, JweHeader};
 use openssl::pkey::{PKey, Public};
 
@@ -88,12 +86,10 @@ impl EncryptionKey {
     /// When it is not a P-256 public key (field `encryption_key`), or has no `kid` or another one than the
     /// one that is given (field `encryption_kid`).
     pub fn from_bytes(bytes: impl AsRef<[u8]>, kid: Option<&str>) -> Result<Self, InvalidInput> {
-        let key = keys::encryption_key(FIELD, bytes.as_ref(), kid)?;
-        Ok(Self {
-            key: agreement::validated(&key.der)
-                .map_err(|_| InvalidInput::new(FIELD.key, "is not a P-256 public key"))?,
-            kid: key.kid,
-        })
+        let (key, kid) = keys::encryption_key(FIELD, bytes.as_ref(), kid)?;
+        let unusable = |_| InvalidInput::new(FIELD.key, "is not a P-256 public key");
+        agreement::validate(&key).map_err(unusable)?;
+        Ok(Self { key, kid })
     }
 
     /// Returns the id by which D1 knows the key (JOSE: `kid`).
@@ -144,10 +140,4 @@ impl EncryptionKey {
     }
 }
 
-impl fmt::Debug for EncryptionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncryptionKey")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
-    }
-}
+debug_fields!(EncryptionKey, kid);

@@ -1,9 +1,9 @@
 //! Reads keys from PEM, DER and JWK, the same way whatever wrote them.
 //!
 //! D1 documents one curve, P-256, for assertions and for encryption: any other key is refused here, with its kind in the
-//! error, and not by D1 later. Every key leaves this module in one form (PKCS#8 or SubjectPublicKeyInfo, with the
-//! curve by its name), so that josekit and rustls meet none of the forms that they refuse: parameters before the key,
-//! a curve given by its parameters, a private key without its public part.
+//! error, and not by D1 later. Every key leaves this module in one form, with its curve by its name, so that rustls
+//! and other programs meet none of the forms that they refuse: parameters before the key, a curve given by its
+//! parameters, a private key without its public part.
 
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
@@ -18,28 +18,21 @@ use crate::error::InvalidInput;
 
 const P256: Nid = Nid::X9_62_PRIME256V1;
 
-/// A key in DER and its `kid`.
-pub(crate) struct WithKid {
-    pub(crate) der: Zeroizing<Vec<u8>>,
-    pub(crate) kid: String,
-}
-
 /// Reads a P-256 private key from PEM, DER or the JSON of a JWK, and its `kid`.
 pub(crate) fn signing_key(
     field: KeyField,
     bytes: &[u8],
     kid: Option<&str>,
-) -> Result<WithKid, InvalidInput> {
-    if let Some(json) = json(bytes) {
-        let parsed = jwk::parse(field, &json, "sig", kid)?;
-        let key = jwk::private_key(field.key, &parsed)?;
-        return with_kid(field, pkcs8(field.key, &key)?, parsed.kid.as_deref(), kid);
-    }
-    let key = private_key(field.key, bytes)?;
-    if !is_p256(&key) {
-        return Err(not_p256(field.key, &key));
-    }
-    with_kid(field, pkcs8(field.key, &key)?, None, kid)
+) -> Result<(PKey<Private>, String), InvalidInput> {
+    let (key, own_kid) = match json(bytes) {
+        Some(json) => {
+            let jwk = jwk::parse(field, &json, "sig", kid)?;
+            (jwk::private_key(field.key, &jwk)?, jwk.kid)
+        }
+        None => (private_key(field.key, bytes)?, None),
+    };
+    check_p256(field.key, &key)?;
+    Ok((key, choose_kid(field.kid, own_kid, kid)?))
 }
 
 /// Reads a P-256 public key from PEM, DER, an X.509 certificate or the JSON of a JWK, and its `kid`.
@@ -47,31 +40,27 @@ pub(crate) fn encryption_key(
     field: KeyField,
     bytes: &[u8],
     kid: Option<&str>,
-) -> Result<WithKid, InvalidInput> {
+) -> Result<(PKey<Public>, String), InvalidInput> {
     let bad = |rule: &'static str| InvalidInput::new(field.key, rule);
-    let (key, own_kid) = if let Some(json) = json(bytes) {
-        let parsed = jwk::parse(field, &json, "enc", kid)?;
-        if parsed.d.is_some() {
-            return Err(bad("must be D1's public JWK: it has a private part"));
+    let (key, own_kid) = match json(bytes) {
+        Some(json) => {
+            let jwk = jwk::parse(field, &json, "enc", kid)?;
+            if jwk.d.is_some() {
+                return Err(bad("must be D1's public JWK: it has a private part"));
+            }
+            let key = jwk::public_key(&jwk);
+            let key = key.ok_or_else(|| bad("is not a point of the curve P-256"))?;
+            (key, jwk.kid)
         }
-        let key =
-            jwk::public_key(&parsed).ok_or_else(|| bad("is not a point of the curve P-256"))?;
-        (key, parsed.kid)
-    } else {
-        let blocks = pem::blocks(field.key, bytes)?;
-        let key = blocks.iter().find_map(public_key);
-        (
-            key.ok_or_else(|| no_such_key(field.key, &blocks, "a PUBLIC KEY"))?,
-            None,
-        )
+        None => {
+            let blocks = pem::blocks(field.key, bytes)?;
+            let key = blocks.iter().find_map(public_key);
+            let key = key.ok_or_else(|| no_such_key(field.key, &blocks, "a PUBLIC KEY"))?;
+            (key, None)
+        }
     };
-    if !is_p256(&key) {
-        return Err(not_p256(field.key, &key));
-    }
-    let der = key
-        .public_key_to_der()
-        .map_err(|_| bad("cannot be written as DER"))?;
-    with_kid(field, Zeroizing::new(der), own_kid.as_deref(), kid)
+    check_p256(field.key, &key)?;
+    Ok((key, choose_kid(field.kid, own_kid, kid)?))
 }
 
 /// Reads the first private key of a file.
@@ -123,16 +112,6 @@ fn named_group<T: HasParams>(key: &PKey<T>) -> Option<(EcGroup, EcKey<T>)> {
     Some((group, ec))
 }
 
-/// Returns a private key as PKCS#8, with its public part even where the file had none.
-pub(crate) fn pkcs8(
-    field: &'static str,
-    key: &PKey<Private>,
-) -> Result<Zeroizing<Vec<u8>>, InvalidInput> {
-    key.private_key_to_pkcs8()
-        .map(Zeroizing::new)
-        .map_err(|_| InvalidInput::new(field, "cannot be written as PKCS#8"))
-}
-
 /// Returns whether a client certificate with this key can be presented in TLS.
 pub(crate) fn is_for_tls(key: &PKey<Private>) -> bool {
     let curve = |key: EcKey<Private>| key.group().curve_name();
@@ -167,28 +146,24 @@ pub(crate) fn kind_of<T: HasPublic>(key: &PKey<T>) -> String {
     }
 }
 
-/// Adds the `kid`, which a JWK has, or which was given beside the key.
-fn with_kid(
-    field: KeyField,
-    der: Zeroizing<Vec<u8>>,
-    own: Option<&str>,
+/// Returns the `kid`, which a JWK has, or which was given beside the key.
+fn choose_kid(
+    field: &'static str,
+    own: Option<String>,
     given: Option<&str>,
-) -> Result<WithKid, InvalidInput> {
-    let bad = |rule: &'static str| Err(InvalidInput::new(field.kid, rule));
+) -> Result<String, InvalidInput> {
+    let bad = |rule: &'static str| Err(InvalidInput::new(field, rule));
     // A program that has no kid may write an empty one.
-    let own = own.filter(|own| !own.is_empty());
-    let kid = match (own, given) {
+    let kid = match (own.filter(|own| !own.is_empty()), given) {
         (Some(own), Some(given)) if own != given => {
             return bad("is not the kid that the JWK itself has");
         }
-        (Some(kid), _) | (None, Some(kid)) => kid,
+        (Some(own), _) => own,
+        (None, Some(given)) => given.to_owned(),
         (None, None) => return bad("must be given: the key itself has no kid"),
     };
-    check_kid(field.kid, kid)?;
-    Ok(WithKid {
-        der,
-        kid: kid.to_owned(),
-    })
+    check_kid(field, &kid)?;
+    Ok(kid)
 }
 
 /// Refuses a `kid` that cannot be in the header of an assertion or a JWE, where it is in clear.
@@ -229,14 +204,15 @@ fn public_key(block: &Block) -> Option<PKey<Public>> {
     key.and_then(named_public).ok()
 }
 
-fn is_p256<T: HasParams>(key: &PKey<T>) -> bool {
-    key.ec_key()
-        .is_ok_and(|k| k.group().curve_name() == Some(P256))
-}
-
-fn not_p256<T: HasPublic>(field: &'static str, key: &PKey<T>) -> InvalidInput {
-    let rule = format!("must be an EC P-256 key: it is {}", kind_of(key));
-    InvalidInput::new(field, rule)
+fn check_p256<T: HasPublic>(field: &'static str, key: &PKey<T>) -> Result<(), InvalidInput> {
+    let ec = key.ec_key();
+    match ec.is_ok_and(|ec| ec.group().curve_name() == Some(P256)) {
+        true => Ok(()),
+        false => {
+            let rule = format!("must be an EC P-256 key: it is {}", kind_of(key));
+            Err(InvalidInput::new(field, rule))
+        }
+    }
 }
 
 /// Returns what a file in DER holds, in words.

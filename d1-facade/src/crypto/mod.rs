@@ -5,7 +5,8 @@
 //! | Which files are read, and what is said of the others? | `pem` |
 //! | Which keys are accepted, and where does their `kid` come from? | `keys` |
 //! | How is a JWK read, and which one of a JWK set? | `jwk` |
-//! | Which certificate is presented to D1? | `identity` |
+//! | Which certificate and key can be presented? | `certificate` |
+//! | Where does the client certificate come from? | `identity` |
 //! | When do files have another one? | `watched` |
 //! | Has it changed, and until when is it valid? | `presented` |
 //! | What may a PAN or an expiry be? | `credentials` |
@@ -17,6 +18,7 @@
 //! the rule, and shows none of what it holds.
 
 mod agreement;
+mod certificate;
 mod credentials;
 pub(crate) mod fips;
 mod identity;
@@ -27,9 +29,9 @@ mod pem;
 mod presented;
 mod watched;
 
+pub(crate) use certificate::certificates;
 pub use credentials::{AuxiliaryPan, CardCredentials, Expiry, Pan};
 pub use identity::Identity;
-pub(crate) use identity::certificates;
 pub use jwe::EncryptionKey;
 pub(crate) use jwk::KeyField;
 pub(crate) use presented::Presented;

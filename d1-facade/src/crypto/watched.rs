@@ -4,7 +4,6 @@
 //! thread and would have to follow the links that Kubernetes exchanges; times of change are as coarse as the file
 //! system's clock, and are kept by some programs that copy. Two small files cost about 20 µs.
 
-use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::certificate::{CERTIFICATE, ClientCertificate, KEY};
 use super::presented::Validity;
 use crate::error::InvalidInput;
 
@@ -38,9 +38,6 @@ pub(super) struct Pair {
     pub(super) key: Zeroizing<Vec<u8>>,
 }
 
-/// Makes what TLS presents from a pair. Certificate and key must belong together.
-pub(super) type Load = fn(&Pair, &CryptoProvider) -> Result<CertifiedKey, InvalidInput>;
-
 /// Tells one pair from another without keeping a key.
 type Digest = [u8; 32];
 
@@ -49,17 +46,20 @@ impl Files {
     pub(super) fn read(&self) -> Result<Pair, InvalidInput> {
         let unreadable =
             |field| move |_| InvalidInput::new(field, "is in a file that cannot be read");
+        let key = fs::read(&self.key).map(Zeroizing::new);
         Ok(Pair {
-            certificate: fs::read(&self.certificate)
-                .map_err(unreadable("client_identity_certificate"))?,
-            key: fs::read(&self.key)
-                .map(Zeroizing::new)
-                .map_err(unreadable("client_identity_key"))?,
+            certificate: fs::read(&self.certificate).map_err(unreadable(CERTIFICATE))?,
+            key: key.map_err(unreadable(KEY))?,
         })
     }
 }
 
 impl Pair {
+    /// Reads the certificate and its key, which must belong together.
+    pub(super) fn parse(&self) -> Result<ClientCertificate, InvalidInput> {
+        ClientCertificate::from_pem(&self.certificate, &self.key)
+    }
+
     fn digest(&self) -> Digest {
         let mut digest = Sha256::new();
         for part in [&self.certificate[..], &self.key[..]] {
@@ -72,15 +72,14 @@ impl Pair {
 /// Presents the newest usable certificate of two files.
 pub(super) struct Watched {
     files: Files,
-    load: Load,
     provider: Arc<CryptoProvider>,
     state: Mutex<State>,
 }
 
 struct State {
     certified: Arc<CertifiedKey>,
-    /// Of the pair that is presented.
-    presented: Digest,
+    /// Of the pair that is presented. There always is one.
+    presented: Option<Digest>,
     /// Of the pair that was warned of last; of no pair where a file cannot be read.
     warned_of: Option<Option<Digest>>,
     next_check: Instant,
@@ -88,22 +87,16 @@ struct State {
 
 impl Watched {
     /// Returns what presents the certificate that the files hold now, and those that replace it.
-    pub(super) fn new(
-        files: Files,
-        load: Load,
-        provider: Arc<CryptoProvider>,
-    ) -> Result<Self, InvalidInput> {
+    pub(super) fn new(files: Files, provider: Arc<CryptoProvider>) -> Result<Self, InvalidInput> {
         let pair = files.read()?;
-        let certified = load(&pair, &provider)?;
         let state = State {
-            certified: Arc::new(certified),
-            presented: pair.digest(),
+            certified: Arc::new(pair.parse()?.certified(&provider)?),
+            presented: Some(pair.digest()),
             warned_of: None,
             next_check: Instant::now() + INTERVAL,
         };
         Ok(Self {
             files,
-            load,
             provider,
             state: Mutex::new(state),
         })
@@ -111,37 +104,36 @@ impl Watched {
 
     /// Reads the files, and takes what they hold if it can be used.
     fn check(&self, state: &mut State) {
-        let (digest, replaced) = match self.files.read() {
-            Ok(pair) => {
-                let digest = pair.digest();
-                if digest == state.presented {
-                    state.warned_of = None;
-                    return;
-                }
-                (Some(digest), self.usable(&pair))
-            }
-            Err(unreadable) => (None, Err(unreadable.to_string())),
-        };
-        match (replaced, digest) {
-            (Ok(certified), Some(digest)) => {
+        let pair = self.files.read();
+        let digest = pair.as_ref().ok().map(Pair::digest);
+        if digest == state.presented {
+            state.warned_of = None;
+            return;
+        }
+        match pair
+            .map_err(|e| e.to_string())
+            .and_then(|pair| self.usable(&pair))
+        {
+            Ok(certified) => {
                 state.certified = Arc::new(certified);
                 state.presented = digest;
                 state.warned_of = None;
                 tracing::info!("the client certificate was replaced");
             }
-            (Err(reason), _) if state.warned_of != Some(digest) => {
+            Err(reason) if state.warned_of != Some(digest) => {
                 state.warned_of = Some(digest);
                 tracing::warn!(
                     reason,
                     "the files of the client certificate cannot be used: the one before is kept"
                 );
             }
-            (Ok(_) | Err(_), _) => {}
+            Err(_) => {}
         }
     }
 
     fn usable(&self, pair: &Pair) -> Result<CertifiedKey, String> {
-        let certified = (self.load)(pair, &self.provider).map_err(|e| e.to_string())?;
+        let certified = pair.parse().and_then(|read| read.certified(&self.provider));
+        let certified = certified.map_err(|e| e.to_string())?;
         let now = OffsetDateTime::now_utc().unix_timestamp();
         match Validity::of(&certified).and_then(|validity| validity.fault(now)) {
             Some(fault) => Err(fault.to_string()),
@@ -166,8 +158,4 @@ impl ResolvesClientCert for Watched {
     }
 }
 
-impl fmt::Debug for Watched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").finish_non_exhaustive()
-    }
-}
+debug_fields!(Watched);

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::json::objects;
 use crate::redact::card_number::looks_like_card_number;
 
 /// Returns the code that the body of an error gives.
@@ -27,7 +28,8 @@ pub(super) fn find(fields: &Map<String, Value>) -> Option<String> {
                 return Some(code);
             }
         }
-        level = level.iter().flat_map(|fields| objects_in(fields)).collect();
+        let values = level.iter().flat_map(|fields| fields.values());
+        level = values.flat_map(objects).collect();
     }
     let code = fields.get("errorCode").filter(|code| !code.is_null());
     code.map(Value::to_string).filter(|code| code != "\"\"")
@@ -51,18 +53,6 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-/// Returns the objects that are values of `fields`, or items of them.
-fn objects_in(fields: &Map<String, Value>) -> Vec<&Map<String, Value>> {
-    fn objects(value: &Value) -> Vec<&Map<String, Value>> {
-        match value {
-            Value::Object(fields) => vec![fields],
-            Value::Array(items) => items.iter().flat_map(objects).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
-        }
-    }
-    fields.values().flat_map(objects).collect()
 }
 
 /// Returns whether a code may be shown.

@@ -13,6 +13,7 @@ use http::{HeaderMap, header};
 use super::causes::{self, RequestContext};
 use super::code::{self, reads_like_a_code};
 use super::{Error, ErrorKind, Fault, Outcome, ResponseFault};
+use crate::clock::seconds_ahead;
 use crate::json::{self, JsonFault};
 use crate::redact::{mask, mask_fields};
 use crate::values::ApiOperation;
@@ -43,7 +44,8 @@ pub(crate) fn refused(
             inner.causes = causes;
             inner.retry_after = retry_after(&response.headers, SystemTime::now());
             if operation == ApiOperation::GetToken {
-                inner.clock_offset = clock_offset(&response.headers, SystemTime::now());
+                let server_time = server_time(&response.headers);
+                inner.clock_offset = server_time.map(|at| seconds_ahead(SystemTime::now(), at));
             }
         })
 }
@@ -148,16 +150,6 @@ fn troubleshooting_text(body: &ErrorBody) -> Option<String> {
 pub(crate) fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
     httpdate::parse_http_date(text).ok()
-}
-
-/// Returns how many seconds `now` is ahead of the server's clock.
-fn clock_offset(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
-    let server = server_time(headers)?;
-    let seconds = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
-    Some(match now.duration_since(server) {
-        Ok(ahead) => seconds(ahead),
-        Err(behind) => -seconds(behind.duration()),
-    })
 }
 
 /// Returns how long `Retry-After` asks to wait, in seconds or until a date; a day at most.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The outcome of a request that failed, the least worrying first.
 ///
 /// It decides what a service does next:
@@ -20,9 +22,8 @@ use std::fmt;
 /// assert!(Outcome::NotSent < Outcome::Refused && Outcome::Refused < Outcome::Unknown);
 /// assert_eq!(Outcome::Unknown.to_string(), "the outcome is unknown");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Outcome {

@@ -89,6 +89,15 @@ pub(crate) fn read<T: DeserializeOwned>(
     Some((typed, misfits))
 }
 
+/// Returns the objects that a value is or holds, without those within them.
+pub(crate) fn objects(value: &Value) -> Vec<&Map<String, Value>> {
+    match value {
+        Value::Object(fields) => vec![fields],
+        Value::Array(items) => items.iter().flat_map(objects).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
 /// Returns whether `T` can hold a member of this name and value.
 pub(crate) fn fits<T: DeserializeOwned>(name: &str, value: &Value) -> bool {
     let alone = Map::from_iter([(name.to_owned(), value.clone())]);

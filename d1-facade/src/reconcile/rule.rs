@@ -9,6 +9,8 @@
 //! An operation that D1 lists as `FAILED` never stands in the way: either it is the change, or it is not and
 //! the change is absent.
 
+use serde::{Deserialize, Serialize};
+
 use crate::card::Operation;
 
 /// Whether a change was carried out, as far as D1's list of operations shows.
@@ -48,9 +50,8 @@ pub enum Reconciliation {
 /// }
 /// # assert!(try_again(Inconclusive::TooEarly) && !try_again(Inconclusive::SeveralMatch));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Inconclusive {

@@ -53,6 +53,11 @@ pub(crate) fn mask_id(text: &str) -> Cow<'_, str> {
     replaced(text, &found, DIGITS)
 }
 
+/// Returns the names of fields, masked, for what must not show their values.
+pub(crate) fn mask_names(fields: &Map<String, Value>) -> Vec<Cow<'_, str>> {
+    fields.keys().map(|name| mask(name)).collect()
+}
+
 /// Masks the fields of a server's error.
 pub(crate) fn mask_fields(fields: Map<String, Value>) -> Map<String, Value> {
     masked_fields(fields, mask)

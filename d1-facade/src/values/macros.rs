@@ -4,14 +4,12 @@
 /// string, with `$key` as `$value` says.
 macro_rules! serde_as_text {
     ($name:ident, $text:ident, $read:expr, $key:literal: $value:expr) => {
-        #[cfg(feature = "serde")]
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.$text())
             }
         }
 
-        #[cfg(feature = "serde")]
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
@@ -36,21 +34,7 @@ macro_rules! serde_as_text {
 /// Implements what every validated text has: it is read from text with `FromStr`, and shows its text with `as_str`.
 macro_rules! text_traits {
     ($name:ident, $rule:expr) => {
-        impl TryFrom<&str> for $name {
-            type Error = InvalidInput;
-
-            fn try_from(text: &str) -> Result<Self, InvalidInput> {
-                text.parse()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidInput;
-
-            fn try_from(text: String) -> Result<Self, InvalidInput> {
-                text.parse()
-            }
-        }
+        try_from_text!($name);
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {

@@ -177,12 +177,8 @@ validated! {
     EncryptedData, EncryptedData, "encryptedData", ENCRYPTED_DATA_RULE
 }
 
-/// Shows the name of the type alone: card data stays card data when it is encrypted.
-impl fmt::Debug for EncryptedData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EncryptedData([redacted])")
-    }
-}
+// Card data stays card data when it is encrypted.
+debug_redacted!(EncryptedData);
 
 impl CorrelationId {
     /// Returns a random id (a UUID), such as for a service that logs the id before it makes the call.

@@ -205,7 +205,7 @@ pub(crate) const SHORT: Duration = Duration::from_secs(3);
 pub(crate) fn options(tls: Option<TlsOptions>, proxy: Option<Proxy>) -> ClientOptions {
     ClientOptions {
         tls,
-        proxy,
+        proxy: proxy.map(Arc::new),
         connect_timeout: Duration::from_secs(5),
         pool_idle_timeout: Duration::from_secs(60),
         ping_interval: Duration::from_secs(10),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use d1_facade::auth::{SignFuture, Signer, Unavailable};
+use d1_facade::auth::{Signer, Unavailable};
 
 use crate::token::TokenKey;
 
@@ -17,14 +17,12 @@ impl Signer for AssertionSigner {
         &self.kid
     }
 
-    fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a> {
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
         let (key, input) = (self.key.clone(), input.to_owned());
-        Box::pin(async move {
-            // PKCS#11 blocks.
-            let signed = tokio::task::spawn_blocking(move || key.sign(&input)).await?;
-            // A token that was removed, or a session that it closed: the next call may succeed.
-            signed.map_err(Unavailable::transient)
-        })
+        // PKCS#11 blocks.
+        let signed = tokio::task::spawn_blocking(move || key.sign(&input)).await?;
+        // A token that was removed, or a session that it closed: the next call may succeed.
+        signed.map_err(Unavailable::transient)
     }
 }
 

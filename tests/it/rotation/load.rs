@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use d1_facade::auth::{SignFuture, Signer};
+use d1_facade::auth::{Signer, Unavailable};
 use d1_facade::{CardCredentials, Client, CorrelationId, EncryptionKey, Renewal, SigningKey};
 use d1_sandbox::{Card, RecordedRequest, Sandbox};
 use d1_tests::{EXPIRY, PAN, p256};
@@ -37,9 +37,9 @@ impl Signer for Counting {
         self.0.0.kid()
     }
 
-    fn sign<'a>(&'a self, input: &'a [u8]) -> SignFuture<'a> {
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
         self.0.1.fetch_add(1, Ordering::SeqCst);
-        self.0.0.sign(input)
+        self.0.0.sign(input).await
     }
 }
 
