@@ -83,6 +83,11 @@ async fn the_lifetime_of_a_token_is_read_however_it_is_written() {
     }
     let read = token(answer(200, &json!({"access_token": "a"}))).await;
     assert_eq!(read.unwrap().0, unstated, "none stated");
+    for beyond_float in ["1e400", "-1e400", &"9".repeat(400)] {
+        let body = format!(r#"{{"access_token":"a","expires_in":{beyond_float}}}"#);
+        let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+        assert_eq!(token(answer).await.unwrap().0, unstated, "{beyond_float}");
+    }
 }
 
 #[tokio::test]

@@ -14,9 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jwe::alg::ecdh_es::EcdhEsJweAlgorithm;
 use josekit::jwe::{JweAlgorithm, JweContentEncryption, JweEncrypter, JweHeader};
 use josekit::{JoseError, Map, Value};
-use openssl::bn::BigNumContext;
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::derive::Deriver;
-use openssl::ec::PointConversionForm;
 use openssl::error::ErrorStack;
 use openssl::md::Md;
 use openssl::md_ctx::MdCtx;
@@ -95,19 +94,21 @@ fn concat_kdf(
 }
 
 /// Returns the public part of a P-256 key. OpenSSL's safe interface reads a point from a copy of the key alone.
+///
+/// # Errors
+/// When a coordinate does not fit into 32 bytes, or OpenSSL fails.
 fn public_jwk(key: &PKey<Private>) -> Result<Map<String, Value>, ErrorStack> {
     let key = key.ec_key()?;
-    let mut context = BigNumContext::new()?;
-    let form = PointConversionForm::UNCOMPRESSED;
-    let point = key.public_key().to_bytes(key.group(), form, &mut context)?;
-    // The first byte is the form.
-    let (x, y) = point.get(1..).unwrap_or_default().split_at(32);
+    let (mut x, mut y) = (BigNum::new()?, BigNum::new()?);
+    let point = key.public_key();
+    point.affine_coordinates(key.group(), &mut x, &mut y, &mut *BigNumContext::new()?)?;
+    let coordinate = |number: BigNum| Ok(URL_SAFE_NO_PAD.encode(number.to_vec_padded(32)?));
     let member = |name: &str, value: String| (name.to_owned(), Value::String(value));
     Ok(Map::from_iter([
         member("kty", "EC".to_owned()),
         member("crv", "P-256".to_owned()),
-        member("x", URL_SAFE_NO_PAD.encode(x)),
-        member("y", URL_SAFE_NO_PAD.encode(y)),
+        member("x", coordinate(x)?),
+        member("y", coordinate(y)?),
     ]))
 }
 
@@ -152,6 +153,9 @@ debug_redacted!(KeyAgreement);
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+
     use super::*;
     use crate::crypto::{KeyField, keys};
 
@@ -187,6 +191,15 @@ mod tests {
             epk,
             r#"{"kty":"EC","crv":"P-256","x":"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0","y":"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps"}"#
         );
+    }
+
+    #[test]
+    fn a_point_of_another_curve_causes_no_panic() {
+        for (curve, fits) in [(Nid::SECP112R1, true), (Nid::SECP521R1, false)] {
+            let group = EcGroup::from_curve_name(curve).unwrap();
+            let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+            assert_eq!(public_jwk(&key).is_ok(), fits, "{curve:?}");
+        }
     }
 
     #[test]

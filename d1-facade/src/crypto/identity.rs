@@ -59,7 +59,7 @@ impl Identity {
     }
 
     /// Reads a certificate, its chain and its private key from a PKCS#12 file (`.p12`, `.pfx`) in DER, which
-    /// `passphrase` decrypts. Nothing asks for a passphrase.
+    /// `passphrase` decrypts. Nothing asks for a passphrase. OpenSSL gets a copy of it, which its bindings do not wipe.
     ///
     /// A file that is encrypted with RC2, as older programs write it, is refused: OpenSSL 3 has RC2 only in its legacy
     /// provider.

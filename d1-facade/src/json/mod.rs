@@ -12,6 +12,8 @@ mod duplicates;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
+use crate::redact::quote_numbers;
+
 /// Why a body cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonFault {
@@ -34,9 +36,20 @@ impl JsonFault {
     }
 }
 
-/// Returns a body as a JSON object.
+/// Returns a body as a JSON object. A number beyond the range of a float, which serde_json refuses, is read as a text.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     let body = without_byte_order_mark(body);
+    match strict_object(body) {
+        Err(JsonFault::Malformed) => strict_object(&quote_numbers(body, is_beyond_float)),
+        read => read,
+    }
+}
+
+fn is_beyond_float(number: &str) -> bool {
+    number.parse().is_ok_and(f64::is_infinite)
+}
+
+fn strict_object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     duplicates::check(body)?;
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
@@ -205,6 +218,22 @@ mod tests {
         let text = "\u{feff}{\"a\":1}";
         assert_eq!(object(text.as_bytes()).unwrap()["a"], 1);
         assert_eq!(object(b"[1]"), Err(JsonFault::NoObject));
+    }
+
+    #[test]
+    fn a_number_beyond_the_range_of_a_float_is_a_text() {
+        let digits = "9".repeat(400);
+        let text =
+            format!(r#"{{"a":[1e400,-1e400],"b":{{"c":{digits}}},"d":"1e400 \" 1","e":1e300}}"#);
+        let read = object(text.as_bytes()).unwrap();
+        let expected =
+            json!({"a": ["1e400", "-1e400"], "b": {"c": digits}, "d": "1e400 \" 1", "e": 1e300});
+        assert_eq!(Value::Object(read), expected);
+        for bad in [r#"{"a":1e400"#, r#"{"a":1e400e}"#, r#"{"a":01}"#, "1e400"] {
+            assert_eq!(object(bad.as_bytes()), Err(JsonFault::Malformed), "{bad}");
+        }
+        let twice = object(br#"{"a":1e400,"a":1e401}"#);
+        assert_eq!(twice, Err(JsonFault::Contradictory));
     }
 
     #[test]

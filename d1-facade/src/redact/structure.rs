@@ -59,6 +59,29 @@ pub(super) fn replace(text: &[u8], mut found: Vec<Range<usize>>, mask: &str) -> 
     out
 }
 
+/// Returns a JSON text with quotes around the numbers that `is_wanted` returns true for.
+pub(crate) fn quote_numbers(text: &[u8], is_wanted: fn(&str) -> bool) -> Zeroizing<Vec<u8>> {
+    let is_wanted = |number: &&Segment| {
+        let number = text.get(number.range.clone()).map(str::from_utf8);
+        matches!(number, Some(Ok(number)) if is_wanted(number))
+    };
+    let segments = segments(text);
+    let numbers = segments.iter().filter(|segment| segment.is_number);
+    let wanted: Vec<_> = numbers.filter(is_wanted).collect();
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len() + 2 * wanted.len()));
+    let mut written = 0;
+    for end in wanted
+        .iter()
+        .flat_map(|number| [number.range.start, number.range.end])
+    {
+        out.extend_from_slice(text.get(written..end).unwrap_or_default());
+        out.push(b'"');
+        written = end;
+    }
+    out.extend_from_slice(text.get(written..).unwrap_or_default());
+    out
+}
+
 /// Returns the escape in whose middle `at` stands, of which no part must be left behind; an empty range where it stands
 /// in none.
 fn whole_escape(text: &[u8], at: usize) -> Range<usize> {
