@@ -69,6 +69,26 @@ fn a_change_that_is_described_is_found_or_proven_absent() {
 }
 
 #[test]
+fn only_what_d1_can_have_begun_while_the_call_was_under_way_is_the_change() {
+    let world = World::start();
+    // An hour ago, by D1's clock.
+    world.sandbox.set_clock_offset(-3600);
+    world.d1(&["card", "suspend", "ReplaceMe01"]).expect(0);
+    world.sandbox.set_clock_offset(0);
+    reconcile(&world, &["--since", "2h"]).expect(0);
+    for elsewhen in [
+        ["--since", "50m", "--until", "40m"],
+        ["--since", "2h", "--until", "90m"],
+    ] {
+        let unclear = reconcile(&world, &elsewhen).expect(5).err;
+        assert!(
+            unclear.contains("does not agree in everything"),
+            "{unclear}"
+        );
+    }
+}
+
+#[test]
 fn what_a_journal_or_a_service_has_stored_is_reconciled() {
     let world = World::start();
     let line = r#"{"operation":"suspend","cardId":"ReplaceMe01","reason":"order 4711"}"#;
