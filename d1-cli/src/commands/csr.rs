@@ -39,6 +39,13 @@ impl Csr {
     pub(crate) fn run(self, output: &Output) -> Result<Exit, Failure> {
         let name = name(&self.common_name)
             .map_err(|_| Failure::input("--common-name", "must be 1 to 64 characters"))?;
+        let path = self.file.with_extension("csr");
+        if path == self.file {
+            return Err(Failure::input(
+                "<FILE>",
+                "must not end in .csr, as the request does",
+            ));
+        }
         let no_key = |_| Failure::input("OpenSSL", NO_KEY);
         let key = match self.existing_key {
             true => self.read_key()?,
@@ -46,7 +53,6 @@ impl Csr {
         };
         let request = request(&name, &key).map_err(no_key)?;
         let private = Zeroizing::new(key.private_key_to_pem_pkcs8().map_err(no_key)?);
-        let path = self.file.with_extension("csr");
         let files: [(_, &[u8]); 2] = [(&*self.file, &private), (&path, &request)];
         let first = usize::from(self.existing_key);
         new_file::write_all(&files[first..])?;

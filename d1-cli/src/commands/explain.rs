@@ -11,11 +11,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Known;
 use crate::output::Output;
+use crate::reason_codes;
 use crate::text::call_name;
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// An HTTP status, such as 403, an errorCode, such as UNKNOWN_CARD, or reason-codes for the codes of changes
+    /// An HTTP status, such as 403, an errorCode, such as UNKNOWN_CARD, a reason code, or reason-codes for all of them
     #[arg(value_name = "CODE|STATUS", value_parser = Known::new(subject, subjects()))]
     subject: Subject,
     /// Only of this call
@@ -28,7 +29,8 @@ pub(crate) struct Explain {
 enum Subject {
     Status(u16),
     Code(&'static str),
-    ReasonCodes,
+    /// All of them, or one.
+    ReasonCodes(Option<ReasonCode>),
 }
 
 const REASON_CODES: &str = "reason-codes";
@@ -38,8 +40,16 @@ fn subject(text: &str) -> Result<Subject, String> {
         return Ok(Subject::Status(status));
     }
     let mut known = subjects().into_iter();
+    let reason_code = reason_codes::parse(text).ok();
     match known.find(|code| code.eq_ignore_ascii_case(text)) {
-        Some(REASON_CODES) => Ok(Subject::ReasonCodes),
+        Some(REASON_CODES) => Ok(Subject::ReasonCodes(None)),
+        Some(_)
+            if reason_code
+                .as_ref()
+                .is_some_and(|code| ReasonCode::KNOWN.contains(code)) =>
+        {
+            Ok(Subject::ReasonCodes(reason_code))
+        }
         Some(code) => Ok(Subject::Code(code)),
         None => {
             let known = subjects().join(", ");
@@ -50,10 +60,15 @@ fn subject(text: &str) -> Result<Subject, String> {
     }
 }
 
-/// Returns D1's own codes, and the name of what else is explained.
+/// Returns what is explained beside a status.
 fn subjects() -> Vec<&'static str> {
     let codes: BTreeSet<_> = Cause::all().filter_map(|cause| cause.code()).collect();
-    codes.into_iter().chain([REASON_CODES]).collect()
+    let reason_codes = ReasonCode::KNOWN.iter().map(ReasonCode::as_str);
+    codes
+        .into_iter()
+        .chain([REASON_CODES])
+        .chain(reason_codes)
+        .collect()
 }
 
 fn operation(text: &str) -> Result<ApiOperation, String> {
@@ -72,9 +87,9 @@ fn operations() -> impl Iterator<Item = &'static str> {
 
 impl Explain {
     pub(crate) fn run(self, output: &Output) -> Result<Exit, Failure> {
-        match self.subject {
+        match &self.subject {
             Subject::Status(_) | Subject::Code(_) => self.errors(output)?,
-            Subject::ReasonCodes => self.reason_codes(output)?,
+            Subject::ReasonCodes(one) => self.reason_codes(one.as_ref(), output)?,
         }
         Ok(Exit::Done)
     }
@@ -84,8 +99,10 @@ impl Explain {
     }
 
     /// Prints the documented reason codes, and the operations that they are documented for.
-    fn reason_codes(&self, output: &Output) -> io::Result<()> {
-        let codes = ReasonCode::KNOWN.iter().filter_map(|code| {
+    fn reason_codes(&self, one: Option<&ReasonCode>, output: &Output) -> io::Result<()> {
+        let codes = ReasonCode::KNOWN.iter();
+        let codes = codes.filter(|code| one.is_none_or(|one| one == *code));
+        let codes = codes.filter_map(|code| {
             let takes = |operation: &&ApiOperation| {
                 self.is_of(**operation) && operation.reason_codes().contains(&code.as_str())
             };
@@ -98,7 +115,10 @@ impl Explain {
         let note = ReasonCode::DESCRIPTION;
         let all = json!({ "command": "explain", "reasonCodes": null, "note": note });
         output.documents(all, "reasonCodes", codes.collect(), |codes| {
-            output.table(&["code", "operations", "meaning"], codes)?;
+            match codes {
+                [] => output.line("No reason code is documented for that operation.")?,
+                codes => output.table(&["code", "operations", "meaning"], codes)?,
+            }
             output.line(&format!("\n{note}"))
         })
     }
@@ -110,7 +130,7 @@ impl Explain {
                 && match self.subject {
                     Subject::Status(status) => error.status() == status,
                     Subject::Code(code) => error.code() == Some(code),
-                    Subject::ReasonCodes => false,
+                    Subject::ReasonCodes(_) => false,
                 }
         };
         let found: Vec<_> = Cause::all().filter(wanted).collect();

@@ -90,6 +90,9 @@ impl Reconcile {
         else {
             return Err(Failure::input("--since", "is missing"));
         };
+        if self.until.is_some_and(|until| until < since) {
+            return Err(Failure::input("--until", "must not be before --since"));
+        }
         let change = CardChange {
             kind,
             card: card.clone(),

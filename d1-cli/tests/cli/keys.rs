@@ -178,6 +178,13 @@ fn a_request_is_refused_that_d1_would_not_take() {
         );
     }
     assert!(!folder.path().join("b.key").exists());
+    let refused = run(&folder, &["csr", "b.csr", "--common-name", "A"])
+        .expect(2)
+        .err;
+    assert!(
+        refused.starts_with("d1: <FILE>: must not end in .csr"),
+        "{refused}"
+    );
 }
 
 #[test]

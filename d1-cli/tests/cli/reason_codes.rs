@@ -110,6 +110,13 @@ fn the_documented_codes_are_explained() {
         "meaning": "The card was lost.",
     });
     assert_eq!(lost, Some(&expected));
+    let one = bare(folder.path(), &["explain", "card_lost", "-o", "json"]);
+    assert_eq!(
+        finish(one, "").expect(0).json()["reasonCodes"],
+        json!([expected])
+    );
+    let none = explain(&["--operation", "list"]).out;
+    assert!(none.starts_with("No reason code is documented"), "{none}");
     let resume = explain(&["--operation", "resume"]).out;
     assert!(
         resume.contains("CARD_FOUND") && !resume.contains("FRAUD  "),

@@ -159,6 +159,18 @@ fn what_is_wrong_with_the_description_is_named() {
             &["A", "--from", "x"],
             "[CARD_ID]: cannot be given beside --from <FILE>",
         ),
+        (
+            &[
+                "A",
+                "--operation",
+                "suspend",
+                "--since",
+                "1h",
+                "--until",
+                "2h",
+            ],
+            "--until: must not be before --since",
+        ),
         (&["--from", "nofile"], "--from nofile: cannot be read"),
     ] {
         let refused = world
