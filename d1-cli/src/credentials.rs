@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::secret_input;
+use crate::text::without_mark;
 
 /// More than any credentials need.
 const LONGEST: u64 = 4096;
@@ -75,7 +76,7 @@ fn parsed(source: io::Result<impl Read>) -> Result<PlainCredentials, Failure> {
         let rule = format!("must be at most {LONGEST} bytes");
         return Err(Failure::input(FLAG, rule));
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
+    serde_json::from_slice(without_mark(&bytes)).map_err(|error| {
         // serde's own words may quote what it read.
         let (line, column) = (error.line(), error.column());
         let place = format!("{FLAG}, line {line} column {column}");

@@ -10,8 +10,8 @@
 //! | What does a command do? | [`commands`] |
 //! | How is a request shown without sending it? | [`dry_run`] |
 //! | Where do card credentials come from? | [`credentials`], [`secret_input`] |
-//! | How are files with keys written? | [`new_file`] |
 //! | Was a change of unknown outcome carried out? | [`verify`] |
+//! | How does a command make a file, of keys above all? | [`new_file`] |
 //! | What does Ctrl-C do? | [`interrupt`] |
 
 mod arguments;

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -152,16 +152,22 @@ impl Output {
     }
 
     fn write_json(&self, mut out: &mut dyn io::Write, value: &Value) -> io::Result<()> {
-        let mut value = value.clone();
-        if let (Some(target), Some(fields)) = (self.target, value.as_object_mut()) {
-            fields.insert("target".to_owned(), serde_json::to_value(target)?);
-        }
+        let value = self.with_target(value);
         match self.format {
             Format::Ndjson => serde_json::to_writer(&mut out, &value)?,
             Format::Table | Format::Json => serde_json::to_writer_pretty(&mut out, &value)?,
         }
         writeln!(out)?;
         out.flush()
+    }
+
+    /// Returns a result with where calls go.
+    pub(crate) fn with_target(&self, result: &Value) -> Value {
+        let mut result = result.clone();
+        if let (Some(target), Some(fields)) = (self.target, result.as_object_mut()) {
+            fields.insert("target".to_owned(), json!(target));
+        }
+        result
     }
 
     /// Prints a line of a result.

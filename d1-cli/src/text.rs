@@ -10,6 +10,11 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "d1: {line}");
 }
 
+/// Returns a file's content without the byte order mark (UTF-8) that editors and spreadsheets put before it.
+pub(crate) fn without_mark(content: &[u8]) -> &[u8] {
+    content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content)
+}
+
 /// How many digits may stand together, blanks and hyphens between them not counted.
 const LONGEST_NUMBER: usize = 11;
 

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::flags::{BoundedInt, Known};
 use crate::reason_codes;
 use crate::session::Session;
-use crate::text::{call_name, masked};
+use crate::text::{call_name, masked, without_mark};
 use crate::verify::{self, Patience};
 
 #[derive(Debug, Args)]
@@ -122,7 +122,7 @@ fn stored(path: &Path) -> Result<PendingChange, Failure> {
         _ => fs::read_to_string(path),
     };
     let text = text.map_err(|error| Failure::unreadable(&place, &error))?;
-    match serde_json::from_str(&text) {
+    match serde_json::from_slice(without_mark(text.as_bytes())) {
         Ok(Stored::Line { change } | Stored::Change(change)) => Ok(change),
         Err(_) => {
             let rule = r#"must be one line of a journal of d1 bulk that has "begun", or the JSON of one PendingChange"#;

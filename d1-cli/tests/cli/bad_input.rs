@@ -366,24 +366,6 @@ fn a_variable_that_is_no_text_is_not_passed_over() {
 fn lines_of_a_bulk() {
     let world = World::start();
     world.file(
-        "bom",
-        "\u{feff}{\"operation\":\"suspend\",\"cardId\":\"ReplaceMe01\"}\r\n",
-    );
-    let run = world.d1(&["bulk", "bom", "-q"]).expect(2);
-    assert_eq!(run.out, "");
-    let lines: Vec<&str> = run.err.lines().collect();
-    let [line, summary] = lines[..] else {
-        panic!("{lines:?}");
-    };
-    assert_eq!(
-        line,
-        "d1: bom, line 1: must not begin with a byte order mark"
-    );
-    assert!(
-        summary.starts_with("d1: bom: 1 bad line: nothing was sent"),
-        "{summary}"
-    );
-    world.file(
         "bad",
         "{\"operation\":\"suspend\",\"cardId\":\"ReplaceMe01\"}\n[]\n",
     );

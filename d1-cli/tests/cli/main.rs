@@ -3,8 +3,10 @@
 
 mod bad_input;
 mod bulk;
+mod bulk_csv;
 #[cfg(unix)]
 mod bulk_ends;
+mod bulk_files;
 mod bulk_job;
 mod bulk_journal;
 mod bulk_order;

@@ -4,16 +4,20 @@ use std::fs::File;
 use std::io::{self, BufRead, Read, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
+use clap::ValueEnum;
 use tokio::sync::mpsc;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::csv::{Columns, Row, Rows, looks_like_csv};
 use super::line::{BadLine, Line};
+use super::lock;
 use super::spool::Spool;
 use crate::failure::Failure;
 use crate::secret_input;
-use crate::text::{masked, printable};
+use crate::text::{masked, printable, without_mark};
 
 /// The longest line: encrypted data and room for the rest.
 const LONGEST_LINE: usize = 32 * 1024;
@@ -23,11 +27,24 @@ const CHUNK: usize = 64 * 1024;
 /// How many lines are read ahead.
 const AHEAD: usize = 64;
 
+/// The format of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum InputFormat {
+    /// One JSON object a line
+    Ndjson,
+    /// A header row with the names of fields, and a row for each line, as spreadsheets write them
+    Csv,
+}
+
 /// What the bulk is to do.
+#[derive(Clone)]
 pub(super) struct Input {
     /// What it is called.
     pub(super) name: String,
-    source: Source,
+    /// Locked while it is read in the background: its readers share one place in the file.
+    source: Arc<Mutex<Source>>,
+    /// The header row of a CSV that is not empty.
+    pub(super) columns: Option<Columns>,
 }
 
 enum Source {
@@ -40,27 +57,64 @@ enum Source {
 /// A line that was read, or why it cannot be used.
 pub(super) type Item = Result<Line, BadLine>;
 
+/// The JSON text of a line, and why it cannot be used where that is known already.
+pub(super) struct Text {
+    pub(super) number: u64,
+    pub(super) json: Zeroizing<Vec<u8>>,
+    rule: Option<String>,
+}
+
+impl Text {
+    /// Reads the line.
+    pub(super) fn parse(&self) -> Item {
+        match &self.rule {
+            Some(rule) => Err(BadLine::new(self.number, rule.clone(), &self.json)),
+            None => Line::parse(self.number, &self.json),
+        }
+    }
+}
+
 impl Input {
     /// Opens a file, or reads a stream to its end.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(path: &Path, format: InputFormat) -> Result<Self, Failure> {
         let name = name(path);
-        match Source::open(path) {
-            Ok(source) => Ok(Self { name, source }),
-            Err(error) => Err(Failure::unreadable(name, &error)),
-        }
+        let unreadable = |error| Failure::unreadable(&name, &error);
+        let source = Source::open(path).map_err(unreadable)?;
+        let mut lines = source.lines().map_err(unreadable)?;
+        let first = lines.next().transpose().map_err(unreadable)?;
+        let columns = first.map(|(number, line)| {
+            let columns = match format {
+                InputFormat::Csv => Columns::of(&line).map(Some),
+                InputFormat::Ndjson if looks_like_csv(&line) => {
+                    Err("this looks like CSV; use --format csv".to_owned())
+                }
+                InputFormat::Ndjson => Ok(None),
+            };
+            columns.map_err(|rule| Failure::input(format!("{name}, line {number}"), rule))
+        });
+        Ok(Self {
+            columns: columns.transpose()?.flatten(),
+            source: Arc::new(Mutex::new(source)),
+            name,
+        })
     }
 
     /// Returns whether it is a file, beside which a journal can stand.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.source, Source::File(..))
+        matches!(*lock(&self.source), Source::File(..))
     }
 
-    /// Reads the lines from the beginning.
-    pub(super) fn items(&self) -> io::Result<impl Iterator<Item = io::Result<Item>> + use<>> {
-        let lines = Lines::new(self.source.reader()?);
-        Ok(lines.filter_map(|line| match line {
-            Ok((number, text)) => parsed(number, &text).map(Ok),
-            Err(error) => Some(Err(error)),
+    /// Reads the lines from the beginning, without blank ones and the header row, when no other reader is left.
+    pub(super) fn texts(&self) -> io::Result<impl Iterator<Item = io::Result<Text>>> {
+        let source = lock(&self.source);
+        let lines = source.lines()?.skip(usize::from(self.columns.is_some()));
+        let mut rows = self.columns.as_ref().map(Columns::rows);
+        Ok(lines.filter_map(move |line| {
+            let _locked = &source;
+            match line {
+                Ok((number, line)) => text(number, line, rows.as_mut()).map(Ok),
+                Err(error) => Some(Err(error)),
+            }
         }))
     }
 
@@ -68,13 +122,12 @@ impl Input {
     pub(super) fn into_items(self) -> mpsc::Receiver<io::Result<Item>> {
         let (sender, receiver) = mpsc::channel(AHEAD);
         thread::spawn(move || {
-            let items = self.items();
-            let (items, error) = match items {
-                Ok(items) => (Some(items), None),
+            let (texts, error) = match self.texts() {
+                Ok(texts) => (Some(texts), None),
                 Err(error) => (None, Some(Err(error))),
             };
-            for item in items.into_iter().flatten().chain(error) {
-                if sender.blocking_send(item).is_err() {
+            for text in texts.into_iter().flatten().chain(error) {
+                if sender.blocking_send(text.map(|text| text.parse())).is_err() {
                     // The receiver was dropped: no more lines are wanted.
                     return;
                 }
@@ -82,6 +135,22 @@ impl Input {
         });
         receiver
     }
+}
+
+/// Returns the text of a line; nothing where it is a row without content.
+fn text(number: u64, line: Zeroizing<Vec<u8>>, rows: Option<&mut Rows<'_>>) -> Option<Text> {
+    let Row { json, rule } = match rows {
+        _ if line.len() > LONGEST_LINE => Row {
+            json: Zeroizing::default(),
+            rule: Some(format!("must be at most {LONGEST_LINE} bytes")),
+        },
+        Some(rows) => rows.read(&line)?,
+        None => Row {
+            json: line,
+            rule: None,
+        },
+    };
+    Some(Text { number, json, rule })
 }
 
 impl Source {
@@ -98,6 +167,15 @@ impl Source {
             return Ok(Self::File(file, metadata.len()));
         }
         Ok(Self::Spool(Spool::of(file)?))
+    }
+
+    /// Reads the lines that are not blank from the beginning, with their numbers.
+    fn lines(&self) -> io::Result<impl Iterator<Item = io::Result<NumberedLine>> + use<>> {
+        let lines = Lines::new(self.reader()?);
+        Ok(lines.filter(|line| {
+            let text = line.as_ref().map(|(_, text)| text);
+            !text.is_ok_and(|text| text.iter().all(u8::is_ascii_whitespace))
+        }))
     }
 
     /// Reads it from its beginning.
@@ -125,17 +203,10 @@ pub(super) fn name(path: &Path) -> String {
     printable(&masked(&path.display().to_string()))
 }
 
-/// What a line says; nothing where it is blank.
-fn parsed(number: u64, text: &[u8]) -> Option<Item> {
-    if text.len() > LONGEST_LINE {
-        let rule = format!("must be at most {LONGEST_LINE} bytes");
-        return Some(Err(BadLine::new(number, rule, &[])));
-    }
-    let blank = text.iter().all(u8::is_ascii_whitespace);
-    (!blank).then(|| Line::parse(number, text))
-}
+/// The number of a line, and its text.
+type NumberedLine = (u64, Zeroizing<Vec<u8>>);
 
-/// The lines of a reader with their numbers. What was read is wiped: it may be card data.
+/// The lines of a reader with their numbers, without a byte order mark. What was read is wiped: it may be card data.
 struct Lines<R> {
     reader: WipingReader<R>,
     number: u64,
@@ -167,7 +238,7 @@ impl<R: Read> Lines<R> {
 }
 
 impl<R: Read> Iterator for Lines<R> {
-    type Item = io::Result<(u64, Zeroizing<Vec<u8>>)>;
+    type Item = io::Result<NumberedLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // Room for the longest that is taken, so that no copy is left behind by growing.
@@ -176,6 +247,10 @@ impl<R: Read> Iterator for Lines<R> {
             Ok(0) => None,
             Ok(_) => {
                 self.number += 1;
+                if self.number == 1 {
+                    let mark = line.len() - without_mark(&line).len();
+                    line.drain(..mark);
+                }
                 Some(Ok((self.number, line)))
             }
             Err(error) => Some(Err(error)),
@@ -243,6 +318,9 @@ mod tests {
         assert_eq!(lines("a"), [line(1, "a")]);
         assert_eq!(lines("a\n"), [line(1, "a")]);
         assert_eq!(lines("a\n\nb"), [line(1, "a"), line(2, ""), line(3, "b")]);
+        // Only the first can begin with a byte order mark that is none of its text.
+        let marked = "\u{feff}a\n\u{feff}b";
+        assert_eq!(lines(marked), [line(1, "a"), line(2, "\u{feff}b")]);
     }
 
     #[test]
@@ -251,7 +329,10 @@ mod tests {
         let all = lines(&text);
         assert_eq!(all.len(), 2);
         assert_eq!(all.first().unwrap().1.len(), LONGEST_LINE + 1);
-        let item = parsed(1, all.first().unwrap().1.as_bytes()).unwrap();
-        assert!(item.is_err_and(|bad| bad.rule.contains("at most")));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let input = Input::open(file.path(), InputFormat::Ndjson).unwrap();
+        let first = input.texts().unwrap().next().unwrap().unwrap();
+        assert!(first.parse().is_err_and(|bad| bad.rule.contains("at most")));
     }
 }

@@ -3,19 +3,23 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use d1_facade::{CardId, CorrelationId, EncryptedData, InvalidInput, Renewal};
+use d1_facade::{CardId, CorrelationId, EncryptedData, EncryptionKey, InvalidInput, Renewal};
 use openssl::sha::sha256;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::change::{CardChange, Kind, card_state, renewal};
 use crate::credentials::{Luhn, PlainCredentials};
 use crate::reason_codes;
 
-/// A line as it is written. It may hold card credentials, so it has no `Debug`.
-#[derive(Deserialize)]
+/// Why a line stands among those that are not done.
+pub(super) const WHY: &str = "why";
+
+/// A line as it is written. It may hold card credentials, so it has no `Debug`, and they are not written again.
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Written {
+    why: Option<String>,
     key: Option<String>,
     operation: String,
     card_id: String,
@@ -24,6 +28,7 @@ struct Written {
     new_card_id: Option<String>,
     state: Option<String>,
     american_express: Option<bool>,
+    #[serde(skip_serializing)]
     credentials: Option<PlainCredentials>,
     encrypted_data: Option<String>,
 }
@@ -71,7 +76,6 @@ pub(super) struct BadLine {
 impl BadLine {
     /// Describes a bad line of which only the text is known, and reads the ids from it if they can be read.
     pub(super) fn new(number: u64, rule: String, text: &[u8]) -> Self {
-        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let ids: Result<Ids, _> = serde_json::from_slice(text);
         let ids = ids.map(|ids| [ids.card_id, ids.new_card_id]);
         let ids = ids.into_iter().flatten();
@@ -97,8 +101,6 @@ impl fmt::Display for BadLine {
     }
 }
 
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
 const RULE: &str = "must be a JSON object with the strings operation and cardId, and if need be key, \
                     reasonCode, reason, newCardId, state, encryptedData, credentials and americanExpress";
 
@@ -106,20 +108,43 @@ impl Line {
     /// Reads a line.
     pub(super) fn parse(number: u64, text: &[u8]) -> Result<Self, BadLine> {
         let bad = |rule: String| BadLine::new(number, rule, text);
-        if text.starts_with(BYTE_ORDER_MARK) {
-            return Err(bad("must not begin with a byte order mark".to_owned()));
-        }
         let written: Written = serde_json::from_slice(text).map_err(|error| {
             // serde's own words may quote what it read.
             bad(format!("column {}: {RULE}", error.column()))
         })?;
         written.checked(number).map_err(bad)
     }
+
+    /// Returns a good line as it is written again, with why, for a file that holds no card data: credentials are encrypted
+    /// to D1's key. Where that cannot be done, the new line is a bad one, rather than a renewal without credentials.
+    pub(super) fn again(text: &[u8], why: String, key: Option<&EncryptionKey>) -> Value {
+        let Ok(mut written) = serde_json::from_slice::<Written>(text) else {
+            return json!({ WHY: why });
+        };
+        written.why = Some(why);
+        if let Some(plain) = written.credentials.take() {
+            let checked = plain.checked(Luhn::Checked).ok();
+            let data = checked.and_then(|credentials| key?.encrypt(&credentials).ok());
+            let data = data.map(|data| data.as_str().to_owned());
+            written.encrypted_data = data.or_else(|| Some(LEFT_OUT.to_owned()));
+        }
+        let mut line = json!(written);
+        if let Some(fields) = line.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        line
+    }
 }
+
+/// Stands for credentials that could not be encrypted. It is no JWE.
+const LEFT_OUT: &str = "left out: give the credentials";
 
 impl Written {
     fn checked(self, number: u64) -> Result<Line, String> {
         let rule = |error: InvalidInput| error.to_string();
+        if let Some(outcome) = self.why.as_deref().and_then(needs_a_look) {
+            return Err(format!("why says {outcome}: see to it, then remove why"));
+        }
         let kind = Kind::from_str(&self.operation, false)
             .map_err(|_| "operation must be suspend, resume, delete or renew")?;
         let new_card = self.new_card_id.as_deref().map(str::parse).transpose();
@@ -208,6 +233,13 @@ impl Written {
             .take(16)
             .fold(0, |digest, byte| digest << 8 | u128::from(byte))
     }
+}
+
+/// Returns the outcome that `why` begins with, where a person must look at the line before it may be sent: sending a line
+/// of unknown outcome again may do it twice, and a bad one lacks what was wrong.
+fn needs_a_look(why: &str) -> Option<&str> {
+    let outcome = why.split(',').next()?.trim();
+    ["unknown", "bad"].contains(&outcome).then_some(outcome)
 }
 
 /// Checks a key. It is kept in the journal and printed, so it follows the rule of a correlation id, which holds no card

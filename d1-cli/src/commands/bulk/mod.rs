@@ -2,16 +2,20 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | Where do lines come from, and what may a line hold? | [`input`], [`spool`], [`line`] |
+//! | Where do lines come from, and what may a line hold? | [`input`], [`spool`], [`csv`], [`line`] |
 //! | What is checked before anything is sent? | [`prepare`], [`preflight`] |
 //! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
 //! | What does an old journal say? | [`resume`], [`previous_run`], [`report`] |
 //! | Did D1 carry out a line of unknown outcome? | [`reconcile`] |
 //! | How are lines sent, and in which order? | [`run`], [`unsent`] |
 //! | What is printed? | [`summary`], [`counts`], [`progress`] |
+//! | What is left in files at the end? | [`failed`], [`document`] |
 
 mod counts;
+mod csv;
+mod document;
 mod entry;
+mod failed;
 mod input;
 mod journal;
 mod line;
@@ -28,6 +32,7 @@ mod summary;
 mod unsent;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 
@@ -35,11 +40,12 @@ use crate::dry_run::DryRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::{BoundedInt, rate};
-use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::prompt;
 use crate::session::Session;
-use input::Input;
+use document::{ReportFile, ReportPath};
+use failed::FailedLines;
+use input::{Input, InputFormat};
 use preflight::{Permissions, Preflight, permitted};
 use prepare::Prepared;
 use previous_run::PreviousRun;
@@ -56,6 +62,8 @@ pub(super) const LINES: &str = r#"A line: {"operation":"suspend","cardId":"Repla
   reasonCode, reason
   of renew: newCardId, state, americanExpress, and either credentials
     ({"pan","exp","psn","auxiliaryPan","auxiliaryExp"}) or encryptedData (a JWE)
+With --format csv: a header row with these names (credentials are columns of their own: pan, exp and so on), and a
+row for each line, with comma, semicolon or tab between the cells.
 Cards run concurrently. The lines of one card run in their order: each is sent when the one before is known
 to be done. When that was refused, was not sent or has an unknown outcome, the rest of the card is held back.
 
@@ -85,8 +93,11 @@ pub(crate) struct BulkCommand {
 /// The options of a run.
 #[derive(Debug, Args)]
 struct RunFlags {
-    /// The requests, one JSON object a line; - for standard input
+    /// The requests, one a line; - for standard input
     file: PathBuf,
+    /// The format of the requests
+    #[arg(long, value_enum, default_value_t = InputFormat::Ndjson, value_name = "FORMAT")]
+    format: InputFormat,
     /// The maximum number of requests at the same time
     #[arg(long, value_name = "N", default_value = "64")]
     concurrency: BoundedInt<1, 1000>,
@@ -102,6 +113,12 @@ struct RunFlags {
     /// Continues the run of this journal: finished lines are not repeated, and those in doubt are verified
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
+    /// The new file for the lines that are not done, in the format of the input, with why; credentials are encrypted
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_journal", "dry_run"])]
+    failed: Option<PathBuf>,
+    /// The new file for the result as a page (.html), as JSON (.json) or as JUnit XML (.xml)
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    report: Option<ReportPath>,
     /// Sends the other lines when some are bad; without it, nothing is sent then
     #[arg(long)]
     skip_bad_lines: bool,
@@ -150,13 +167,19 @@ impl BulkCommand {
 impl RunFlags {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let client = session.client()?;
+        let report = self.report.as_ref().map(ReportFile::new).transpose()?;
+        let failed = self.failed.as_deref();
+        let failed = failed.map(|path| FailedLines::new(path, &session.config));
+        let failed = failed.transpose()?;
         let prepared = Prepared::new(&self, session)?;
+        prepared.preflight.say_if_empty();
         let input = &prepared.preflight.input;
         let about = About {
             command: "bulk",
             journal: prepared.journal_path.as_deref().map(input::name),
             lines: input.lines,
             bad_lines: input.bad_lines,
+            report,
         };
         let progress = Progress::new(input.lines, session.output.is_quiet());
         let mut summary = Summary::new(session.output, progress, about, &prepared.previous);
@@ -166,31 +189,14 @@ impl RunFlags {
         if let (Some(path), None, None) = (&prepared.journal_path, &self.journal, &self.resume) {
             summary.note(&format!("journal: {}", input::name(path)));
         }
-        let Prepared {
-            input,
-            previous,
-            journal,
-            ..
-        } = prepared;
-        let mut run = Run::new(&self, &client, &input.name, (journal, previous, summary))?;
-        // Only from here on: before, an interrupted run leaves nothing to clean up.
-        let mut interrupts = Interrupts::listen()?;
-        if run.reconcile_in_doubt(&mut interrupts).await? {
-            return Ok(run.into_summary().finish(true));
+        let (input, path) = (prepared.input, prepared.journal_path);
+        let files = (prepared.journal, prepared.previous, summary);
+        let run = Run::new(&self, &client, &input.name, files)?;
+        let ended = run.carry_out(input.clone()).await;
+        if let (Some(failed), Some(path)) = (failed, path) {
+            failed.write(&input, &path, &session.output);
         }
-        let unknown = run.send(input, &mut interrupts).await?;
-        tokio::select! {
-            verified = run.verify_unknown(unknown) => verified?,
-            // The outcomes stay unknown.
-            () = interrupts.next() => {}
-        }
-        let (ended_early, failure) = (run.ended_early(), run.take_failure());
-        let exit = run.into_summary().finish(ended_early);
-        match failure {
-            // What happened was reported on standard error, and decides.
-            Some(Failure::Output(_)) | None => Ok(exit),
-            Some(failure) => Err(failure),
-        }
+        ended
     }
 
     fn concurrency(&self) -> usize {
@@ -209,13 +215,14 @@ impl RunFlags {
     /// Shows the requests instead of sending them.
     async fn show(&self, session: &Session) -> Result<Exit, Failure> {
         let dry_run = DryRun::new(&session.config)?;
-        let input = Input::open(&self.file)?;
+        let input = Input::open(&self.file, self.format)?;
         let may = Permissions {
             deletes: true,
             ..self.permissions()
         };
         let preflight = Preflight::of(&input, &PreviousRun::default(), may)?;
         preflight.judge_bad_lines(self.skip_bad_lines)?;
+        preflight.say_if_empty();
         let mut items = input.into_items();
         while let Some(item) = items.recv().await {
             if let Ok(line) = permitted(item?, may) {
@@ -228,4 +235,9 @@ impl RunFlags {
             _ => Exit::BadInput,
         })
     }
+}
+
+/// Locks a value. A thread that panicked leaves it usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

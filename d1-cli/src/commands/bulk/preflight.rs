@@ -66,9 +66,9 @@ impl Preflight {
         let unreadable = |error| Failure::unreadable(&input.name, &error);
         let mut journaled: HashSet<u64> = previous.begun_lines().collect();
         let mut digest = Sha256::new();
-        for item in input.items().map_err(unreadable)? {
+        for text in input.texts().map_err(unreadable)? {
             preflight.input.lines += 1;
-            match permitted(item.map_err(unreadable)?, may) {
+            match permitted(text.map_err(unreadable)?.parse(), may) {
                 Ok(line) => {
                     let line = line.summary;
                     digest.update(&line.digest.to_be_bytes());
@@ -99,6 +99,14 @@ impl Preflight {
         preflight.input.input.clone_from(&input.name);
         preflight.input.at = now();
         Ok(preflight)
+    }
+
+    /// Says when there are no lines: what was to write them may have failed.
+    pub(super) fn say_if_empty(&self) {
+        let InputSummary { input, lines, .. } = &self.input;
+        if *lines == 0 {
+            crate::text::say(&format!("{input}: has no lines; nothing is sent"));
+        }
     }
 
     /// Names the lines that are bad, and refuses the input unless they are to be skipped.

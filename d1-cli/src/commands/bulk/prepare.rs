@@ -34,7 +34,7 @@ impl Prepared {
     pub(super) fn new(flags: &RunFlags, session: &Session) -> Result<Self, Failure> {
         let host = connect::base_url(&session.config)?.trim_end_matches('/');
         let issuer = connect::issuer(&session.config)?.to_string();
-        let input = Input::open(&flags.file)?;
+        let input = Input::open(&flags.file, flags.format)?;
         let opened = flags.resume.as_ref().map(|path| {
             let opened = Opened::for_run(path, host, &issuer);
             opened.map_err(|rule| bad("--resume", path, &rule))
@@ -55,7 +55,7 @@ impl Prepared {
         let run = Entry::Run(preflight.input.clone());
         let (mut previous, mut earlier) = (none, Vec::new());
         let (journal, journal_path) = if let Some(opened) = opened {
-            if session.output.format == Format::Json {
+            if session.output.format == Format::Json || flags.report.is_some() {
                 opened.each_line(|result| {
                     let listed = earlier.len() < MOST_LISTED && result.outcome != Outcome::Done;
                     earlier.extend(listed.then_some(result));

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use futures_util::{StreamExt as _, stream};
 
 use super::entry::{Begun, LineResult, Outcome};
-use super::run::{Run, lock};
+use super::lock;
+use super::run::Run;
 use crate::failure::Failure;
 use crate::flags::BoundedInt;
 use crate::interrupt::Interrupts;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::document::{ReportFile, ReportPath};
 use super::input::name;
 use super::progress::Progress;
 use super::resume::Opened;
@@ -19,13 +20,17 @@ pub(super) enum ReportCommand {
     Report {
         /// The journal of a bulk, also of one that runs
         journal: PathBuf,
+        /// The new file for the result as a page (.html), as JSON (.json) or as JUnit XML (.xml)
+        #[arg(long, value_name = "FILE")]
+        report: Option<ReportPath>,
     },
 }
 
 impl ReportCommand {
     /// Prints the report. The exit code is that of the job.
     pub(super) fn run(self, output: &Output) -> Result<Exit, Failure> {
-        let Self::Report { journal } = self;
+        let Self::Report { journal, report } = self;
+        let report = report.as_ref().map(ReportFile::new).transpose()?;
         let name = name(&journal);
         let opened = Opened::read_only(&journal);
         let opened = opened.map_err(|rule| Failure::input(&name, rule))?;
@@ -37,6 +42,7 @@ impl ReportCommand {
             journal: Some(name),
             lines: input.lines,
             bad_lines: input.bad_lines,
+            report,
         };
         let progress = Progress::new(about.lines, true);
         let mut summary = Summary::new(output.at(target), progress, about, &opened.previous);

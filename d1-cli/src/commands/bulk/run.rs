@@ -4,7 +4,7 @@
 use std::future::ready;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use d1_bulk::{Bulk, BulkOutcome, BulkStop, CardOrder};
 use d1_facade::{Change, Client, CorrelationId, Error, ErrorKind, Receipt, Response};
@@ -12,7 +12,6 @@ use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::RunFlags;
 use super::entry::{Begun, Blocker, Entry, LineResult, Outcome};
 use super::input::{Input, Item};
 use super::journal::Journal;
@@ -22,6 +21,8 @@ use super::previous_run::{LineState, PreviousRun};
 use super::progress::EVERY;
 use super::summary::Summary;
 use super::unsent::Unsent;
+use super::{RunFlags, lock};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
@@ -57,11 +58,6 @@ pub(super) struct Run<'a> {
     stop: BulkStop,
 }
 
-/// Locks a value. A thread that panicked leaves it usable.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<'a> Run<'a> {
     pub(super) fn new(
         flags: &'a RunFlags,
@@ -91,12 +87,31 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Resolves what earlier runs left in doubt, sends the lines of `input`, and prints the totals.
+    pub(super) async fn carry_out(mut self, input: Input) -> Result<Exit, Failure> {
+        // Only from here on: before, an interrupted run leaves nothing to clean up.
+        let mut interrupts = Interrupts::listen()?;
+        if self.reconcile_in_doubt(&mut interrupts).await? {
+            return Ok(self.into_summary().finish(true));
+        }
+        let unknown = self.send(input, &mut interrupts).await?;
+        tokio::select! {
+            verified = self.verify_unknown(unknown) => verified?,
+            // The outcomes stay unknown.
+            () = interrupts.next() => {}
+        }
+        let ended_early = self.stop.is_stopped();
+        let failure = lock(&self.failure).take();
+        let exit = self.into_summary().finish(ended_early);
+        match failure {
+            // What happened was reported on standard error, and decides.
+            Some(Failure::Output(_)) | None => Ok(exit),
+            Some(failure) => Err(failure),
+        }
+    }
+
     /// Sends the lines of `input`. Returns those of unknown outcome, where they are to be verified.
-    pub(super) async fn send(
-        &self,
-        input: Input,
-        interrupts: &mut Interrupts,
-    ) -> Result<Vec<Begun>, Failure> {
+    async fn send(&self, input: Input, interrupts: &mut Interrupts) -> Result<Vec<Begun>, Failure> {
         let mut requests = Box::pin(self.requests(input).fuse());
         let outcomes = self.bulk.clone().run(&mut requests);
         let outcomes = outcomes.map_err(|error| Failure::input("bulk", error))?;
@@ -114,16 +129,7 @@ impl<'a> Run<'a> {
         Ok(unknown)
     }
 
-    pub(super) fn ended_early(&self) -> bool {
-        self.stop.is_stopped()
-    }
-
-    /// Returns why the run ended early, if that is a failure.
-    pub(super) fn take_failure(&self) -> Option<Failure> {
-        lock(&self.failure).take()
-    }
-
-    pub(super) fn into_summary(self) -> Summary {
+    fn into_summary(self) -> Summary {
         let summary = self.summary.into_inner();
         summary.unwrap_or_else(PoisonError::into_inner)
     }

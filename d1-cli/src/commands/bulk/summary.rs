@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::MOST_LISTED;
 use super::counts::Counts;
+use super::document::ReportFile;
 use super::entry::{LineResult, Outcome};
 use super::previous_run::PreviousRun;
 use super::progress::Progress;
@@ -38,6 +39,7 @@ pub(super) struct About {
     /// Of the input: its lines, and those of them that are bad.
     pub(super) lines: u64,
     pub(super) bad_lines: u64,
+    pub(super) report: Option<ReportFile>,
 }
 
 /// The command whose summary is of a journal alone, rather than of a run.
@@ -67,6 +69,7 @@ impl Summary {
     pub(super) fn bad(&mut self, result: &LineResult) -> io::Result<()> {
         self.run.add(Outcome::Bad, false);
         if self.output.is_table() {
+            self.list(result);
             return Ok(());
         }
         self.print(result)
@@ -123,9 +126,12 @@ impl Summary {
         }
     }
 
-    /// Adds a line that is not done to the list that is printed at the end, or removes a line that is done.
+    /// Adds a line that is not done to the list at the end, if there is to be one, or removes a line that is done.
     pub(super) fn list(&mut self, result: &LineResult) {
         let line = result.line;
+        if self.output.format != Format::Json && self.about.report.is_none() {
+            return;
+        }
         if result.outcome == Outcome::Done {
             self.listed.remove(&line);
         } else if self.listed.len() < MOST_LISTED || self.listed.contains_key(&line) {
@@ -135,15 +141,13 @@ impl Summary {
 
     /// Prints a result.
     pub(super) fn print(&mut self, result: &LineResult) -> io::Result<()> {
+        self.list(result);
         match self.output.format {
             Format::Ndjson => {
                 let printed = result.printed();
                 self.progress.beside(|| self.output.json(&printed))
             }
-            Format::Json => {
-                self.list(result);
-                Ok(())
-            }
+            Format::Json => Ok(()),
             Format::Table if result.outcome == Outcome::Done => Ok(()),
             Format::Table => {
                 let line = result.printed();
@@ -172,17 +176,20 @@ impl Summary {
             ended_early: stopped || not_begun > 0,
             seconds: (!is_report).then_some(seconds),
         };
+        let document = json!({
+            "command": self.about.command,
+            "summary": totals,
+            "notDone": self.listed.values().collect::<Vec<_>>(),
+        });
+        let report = self.about.report.as_ref();
+        let reported = report.map(|report| report.write(&self.output.with_target(&document)));
         let shown = match self.output.format {
             Format::Table => totals.for_people(),
-            Format::Json => json!({
-                "command": self.about.command,
-                "summary": totals,
-                "notDone": self.listed.values().collect::<Vec<_>>(),
-            }),
+            Format::Json => document,
             Format::Ndjson => json!({ "summary": totals }),
         };
         let written = if is_report {
-            self.output.record(&shown)
+            self.output.record(&shown).and(reported.unwrap_or(Ok(())))
         } else {
             self.output.outcome(&shown);
             Ok(())
