@@ -40,7 +40,9 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// while the change was under way, by D1's own clock (the `Date` of its responses). Without a `Date`, only
 /// a [unique reason](Self::unique_reason) shows that an operation is the change.
 ///
-/// The result is *done* where exactly one operation is the change, and D1 lists it as `SUCCESSFUL`.
+/// The result is *done* where exactly one operation is the change, and D1 lists it as `SUCCESSFUL`. A `Date` has
+/// whole seconds: an equal change that another call made within a second before this one is taken for it, unless
+/// another operation undid it before this one was sent. A unique reason tells the two apart.
 ///
 /// It is *not done* only where that is proven: the whole list was read, the
 /// [settling time](Self::settle) has passed since the call ended, and no operation in the list could be the

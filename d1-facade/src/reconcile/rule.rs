@@ -61,9 +61,9 @@ pub enum Inconclusive {
     StillPending,
     /// Several operations match: another call made the same change at about the same time.
     SeveralMatch,
-    /// An operation may be the change, but differs from it in its time, requestor, reason or reason code, or has a
-    /// type (`REPLACE` for a renewal) that is not documented for it. A [unique
-    /// reason](crate::Reconcile::unique_reason) for each change avoids this.
+    /// An operation may be the change, but differs from it in its time, requestor, reason or reason code, has a type
+    /// (`REPLACE` for a renewal) that is not documented for it, or was undone by another operation before the change
+    /// can have been sent. A [unique reason](crate::Reconcile::unique_reason) for each change avoids this.
     Ambiguous,
     /// The list cannot be read, or may have operations in a form that this version does not know.
     Unreadable,
@@ -172,6 +172,8 @@ pub(super) struct Evidence {
     pub(super) failed: u32,
     /// Whether an operation that is not `FAILED` may be the change.
     pub(super) may_be: bool,
+    /// Whether the operation that is the change by its time alone was undone before the change can have been sent.
+    pub(super) undone: bool,
     /// Whether the change is a deletion, and D1 says that it knows no such card.
     pub(super) card_is_gone: bool,
     pub(super) list: List,
@@ -188,6 +190,7 @@ pub(super) fn verdict(evidence: Evidence, operation: Option<Box<Operation>>) -> 
         pending,
         failed,
         may_be,
+        undone,
         card_is_gone,
         list,
         settled,
@@ -198,6 +201,7 @@ pub(super) fn verdict(evidence: Evidence, operation: Option<Box<Operation>>) -> 
     }
     let why = match (successful, pending, failed) {
         (1.., _, _) if unique => return Reconciliation::Done(operation),
+        (1, 0, 0) if undone => Inconclusive::Ambiguous,
         (1, 0, 0) => return Reconciliation::Done(operation),
         (0, 1, 0) => Inconclusive::StillPending,
         (0, 1.., _) if unique => Inconclusive::StillPending,
@@ -277,7 +281,7 @@ mod tests {
 
     fn every_evidence() -> Vec<Evidence> {
         let mut all = Vec::new();
-        for bits in 0..16_u8 {
+        for bits in 0..32_u8 {
             let bit = |n: u8| bits & (1 << n) != 0;
             for successful in COUNTS {
                 for pending in COUNTS {
@@ -291,6 +295,7 @@ mod tests {
                             card_is_gone: bit(1),
                             settled: bit(2),
                             unique: bit(3),
+                            undone: bit(4),
                         }));
                     }
                 }
@@ -302,7 +307,7 @@ mod tests {
     #[test]
     fn not_done_is_never_said_without_proof() {
         let all = every_evidence();
-        assert_eq!(all.len(), 16 * 27 * 4);
+        assert_eq!(all.len(), 32 * 27 * 4);
         for evidence in all {
             let is_proven = evidence.list == List::Whole
                 && evidence.settled
@@ -313,6 +318,15 @@ mod tests {
             let found = verdict(evidence, None);
             let is_not_done = matches!(found, Reconciliation::NotDone(_));
             assert_eq!(is_not_done, is_proven, "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn an_operation_that_was_undone_before_the_change_is_not_the_change_by_its_time_alone() {
+        for evidence in every_evidence() {
+            let is_done = matches!(verdict(evidence, None), Reconciliation::Done(_));
+            let is_proven = evidence.unique || evidence.card_is_gone || !evidence.undone;
+            assert!(!is_done || is_proven, "{evidence:?}");
         }
     }
 

@@ -33,6 +33,10 @@ pub(super) struct Search<'a> {
     evidence: Evidence,
     successful: Option<Box<Operation>>,
     failed: Option<Box<Operation>>,
+    /// When the operation began that is the change by its time alone.
+    began: Option<SystemTime>,
+    /// When the last operation began that can have undone an equal one before the change was sent.
+    undone: Option<SystemTime>,
 }
 
 /// While D1 can have begun with the change, by its own clock.
@@ -62,6 +66,8 @@ impl<'a> Search<'a> {
             },
             successful: None,
             failed: None,
+            began: None,
+            undone: None,
         }
     }
 
@@ -86,10 +92,14 @@ impl<'a> Search<'a> {
     /// Adds an operation to the evidence.
     fn take(&mut self, operation: &Operation, window: Option<&Window>) {
         let named = &self.change.operation_id;
+        let is_named = named.is_some() && operation.id() == *named;
+        let is_unique = self.evidence.unique && operation.reason().is_some();
+        let kind = self.kind(operation);
+        self.note_order(operation, kind, window);
         let bearing = bearing(
-            named.is_some() && operation.id() == *named,
-            self.evidence.unique && operation.reason().is_some(),
-            self.kind(operation),
+            is_named,
+            is_unique,
+            kind,
             self.identity(operation),
             time(operation, window),
         );
@@ -99,6 +109,8 @@ impl<'a> Search<'a> {
             (Bearing::MayBe, _) => evidence.may_be = true,
             (Bearing::Is, Some(OperationStatus::Successful)) => {
                 evidence.successful += 1;
+                let by_time = !is_named && !is_unique;
+                self.began = operation.start_time().filter(|_| by_time).map(Into::into);
                 self.successful = Some(Box::new(operation.clone()));
             }
             (Bearing::Is, Some(OperationStatus::Failed)) => {
@@ -109,6 +121,31 @@ impl<'a> Search<'a> {
                 evidence.pending += 1;
             }
         }
+    }
+
+    /// Notes when an operation began that undoes a suspension or a resumption, if that was before the change was sent.
+    fn note_order(&mut self, operation: &Operation, kind: Kind, window: Option<&Window>) {
+        let can_be_undone = match self.change.operation {
+            ApiOperation::SuspendCard | ApiOperation::ResumeCard => true,
+            ApiOperation::DeleteCard
+            | ApiOperation::RenewCard
+            | ApiOperation::ListOperations
+            | ApiOperation::GetOperation
+            | ApiOperation::GetToken => false,
+        };
+        let has_failed = operation.status() == Some(OperationStatus::Failed);
+        let Some(window) = window.filter(|_| can_be_undone && kind != Kind::Same && !has_failed)
+        else {
+            return;
+        };
+        // The change was sent a little after the window begins, by the precision of `Date`.
+        let sent = window.from.checked_add(CLOCK_MARGIN);
+        let start = operation.start_time().map(SystemTime::from);
+        // One without a time can have been made at any.
+        let start = start
+            .map_or(sent, Some)
+            .filter(|start| Some(*start) <= sent);
+        self.undone = self.undone.max(start);
     }
 
     /// Notes that D1 knows no such card.
@@ -122,7 +159,8 @@ impl<'a> Search<'a> {
     }
 
     /// Returns what the evidence shows.
-    pub(super) fn conclude(self) -> Reconciliation {
+    pub(super) fn conclude(mut self) -> Reconciliation {
+        self.evidence.undone = self.began.is_some_and(|began| self.undone >= Some(began));
         verdict(self.evidence, self.successful.or(self.failed))
     }
 
