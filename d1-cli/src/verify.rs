@@ -60,7 +60,7 @@ pub(crate) async fn verify(
 ) -> Verification {
     let Some(pending) = pending else {
         // Its outcome is known, or it changes no card.
-        return Verification::Inconclusive(why(Inconclusive::Unreadable).to_owned());
+        return Verification::Inconclusive(Inconclusive::Unreadable.to_string());
     };
     loop {
         let mut reconcile = client.reconcile(pending).timeout(TIMEOUT);
@@ -90,12 +90,10 @@ fn of(reconciliation: Reconciliation) -> Verification {
             Verification::Done(id.and_then(|id| shown_id(id.as_str())))
         }
         Reconciliation::NotDone(_) => Verification::NotDone,
-        Reconciliation::Inconclusive(reason) => Verification::Inconclusive(why(reason).to_owned()),
-        _ => Verification::Inconclusive(UNKNOWN_REASON.to_owned()),
+        Reconciliation::Inconclusive(reason) => Verification::Inconclusive(reason.to_string()),
+        _ => Verification::Inconclusive("for a reason that this version does not know".to_owned()),
     }
 }
-
-const UNKNOWN_REASON: &str = "for a reason that this version does not know";
 
 impl Verification {
     /// Returns what a command ends with whose change was verified.
@@ -176,19 +174,4 @@ pub(crate) fn by_hand(card: &CardId, operation: ApiOperation) -> String {
          no {operation} in the whole list can be it, once D1 had a minute for it. Times alone prove nothing: \
          clocks differ."
     )
-}
-
-/// Returns why the outcome stays unknown, as text.
-fn why(reason: Inconclusive) -> &'static str {
-    match reason {
-        Inconclusive::TooEarly => "D1 does not list it yet, and may not have finished",
-        Inconclusive::StillPending => "D1 has not finished it",
-        Inconclusive::SeveralMatch => "several operations match",
-        Inconclusive::Ambiguous => "an operation may be it, but does not agree in everything",
-        Inconclusive::Unreadable => "D1's list cannot be read",
-        Inconclusive::UnknownCard => "D1 does not know the card, or does not say",
-        Inconclusive::TooManyOperations => "the card has too many operations",
-        Inconclusive::OtherHost => "it was sent to another host",
-        _ => UNKNOWN_REASON,
-    }
 }

@@ -190,7 +190,6 @@ pub use builder::ClientBuilder;
 pub use call::{CallOptions, limiter, retry};
 pub use card::{
     Card, Change, GetOperation, ListOperations, Operation, OperationPage, Receipt, Renewal,
-    SpawnedChange,
 };
 pub use client::Client;
 pub use config::Environment;

@@ -3,7 +3,7 @@
 //! This module decides which claims are sent, for how long an assertion is valid, and which keys can sign one.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -237,13 +237,14 @@ impl AssertionPolicy {
         self
     }
 
-    /// Signs an assertion that is issued at `now` by `subject`, the issuer id or the aggregator id, for `host`.
+    /// Signs an assertion that is issued at `now`, in seconds since 1970, by `subject`, the issuer id or the aggregator
+    /// id, for `host`.
     pub(crate) async fn sign(
         &self,
         signer: &NamedSigner,
         subject: &str,
         host: &str,
-        now: SystemTime,
+        now: u64,
     ) -> Result<Zeroizing<String>, Error> {
         let header = json!({ "typ": "JWT", "kid": signer.kid(), "alg": "ES256" });
         let claims = Value::Object(self.claims(subject, host, now));
@@ -257,8 +258,7 @@ impl AssertionPolicy {
     }
 
     /// Returns the claims, with times in whole seconds: josekit's own setters write fractions.
-    fn claims(&self, subject: &str, host: &str, now: SystemTime) -> Map<String, Value> {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    fn claims(&self, subject: &str, host: &str, now: u64) -> Map<String, Value> {
         let claim = |claim: &Claim| -> (&str, Value) {
             match claim {
                 Claim::Iss => ("iss", subject.into()),
@@ -294,12 +294,10 @@ mod tests {
     const HOST: &str = "https://api.d1-stg.thalescloud.io";
 
     fn claims_of(policy: &AssertionPolicy) -> Map<String, Value> {
-        policy.claims(SUBJECT, HOST, moment())
+        policy.claims(SUBJECT, HOST, NOW)
     }
 
-    fn moment() -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(1_700_000_000_999)
-    }
+    const NOW: u64 = 1_700_000_000;
 
     #[test]
     fn an_assertion_verifies_and_says_what_is_documented_in_whole_seconds() {
@@ -309,7 +307,7 @@ mod tests {
         let key = SigningKey::from_pem(&pem, "my-kid").unwrap();
         let signer = NamedSigner::new(Arc::new(key)).unwrap();
         let policy = AssertionPolicy::default();
-        let token = policy.sign(&signer, SUBJECT, HOST, moment()).now_or_never();
+        let token = policy.sign(&signer, SUBJECT, HOST, NOW).now_or_never();
         let token = token.unwrap().unwrap();
         let verifier = ES256
             .verifier_from_pem(ec.public_key_to_pem().unwrap())

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use d1_generated::{constants, types};
 use d1_transport::Claim;
@@ -118,17 +118,12 @@ impl TokenExchange {
         self.send(id, deadline).await.map_err(|e| of_exchange(e, 2))
     }
 
-    /// Returns the time by D1's clock, as far as it is known.
-    fn now(&self) -> SystemTime {
+    /// Returns the time by D1's clock, as far as it is known, in seconds since 1970.
+    fn now(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let offset = self.clock_offset.load(Ordering::Relaxed);
-        let distance = Duration::from_secs(offset.unsigned_abs());
-        let now = SystemTime::now();
-        let moved = if offset > 0 {
-            now.checked_sub(distance)
-        } else {
-            now.checked_add(distance)
-        };
-        moved.unwrap_or(now)
+        let now = now.unwrap_or_default().as_secs();
+        now.saturating_add_signed(offset.saturating_neg())
     }
 
     /// Sends one assertion, which is signed before the deadline, and reads the token of the response.

@@ -4,12 +4,9 @@
 //! [`PendingChange`] records. Whether a request may be sent again is decided in `call`, and what a response proves in
 //! `answer`.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
 use d1_generated::types;
+use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
-use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::change::{Change, Kind};
@@ -56,9 +53,9 @@ impl Change {
     }
 
     /// Runs the change to its end on a task of its own, on the runtime of the caller, and returns a
-    /// handle to await its result.
+    /// future to await its result.
     ///
-    /// The change continues where the handle is dropped. So a handler of a web framework that is dropped
+    /// The change continues where the future is dropped. So a handler of a web framework that is dropped
     /// when the browser disconnects does not leave a change with an unknown outcome.
     ///
     /// ```no_run
@@ -71,15 +68,17 @@ impl Change {
     /// ```
     ///
     /// # Errors
-    /// Awaiting the handle fails as the change does, or with [`Error::task_lost`] where the runtime shut down or the
+    /// Awaiting the future fails as the change does, or with [`Error::task_lost`] where the runtime shut down or the
     /// task panicked.
     ///
     /// # Panics
     /// When it is called outside a tokio runtime.
-    pub fn spawn(self) -> SpawnedChange {
+    pub fn spawn(
+        self,
+    ) -> impl Future<Output = Result<Response<Receipt>, Error>> + Send + Unpin + 'static {
         let pending = self.pending();
         let task = tokio::spawn(self.send().in_current_span());
-        SpawnedChange { pending, task }
+        task.map(|ended| ended.unwrap_or_else(|lost| Err(Error::task_lost(pending, &lost))))
     }
 
     /// Sends the change. Where D1 refuses its reason code and the caller wants it, sends it once more with the default
@@ -106,25 +105,6 @@ impl Change {
             }
             Err(error) => Err(error.with_pending(|error| ended(&change, &progress, error))),
         }
-    }
-}
-
-/// A change that runs to its end whether it is awaited or not: what [`Change::spawn`] returns.
-///
-/// Awaiting it returns the result of the change. Dropping it does not end the change.
-#[derive(Debug)]
-pub struct SpawnedChange {
-    /// What is reported where the task is lost.
-    pending: PendingChange,
-    task: JoinHandle<Result<Response<Receipt>, Error>>,
-}
-
-impl Future for SpawnedChange {
-    type Output = Result<Response<Receipt>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = ready!(Pin::new(&mut self.task).poll(context));
-        Poll::Ready(result.unwrap_or_else(|e| Err(Error::task_lost(self.pending.clone(), &e))))
     }
 }
 

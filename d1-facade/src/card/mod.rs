@@ -20,7 +20,6 @@ mod receipt;
 mod renewal;
 
 pub use change::Change;
-pub use change_call::SpawnedChange;
 pub use get::GetOperation;
 #[cfg(any(fuzzing, test))]
 pub(crate) use get::read_operation;

@@ -109,7 +109,7 @@ impl Client {
     ///     match d1.reconcile(pending).await? {
     ///         Reconciliation::Done(_) => println!("it was suspended"),
     ///         Reconciliation::NotDone(_) => println!("it was not; send it again"),
-    ///         Reconciliation::Inconclusive(why) => println!("reconcile again later: {why:?}"),
+    ///         Reconciliation::Inconclusive(why) => println!("reconcile again later: {why}"),
     ///         _ => {}
     ///     }
     /// }

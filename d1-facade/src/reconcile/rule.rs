@@ -9,6 +9,8 @@
 //! An operation that D1 lists as `FAILED` never stands in the way: either it is the change, or it is not and
 //! the change is absent.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::card::Operation;
@@ -73,6 +75,22 @@ pub enum Inconclusive {
     TooManyOperations,
     /// The change was sent to another host than the one that this client calls.
     OtherHost,
+}
+
+/// Shows the reason in words, such as `D1 has not finished it`.
+impl fmt::Display for Inconclusive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooEarly => "D1 does not list it yet, and may not have finished",
+            Self::StillPending => "D1 has not finished it",
+            Self::SeveralMatch => "several operations match",
+            Self::Ambiguous => "an operation may be it, but does not agree in everything",
+            Self::Unreadable => "D1's list cannot be read",
+            Self::UnknownCard => "D1 does not know the card, or does not say",
+            Self::TooManyOperations => "the card has too many operations",
+            Self::OtherHost => "it was sent to another host",
+        })
+    }
 }
 
 /// How the type of an operation compares with that of the change.
