@@ -122,7 +122,8 @@
 //!
 //! Each call is a `tracing` span named `d1.call` with OpenTelemetry's names for HTTP clients
 //! (`http.request.method`, `url.template`, `http.response.status_code`, `server.address`,
-//! `error.type`) and `d1.operation` and `d1.correlation_id`. It never holds a URL, a header or a body.
+//! `error.type`) and `d1.operation` and `d1.correlation_id`. It never holds a URL, a header or a body. With the feature `metrics`,
+//! `ClientBuilder::meter` records durations, requests under way, retries and the age of the token.
 //!
 //! # Which module answers which question
 //!

@@ -57,6 +57,7 @@ SERVICES = {
     "bare": by_rustls("bare.rs", "rustls::crypto::ring::default_provider", RING),
     "bare+josekit": by_rustls("josekit.rs", "rustls::crypto::ring::default_provider", JOSEKIT, RING),
     "facade": facade(),
+    "facade+metrics": facade("metrics"),
     "facade+schemars": facade("schemars"),
     "facade+vendored": facade("vendored"),
     "josekit, rustls-openssl": by_rustls(

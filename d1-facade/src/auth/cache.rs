@@ -137,6 +137,20 @@ impl TokenCache {
         }
     }
 
+    /// Returns what tells the age of the token, and `None` where there is none or the cache is gone.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn age(&self) -> impl Fn() -> Option<Duration> + Send + Sync + use<> {
+        let state = Arc::downgrade(&self.state);
+        move || {
+            let state = state.upgrade()?;
+            let state = lock(&state);
+            state
+                .current
+                .as_ref()
+                .map(|token| token.obtained_at.elapsed())
+        }
+    }
+
     /// Returns a token that is valid now, for a call that has `remaining` time left.
     pub(crate) async fn get(&self, remaining: Duration) -> Result<Arc<CachedToken>, Error> {
         let (old, fetch) = {

@@ -115,6 +115,8 @@ impl TokenExchange {
             offset = measured,
             "this machine's clock is not what it was to D1's; an assertion by D1's"
         );
+        #[cfg(feature = "metrics")]
+        self.transport.count_retry(ApiOperation::GetToken);
         self.send(id, deadline).await.map_err(|e| of_exchange(e, 2))
     }
 

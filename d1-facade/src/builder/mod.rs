@@ -18,8 +18,13 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+#[cfg(feature = "metrics")]
+use opentelemetry::metrics::Meter;
+
 use crate::auth::{TokenCache, TokenOptions, unique_kids};
 use crate::call::limiter::{AnyLimiter, Limiter};
+#[cfg(feature = "metrics")]
+use crate::call::metrics::observe_token_age;
 use crate::call::retry::{ExponentialBackoff, RetryPolicy};
 use crate::call::{CallOptions, Core, Transport};
 use crate::client::Client;
@@ -72,6 +77,8 @@ pub struct ClientBuilder {
     timeout: Duration,
     max_response_size: usize,
     plain_loopback: bool,
+    #[cfg(feature = "metrics")]
+    meter: Option<Meter>,
 }
 
 impl Client {
@@ -97,6 +104,8 @@ impl Client {
             timeout: TIMEOUT,
             max_response_size: MAX_RESPONSE_SIZE,
             plain_loopback: false,
+            #[cfg(feature = "metrics")]
+            meter: None,
         }
     }
 }
@@ -169,6 +178,34 @@ impl ClientBuilder {
         self
     }
 
+    /// Records metrics of the client's requests with a meter of OpenTelemetry (feature `metrics`); none by default.
+    ///
+    /// Each attempt of a call is a request, and so is the token exchange. Nothing is registered for the process: where
+    /// the numbers go is up to the provider of the meter.
+    ///
+    /// | instrument | kind, unit | |
+    /// |---|---|---|
+    /// | `http.client.request.duration` | histogram, s | from the wait for a connection to the end of the response |
+    /// | `http.client.active_requests` | up-down counter | requests under way |
+    /// | `d1.client.retries` | counter | requests that repeat an earlier one of their call |
+    /// | `d1.client.token.age` | gauge, s | since the present token was obtained; of several clients with one meter and one host, that of one of them |
+    ///
+    /// The attributes are `server.address`, `server.port`, `http.request.method` and `d1.operation`, and of a duration
+    /// `http.response.status_code` and `error.type` where there are any. None of them tells a card, an issuer or a
+    /// correlation id.
+    ///
+    /// ```
+    /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), d1_facade::InvalidInput> {
+    /// let d1 = builder.meter(opentelemetry::global::meter("d1")).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn meter(mut self, meter: Meter) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
     /// Builds the client. Nothing is sent.
     ///
     /// # Errors
@@ -191,18 +228,25 @@ impl ClientBuilder {
         let timeout = self.timeout.min(LONGEST_TIMEOUT);
         let http = self.http.build(&base_url, timeout)?;
         let transport = Transport::new(http, base_url, timeout, self.max_response_size)?;
+        #[cfg(feature = "metrics")]
+        let transport = transport.with_meter(self.meter.as_ref());
         let transport = Arc::new(transport);
         let aggregator = checked_aggregator(self.aggregator)?;
         let subject = aggregator.clone();
         let subject = subject.unwrap_or_else(|| self.issuer.to_string());
         let (source, signer) = self.tokens.build(subject, &transport)?;
+        let tokens = TokenCache::new(source);
+        #[cfg(feature = "metrics")]
+        if let Some(meter) = &self.meter {
+            observe_token_age(meter, transport.host(), tokens.age());
+        }
         unique_kids(
             self.encryption_keys.iter().map(EncryptionKey::kid),
             "encryption_key",
         )?;
         Ok(Client::new(Core {
             transport,
-            tokens: TokenCache::new(source),
+            tokens,
             fallback: self.fallback,
             retry: self.retry,
             limiters: self.limiters,

@@ -167,6 +167,11 @@ impl<'a, C: ApiCall> Requests<'a, C> {
             return Err(self.out_of_time());
         }
         self.redactor.hold(token.token().secret());
+        let claim = self.progress.begin_request();
+        #[cfg(feature = "metrics")]
+        if self.progress.sent > 1 {
+            self.core.transport.count_retry(operation);
+        }
         Ok(RequestParts {
             authorization: Some(token.token().authorization()),
             headers: self.headers.clone(),
@@ -174,7 +179,7 @@ impl<'a, C: ApiCall> Requests<'a, C> {
             deadline: self.progress.deadline,
             floor: self.progress.floor(operation),
             secrets: self.redactor.clone(),
-            claim: self.progress.begin_request(),
+            claim,
         })
     }
 

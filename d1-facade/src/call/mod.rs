@@ -10,6 +10,7 @@
 //! | When is it worth to send again? | `retry` |
 //! | How many requests at once? | `limiter` |
 //! | What does a subscriber of `tracing` see? | `telemetry` |
+//! | What does a meter of OpenTelemetry get? | `metrics` |
 
 mod core;
 #[warn(clippy::wildcard_enum_match_arm)] // New evidence must be decided about.
@@ -17,6 +18,8 @@ mod decide;
 pub(crate) mod engine;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 pub mod limiter;
+#[cfg(feature = "metrics")]
+pub(crate) mod metrics;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation or kind must be decided about.
 mod options;
 mod progress;

@@ -4,7 +4,7 @@
 //! Numbers are `i64`, the only integer that OpenTelemetry has: others would arrive there as text.
 
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::Empty;
 
 use crate::error::Error;
 use crate::values::{ApiOperation, CorrelationId};
@@ -38,19 +38,23 @@ pub(crate) fn record(span: &Span, status: Option<u16>, attempts: u32, error: Opt
     }
     if let Some(error) = error {
         span.record("otel.status_code", "ERROR");
-        // OpenTelemetry wants the status where there is one, and a short name otherwise.
-        match error.status() {
-            Some(status) => span.record("error.type", display(status)),
-            None => span.record("error.type", display(error.kind())),
-        };
+        span.record("error.type", error_type(error));
+    }
+}
+
+/// Returns OpenTelemetry's `error.type`: the status where it is that of an error, and a short name otherwise.
+pub(super) fn error_type(error: &Error) -> String {
+    match error.status() {
+        Some(status @ 300..) => status.to_string(),
+        Some(_) | None => error.kind().to_string(),
     }
 }
 
 /// The host of a call as telemetry names it: OpenTelemetry's `server.address` and `server.port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
-    address: String,
-    port: u16,
+    pub(super) address: String,
+    pub(super) port: u16,
 }
 
 impl Host {

@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::decide::Evidence;
+#[cfg(feature = "metrics")]
+use super::metrics::Metrics;
 use super::telemetry::Host;
 use crate::clock::{D1Clock, Moment};
 use crate::error::{
@@ -96,6 +98,8 @@ pub(crate) struct Transport {
     timeout: Duration,
     max_response_size: usize,
     d1_clock: D1Clock,
+    #[cfg(feature = "metrics")]
+    metrics: Option<Metrics>,
 }
 
 /// A request that did not succeed.
@@ -162,6 +166,8 @@ impl Transport {
             timeout,
             max_response_size,
             d1_clock: D1Clock::default(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
         })
     }
 
@@ -183,6 +189,27 @@ impl Transport {
     /// Returns whether requests are handed out instead of being sent.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.http.is_dry_run()
+    }
+
+    /// Measures the requests that follow, and those of the token exchange.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn with_meter(mut self, meter: Option<&opentelemetry::metrics::Meter>) -> Self {
+        self.metrics = meter.map(|meter| Metrics::new(meter, &self.host));
+        self
+    }
+
+    /// Returns what measures the requests; `None` without a meter, and where none are sent.
+    #[cfg(feature = "metrics")]
+    fn measured(&self) -> Option<&Metrics> {
+        self.metrics.as_ref().filter(|_| !self.is_dry_run())
+    }
+
+    /// Counts a request that repeats an earlier one of its call.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn count_retry(&self, operation: ApiOperation) {
+        if let Some(metrics) = self.measured() {
+            metrics.count_retry(operation);
+        }
     }
 
     /// Returns D1's clock, by the successful responses of D1: any other response may be one of a gateway, which has
@@ -209,6 +236,8 @@ impl Transport {
                 Error::new(operation, ErrorKind::Connect, outcome).with_fault(fault)
             }));
         }
+        #[cfg(feature = "metrics")]
+        let active = self.measured().map(|metrics| metrics.begin(operation));
         let asked = Moment::now();
         let secrets = std::mem::take(&mut parts.secrets);
         let (context, sent) = self.context(parts);
@@ -223,14 +252,14 @@ impl Transport {
             })?
             .await;
         let sent = sent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match sent {
+        let ended = match sent {
             Some(Ok(mut response)) => {
                 secrets.clean_response(&mut response.http);
-                let read = read_response(call, response)?;
-                if let Some(date) = server_time(read.headers()) {
-                    self.d1_clock.set(date, asked);
-                }
-                Ok(read)
+                read_response(call, response).inspect(|read| {
+                    if let Some(date) = server_time(read.headers()) {
+                        self.d1_clock.set(date, asked);
+                    }
+                })
             }
             Some(Err(_)) if self.is_dry_run() => Err(Failed::new(Evidence::HandedOut, |outcome| {
                 Error::new(operation, ErrorKind::Cancelled, outcome)
@@ -240,7 +269,13 @@ impl Transport {
             None => Err(Failed::new(Evidence::NotWritten, |outcome| {
                 Error::new(operation, ErrorKind::InvalidInput, outcome)
             })),
+        };
+        #[cfg(feature = "metrics")]
+        if let Some(active) = active {
+            let result = ended.as_ref().map(http::Response::status);
+            active.end(result.map_err(|failed| &failed.error));
         }
+        ended
     }
 
     /// Returns the context of a request, and where its response will be.

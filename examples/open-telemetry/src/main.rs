@@ -1,8 +1,10 @@
-//! The calls of the client as OpenTelemetry spans, written to standard output.
+//! The calls of the client as OpenTelemetry spans, and the metrics of their requests, written to standard output.
 //!
 //! ```sh
 //! cargo run --bin open-telemetry
 //! ```
+
+mod metrics;
 
 use std::error::Error as StdError;
 use std::io::Write as _;
@@ -11,6 +13,7 @@ use d1_facade::{
     CardCredentials, Client, EncryptionKey, Environment, Identity, ReasonCode, Renewal, SigningKey,
 };
 use d1_sandbox::Sandbox;
+use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -46,8 +49,8 @@ async fn replace_a_lost_card(d1: &Client) -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-async fn run(sandbox: &Sandbox) -> Result<(), Box<dyn StdError>> {
-    let d1 = client(sandbox)?;
+async fn run(sandbox: &Sandbox, meter: Meter) -> Result<(), Box<dyn StdError>> {
+    let d1 = client(sandbox, meter)?;
     let use_case = tracing::info_span!("replace a lost card");
     replace_a_lost_card(&d1).instrument(use_case).await?;
     // The old card is gone: a span with an error.
@@ -56,7 +59,7 @@ async fn run(sandbox: &Sandbox) -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-/// Prints spans. It stands for the OTLP exporter of a service.
+/// Prints spans and metrics. It stands for the OTLP exporters of a service.
 #[derive(Debug)]
 struct Printer;
 
@@ -78,14 +81,16 @@ impl SpanExporter for Printer {
 async fn main() -> Result<(), Box<dyn StdError>> {
     let (subscriber, provider) = spans_to(Printer);
     tracing::subscriber::set_global_default(subscriber)?;
+    let meters = metrics::metrics_to(Printer);
     let sandbox = Sandbox::start().await?;
-    run(&sandbox).await?;
-    // What a batch has not sent yet is lost without it.
+    run(&sandbox, meters.meter("card-desk")).await?;
+    // What a batch has not sent yet is lost without it, and the last numbers are.
     provider.shutdown()?;
+    meters.shutdown()?;
     Ok(())
 }
 
-fn client(sandbox: &Sandbox) -> Result<Client, Box<dyn StdError>> {
+fn client(sandbox: &Sandbox, meter: Meter) -> Result<Client, Box<dyn StdError>> {
     let signing_key = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid())?;
     let client = Client::builder(
         Environment::Custom(sandbox.base_url().to_owned()),
@@ -99,6 +104,7 @@ fn client(sandbox: &Sandbox) -> Result<Client, Box<dyn StdError>> {
     )?)
     .root_certificate(sandbox.ca_pem())
     .without_system_roots()
+    .meter(meter)
     .build()?;
     Ok(client)
 }
