@@ -133,6 +133,7 @@
 //! | How does the client identify itself? | [`auth`], [`Identity`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
 //! | What does a call return? | [`Response`] of a [`Receipt`], an [`Operation`] or an [`OperationPage`] |
+//! | How do I call what has no method? | [`Client::request`] |
 //! | What may I send? | [`CardId`], [`Reason`], [`CorrelationId`], [`CardCredentials`] |
 //! | Which reason code is sent? | [`ReasonCode`], [`ReasonCodeFallback`] |
 //! | What went wrong, and what can I do? | [`Error`], [`InvalidInput`] |
@@ -178,6 +179,7 @@ mod json;
 mod own_http_client;
 #[doc(hidden)]
 pub mod probe;
+mod raw_call;
 mod reconcile;
 mod redact;
 mod response;
@@ -198,10 +200,11 @@ pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Identity,
 pub use dry_run::PreparedRequest;
 pub use error::{Cause, Error, ErrorKind, Outcome};
 pub use health::Health;
+pub use raw_call::{Json, RawCall};
 pub use reconcile::{Inconclusive, PendingChange, Reconcile, Reconciliation};
 pub use response::Response;
 pub use values::{
-    ApiOperation, CardId, CardState, CorrelationId, EncryptedData, InvalidInput, IssuerId,
+    ApiOperation, CardId, CardState, CorrelationId, EncryptedData, InvalidInput, IssuerId, Method,
     OperationId, OperationStatus, OperationType, Reason, ReasonCode, ReasonCodeFallback,
     RequestorType,
 };

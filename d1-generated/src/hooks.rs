@@ -9,11 +9,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
 use reqwest::ResponseBuilderExt as _;
 
-use crate::generated::Client;
+use crate::generated::{Client, types};
 
 /// Sends a request and keeps its response.
 pub type SendRequest = Box<dyn Fn(reqwest::Request) -> Sending + Send + Sync>;
@@ -51,6 +51,37 @@ impl fmt::Debug for CallContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The headers hold a token.
         f.debug_struct("CallContext").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Sends a request that the spec does not have, with all that the context adds to it. `path` begins with a slash and
+    /// is percent-encoded.
+    pub async fn send_raw(
+        &self,
+        method: &str,
+        path: &str,
+        correlation_id: &types::CardCorrelationId,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(), Error<types::ErrorBody>> {
+        let method = Method::from_bytes(method.as_bytes());
+        let method = method.map_err(|_| Error::InvalidRequest("no method of HTTP".to_owned()))?;
+        let request = self
+            .client()
+            .request(method, format!("{}{path}", self.baseurl()))
+            .header(header::ACCEPT, "application/json")
+            .header("x-correlation-id", correlation_id.as_str());
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let info = OperationInfo {
+            operation_id: "raw",
+        };
+        let mut request = request.build()?;
+        self.pre::<types::ErrorBody>(&mut request, &info).await?;
+        self.exec(request, &info).await?;
+        Ok(())
     }
 }
 

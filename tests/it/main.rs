@@ -36,6 +36,7 @@ mod outcomes;
 mod paging;
 mod pkcs12;
 mod properties;
+mod raw_calls;
 mod reconcile;
 mod redaction;
 mod release;

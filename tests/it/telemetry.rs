@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use d1_facade::{CardCredentials, Renewal};
+use d1_facade::{CardCredentials, Method, Renewal};
 use d1_tests::{CARD, EXPIRY, PAN, sandbox_client, strict_sandbox};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -60,6 +60,9 @@ async fn a_span_has_opentelemetrys_names_and_no_url() {
         .correlation_id(id())
         .await
         .unwrap_err();
+    let path = format!("/banking/v1/issuers/{}/cards/{CARD}", card.issuer());
+    let raw = sandbox_client(&sandbox).request(Method::Delete, path);
+    raw.correlation_id(id()).await.unwrap_err();
     drop(guard);
 
     let mut seen: Vec<Fields> = spans

@@ -27,6 +27,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         use d1_generated::{constants, types};
 
         use super::input::InvalidInput;
+        use super::method::Method;
         use crate::redact::{mask, mask_id};
 
         #(#enums)*
@@ -148,7 +149,9 @@ fn operation_enum(spec: &Value, operations: &[Operation<'_>]) -> TokenStream {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum ApiOperation {
-            #(#[doc = #docs] #variants),*
+            #(#[doc = #docs] #variants,)*
+            /// A [raw call](crate::Client::request): to a path that the client has no method for.
+            Raw(Method),
         }
 
         #methods
@@ -168,25 +171,27 @@ fn operation_methods(
     let internal = internal_methods(spec, operations, variants);
     quote! {
         impl ApiOperation {
-            /// Lists every operation.
+            /// Lists every operation of the spec.
             pub const ALL: &'static [Self] = &[#(Self::#variants),*];
 
-            /// Returns its `operationId` in the spec, such as `suspendCard`.
+            /// Returns its `operationId` in the spec, such as `suspendCard`; that of a raw call is of this crate, such as
+            /// `rawPost`.
             #[must_use]
             pub const fn operation_id(self) -> &'static str {
-                match self { #(Self::#variants => #ids),* }
+                match self { #(Self::#variants => #ids,)* Self::Raw(method) => method.raw_id() }
             }
 
             /// Returns the HTTP method, such as `POST`.
             #[must_use]
             pub const fn method(self) -> &'static str {
-                match self { #(Self::#variants => #methods),* }
+                match self { #(Self::#variants => #methods,)* Self::Raw(method) => method.as_str() }
             }
 
-            /// Returns the path template, such as `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`.
+            /// Returns the path template, such as `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`; `/{path}` for
+            /// a raw call.
             #[must_use]
             pub const fn url_template(self) -> &'static str {
-                match self { #(Self::#variants => #paths),* }
+                match self { #(Self::#variants => #paths,)* Self::Raw(_) => "/{path}" }
             }
 
             /// Returns the reason codes (D1: `reasonCode`) that are documented for this operation.
@@ -201,7 +206,7 @@ fn operation_methods(
             /// ```
             #[must_use]
             pub const fn reason_codes(self) -> &'static [&'static str] {
-                match self { #(Self::#variants => #codes),* }
+                match self { #(Self::#variants => #codes,)* Self::Raw(_) => &[] }
             }
         }
 
@@ -217,12 +222,12 @@ fn internal_methods(spec: &Value, operations: &[Operation<'_>], variants: &[Iden
         impl ApiOperation {
             /// Returns the fields of the JSON body that have a method of their own.
             pub(crate) const fn body_fields(self) -> &'static [&'static str] {
-                match self { #(Self::#variants => #fields),* }
+                match self { #(Self::#variants => #fields,)* Self::Raw(_) => &[] }
             }
 
             /// Returns the documented errors, in the order of the spec.
             pub(crate) const fn errors(self) -> &'static [ErrorRow] {
-                match self { #(Self::#variants => error_table::#errors),* }
+                match self { #(Self::#variants => error_table::#errors,)* Self::Raw(_) => &[] }
             }
         }
     }

@@ -86,7 +86,7 @@ impl<'a, C: ApiCall> Requests<'a, C> {
         let invalid = |e| Error::invalid_input_of(operation, e);
         call.check().map_err(invalid)?;
         let headers = extra_headers(&options.headers).map_err(invalid)?;
-        check_query(&options.query).map_err(invalid)?;
+        check_query(operation, &options.query).map_err(invalid)?;
         if options.is_cancelled() {
             return Err(cancelled(call, progress));
         }

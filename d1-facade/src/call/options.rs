@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use d1_generated::constants;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Pending, Shared, pending, select};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -118,13 +117,16 @@ pub(crate) fn extra_headers(pairs: &[(String, String)]) -> Result<HeaderMap, Inv
 }
 
 /// Refuses query parameters without a name, and those that have a method of their own.
-pub(crate) fn check_query(pairs: &[(String, String)]) -> Result<(), InvalidInput> {
+pub(crate) fn check_query(
+    operation: ApiOperation,
+    pairs: &[(String, String)],
+) -> Result<(), InvalidInput> {
     if pairs.iter().any(|(name, _)| name.is_empty()) {
         return Err(InvalidInput::new("query", "must have a name"));
     }
     if pairs
         .iter()
-        .any(|(name, _)| constants::QUERY_PARAMETERS.contains(&name.as_str()))
+        .any(|(name, _)| operation.query_parameters().contains(&name.as_str()))
     {
         return Err(InvalidInput::new(
             "query",

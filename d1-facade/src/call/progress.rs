@@ -34,7 +34,7 @@ pub(crate) struct Progress {
     /// The claim to the body of the request that is under way.
     under_way: Option<Claim>,
     /// The change that is logged where its future is dropped.
-    watched: Option<(ApiOperation, CardId)>,
+    watched: Option<(ApiOperation, Option<CardId>)>,
 }
 
 impl Progress {
@@ -55,19 +55,20 @@ impl Progress {
         }
     }
 
-    /// Begins a change of `card`. Where its future is dropped before [`end`](Self::end), a warning is logged.
+    /// Begins a call that may be a change, of `card` where that is known. Where the future of a change is dropped before
+    /// [`end`](Self::end), a warning is logged.
     pub(crate) fn begin_change(
         core: &Core,
         options: &CallOptions,
         operation: ApiOperation,
-        card: &CardId,
+        card: Option<&CardId>,
     ) -> Self {
         let mut progress = Self::begin(core, options);
-        progress.watched = Some((operation, card.clone()));
+        progress.watched = operation.changes_card().then(|| (operation, card.cloned()));
         progress
     }
 
-    /// Ends a change: its caller gets its result.
+    /// Ends the call: its caller gets its result.
     pub(crate) fn end(&mut self) {
         self.watched = None;
     }
@@ -127,7 +128,7 @@ impl Drop for Progress {
         let outcome = self.give_up();
         tracing::warn!(
             d1.operation = operation.operation_id(),
-            d1.card = %mask_id(card.as_str()),
+            d1.card = card.map(|card| tracing::field::display(mask_id(card.as_str()).into_owned())),
             d1.correlation_id = self.correlation_id.as_str(),
             %outcome,
             "the future of a change was dropped before it ended",

@@ -88,7 +88,8 @@ impl Change {
         let operation = change.operation();
         let card = change.card.clone();
         let core = card.core();
-        let mut progress = Progress::begin_change(core, &change.options, operation, card.id());
+        let mut progress =
+            Progress::begin_change(core, &change.options, operation, Some(card.id()));
         let mut result = engine::run(core, &change, &change.options, &mut progress).await;
         if let Some(refused) = refused_for_reason_code(&change, &result) {
             tracing::debug!(

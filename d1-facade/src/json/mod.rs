@@ -36,11 +36,11 @@ impl JsonFault {
     }
 }
 
-/// Returns a body as a JSON object. A number beyond the range of a float, which serde_json refuses, is read as a text.
-pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+/// Returns a body as JSON. A number beyond the range of a float, which serde_json refuses, is read as a text.
+pub(crate) fn value(body: &[u8]) -> Result<Value, JsonFault> {
     let body = without_byte_order_mark(body);
-    match strict_object(body) {
-        Err(JsonFault::Malformed) => strict_object(&quote_numbers(body, is_beyond_float)),
+    match strict_value(body) {
+        Err(JsonFault::Malformed) => strict_value(&quote_numbers(body, is_beyond_float)),
         read => read,
     }
 }
@@ -49,12 +49,18 @@ fn is_beyond_float(number: &str) -> bool {
     number.parse().is_ok_and(f64::is_infinite)
 }
 
-fn strict_object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+fn strict_value(body: &[u8]) -> Result<Value, JsonFault> {
     duplicates::check(body)?;
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(JsonFault::NoObject),
-        Err(_) => Err(JsonFault::Malformed),
+    serde_json::from_slice(body).map_err(|_| JsonFault::Malformed)
+}
+
+/// Returns a body as a JSON object.
+pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+    match value(body)? {
+        Value::Object(fields) => Ok(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(JsonFault::NoObject)
+        }
     }
 }
 

@@ -153,7 +153,7 @@ impl TryFrom<Stored> for PendingChange {
 
     fn try_from(stored: Stored) -> Result<Self, InvalidInput> {
         let operation: ApiOperation = stored.operation.parse()?;
-        if !operation.changes_card() {
+        if !operation.changes_card() || matches!(operation, ApiOperation::Raw(_)) {
             return Err(InvalidInput::new("operation", "must be a change of a card"));
         }
         Ok(Self {

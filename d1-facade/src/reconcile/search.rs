@@ -269,7 +269,10 @@ fn listed_as(operation: ApiOperation) -> Option<OperationType> {
         ApiOperation::ResumeCard => Some(OperationType::Resume),
         ApiOperation::DeleteCard => Some(OperationType::Delete),
         ApiOperation::RenewCard => Some(OperationType::Renew),
-        ApiOperation::ListOperations | ApiOperation::GetOperation | ApiOperation::GetToken => None,
+        ApiOperation::ListOperations
+        | ApiOperation::GetOperation
+        | ApiOperation::GetToken
+        | ApiOperation::Raw(_) => None,
     }
 }
 

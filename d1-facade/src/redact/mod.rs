@@ -24,6 +24,7 @@ use d1_transport::HttpResponse;
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
+use card_number::looks_like_card_number;
 use decoded::Decoded;
 pub(crate) use secret::Secret;
 pub(crate) use shape::{mask, mask_fields, mask_id, mask_ids, mask_names};
@@ -94,6 +95,14 @@ impl Redactor {
             }
         }
     }
+}
+
+/// Returns whether a text holds what looks like a card number, also where it is escaped.
+pub(crate) fn holds_card_number(text: &str) -> bool {
+    let levels = Decoded::levels(text.as_bytes());
+    levels
+        .iter()
+        .any(|level| looks_like_card_number(&String::from_utf8_lossy(level.all.bytes())))
 }
 
 /// Returns false only where a text holds no secret. Faster than a search.

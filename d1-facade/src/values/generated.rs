@@ -6,6 +6,7 @@ use std::str::FromStr;
 use d1_generated::error_table::{self, ErrorRow};
 use d1_generated::{constants, types};
 use super::input::InvalidInput;
+use super::method::Method;
 use crate::redact::{mask, mask_id};
 /// Why the operation is asked for, as a code. Only ISSUER_DECISION is documented for V1 cards, and it is what D1 takes when none is sent; the others are those of the V1 consumer and the V2 card API, whose rules apply once a tenant has been migrated. The list is open, and the set of characters is inferred.
 ///
@@ -247,9 +248,11 @@ pub enum ApiOperation {
     GetOperation,
     /// Exchange a signed assertion for an access token.
     GetToken,
+    /// A [raw call](crate::Client::request): to a path that the client has no method for.
+    Raw(Method),
 }
 impl ApiOperation {
-    /// Lists every operation.
+    /// Lists every operation of the spec.
     pub const ALL: &'static [Self] = &[
         Self::SuspendCard,
         Self::ResumeCard,
@@ -259,7 +262,8 @@ impl ApiOperation {
         Self::GetOperation,
         Self::GetToken,
     ];
-    /// Returns its `operationId` in the spec, such as `suspendCard`.
+    /// Returns its `operationId` in the spec, such as `suspendCard`; that of a raw call is of this crate, such as
+    /// `rawPost`.
     #[must_use]
     pub const fn operation_id(self) -> &'static str {
         match self {
@@ -270,6 +274,7 @@ impl ApiOperation {
             Self::ListOperations => "listOperations",
             Self::GetOperation => "getOperation",
             Self::GetToken => "getToken",
+            Self::Raw(method) => method.raw_id(),
         }
     }
     /// Returns the HTTP method, such as `POST`.
@@ -283,9 +288,11 @@ impl ApiOperation {
             Self::ListOperations => "GET",
             Self::GetOperation => "GET",
             Self::GetToken => "POST",
+            Self::Raw(method) => method.as_str(),
         }
     }
-    /// Returns the path template, such as `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`.
+    /// Returns the path template, such as `/banking/v1/issuers/{issuerId}/cards/{cardId}/operations`; `/{path}` for
+    /// a raw call.
     #[must_use]
     pub const fn url_template(self) -> &'static str {
         match self {
@@ -308,6 +315,7 @@ impl ApiOperation {
                 "/banking/v1/issuers/{issuerId}/cards/{cardId}/operations/{operationId}"
             }
             Self::GetToken => "/authz/v1/oauth2/token",
+            Self::Raw(_) => "/{path}",
         }
     }
     /// Returns the reason codes (D1: `reasonCode`) that are documented for this operation.
@@ -347,6 +355,7 @@ impl ApiOperation {
             Self::ListOperations => &[],
             Self::GetOperation => &[],
             Self::GetToken => &[],
+            Self::Raw(_) => &[],
         }
     }
 }
@@ -363,6 +372,7 @@ impl ApiOperation {
             Self::ListOperations => &[],
             Self::GetOperation => &[],
             Self::GetToken => &[],
+            Self::Raw(_) => &[],
         }
     }
     /// Returns the documented errors, in the order of the spec.
@@ -375,6 +385,7 @@ impl ApiOperation {
             Self::ListOperations => error_table::LIST_OPERATIONS_ERRORS,
             Self::GetOperation => error_table::GET_OPERATION_ERRORS,
             Self::GetToken => error_table::GET_TOKEN_ERRORS,
+            Self::Raw(_) => &[],
         }
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | Which values does D1 know, and which operations has it? | `generated`, made from the spec |
 //! | Does an operation change a card? | `operation`, decided by a person: the spec cannot say it |
+//! | Which methods has a raw call? | `method` |
 //! | What may an id, a reason or a correlation id be? | `text` |
 //! | Which reason code is sent? | `reason_code` |
 //! | What does a refused value say? | `input` |
@@ -17,6 +18,7 @@ mod macros;
 #[rustfmt::skip]
 mod generated;
 mod input;
+mod method;
 #[warn(clippy::wildcard_enum_match_arm)] // A new operation must be decided about.
 mod operation;
 mod reason_code;
@@ -27,5 +29,6 @@ pub use generated::{
 };
 pub use input::InvalidInput;
 pub(crate) use input::refuse_beside;
+pub use method::Method;
 pub use reason_code::ReasonCodeFallback;
 pub use text::{CardId, CorrelationId, EncryptedData, IssuerId, OperationId, Reason};
