@@ -93,7 +93,12 @@ fn no_type_of_the_layers_beneath_is_part_of_what_services_use() {
         "time",
         "tokio",
     ];
-    let hatches = ["::http_client(", "::crypto_provider(", "::from_resolver("];
+    let hatches = [
+        "::http_client(",
+        "::crypto_provider(",
+        "::from_resolver(",
+        "::meter(",
+    ];
     let mut found = BTreeSet::new();
     for line in ["d1_facade", "d1_bulk"].into_iter().flat_map(lines) {
         let is_hatch = hatches.iter().any(|hatch| line.contains(hatch));
