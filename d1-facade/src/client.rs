@@ -36,6 +36,7 @@ use crate::values::{ApiOperation, CardId, IssuerId};
 #[derive(Debug, Clone)]
 pub struct Client {
     core: Arc<Core>,
+    issuer: IssuerId,
 }
 
 impl Client {
@@ -50,28 +51,18 @@ impl Client {
     /// ```
     #[must_use]
     pub fn card(&self, card: CardId) -> Card {
-        Card::new(self.core.clone(), self.core.issuer.clone(), card)
+        self.card_for_issuer(self.issuer.clone(), card)
     }
 
-    /// Returns a handle of a card of another issuer, for whom the client calls as an
-    /// [aggregator](crate::ClientBuilder::aggregator_id). Nothing is sent.
-    ///
-    /// ```no_run
-    /// # async fn f(d1: d1_facade::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let card = d1.card_for_issuer("ISSUER_B-2".parse()?, "ReplaceMe01".parse()?);
-    /// card.suspend().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn card_for_issuer(&self, issuer: IssuerId, card: CardId) -> Card {
+    /// Returns a handle of a card of any issuer: a change may be reconciled with the client of another one.
+    pub(crate) fn card_for_issuer(&self, issuer: IssuerId, card: CardId) -> Card {
         Card::new(self.core.clone(), issuer, card)
     }
 
     /// Returns the issuer of the client's cards (D1: `issuerId`).
     #[must_use]
     pub fn issuer(&self) -> &IssuerId {
-        &self.core.issuer
+        &self.issuer
     }
 
     /// Returns the environment that the client calls.
@@ -101,7 +92,7 @@ impl Client {
     pub fn with(&self, set: impl FnOnce(CallOptions) -> CallOptions) -> Self {
         let mut core = Core::clone(&self.core);
         core.defaults = set(core.defaults);
-        Self::new(core)
+        Self::new(Arc::new(core), self.issuer.clone())
     }
 
     /// Returns the access token that this client uses, for calls to D1 that it has no method for.
@@ -197,10 +188,8 @@ impl Client {
         Health::of(&self.core)
     }
 
-    pub(crate) fn new(core: Core) -> Self {
-        Self {
-            core: Arc::new(core),
-        }
+    pub(crate) fn new(core: Arc<Core>, issuer: IssuerId) -> Self {
+        Self { core, issuer }
     }
 
     pub(crate) fn core(&self) -> &Core {

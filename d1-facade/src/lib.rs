@@ -129,7 +129,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`] |
+//! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`]; [`Aggregator`] for many issuers |
 //! | How does the client identify itself? | [`auth`], [`Identity`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
 //! | What does a call return? | [`Response`] of a [`Receipt`], an [`Operation`] or an [`OperationPage`] |
@@ -159,6 +159,7 @@ mod readme {}
 #[macro_use]
 mod macros;
 
+mod aggregator;
 pub mod auth;
 mod builder;
 mod call;
@@ -188,6 +189,7 @@ pub mod test_util;
 mod tls;
 mod values;
 
+pub use aggregator::Aggregator;
 pub use auth::assertion::SigningKey;
 pub use builder::ClientBuilder;
 pub use call::{CallOptions, limiter, retry};

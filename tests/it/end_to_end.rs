@@ -4,7 +4,7 @@ use d1_facade::{
     Card, CardCredentials, CardState, EncryptionKey, ErrorKind, Identity, OperationStatus,
     OperationType, Outcome, ReasonCode, Renewal, RequestorType,
 };
-use d1_sandbox::{IssuerStub, Sandbox, SuccessStyle};
+use d1_sandbox::{Issuer, IssuerStub, Sandbox, SuccessStyle};
 use d1_tests::{
     CARD, EXPIRY, PAN, assert_error, foreign_identity, sandbox_builder, sandbox_client,
     strict_sandbox, with,
@@ -258,13 +258,21 @@ async fn a_refused_assertion_says_so_and_the_card_call_is_never_sent() {
 
 #[tokio::test]
 async fn an_aggregator_speaks_for_itself_and_names_the_cards_issuer() {
+    let other = Issuer::new("ISSUER_B-2").card(d1_sandbox::Card::new("B"));
     let builder = Sandbox::builder().strict().aggregator("AGGREGATOR");
-    let sandbox = builder.start().await.unwrap();
-    let client = sandbox_builder(&sandbox)
-        .aggregator_id("AGGREGATOR")
-        .build()
-        .unwrap();
+    let sandbox = builder.add_issuer(other).start().await.unwrap();
+    let builder = || sandbox_builder(&sandbox).aggregator_id("AGGREGATOR");
+    let client = builder().build().unwrap();
     client.card(CARD.parse().unwrap()).suspend().await.unwrap();
+    let aggregator = builder().build_aggregator().unwrap();
+    for (issuer, card) in [(sandbox.issuer_id(), CARD), ("ISSUER_B-2", "B")] {
+        let client = aggregator.for_issuer(issuer.parse().unwrap());
+        client.card(card.parse().unwrap()).delete().await.unwrap();
+        assert_eq!(client.issuer().as_str(), issuer);
+    }
+    assert_eq!(sandbox.token_exchanges(), 2, "one for all issuers");
+    let refused = sandbox_builder(&sandbox).build_aggregator();
+    assert_eq!(refused.unwrap_err().field(), "aggregator_id");
     let client = sandbox_client(&sandbox);
     let error = client
         .card(CARD.parse().unwrap())

@@ -5,7 +5,7 @@ use d1_facade::{
     AuxiliaryPan, CardCredentials, CardId, CorrelationId, Expiry, IssuerId, OperationId, Pan,
     Reason, ReasonCode,
 };
-use d1_tests::{answering, client_for, seed};
+use d1_tests::{answering, builder_for, seed};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use wiremock::ResponseTemplate;
@@ -149,7 +149,8 @@ fn no_id_leaves_its_place_in_the_path() {
     let server = runtime.block_on(answering(
         ResponseTemplate::new(200).set_body_string(r#"{"operationId":"op-1"}"#),
     ));
-    let client = client_for(&server);
+    let builder = builder_for(&server).aggregator_id("AGGREGATOR");
+    let aggregator = builder.build_aggregator().unwrap();
     let ids = (
         "[A-Za-z0-9_-]{10}",
         "[A-Za-z_-]{1,48}",
@@ -165,7 +166,8 @@ fn no_id_leaves_its_place_in_the_path() {
             let path = format!("/banking/v1/issuers/{issuer}/cards/{card}/operations/{operation}");
             let id: OperationId = operation.parse().unwrap();
             runtime.block_on(async {
-                let card = client.card_for_issuer(issuer.parse().unwrap(), card.parse().unwrap());
+                let client = aggregator.for_issuer(issuer.parse().unwrap());
+                let card = client.card(card.parse().unwrap());
                 card.operation(&id).await.unwrap();
                 let requests = server.received_requests().await.unwrap();
                 prop_assert_eq!(requests[requests.len() - 1].url.path(), path);

@@ -217,13 +217,11 @@ async fn what_a_caller_adds_goes_along_and_overwrites_nothing() {
 #[tokio::test]
 async fn an_aggregator_names_the_issuer_of_the_card_in_the_path() {
     let server = accepting().await;
-    let client = builder_for(&server)
-        .aggregator_id("AGGREGATOR")
-        .build()
-        .unwrap();
-    let issuer = "ISSUER_B-2".parse().unwrap();
+    let builder = builder_for(&server).aggregator_id("AGGREGATOR");
+    let aggregator = builder.build_aggregator().unwrap();
+    let client = aggregator.for_issuer("ISSUER_B-2".parse().unwrap());
     client
-        .card_for_issuer(issuer, "ReplaceMe01".parse().unwrap())
+        .card("ReplaceMe01".parse().unwrap())
         .suspend()
         .await
         .unwrap();

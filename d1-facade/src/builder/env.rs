@@ -68,7 +68,7 @@ impl ClientBuilder {
     /// | variable | setting |
     /// |---|---|
     /// | `D1_BASE_URL` | the address of D1, `https://host`; must be given |
-    /// | `D1_ISSUER_ID` | the id of the issuer; must be given |
+    /// | `D1_ISSUER_ID` | the id of the issuer; must be given, unless [`build_aggregator`](Self::build_aggregator) is called |
     /// | `D1_AGGREGATOR_ID` | [`aggregator_id`](Self::aggregator_id) |
     /// | `D1_SIGNING_KEY`, `D1_SIGNING_KID` | [`signer`](Self::signer): a file, PEM or JWK, and its `kid` |
     /// | `D1_ENCRYPTION_JWK`, `D1_ENCRYPTION_KID` | [`encryption_key`](Self::encryption_key): a file, JWK or PEM, and its `kid` |
@@ -97,10 +97,14 @@ impl ClientBuilder {
     }
 
     fn from_variables(given: &Variables<'_>) -> Result<Self, InvalidInput> {
-        let issuer = given.need(ISSUER_ID)?.parse();
+        let aggregator = given.get(AGGREGATOR_ID)?;
+        let issuer = given.get(ISSUER_ID)?.map(|id| id.parse()).transpose();
         let issuer = issuer.map_err(|e: InvalidInput| about(ISSUER_ID, &e))?;
-        let mut builder = Client::builder(Environment::Custom(given.need(BASE_URL)?), issuer);
-        if let Some(id) = given.get(AGGREGATOR_ID)? {
+        if issuer.is_none() && aggregator.is_none() {
+            return Err(missing(ISSUER_ID));
+        }
+        let mut builder = Self::new(Environment::Custom(given.need(BASE_URL)?), issuer);
+        if let Some(id) = aggregator {
             builder = builder.aggregator_id(id);
         }
         if let Some(bytes) = given.file(SIGNING_KEY)? {
@@ -212,7 +216,7 @@ mod tests {
         let text = fs::read_to_string(folder.join("d1.env")).unwrap();
         let lines = text.lines().filter_map(|line| line.strip_prefix("export "));
         let pairs = lines.filter_map(|line| line.split_once('='));
-        let written: BTreeMap<_, _> = pairs
+        let mut written: BTreeMap<_, _> = pairs
             .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
             .collect();
         let d1 = build(&written).unwrap();
@@ -245,6 +249,13 @@ mod tests {
             assert_eq!(refused.field(), field, "{name}={value}: {refused}");
         }
         with(TIMEOUT, "20").unwrap();
+
+        let aggregator = [(ISSUER_ID, ""), (AGGREGATOR_ID, "AGGREGATOR-1")];
+        written.extend(aggregator.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let get = |name: &str| written.get(name).map(OsString::from);
+        let builder = || ClientBuilder::from_variables(&Variables(&get)).unwrap();
+        assert_eq!(builder().build().unwrap_err().field(), "issuer");
+        builder().build_aggregator().unwrap();
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -66,7 +66,8 @@ const MAX_RESPONSE_SIZE: usize = 1024 * 1024;
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {
     environment: Environment,
-    issuer: IssuerId,
+    /// `None` for an aggregator, unless the environment names one.
+    issuer: Option<IssuerId>,
     aggregator: Option<String>,
     encryption_keys: Vec<EncryptionKey>,
     tokens: TokenOptions,
@@ -91,7 +92,13 @@ impl Client {
     /// # Ok::<(), d1_facade::InvalidInput>(())
     /// ```
     pub fn builder(environment: Environment, issuer: IssuerId) -> ClientBuilder {
-        ClientBuilder {
+        ClientBuilder::new(environment, Some(issuer))
+    }
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(environment: Environment, issuer: Option<IssuerId>) -> Self {
+        Self {
             environment,
             issuer,
             aggregator: None,
@@ -108,9 +115,7 @@ impl Client {
             meter: None,
         }
     }
-}
 
-impl ClientBuilder {
     /// Adds a public key of D1 to which card credentials can be encrypted.
     ///
     /// The first one is used unless a [renewal names another](crate::Renewal::encrypt_to). A client without one can
@@ -223,6 +228,15 @@ impl ClientBuilder {
     /// # f().unwrap();
     /// ```
     pub fn build(self) -> Result<Client, InvalidInput> {
+        let issuer = self.issuer.clone();
+        let core = self.build_core()?;
+        let rule = "must be given, or build_aggregator called";
+        let issuer = issuer.ok_or_else(|| InvalidInput::new("issuer", rule))?;
+        Ok(Client::new(Arc::new(core), issuer))
+    }
+
+    /// Builds what the calls share.
+    pub(crate) fn build_core(self) -> Result<Core, InvalidInput> {
         let base_url = self.environment.checked(self.plain_loopback)?;
         self.check_timeouts()?;
         let timeout = self.timeout.min(LONGEST_TIMEOUT);
@@ -232,8 +246,8 @@ impl ClientBuilder {
         let transport = transport.with_meter(self.meter.as_ref());
         let transport = Arc::new(transport);
         let aggregator = checked_aggregator(self.aggregator)?;
-        let subject = aggregator.clone();
-        let subject = subject.unwrap_or_else(|| self.issuer.to_string());
+        let issuer = self.issuer.as_ref().map(ToString::to_string);
+        let subject = aggregator.clone().or(issuer).unwrap_or_default();
         let (source, signer) = self.tokens.build(subject, &transport)?;
         let tokens = TokenCache::new(source);
         #[cfg(feature = "metrics")]
@@ -244,18 +258,17 @@ impl ClientBuilder {
             self.encryption_keys.iter().map(EncryptionKey::kid),
             "encryption_key",
         )?;
-        Ok(Client::new(Core {
+        Ok(Core {
             transport,
             tokens,
             fallback: self.fallback,
             retry: self.retry,
             limiters: self.limiters,
             defaults: CallOptions::default(),
-            issuer: self.issuer,
             aggregator,
             signer,
             encryption_keys: Arc::new(RwLock::new(self.encryption_keys)),
-        }))
+        })
     }
 }
 

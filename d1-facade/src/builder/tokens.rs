@@ -57,14 +57,13 @@ impl ClientBuilder {
 
     /// Calls as an aggregator: the assertion is issued by this id, the paths name the issuer of the card.
     ///
-    /// [`Client::card_for_issuer`](crate::Client::card_for_issuer) names another issuer than the client's own. Beside a
+    /// An aggregator of several issuers builds an [`Aggregator`](crate::Aggregator) instead. Beside a
     /// [`token_source`](Self::token_source), the id is used only by [`reconcile`](crate::Client::reconcile), to recognize the
     /// aggregator's own operations.
     ///
     /// ```no_run
     /// # fn f(builder: d1_facade::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
     /// let d1 = builder.aggregator_id("AGGREGATOR-1").build()?;
-    /// let card = d1.card_for_issuer("ISSUER_B-2".parse()?, "ReplaceMe01".parse()?);
     /// # Ok(())
     /// # }
     /// ```

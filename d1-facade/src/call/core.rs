@@ -12,7 +12,7 @@ use super::transport::Transport;
 use crate::auth::{CurrentSigner, TokenCache};
 use crate::crypto::EncryptionKey;
 use crate::error::InvalidInput;
-use crate::values::{IssuerId, ReasonCodeFallback};
+use crate::values::ReasonCodeFallback;
 
 /// What all calls of one client share. Its clones share the connections and the token.
 #[derive(Clone)]
@@ -26,8 +26,7 @@ pub(crate) struct Core {
     pub(crate) limiters: Vec<Arc<dyn AnyLimiter>>,
     /// The options that each call begins with.
     pub(crate) defaults: CallOptions,
-    pub(crate) issuer: IssuerId,
-    /// Who calls in the name of the issuer.
+    /// Who calls in the name of the issuers.
     pub(crate) aggregator: Option<String>,
     /// What signs the assertions, unless the tokens come from elsewhere.
     pub(crate) signer: Option<CurrentSigner>,
@@ -60,7 +59,6 @@ impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")
             .field("host", &self.transport.base_url())
-            .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
 }
