@@ -131,7 +131,8 @@ impl<'a> Search<'a> {
             | ApiOperation::RenewCard
             | ApiOperation::ListOperations
             | ApiOperation::GetOperation
-            | ApiOperation::GetToken => false,
+            | ApiOperation::GetToken
+            | ApiOperation::Raw(_) => false,
         };
         let has_failed = operation.status() == Some(OperationStatus::Failed);
         let Some(window) = window.filter(|_| can_be_undone && kind != Kind::Same && !has_failed)
