@@ -28,7 +28,7 @@ enum Command {
     Codegen(Generate),
     /// Runs the example of a card's life, after what it needs was installed or built.
     Demo(Setup),
-    /// Rewrites the parts of the guide that come from the spec.
+    /// Rewrites the parts of the guide, and the collection of requests for Postman and Bruno, that come from the spec.
     Guide(Generate),
     /// Compares what Thales publishes with the spec, and shows how certain the spec is of each difference.
     /// Exits with 0 when they are the same, 1 when they differ, 2 when the file cannot be read.

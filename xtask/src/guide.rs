@@ -1,8 +1,10 @@
-//! `cargo xtask guide`: from the spec to the parts of the guide that must not drift from it.
+//! `cargo xtask guide`: from the spec to the parts of the guide, and to the collection of requests, that must not drift
+//! from it.
 
 use heck::ToKebabCase as _;
 use serde_json::Value;
 
+use crate::collection;
 use crate::error::Error;
 use crate::error_table::{CONDITIONS, conditions, error_rows};
 use crate::lint;
@@ -12,7 +14,8 @@ use crate::spec::{Operation, operations, text};
 /// Where the parts stand, seen from the workspace's folder.
 const FOLDER: &str = "docs/src/generated";
 
-/// The error table of each operation as a part that a chapter includes, in memory; nothing is written.
+/// Returns the error table of each operation as a part that a chapter includes, and the collection of requests; nothing
+/// is written.
 ///
 /// # Errors
 /// When the spec breaks a rule of [`lint`].
@@ -23,7 +26,8 @@ pub fn generate(spec: &Value) -> Result<Vec<GeneratedFile>, Error> {
         path: format!("{FOLDER}/errors-{}.md", operation.name().to_kebab_case()).into(),
         text: error_table(spec, operation),
     });
-    Ok(files.collect())
+    let collection = collection::generate(spec)?;
+    Ok(files.chain([collection]).collect())
 }
 
 /// The cells of one row: status, code, meaning, condition, advice.

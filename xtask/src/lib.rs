@@ -10,6 +10,7 @@
 //! | What is removed from the client that the generator writes? | `strip` |
 //! | What is a name of the spec called in Rust? | `tokens` |
 //! | Which parts of the guide come from the spec? | [`guide`] |
+//! | How is the collection for Postman and Bruno made? | `collection` |
 //! | How are files compared and written? | [`output`] |
 //! | How does what Thales publishes differ from the spec? | [`spec_diff`] |
 //! | How are cargo and other programs run? | [`programs`] |
@@ -18,6 +19,7 @@
 pub mod cli;
 pub mod client;
 pub mod codegen;
+mod collection;
 mod console;
 pub mod constants;
 pub mod error;

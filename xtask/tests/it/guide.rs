@@ -63,3 +63,44 @@ fn a_row_without_its_advice_is_refused_before_anything_is_made() {
     assert!(error.starts_with("the spec breaks 1 rule(s):"), "{error}");
     assert!(error.contains("renewCard responses.403"), "{error}");
 }
+
+#[test]
+fn the_collection_has_each_operation_and_uses_its_own_variables_alone() {
+    let files = generate(&SPEC).unwrap();
+    let file = files.iter().find(|file| file.path.starts_with("openapi"));
+    let text = &file.unwrap().text;
+    let collection: Value = serde_json::from_str(text).unwrap();
+    let items = collection["item"].as_array().unwrap();
+    let calls: Vec<String> = items
+        .iter()
+        .map(|item| {
+            let request = &item["request"];
+            let url = request["url"]["raw"].as_str().unwrap();
+            format!("{} {url}", request["method"].as_str().unwrap())
+        })
+        .collect();
+    let operations = "{{baseUrl}}/banking/v1/issuers/{{issuerId}}/cards/{{cardId}}/operations";
+    let expected = [
+        "POST {{baseUrl}}/authz/v1/oauth2/token".to_owned(),
+        format!("POST {operations}:suspend"),
+        format!("POST {operations}:resume"),
+        format!("POST {operations}:delete"),
+        format!("POST {operations}:renew"),
+        format!("GET {operations}"),
+        format!("GET {operations}/op-0001"),
+    ];
+    assert_eq!(calls, expected);
+    let variables = collection["variable"].as_array().unwrap();
+    for used in text.split("{{").skip(1) {
+        let name = used.split("}}").next().unwrap();
+        assert!(variables.iter().any(|v| v["key"] == name), "{name}");
+    }
+    let form = items[0]["request"]["body"]["urlencoded"].to_string();
+    assert!(
+        form.contains("jwt-bearer") && form.contains("{{assertion}}"),
+        "{form}"
+    );
+    let renewal = items[4]["request"]["body"]["raw"].as_str().unwrap();
+    assert!(serde_json::from_str::<Value>(renewal).unwrap()["newCardId"].is_string());
+    assert_eq!(items[5]["request"]["url"]["query"][0]["disabled"], true);
+}
