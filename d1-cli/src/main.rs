@@ -62,7 +62,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Exit {
     let Arguments { global, command } = arguments;
     let output = Output::new(&global);
-    if global.verbose {
+    // A sandbox says in its log what each client does wrong.
+    if global.verbose || matches!(command, commands::Command::Sandbox(_)) {
         output::listen_to_logs();
     }
     match Box::pin(commands::run(command, &global, &output, Arguments::command)).await {

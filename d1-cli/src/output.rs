@@ -235,12 +235,13 @@ pub(crate) fn wants_colours() -> bool {
     !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Prints the log of the facade, which holds no secrets. The log of the HTTP stack is not printed.
+/// Prints the logs of the facade and of a sandbox, which hold no secrets. The log of the HTTP stack is not printed.
 pub(crate) fn listen_to_logs() {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
     let ours = tracing_subscriber::filter::Targets::new()
         .with_target("d1_facade", LevelFilter::DEBUG)
+        .with_target("d1_sandbox", LevelFilter::INFO)
         .with_default(LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

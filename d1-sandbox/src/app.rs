@@ -1,10 +1,8 @@
 //! Takes one request through routing, authorization, validation and the rules to a reply.
 
-use crate::auth::{Access, Authority, ShownCertificate};
+use crate::auth::{Access, Authority, Caller, ShownCertificate};
 use crate::clock::Clock;
 use crate::crypto::jwe::Decrypter;
-use crate::crypto::keys::{self, KeyPair};
-use crate::crypto::pki::Pki;
 use crate::domain::cards::Cards;
 use crate::domain::credentials::Credentials;
 use crate::domain::history::Reason;
@@ -12,6 +10,7 @@ use crate::domain::renewal::Renewal;
 use crate::outbound::Outbound;
 use crate::settings::card::CardState;
 use crate::settings::{Builder, ErrorBodies, Mode, Options, StartError, SuccessStyle};
+use crate::state::{State, StateFile};
 use crate::wire::fault_queue::FaultQueue;
 use crate::wire::record::{RecordedRequest, Records};
 use crate::wire::refusal::Refusal;
@@ -22,7 +21,7 @@ use crate::wire::warnings::{self, Warnings};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority as UriAuthority;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
@@ -33,8 +32,8 @@ pub(crate) const BREACH: &str = "x-d1-sandbox-breach";
 /// One sandbox without its network.
 pub(crate) struct App {
     pub(crate) base_url: String,
-    /// The id of the issuer of the builder.
-    pub(crate) issuer: String,
+    /// What the issuer of the builder calls with.
+    pub(crate) access: Arc<Access>,
     pub(crate) options: Options,
     pub(crate) spec: Arc<Spec>,
     pub(crate) authority: Authority,
@@ -45,40 +44,38 @@ pub(crate) struct App {
     pub(crate) cards: BTreeMap<String, Mutex<Cards>>,
     pub(crate) clock: Arc<Clock>,
     outbound: Outbound,
+    pub(crate) state: Option<StateFile>,
 }
 
 impl App {
-    /// Creates a sandbox that clients call at `base_url`, and returns what each issuer calls it with, that of
-    /// the builder first.
+    /// Creates a sandbox that clients call at `base_url`.
     pub(crate) fn new(
         settings: &Builder,
-        pki: &Pki,
+        access: Arc<Access>,
+        callers: BTreeMap<String, Caller>,
+        decrypter: Decrypter,
         outbound: Outbound,
         base_url: String,
-    ) -> Result<(Self, Vec<Access>), StartError> {
+    ) -> Result<Self, StartError> {
         let spec = match &settings.document {
             Some(text) => Spec::read(text).map(Arc::new),
             None => Spec::shared().map_err(Into::into),
         };
         let spec = spec.map_err(|error| StartError::Spec(error.to_string()))?;
         let options = settings.options.clone();
-        let clock = Arc::new(Clock::new(options.seed));
+        let (state, earlier) = StateFile::of(settings)?.unzip();
+        let (clock, mut ledgers) = earlier.flatten().map(State::into_parts).unwrap_or_default();
+        let clock = Arc::new(Clock::new(options.seed, clock));
         // A part of the time will do where chance need not be the same in every run.
         let random = u64::from(OffsetDateTime::now_utc().nanosecond());
-        let keys = settings.encryption_keys.iter();
-        let keys = keys.map(|(kid, pem)| keys::encryption_key(kid, pem));
-        let decrypter = match keys.collect::<Result<Vec<_>, _>>()?.as_slice() {
-            [] => Decrypter::new(&KeyPair::generate()?, &[])?,
-            [first, others @ ..] => Decrypter::new(first, others)?,
-        };
-        let (accesses, callers) = Access::of_issuers(settings, pki)?;
         let cards = settings.issuers().map(|issuer| {
-            let cards = Cards::new(settings, issuer, Arc::clone(&spec), Arc::clone(&clock));
+            let (spec, clock) = (Arc::clone(&spec), Arc::clone(&clock));
+            let cards = Cards::new(settings, issuer, ledgers.remove(&issuer.id), spec, clock);
             (issuer.id.clone(), Mutex::new(cards))
         });
-        let app = Self {
+        Ok(Self {
             base_url,
-            issuer: settings.issuer.id.clone(),
+            access,
             authority: Authority::new(callers, options.token_lifetime, Arc::clone(&clock)),
             decrypter,
             faults: FaultQueue::new(options.seed.unwrap_or(random)),
@@ -86,10 +83,17 @@ impl App {
             cards: cards.collect(),
             clock,
             outbound,
+            state,
             options,
             spec,
-        };
-        Ok((app, accesses))
+        })
+    }
+
+    /// Notes that something has changed that the state file keeps.
+    pub(crate) fn changed(&self) {
+        if let Some(state) = &self.state {
+            state.change();
+        }
     }
 
     /// Answers one request and records it. The body is absent if it was too long or broke off.
@@ -127,7 +131,7 @@ impl App {
         for warning in &record.warnings {
             reply = reply.with_header(warnings::HEADER, warning);
         }
-        record.status = reply.recorded_status();
+        record.answer(&reply);
         self.records.push(record);
         reply
     }
@@ -184,7 +188,11 @@ impl App {
                     )
                     .map(|token| Reply::new(200, Some(token)))
             }
-            Ok(request) => self.perform(route, &request, &caller, &mut warnings).await,
+            Ok(request) => {
+                let shown = &mut record.encrypted_data;
+                let performed = self.perform(route, &request, &caller, shown, &mut warnings);
+                performed.await
+            }
         };
         record.warnings = warnings.into_texts();
         let reply = match performed {
@@ -202,6 +210,7 @@ impl App {
         route: &Route,
         request: &ValidRequest<'_>,
         caller: &str,
+        shown: &mut Option<Value>,
         warnings: &mut Warnings,
     ) -> Result<Reply, Refusal> {
         let call = route.call;
@@ -214,7 +223,7 @@ impl App {
             warnings.add("body: /reasonCode: not documented for this operation");
         }
         let renewal = match call {
-            Call::Renew => Some(self.renewal(request, caller, warnings).await?),
+            Call::Renew => Some(self.renewal(request, caller, shown, warnings).await?),
             Call::Suspend | Call::Resume | Call::Delete | Call::List | Call::Get | Call::Token => {
                 None
             }
@@ -239,6 +248,7 @@ impl App {
             }
         };
         drop(cards);
+        self.changed();
         let change = || json!({ "cardId": card, "operationId": operation });
         self.records.publish("change", change);
         self.outbound.notify(call, issuer, card, &operation);
@@ -271,6 +281,7 @@ impl App {
         &self,
         request: &ValidRequest<'_>,
         caller: &str,
+        shown: &mut Option<Value>,
         warnings: &mut Warnings,
     ) -> Result<Renewal, Refusal> {
         let state = request
@@ -281,7 +292,7 @@ impl App {
             state.map_err(|_| Refusal::new(400, "body: /state is not supported"))?;
         let credentials = request.body_text("encryptedData").map(|token| {
             let now = self.clock.now();
-            Credentials::sent(token, &self.decrypter, &self.spec, now, warnings)
+            Credentials::sent(token, &self.decrypter, &self.spec, now, shown, warnings)
                 .map_err(|rule| Refusal::new(400, format!("body: /encryptedData: {rule}")))
         });
         let mut renewal = Renewal {

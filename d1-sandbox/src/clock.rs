@@ -1,6 +1,7 @@
 //! The one clock of a sandbox: the machine's time, moved by jumps, or one that a seed makes the same in
 //! every run.
 
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -17,11 +18,27 @@ pub(crate) struct Clock {
     ticks: Option<AtomicU64>,
 }
 
+/// What a later sandbox needs for its clock to continue.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ClockState {
+    offset_seconds: i64,
+    ticks: Option<u64>,
+}
+
 impl Clock {
-    pub(crate) fn new(seed: Option<u64>) -> Self {
+    pub(crate) fn new(seed: Option<u64>, earlier: ClockState) -> Self {
         Self {
-            offset: AtomicI64::new(0),
-            ticks: seed.map(|_| AtomicU64::new(0)),
+            offset: AtomicI64::new(earlier.offset_seconds),
+            ticks: seed.map(|_| AtomicU64::new(earlier.ticks.unwrap_or(0))),
+        }
+    }
+
+    pub(crate) fn state(&self) -> ClockState {
+        let ticks = self.ticks.as_ref();
+        ClockState {
+            offset_seconds: self.offset(),
+            ticks: ticks.map(|ticks| ticks.load(Ordering::Relaxed)),
         }
     }
 
@@ -68,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_jump_moves_the_time_and_can_be_taken_back() {
-        let clock = Clock::new(None);
+        let clock = Clock::new(None, ClockState::default());
         let before = clock.now();
         clock.set_offset(3600);
         let ahead = clock.now() - before;
@@ -81,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_seeded_clock_counts_operations_alone() {
-        let clock = Clock::new(Some(7));
+        let clock = Clock::new(Some(7), ClockState::default());
         assert_eq!(clock.now(), SEEDED_START);
         assert_eq!(clock.now(), SEEDED_START);
         assert_eq!(clock.tick(), SEEDED_START + Duration::SECOND);

@@ -30,15 +30,20 @@ mod domain;
 #[doc(hidden)]
 #[path = "../../tests/fuzz/checks/sandbox.rs"]
 pub mod fuzzing;
+#[cfg(feature = "options")]
+mod health;
 mod outbound;
 mod pan;
+mod private_files;
 mod random;
 mod sandbox;
+mod saving;
 mod secret;
 #[cfg(feature = "options")]
 pub mod serve;
 mod server;
 mod settings;
+mod state;
 mod wire;
 
 pub use auth::Access;
@@ -52,4 +57,5 @@ pub use settings::{
     SuccessStyle,
 };
 pub use wire::fault::Fault;
+pub use wire::handshake::RefusedHandshake;
 pub use wire::record::RecordedRequest;

@@ -3,13 +3,16 @@
 use crate::app::App;
 use crate::auth::Access;
 use crate::crypto::jwe::{JweError, Plaintext};
+use crate::crypto::key_folder::{KeyFolder, OwnKeys};
 use crate::crypto::pki::Pki;
 use crate::domain::cards::CardSnapshot;
 use crate::outbound::IssuerServer;
 use crate::pan;
+use crate::secret::Secret;
 use crate::settings::card::ConsumerState;
 use crate::settings::{Builder, StartError};
 use crate::wire::fault::Fault;
+use crate::wire::handshake::RefusedHandshake;
 use crate::wire::record::RecordedRequest;
 use crate::wire::spec::Call;
 use axum_server::Handle;
@@ -22,13 +25,21 @@ use tokio::task::JoinHandle;
 /// How long calls under way may take once the sandbox is shut down.
 const SHUT_DOWN_TIME: Duration = Duration::from_secs(2);
 
+/// The open control port.
+pub(crate) struct ControlPort {
+    pub(crate) url: String,
+    pub(crate) token: Option<Secret>,
+    /// What closes it.
+    pub(crate) handle: Handle<SocketAddr>,
+}
+
 /// A running sandbox. It stops when dropped; `Debug` shows no keys.
 pub struct Sandbox {
-    /// The address of the control port, and what closes it.
-    pub(crate) control: Option<(String, Handle<SocketAddr>)>,
-    pub(crate) access: Access,
+    pub(crate) control: Option<ControlPort>,
+    pub(crate) access: Arc<Access>,
     pub(crate) others: Vec<Access>,
     pub(crate) pki: Pki,
+    pub(crate) own_keys: OwnKeys,
     pub(crate) issuer_server: IssuerServer,
     pub(crate) app: Arc<App>,
     pub(crate) handle: Handle<SocketAddr>,
@@ -68,7 +79,7 @@ impl Sandbox {
     /// ```
     #[must_use]
     pub fn access(&self, issuer_id: &str) -> Option<&Access> {
-        std::iter::once(&self.access)
+        std::iter::once(&*self.access)
             .chain(&self.others)
             .find(|access| access.issuer_id() == issuer_id)
     }
@@ -127,7 +138,7 @@ impl Sandbox {
     /// # Errors
     /// If the key cannot be made.
     pub fn renew_client_certificate(&self) -> Result<(String, String), StartError> {
-        let client = self.pki.client(None)?;
+        let client = self.pki.client(&KeyFolder::new(None), None)?;
         self.app.authority.accept(self.issuer_id(), &client.der);
         Ok((client.pem, client.key_pem.to_string()))
     }
@@ -220,6 +231,7 @@ impl Sandbox {
     /// ```
     pub fn set_clock_offset(&self, seconds: i64) {
         self.app.clock.set_offset(seconds);
+        self.app.changed();
     }
 
     /// Returns how many access tokens were issued.
@@ -243,6 +255,12 @@ impl Sandbox {
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.app.records.all()
+    }
+
+    /// Returns the last 10,000 TLS handshakes that failed, oldest first, each with the reason and the fix.
+    #[must_use]
+    pub fn refused_handshakes(&self) -> Vec<RefusedHandshake> {
+        self.app.records.handshakes()
     }
 
     /// Returns the requests for one operation of one card, by the `operationId` in the OpenAPI document.
@@ -323,14 +341,23 @@ impl Sandbox {
     /// Sets the state of the end user who holds the card. Returns false if there is no such card.
     pub fn set_consumer_state(&self, card_id: &str, state: ConsumerState) -> bool {
         let cards = self.app.cards(self.issuer_id());
-        cards.is_some_and(|mut cards| cards.set_states(card_id, None, Some(state)))
+        let is_known = cards.is_some_and(|mut cards| cards.set_states(card_id, None, Some(state)));
+        self.app.changed();
+        is_known
     }
 
     /// Returns the address of the control API and its page, as `http://127.0.0.1:PORT`, if the builder asked
     /// for them.
     #[must_use]
     pub fn control_url(&self) -> Option<&str> {
-        self.control.as_ref().map(|(url, _)| url.as_str())
+        self.control.as_ref().map(|control| control.url.as_str())
+    }
+
+    /// Returns the bearer token that requests to the control API need, if other machines can reach it. A browser gets
+    /// the page at `/?token=TOKEN`.
+    #[must_use]
+    pub fn control_token(&self) -> Option<&str> {
+        self.control.as_ref()?.token.as_deref()
     }
 
     /// Stops the sandbox, after the calls that are under way.
@@ -341,14 +368,18 @@ impl Sandbox {
         {
             tracing::warn!(%error, "the server did not stop cleanly");
         }
+        Arc::clone(&self.app).save().await;
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.handle.shutdown();
-        if let Some((_, handle)) = &self.control {
-            handle.shutdown();
+        if let Some(state) = &self.app.state {
+            state.close();
+        }
+        if let Some(control) = &self.control {
+            control.handle.shutdown();
         }
     }
 }

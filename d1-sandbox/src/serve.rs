@@ -1,12 +1,15 @@
 //! The command that runs a sandbox: `d1-sandbox serve` and `d1 sandbox` are this one, with the same options and
 //! the same output.
 
+use crate::auth::signing;
+use crate::health;
 use crate::sandbox::Sandbox;
 use crate::settings::{Builder, IssuerStub, Notifications, Options, StartError};
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
 
 /// The options of a sandbox that runs on its own.
 #[derive(Debug, clap::Args)]
@@ -46,9 +49,14 @@ pub struct Serve {
     /// most, with growing pauses
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
-    /// Where to write certificates, keys and d1.env; without it a directory that is removed with the sandbox
+    /// Where to write certificates, keys and d1.env, and to take them from at the next start; without it a
+    /// directory that is removed with the sandbox
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
+    /// Keeps cards and operations from start to start; a file that exists takes the place of --cards. Only
+    /// its owner can read it, but it holds card numbers: use test numbers only
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 }
 
 /// Why a sandbox did not run.
@@ -66,6 +74,61 @@ impl From<StartError> for ServeError {
     fn from(error: StartError) -> Self {
         let cause = error.source().map(|cause| format!(": {cause}"));
         Self::Input(format!("{error}{}", cause.unwrap_or_default()))
+    }
+}
+
+/// The options of `d1-sandbox assertion`.
+#[derive(Debug, clap::Args)]
+pub struct Assertion {
+    /// The issuer id
+    #[arg(long, env = "D1_ISSUER_ID")]
+    issuer: String,
+    /// The private key, a PEM file
+    #[arg(long, env = "D1_SIGNING_KEY", value_name = "FILE")]
+    key: PathBuf,
+    /// The id of the key
+    #[arg(long, env = "D1_SIGNING_KID")]
+    kid: String,
+    /// The time to sign by, in seconds since 1970, as /api/clock has it; by default that of this machine
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<i64>,
+}
+
+impl Assertion {
+    /// Prints an assertion that the sandbox accepts for 5 minutes.
+    ///
+    /// # Errors
+    ///
+    /// If the key cannot be used, or standard output cannot be written to.
+    pub fn run(&self) -> Result<(), ServeError> {
+        let pem = read("key", &self.key)?;
+        let now = self
+            .now
+            .unwrap_or_else(|| OffsetDateTime::now_utc().unix_timestamp());
+        let token = signing::assertion(pem.as_bytes(), &self.kid, &self.issuer, now);
+        let token = token
+            .map_err(|rule| ServeError::Input(format!("--key {}: {rule}", self.key.display())))?;
+        Ok(writeln!(io::stdout(), "{token}")?)
+    }
+}
+
+/// The options of `d1-sandbox health`.
+#[derive(Debug, clap::Args)]
+pub struct Health {
+    /// The --dir of the sandbox
+    #[arg(long, value_name = "DIRECTORY")]
+    dir: PathBuf,
+}
+
+impl Health {
+    /// Makes a TLS handshake with the sandbox that has written its files into the directory.
+    ///
+    /// # Errors
+    ///
+    /// If the sandbox does not accept the client of the directory.
+    pub fn run(&self) -> Result<(), ServeError> {
+        health::check(&self.dir)
+            .map_err(|error| ServeError::Input(format!("--dir {}: {error}", self.dir.display())))
     }
 }
 
@@ -87,8 +150,11 @@ impl Serve {
             .and_then(fs::read_to_string)
             .map_err(|error| unusable("dir", directory, "written to", &error))?;
         let note = "Load these lines, or the file d1.env, in the shell of a client.";
+        let page = sandbox.control_url().zip(sandbox.control_token());
+        let page = page.map(|(url, token)| format!("# The page: {url}/?token={token}\n"));
+        let page = page.unwrap_or_default();
         // In one piece: a reader that stops at the line it looks for must not break the pipe for the next one.
-        let text = format!("{exports}# {note}\n# Ctrl-C ends the sandbox.\n");
+        let text = format!("{exports}# {note}\n{page}# Ctrl-C ends the sandbox.\n");
         let mut output = io::stdout();
         output.write_all(text.as_bytes())?;
         output.flush()?;
@@ -116,6 +182,12 @@ impl Serve {
         }
         for (path, kid) in pairs("registered", &self.registered_key, &self.registered_kid)? {
             builder = builder.signing_key(kid, read("registered-key", path)?);
+        }
+        if let Some(directory) = &self.dir {
+            builder = builder.keys_from(directory);
+        }
+        if let Some(path) = &self.state {
+            builder = builder.state_file(path);
         }
         for (path, kid) in pairs("d1", &self.d1_key, &self.d1_kid)? {
             builder = builder.encryption_key(kid, read("d1-key", path)?);

@@ -1,6 +1,8 @@
 //! The parties that may call: what they prove themselves by, and what their clients need for it.
 
-use crate::crypto::keys::{self, KeyPair};
+use super::signing;
+use crate::crypto::key_folder::{self, KeyFolder};
+use crate::crypto::keys;
 use crate::crypto::pki::{ClientCertificate, Pki};
 use crate::secret::Secret;
 use crate::settings::{Builder, Issuer, StartError};
@@ -9,6 +11,7 @@ use openssl::sha::sha256;
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use time::OffsetDateTime;
 
 /// The certificate that the client of a connection has shown; each of its requests carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +63,13 @@ impl Access {
     pub(crate) fn of_issuers(
         settings: &Builder,
         pki: &Pki,
+        folder: &KeyFolder,
     ) -> Result<(Vec<Self>, BTreeMap<String, Caller>), StartError> {
         let (mut accesses, mut callers) = (Vec::new(), BTreeMap::new());
         let mut aggregator = settings.options.aggregator.clone();
         for issuer in settings.issuers() {
-            let (access, mut caller) = Self::new(issuer, pki)?;
+            let other = (issuer.id != settings.issuer.id).then(|| folder.below(&issuer.id));
+            let (access, mut caller) = Self::new(issuer, pki, other.as_ref().unwrap_or(folder))?;
             let aggregator = aggregator.take();
             caller.issuer = aggregator.is_none().then(|| issuer.id.clone());
             callers.insert(aggregator.unwrap_or_else(|| issuer.id.clone()), caller);
@@ -74,8 +79,8 @@ impl Access {
     }
 
     /// Makes or registers what the issuer calls with. The caller may call for all issuers.
-    fn new(settings: &Issuer, pki: &Pki) -> Result<(Self, Caller), StartError> {
-        let client = pki.client(settings.client_request.as_ref())?;
+    fn new(settings: &Issuer, pki: &Pki, folder: &KeyFolder) -> Result<(Self, Caller), StartError> {
+        let client = pki.client(folder, settings.client_request.as_ref())?;
         let mut verifiers = BTreeMap::new();
         for (kid, pem) in &settings.signing_keys {
             verifiers.insert(kid.clone(), keys::signing_key(kid, pem)?);
@@ -84,7 +89,7 @@ impl Access {
         let (signing_kid, signing_key_pem) = if let Some((kid, _)) = registered {
             (kid.clone(), Secret::default())
         } else {
-            let own = KeyPair::generate()?;
+            let own = folder.key(key_folder::SIGNING_KEY)?;
             verifiers.insert(own.kid().to_owned(), own.verifier()?);
             (own.kid().to_owned(), own.private_pem()?)
         };
@@ -100,6 +105,18 @@ impl Access {
             client,
         };
         Ok((access, caller))
+    }
+
+    /// Returns an assertion that the sandbox accepts for 5 minutes, of the aggregator if there is one; none where the
+    /// private key is not the sandbox's.
+    pub(crate) fn assertion(
+        &self,
+        aggregator: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Option<String> {
+        let caller = aggregator.unwrap_or(&self.issuer);
+        let (pem, now) = (self.signing_key_pem.as_bytes(), now.unix_timestamp());
+        signing::assertion(pem, &self.signing_kid, caller, now).ok()
     }
 
     /// Returns the id of the issuer.

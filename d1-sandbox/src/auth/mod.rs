@@ -2,6 +2,7 @@
 
 mod access;
 mod assertion;
+pub(crate) mod signing;
 
 pub use access::Access;
 pub(crate) use access::{Caller, ShownCertificate};

@@ -1,17 +1,22 @@
 //! The control port: a JSON API to look into a sandbox and to make it misbehave, and a page that uses it.
 //!
-//! It is plain HTTP on loopback: requests must be for a loopback host, and those that change something must be
-//! JSON, which pages of other origins cannot send.
+//! It is plain HTTP: requests must be for a host of its own, and those that change something must be JSON, which pages
+//! of other origins cannot send. Where other machines can reach it, they need a token as well.
 
+mod document;
+mod guard;
 mod metrics;
+
+pub(crate) use guard::Guard;
+use guard::{Refused, refused};
 
 use crate::app::App;
 use crate::clock::timestamp;
 use crate::pan;
 use crate::settings::card::{CardState, ConsumerState};
 use crate::wire::fault::Fault;
+use crate::wire::handshake::RefusedHandshake;
 use crate::wire::record::RecordedRequest;
-use crate::wire::request::content_type;
 use crate::wire::spec::Call;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -21,8 +26,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_FRAME_OPTIONS};
-use http::{Method, StatusCode};
+use http::StatusCode;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -41,48 +46,37 @@ const SHOWN: usize = 100;
 
 type Sandboxed = State<Arc<App>>;
 
-/// A refusal: its status, and what is wrong.
-type Refused = (StatusCode, Json<Value>);
-
-fn refused(status: StatusCode, rule: &str) -> Refused {
-    (status, Json(json!({ "error": rule })))
-}
-
 /// Returns the service of the control port.
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>, guard: Guard) -> Router {
     let faults = get(faults).post(add_fault).delete(clear_faults);
     Router::new()
         .route("/", get(page))
-        .route("/openapi.json", get(openapi))
+        .route("/openapi.json", get(document::as_json))
+        .route("/openapi.yaml", get(document::as_yaml))
         .route("/metrics", get(metrics))
         .route("/api/state", get(state))
         .route("/api/events", get(events))
         .route("/api/requests", get(requests).delete(clear_requests))
+        .route("/api/handshakes", get(handshakes))
         .route("/api/faults", faults)
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/cards/{id}", post(set_card))
         .route("/api/issuers/{issuer}/cards/{id}", post(set_card))
         .route("/api/tokens/revoke", post(revoke_tokens))
         .route("/api/clock", get(clock).post(set_clock))
-        .layer(middleware::from_fn(require_loopback))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), save))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(guard),
+            guard::check,
+        ))
         .with_state(app)
 }
 
-/// Refuses what a page of another origin, or a name that was made to point here, could send.
-async fn require_loopback(request: Request, next: Next) -> Result<Response, Refused> {
-    let host = request.headers().get(HOST);
-    let host = host.and_then(|host| host.to_str().ok());
-    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    if !matches!(name, Some("localhost" | "127.0.0.1" | "[::1]")) {
-        let rule = "the control port is for loopback hosts";
-        return Err(refused(StatusCode::FORBIDDEN, rule));
-    }
-    let is_json = content_type(request.headers()).as_deref() == Some("application/json");
-    if request.method() == Method::POST && !is_json {
-        let rule = "the content type must be application/json";
-        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, rule));
-    }
-    Ok(next.run(request).await)
+/// Lets the state file have what a request changes before its response says so.
+async fn save(State(app): Sandboxed, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    app.save().await;
+    response
 }
 
 /// Reads a body; the error says what is wrong with it.
@@ -101,10 +95,6 @@ async fn page() -> Response {
         (X_FRAME_OPTIONS, "DENY"),
     ];
     (headers, PAGE).into_response()
-}
-
-async fn openapi(State(app): Sandboxed) -> Json<Value> {
-    Json(app.spec.document.clone())
 }
 
 async fn metrics(State(app): Sandboxed) -> Response {
@@ -126,9 +116,11 @@ async fn state(State(app): Sandboxed) -> Json<Value> {
     timeline.truncate(SHOWN);
     let requests = app.records.all();
     let latest: Vec<&RecordedRequest> = requests.iter().rev().take(SHOWN).collect();
+    let handshakes = app.records.handshakes();
+    let refused: Vec<&RefusedHandshake> = handshakes.iter().rev().take(SHOWN).collect();
     Json(json!({
         "baseUrl": app.base_url,
-        "issuerId": app.issuer,
+        "issuerId": app.access.issuer_id(),
         "mode": app.options.mode,
         "now": timestamp(app.clock.now()),
         "clockOffsetSeconds": app.clock.offset(),
@@ -136,6 +128,7 @@ async fn state(State(app): Sandboxed) -> Json<Value> {
         "cards": cards,
         "operations": timeline,
         "requests": latest,
+        "handshakes": refused,
         "faults": fault_list(&app),
         "operationIds": Call::ALL.map(Call::operation_id),
     }))
@@ -177,6 +170,10 @@ async fn events(State(app): Sandboxed) -> Sse<impl Stream<Item = Result<Event, I
 
 async fn requests(State(app): Sandboxed) -> Json<Vec<RecordedRequest>> {
     Json(app.records.all())
+}
+
+async fn handshakes(State(app): Sandboxed) -> Json<Vec<RefusedHandshake>> {
+    Json(app.records.handshakes())
 }
 
 async fn clear_requests(State(app): Sandboxed) -> StatusCode {
@@ -232,7 +229,8 @@ async fn set_card(
     body: Bytes,
 ) -> Result<StatusCode, Refused> {
     let change: CardChange = read(&body)?;
-    let mut cards = app.cards(issuer.as_ref().unwrap_or(&app.issuer));
+    let issuer = issuer.as_deref().unwrap_or(app.access.issuer_id());
+    let mut cards = app.cards(issuer);
     let is_known = cards
         .as_mut()
         .is_some_and(|cards| cards.set_states(&id, change.state, change.consumer_state));
@@ -265,8 +263,9 @@ async fn set_clock(State(app): Sandboxed, body: Bytes) -> Result<StatusCode, Ref
     Ok(changed(&app))
 }
 
-/// Publishes that something else than a request has changed.
+/// Publishes that something else than a request has changed, and lets the state file have it.
 fn changed(app: &App) -> StatusCode {
+    app.changed();
     app.records.publish("control", || Value::Null);
     StatusCode::NO_CONTENT
 }

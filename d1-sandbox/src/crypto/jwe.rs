@@ -3,8 +3,10 @@
 //! The rule is that of RFC 7516 for exactly one profile: ECDH-ES (direct) on P-256 with A256GCM.
 //! Whatever differs is refused before the library sees it.
 
-use super::keys::KeyPair;
-use crate::settings::StartError;
+use super::key_folder::{self, KeyFolder};
+use super::keys::{self, KeyPair};
+use crate::secret::Secret;
+use crate::settings::{Builder, StartError};
 use crate::wire::strict_json::{self, StrictJsonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -63,6 +65,20 @@ pub(crate) struct Decrypter {
 }
 
 impl Decrypter {
+    /// Takes D1's keys from the settings. Without any it is that of an earlier sandbox or a new one, whose private part
+    /// (PEM) is returned as well.
+    pub(crate) fn of(settings: &Builder, folder: &KeyFolder) -> Result<(Self, Secret), StartError> {
+        let given = settings.encryption_keys.iter();
+        let given = given.map(|(kid, pem)| keys::encryption_key(kid, pem));
+        match given.collect::<Result<Vec<_>, _>>()?.as_slice() {
+            [] => {
+                let own = folder.key(key_folder::ENCRYPTION_KEY)?;
+                Ok((Self::new(&own, &[])?, own.private_pem()?))
+            }
+            [first, others @ ..] => Ok((Self::new(first, others)?, Secret::default())),
+        }
+    }
+
     pub(crate) fn new(first: &KeyPair, others: &[KeyPair]) -> Result<Self, StartError> {
         let mut keys = BTreeMap::new();
         for pair in iter::once(first).chain(others) {

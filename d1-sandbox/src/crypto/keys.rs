@@ -10,7 +10,7 @@ use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
+use openssl::pkey::{HasPublic, PKey, PKeyRef, Private, Public};
 use openssl::sha::sha256;
 use zeroize::Zeroizing;
 
@@ -70,6 +70,10 @@ impl KeyPair {
         &self.key
     }
 
+    pub(crate) fn public(&self) -> Result<PKey<Public>, ErrorStack> {
+        PKey::public_key_from_der(&self.key.public_key_to_der()?)
+    }
+
     pub(crate) fn private_der(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         self.key.private_key_to_pkcs8().map(Zeroizing::new)
     }
@@ -91,14 +95,17 @@ pub(crate) fn verifier(key: &PKeyRef<impl HasPublic>) -> Result<EcdsaJwsVerifier
 pub(crate) fn encryption_key(kid: &str, pem: &Secret) -> Result<KeyPair, StartError> {
     const SETTING: &str = "encryption key";
     check_kid(SETTING, kid)?;
+    private_key(pem.as_bytes(), Some(kid)).ok_or_else(|| {
+        StartError::setting(SETTING, "a PEM with an unencrypted EC P-256 PRIVATE KEY")
+    })
+}
+
+/// Reads a P-256 key that is not encrypted; without a `kid` its id is the RFC 7638 thumbprint.
+pub(super) fn private_key(pem: &[u8], kid: Option<&str>) -> Option<KeyPair> {
     // An encrypted key must not make OpenSSL ask for its passphrase on the terminal.
-    PKey::private_key_from_pem_callback(pem.as_bytes(), |_| Ok(0))
-        .ok()
-        .filter(|key| is_p256(key))
-        .and_then(|key| KeyPair::new(key, Some(kid)).ok())
-        .ok_or_else(|| {
-            StartError::setting(SETTING, "a PEM with an unencrypted EC P-256 PRIVATE KEY")
-        })
+    let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0)).ok();
+    let key = key.filter(|key| is_p256(key))?;
+    KeyPair::new(key, kid).ok()
 }
 
 /// Reads the public signing key of an issuer, who calls it `kid`.

@@ -1,6 +1,7 @@
-//! A throw-away certificate authority for each sandbox, so that mutual TLS is real and no certificate
-//! of one sandbox is of use at another.
+//! A certificate authority for each sandbox, so that mutual TLS is real and no certificate of one sandbox is of
+//! use at another.
 
+use super::key_folder::{self, KeyFolder};
 use super::keys::{KeyPair, is_p256};
 use crate::secret::Secret;
 use crate::settings::StartError;
@@ -19,14 +20,17 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
 const DAY: i64 = 86_400;
 
-/// How long the certificates are valid, in seconds.
-const LIFETIME: i64 = 90 * DAY;
+/// How long the certificates of authorities and clients are valid, in seconds: a team keeps them for years.
+const LIFETIME: i64 = 3_650 * DAY;
+
+/// How long the certificate of a server is valid, in seconds. Some clients accept no longer one than 398 days.
+const SERVER_LIFETIME: i64 = 365 * DAY;
 
 /// A certificate authority.
 pub(crate) struct Pki {
@@ -45,14 +49,27 @@ pub(crate) struct ClientCertificate {
 }
 
 impl Pki {
-    /// Makes a new certificate authority.
-    pub(crate) fn generate() -> Result<Self, StartError> {
-        let key = KeyPair::generate()?;
+    /// Takes the certificate authority of an earlier sandbox from these files, or makes a new one.
+    pub(crate) fn new(
+        folder: &KeyFolder,
+        certificate: &str,
+        key: &str,
+    ) -> Result<Self, StartError> {
+        let key = folder.key(key)?;
+        let ca = match folder.certificate(certificate, key.private(), key.private()) {
+            Some(ca) => ca,
+            None => Self::authority(&key)?,
+        };
+        let ca_pem = pem(&ca)?;
+        Ok(Self { key, ca, ca_pem })
+    }
+
+    fn authority(key: &KeyPair) -> Result<X509, ErrorStack> {
         // With one name for all, a certificate of another sandbox would look like a forged one of this.
         let mut id = BigNum::new()?;
         id.rand(64, MsbOption::MAYBE_ZERO, false)?;
         let name = name(&format!("D1 sandbox CA {}", id.to_hex_str()?))?;
-        let mut builder = builder(&name, &name, key.private())?;
+        let mut builder = builder(&name, &name, key.private(), LIFETIME)?;
         let mut usage = KeyUsage::new();
         for extension in [
             BasicConstraints::new().critical().ca().pathlen(0).build()?,
@@ -62,26 +79,38 @@ impl Pki {
             builder.append_extension(extension)?;
         }
         builder.sign(key.private(), MessageDigest::sha256())?;
-        let ca = builder.build();
-        let ca_pem = pem(&ca)?;
-        Ok(Self { key, ca, ca_pem })
+        Ok(builder.build())
     }
 
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Issues a client certificate: the one that is asked for, or one with a new key.
-    pub(crate) fn client(&self, request: Option<&Secret>) -> Result<ClientCertificate, StartError> {
-        let usage = [ExtendedKeyUsage::new().client_auth().build()?];
+    pub(crate) fn ca_key_pem(&self) -> Result<Secret, ErrorStack> {
+        self.key.private_pem()
+    }
+
+    /// Issues a client certificate: the one that is asked for, or one with a key of its own. One that an earlier
+    /// sandbox has issued for the same key is used again.
+    pub(crate) fn client(
+        &self,
+        folder: &KeyFolder,
+        request: Option<&Secret>,
+    ) -> Result<ClientCertificate, StartError> {
+        let issued = |subject: &X509NameRef, key: &PKeyRef<Public>| {
+            let kept = folder.certificate(key_folder::CLIENT_CERTIFICATE, key, self.key.private());
+            let usage = [ExtendedKeyUsage::new().client_auth().build()?];
+            kept.map_or_else(|| self.sign(subject, key, LIFETIME, usage), Ok)
+        };
         let (certificate, key_pem) = if let Some(request) = request {
             let (request, key) = client_request(request)?;
-            let certificate = self.sign(request.subject_name(), &key, usage)?;
-            (certificate, Secret::default())
+            (issued(request.subject_name(), &key)?, Secret::default())
         } else {
-            let (name, key) = (name("D1 sandbox client")?, KeyPair::generate()?);
-            let certificate = self.sign(&name, key.private(), usage)?;
-            (certificate, key.private_pem()?)
+            let (name, key) = (
+                name("D1 sandbox client")?,
+                folder.key(key_folder::CLIENT_KEY)?,
+            );
+            (issued(&name, &*key.public()?)?, key.private_pem()?)
         };
         Ok(ClientCertificate {
             pem: pem(&certificate)?,
@@ -90,32 +119,56 @@ impl Pki {
         })
     }
 
-    /// Returns the TLS configuration of a server bound to `address`.
-    pub(crate) fn server_config(&self, address: IpAddr) -> Result<ServerConfig, StartError> {
-        let (certificate, key) = self.server("D1 sandbox", address)?;
+    /// Returns the TLS configuration of a server bound to `address` that clients also call by these names.
+    pub(crate) fn server_config(
+        &self,
+        address: IpAddr,
+        names: &[String],
+    ) -> Result<ServerConfig, StartError> {
+        let mut others = SubjectAlternativeName::new();
+        if !address.is_loopback() && !address.is_unspecified() {
+            others.ip(&address.to_string());
+        }
+        for name in names {
+            match name.parse::<IpAddr>() {
+                Ok(_) => others.ip(name),
+                Err(_) => others.dns(name),
+            };
+        }
+        let key = KeyPair::generate()?;
+        let certificate = self.server("D1 sandbox", &key, others)?;
         let chain = vec![der(&certificate)?, der(&self.ca)?];
         let key = PrivatePkcs8KeyDer::from(key.private_der()?.to_vec());
         self.tls(chain, key.into()).map_err(StartError::keys)
     }
 
-    /// Issues a certificate (PEM) for a server on this machine, and returns its private key (PEM) too.
-    pub(crate) fn loopback_server(&self) -> Result<(String, Secret), StartError> {
-        let (certificate, key) = self.server("Issuer", Ipv4Addr::LOCALHOST.into())?;
+    /// Returns the certificate (PEM) of a server on this machine, and its private key (PEM): those of an earlier
+    /// sandbox, or new ones.
+    pub(crate) fn loopback_server(
+        &self,
+        folder: &KeyFolder,
+    ) -> Result<(String, Secret), StartError> {
+        let key = folder.key(key_folder::ISSUER_SERVER_KEY)?;
+        let kept = key_folder::ISSUER_SERVER_CERTIFICATE;
+        let certificate = match folder.certificate(kept, key.private(), self.key.private()) {
+            Some(certificate) => certificate,
+            None => self.server("Issuer", &key, SubjectAlternativeName::new())?,
+        };
         Ok((pem(&certificate)?, key.private_pem()?))
     }
 
-    /// Issues a certificate for a server that is bound to `address`.
-    fn server(&self, name: &str, address: IpAddr) -> Result<(X509, KeyPair), ErrorStack> {
-        let (name, key) = (self::name(name)?, KeyPair::generate()?);
-        let mut names = SubjectAlternativeName::new();
+    /// Issues a certificate for a server that is called by the names of this machine and by others.
+    fn server(
+        &self,
+        name: &str,
+        key: &KeyPair,
+        mut names: SubjectAlternativeName,
+    ) -> Result<X509, ErrorStack> {
         names.dns("localhost").ip("127.0.0.1").ip("::1");
-        if !address.is_loopback() && !address.is_unspecified() {
-            names.ip(&address.to_string());
-        }
         let names = names.build(&X509::builder()?.x509v3_context(None, None))?;
         let usage = ExtendedKeyUsage::new().server_auth().build()?;
-        let certificate = self.sign(&name, key.private(), [usage, names])?;
-        Ok((certificate, key))
+        let name = self::name(name)?;
+        self.sign(&name, key.private(), SERVER_LIFETIME, [usage, names])
     }
 
     fn tls(
@@ -143,9 +196,10 @@ impl Pki {
         &self,
         subject: &X509NameRef,
         key: &PKeyRef<impl HasPublic>,
+        lifetime: i64,
         others: impl IntoIterator<Item = X509Extension>,
     ) -> Result<X509, ErrorStack> {
-        let mut builder = builder(subject, self.ca.subject_name(), key)?;
+        let mut builder = builder(subject, self.ca.subject_name(), key, lifetime)?;
         let context = builder.x509v3_context(Some(&self.ca), None);
         let extensions = [
             BasicConstraints::new().critical().build()?,
@@ -184,6 +238,7 @@ fn builder(
     subject: &X509NameRef,
     issuer: &X509NameRef,
     key: &PKeyRef<impl HasPublic>,
+    lifetime: i64,
 ) -> Result<X509Builder, ErrorStack> {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let mut serial = BigNum::new()?;
@@ -195,7 +250,7 @@ fn builder(
     builder.set_issuer_name(issuer)?;
     builder.set_subject_name(subject)?;
     builder.set_pubkey(key)?;
-    let (from, until) = (now - DAY, now + LIFETIME);
+    let (from, until) = (now - DAY, now + lifetime);
     builder.set_not_before(&*Asn1Time::from_unix(from)?)?;
     builder.set_not_after(&*Asn1Time::from_unix(until)?)?;
     Ok(builder)

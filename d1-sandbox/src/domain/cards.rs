@@ -1,6 +1,7 @@
 //! The cards of one issuer, and what each operation does to them.
 
 use super::history::{self, Operation, Reason};
+use super::ledger::{CardRecord, Ledger};
 use super::renewal::Renewal;
 use super::rules;
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use crate::wire::spec::{Call, Spec};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use time::Duration;
@@ -55,30 +56,22 @@ impl CardSnapshot {
     }
 }
 
-/// A card that is registered.
-struct CardRecord {
-    /// As it was registered, but for what changes have made of it.
-    card: Card,
-    /// Oldest first.
-    history: VecDeque<Operation>,
-}
-
 /// The cards of an issuer, and their end users.
 pub(crate) struct Cards {
     issuer: String,
     options: Options,
     issuer_stub: IssuerStub,
-    records: BTreeMap<String, CardRecord>,
-    consumers: BTreeMap<String, ConsumerState>,
-    last_sequence: u64,
+    ledger: Ledger,
     spec: Arc<Spec>,
     clock: Arc<Clock>,
 }
 
 impl Cards {
+    /// Takes the cards of an earlier sandbox, or registers those of the issuer.
     pub(crate) fn new(
         settings: &Builder,
         issuer: &Issuer,
+        earlier: Option<Ledger>,
         spec: Arc<Spec>,
         clock: Arc<Clock>,
     ) -> Self {
@@ -86,16 +79,23 @@ impl Cards {
             issuer: issuer.id.clone(),
             options: settings.options.clone(),
             issuer_stub: settings.issuer_stub.clone(),
-            records: BTreeMap::new(),
-            consumers: BTreeMap::new(),
-            last_sequence: 0,
+            ledger: Ledger::default(),
             spec,
             clock,
         };
-        for card in &issuer.cards {
-            cards.register(card.clone());
+        match earlier {
+            Some(ledger) => cards.ledger = ledger,
+            None => {
+                for card in &issuer.cards {
+                    cards.register(card.clone());
+                }
+            }
         }
         cards
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     fn register(&mut self, mut card: Card) {
@@ -114,12 +114,16 @@ impl Cards {
             history.push_back(self.operation("VERIFY", time, d1));
         }
         card.suspended_by = self.suspension(card.state, card.suspended_by);
-        let consumer = self.consumers.entry(card.consumer.clone()).or_default();
+        let consumer = self
+            .ledger
+            .consumers
+            .entry(card.consumer.clone())
+            .or_default();
         if card.consumer_state == ConsumerState::Inactive {
             *consumer = ConsumerState::Inactive;
         }
         let record = CardRecord { card, history };
-        self.records.insert(record.card.id.clone(), record);
+        self.ledger.cards.insert(record.card.id.clone(), record);
     }
 
     /// Returns the reason code of a suspension; an active card has none.
@@ -160,20 +164,20 @@ impl Cards {
         let card = card.map_err(|_| Self::unknown_card(Call::Delete))?;
         rules::check_reason_code(self.migrated(), Call::Delete, &reason.code, card)?;
         let operation = self.record(id, "DELETE", reason, |_| {})?;
-        self.records.remove(id);
+        self.ledger.cards.remove(id);
         Ok(operation)
     }
 
     pub(crate) fn renew(&mut self, id: &str, renewal: Renewal) -> Result<String, Refusal> {
         let card = self.card_of_active_consumer(id)?;
         let new_id = renewal.new_card_id.clone().unwrap_or_else(|| id.to_owned());
-        let registered = self.records.get(&new_id).map(|record| &record.card);
+        let registered = self.ledger.cards.get(&new_id).map(|record| &record.card);
         let migrated = self.migrated();
         let credentials = renewal.decide(card, registered, &self.issuer_stub, migrated)?;
-        let old = self.records.remove(id);
+        let old = self.ledger.cards.remove(id);
         let mut record = old.ok_or_else(|| Self::unknown_card(Call::Renew))?;
         // Both were registered: the histories become one.
-        if let Some(new) = self.records.remove(&new_id) {
+        if let Some(new) = self.ledger.cards.remove(&new_id) {
             record.history.extend(new.history);
             let operations = record.history.make_contiguous();
             operations.sort_by_key(|operation| operation.sequence);
@@ -187,7 +191,7 @@ impl Cards {
             exp: credentials.exp,
             ..record.card
         };
-        self.records.insert(new_id.clone(), record);
+        self.ledger.cards.insert(new_id.clone(), record);
         self.record(&new_id, "RENEW", reason, |_| {})
     }
 
@@ -209,7 +213,7 @@ impl Cards {
     }
 
     fn history(&self, id: &str) -> Result<&VecDeque<Operation>, Refusal> {
-        let record = self.records.get(id);
+        let record = self.ledger.cards.get(id);
         record
             .map(|record| &record.history)
             .ok_or_else(|| Self::unknown_card(Call::List).with_code("UNKNOWN_CARD"))
@@ -232,11 +236,17 @@ impl Cards {
     }
 
     pub(crate) fn snapshot(&self, id: &str) -> Option<CardSnapshot> {
-        self.records.get(id).map(|record| self.snapshot_of(record))
+        self.ledger
+            .cards
+            .get(id)
+            .map(|record| self.snapshot_of(record))
     }
 
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = CardSnapshot> {
-        self.records.values().map(|record| self.snapshot_of(record))
+        self.ledger
+            .cards
+            .values()
+            .map(|record| self.snapshot_of(record))
     }
 
     fn snapshot_of(&self, CardRecord { card, history }: &CardRecord) -> CardSnapshot {
@@ -256,7 +266,7 @@ impl Cards {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.records.len()
+        self.ledger.cards.len()
     }
 
     /// Sets the state of a card or of the consumer who holds it, or both, without an operation. Returns false if
@@ -268,21 +278,21 @@ impl Cards {
         consumer_state: Option<ConsumerState>,
     ) -> bool {
         let suspended_by = state.and_then(|state| self.suspension(state, None));
-        let Some(CardRecord { card, .. }) = self.records.get_mut(id) else {
+        let Some(CardRecord { card, .. }) = self.ledger.cards.get_mut(id) else {
             return false;
         };
         if let Some(state) = state {
             (card.state, card.suspended_by) = (state, suspended_by);
         }
         if let Some(state) = consumer_state {
-            self.consumers.insert(card.consumer.clone(), state);
+            self.ledger.consumers.insert(card.consumer.clone(), state);
         }
         true
     }
 
     /// Returns the latest operations of all cards, up to `limit`, the newest first.
     pub(crate) fn timeline(&self, limit: usize) -> Vec<Value> {
-        let latest = self.records.iter().flat_map(|(id, record)| {
+        let latest = self.ledger.cards.iter().flat_map(|(id, record)| {
             let newest_first = record.history.iter().rev().take(limit);
             newest_first.map(move |operation| (id, operation))
         });
@@ -297,7 +307,7 @@ impl Cards {
     }
 
     fn card(&self, id: &str) -> Result<&Card, Refusal> {
-        let record = self.records.get(id);
+        let record = self.ledger.cards.get(id);
         record
             .map(|record| &record.card)
             .ok_or_else(|| Self::unknown_card(Call::Get))
@@ -324,7 +334,7 @@ impl Cards {
     }
 
     fn consumer_state(&self, card: &Card) -> ConsumerState {
-        let state = self.consumers.get(&card.consumer);
+        let state = self.ledger.consumers.get(&card.consumer);
         state.copied().unwrap_or_default()
     }
 
@@ -342,7 +352,7 @@ impl Cards {
             ..self.operation(kind, time, issuer)
         };
         let operation_id = operation.id.clone();
-        let record = self.records.get_mut(id);
+        let record = self.ledger.cards.get_mut(id);
         let record = record.ok_or_else(|| Self::unknown_card(Call::Get))?;
         change(&mut record.card);
         if record.history.len() == MAX_HISTORY {
@@ -358,13 +368,13 @@ impl Cards {
         time: time::OffsetDateTime,
         requestor: (&'static str, String),
     ) -> Operation {
-        self.last_sequence += 1;
+        self.ledger.last_sequence += 1;
         Operation {
-            sequence: self.last_sequence,
-            id: history::id(self.last_sequence, self.options.seed),
-            kind,
+            sequence: self.ledger.last_sequence,
+            id: history::id(self.ledger.last_sequence, self.options.seed),
+            kind: kind.into(),
             time,
-            requestor,
+            requestor: (requestor.0.into(), requestor.1),
             reason: None,
             digital_card: None,
         }

@@ -19,6 +19,7 @@ fn cards(mode: Mode) -> Cards {
     Cards::new(
         &settings,
         &settings.issuer,
+        None,
         Spec::shared().unwrap(),
         Arc::default(),
     )

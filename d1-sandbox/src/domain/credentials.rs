@@ -4,9 +4,10 @@ use super::rules;
 use crate::crypto::jwe::{self, Decrypter};
 use crate::pan;
 use crate::secret::Secret;
+use crate::wire::shape::names;
 use crate::wire::spec::Spec;
-use crate::wire::warnings::Warnings;
-use serde_json::Value;
+use crate::wire::warnings::{Warnings, shown_name};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 /// Why credentials cannot be used. It says which rule is broken, and never a value.
@@ -20,18 +21,23 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads the `encryptedData` of a renewal, and warns of what D1 may refuse in it. The error says which
-    /// rule is broken.
+    /// Reads the `encryptedData` of a renewal, and warns of what D1 may refuse in it. `shown` is set to what may be
+    /// shown of it. The error says which rule is broken.
     pub(crate) fn sent(
         token: &str,
         decrypter: &Decrypter,
         spec: &Spec,
         now: OffsetDateTime,
+        shown: &mut Option<Value>,
         warnings: &mut Warnings,
     ) -> Result<Self, Unusable> {
         let (place, known) = ("body: /encryptedData: header", ["alg", "enc", "kid", "epk"]);
-        warnings.add_other_members(place, &jwe::header(token), &known);
+        let header = jwe::header(token);
+        warnings.add_other_members(place, &header, &known);
+        let header = pan::masked_json(&header);
+        let shown = shown.insert(json!({ "header": header }));
         let plaintext = decrypted(token, decrypter)?;
+        shown["plaintext"] = masked(&plaintext);
         look_over(&plaintext, spec, now, warnings);
         Self::checked(&plaintext, spec)
     }
@@ -66,6 +72,12 @@ impl Credentials {
 fn decrypted(token: &str, decrypter: &Decrypter) -> Result<Value, Unusable> {
     let plaintext = decrypter.decrypt(token)?;
     Ok(plaintext.json().ok_or("the plaintext is not JSON")?)
+}
+
+/// Masks every value.
+fn masked(plaintext: &Value) -> Value {
+    let masked = |name: &str| (shown_name(name).to_owned(), Value::from(pan::MASK));
+    names(plaintext).map(masked).collect()
 }
 
 /// Looks for what a renewal may have in its `encryptedData` and D1 may refuse.

@@ -1,27 +1,31 @@
 //! The history of a card: what was done to it, as lists and single operations show it.
 
 use crate::clock::timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use time::OffsetDateTime;
 
 /// Why a change is asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Reason {
     pub(crate) text: Option<String>,
     pub(crate) code: String,
 }
 
 /// One operation on a card. What the sandbox does is done at once, and succeeds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Operation {
     /// Counts up through the whole sandbox, so that order is certain.
     pub(crate) sequence: u64,
     pub(crate) id: String,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
+    #[serde(with = "time::serde::rfc3339")]
     pub(crate) time: OffsetDateTime,
     /// Who asked for it: the type and the id.
-    pub(crate) requestor: (&'static str, String),
+    pub(crate) requestor: (Cow<'static, str>, String),
     pub(crate) reason: Option<Reason>,
     pub(crate) digital_card: Option<Value>,
 }
@@ -83,9 +87,9 @@ mod tests {
             .map(|sequence| Operation {
                 sequence,
                 id: format!("op-{sequence:06}"),
-                kind: "VERIFY",
+                kind: "VERIFY".into(),
                 time: OffsetDateTime::UNIX_EPOCH,
-                requestor: ("D1", "D1".to_owned()),
+                requestor: ("D1".into(), "D1".to_owned()),
                 reason: None,
                 digital_card: Some(json!({})),
             })

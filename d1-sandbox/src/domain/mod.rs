@@ -3,5 +3,6 @@
 pub(crate) mod cards;
 pub(crate) mod credentials;
 pub(crate) mod history;
+pub(crate) mod ledger;
 pub(crate) mod renewal;
 pub(crate) mod rules;

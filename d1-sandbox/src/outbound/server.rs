@@ -1,5 +1,6 @@
 //! Mutual TLS between D1, as the client, and a server of the issuer.
 
+use crate::crypto::key_folder::KeyFolder;
 use crate::crypto::pki::Pki;
 use crate::secret::Secret;
 use crate::settings::StartError;
@@ -20,8 +21,8 @@ pub struct IssuerServer {
 }
 
 impl IssuerServer {
-    pub(crate) fn new(pki: &Pki) -> Result<Self, StartError> {
-        let (certificate_pem, key_pem) = pki.loopback_server()?;
+    pub(crate) fn new(pki: &Pki, folder: &KeyFolder) -> Result<Self, StartError> {
+        let (certificate_pem, key_pem) = pki.loopback_server(folder)?;
         Ok(Self {
             client_ca_pem: pki.ca_pem().to_owned(),
             certificate_pem,
@@ -60,7 +61,7 @@ fn client_config(pki: &Pki) -> Result<ClientConfig, Box<dyn Error>> {
     let provider = Arc::new(rustls_openssl::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pki.ca_pem().as_bytes())?)?;
-    let client = pki.client(None)?;
+    let client = pki.client(&KeyFolder::new(None), None)?;
     let key = PrivateKeyDer::from_pem_slice(client.key_pem.as_bytes())?;
     Ok(ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?

@@ -6,6 +6,7 @@ use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use rustls::ServerConfig;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +22,22 @@ use tower_layer::Layer as _;
 pub(crate) struct TlsAcceptor {
     acceptor: tokio_rustls::TlsAcceptor,
     handshake_timeout: Duration,
+    on_refusal: OnRefusal,
 }
 
+/// What is called with the address of a client whose handshake has failed, and the error.
+type OnRefusal = Arc<dyn Fn(Option<SocketAddr>, &io::Error) + Send + Sync>;
+
 impl TlsAcceptor {
-    pub(crate) fn new(config: ServerConfig, handshake_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        config: ServerConfig,
+        handshake_timeout: Duration,
+        on_refusal: impl Fn(Option<SocketAddr>, &io::Error) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             acceptor: Arc::new(config).into(),
             handshake_timeout,
+            on_refusal: Arc::new(on_refusal),
         }
     }
 }
@@ -41,13 +51,22 @@ impl<S: Send + 'static> Accept<TcpStream, S> for TlsAcceptor {
         let Self {
             acceptor,
             handshake_timeout,
+            on_refusal,
         } = self.clone();
         Box::pin(async move {
+            let client = stream.peer_addr().ok();
             stream.set_nodelay(true)?;
             let handshake = acceptor.accept(stream).into_fallible();
-            let stream = match timeout(handshake_timeout, handshake).await? {
+            let handshake = timeout(handshake_timeout, handshake).await;
+            let handshake = handshake.map_err(|elapsed| {
+                let error = elapsed.into();
+                on_refusal(client, &error);
+                error
+            });
+            let stream = match handshake? {
                 Ok(stream) => stream,
                 Err((error, stream)) => {
+                    on_refusal(client, &error);
                     // It has failed already.
                     let _ = timeout(handshake_timeout, close_after_client(stream)).await;
                     return Err(error);
@@ -74,6 +93,7 @@ async fn close_after_client(mut stream: TcpStream) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::crypto::key_folder::KeyFolder;
     use crate::crypto::pki::Pki;
     use openssl::pkey::PKey;
     use openssl::ssl::{SslConnector, SslMethod};
@@ -83,13 +103,15 @@ mod tests {
 
     #[tokio::test]
     async fn packets_of_a_connection_are_not_delayed() {
-        let pki = Pki::generate().unwrap();
-        let config = pki.server_config(Ipv4Addr::LOCALHOST.into()).unwrap();
-        let acceptor = TlsAcceptor::new(config, Duration::from_secs(30));
+        let new = KeyFolder::new(None);
+        let pki = Pki::new(&new, "", "").unwrap();
+        let config = pki.server_config(Ipv4Addr::LOCALHOST.into(), &[]);
+        let config = config.unwrap();
+        let acceptor = TlsAcceptor::new(config, Duration::from_secs(30), |_, _| ());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = tokio::task::spawn_blocking(move || {
-            let identity = pki.client(None).unwrap();
+            let identity = pki.client(&new, None).unwrap();
             let pem = |text: &str| X509::from_pem(text.as_bytes()).unwrap();
             let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
             builder

@@ -1,12 +1,11 @@
-//! Writes what a client needs to call a sandbox: certificates, keys, and `d1.env` for a shell. Private
-//! keys that the sandbox does not have are left out.
+//! Writes what a client needs to call a sandbox: certificates, keys, and `d1.env` for a shell; and what the next
+//! sandbox needs to have the same. Private keys that the sandbox does not have are left out.
 
 use crate::auth::Access;
+use crate::crypto::key_folder;
+use crate::private_files::{make_directory, write};
 use crate::sandbox::Sandbox;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-#[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 impl Sandbox {
@@ -15,7 +14,8 @@ impl Sandbox {
     /// directory that does not exist is created with the mode 0700; each file has the mode 0600. What a client
     /// of [another issuer](crate::Builder::add_issuer) needs is in a directory below, by the issuer's id. What
     /// [the issuer's own server](Self::issuer_server) needs is in `issuer-client-ca.pem`, `issuer-server.pem` and
-    /// `issuer-server.key`.
+    /// `issuer-server.key`. The private keys that a later sandbox [takes](crate::Builder::keys_from) are in the
+    /// directory `sandbox`; no client needs them.
     ///
     /// ```
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,13 +34,22 @@ impl Sandbox {
         for access in &self.others {
             self.write_access(&directory.join(access.issuer_id()), access)?;
         }
-        let server = self.issuer_server();
+        make_directory(&directory.join("sandbox"))?;
+        let (server, own) = (self.issuer_server(), &self.own_keys);
         for (name, content) in [
-            ("issuer-client-ca.pem", server.client_ca_pem()),
-            ("issuer-server.pem", server.certificate_pem()),
-            ("issuer-server.key", server.key_pem()),
+            (key_folder::ISSUER_CLIENT_CA, server.client_ca_pem()),
+            (
+                key_folder::ISSUER_SERVER_CERTIFICATE,
+                server.certificate_pem(),
+            ),
+            (key_folder::ISSUER_SERVER_KEY, server.key_pem()),
+            (key_folder::CA_KEY, &own.ca),
+            (key_folder::ISSUER_CLIENT_CA_KEY, &own.issuer_client_ca),
+            (key_folder::ENCRYPTION_KEY, &own.encryption),
         ] {
-            write_file(&directory.join(name), content)?;
+            if !content.is_empty() {
+                write(&directory.join(name), content.as_bytes())?;
+            }
         }
         Ok(path)
     }
@@ -59,60 +68,36 @@ impl Sandbox {
         export("D1_SIGNING_KID", access.signing_kid());
         let (certificate, key) = (access.client_certificate_pem(), access.client_key_pem());
         for (variable, name, content) in [
-            ("D1_SIGNING_KEY", "signing.key", access.signing_key_pem()),
+            (
+                "D1_SIGNING_KEY",
+                key_folder::SIGNING_KEY,
+                access.signing_key_pem(),
+            ),
             (
                 "D1_ENCRYPTION_JWK",
                 "encryption.jwk.json",
                 self.encryption_jwk(),
             ),
-            ("D1_CA", "ca.pem", self.ca_pem()),
-            ("D1_CLIENT_CERT", "client.pem", certificate),
-            ("D1_CLIENT_KEY", "client.key", key),
+            ("D1_CA", key_folder::CA, self.ca_pem()),
+            (
+                "D1_CLIENT_CERT",
+                key_folder::CLIENT_CERTIFICATE,
+                certificate,
+            ),
+            ("D1_CLIENT_KEY", key_folder::CLIENT_KEY, key),
         ] {
             if !content.is_empty() {
                 let path = directory.join(name);
-                write_file(&path, content)?;
+                write(&path, content.as_bytes())?;
                 export(variable, &path.display().to_string());
             }
         }
         export("D1_CONTROL_URL", self.control_url().unwrap_or_default());
+        if let Some(token) = self.control_token() {
+            export("D1_CONTROL_TOKEN", token);
+        }
         let path = directory.join("d1.env");
-        write_file(&path, &environment)?;
+        write(&path, environment.as_bytes())?;
         Ok(path)
     }
-}
-
-/// Makes a directory that only its owner can enter, whatever the umask. One that exists is left as it is.
-fn make_directory(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    builder.mode(0o700);
-    builder.create(path)?;
-    restrict(path, 0o700)
-}
-
-/// Writes a new file that only its owner can read, whatever the umask and the mode of an older one.
-fn write_file(path: &Path, content: &str) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    options.open(path)?.write_all(content.as_bytes())?;
-    restrict(path, 0o600)
-}
-
-/// Sets a mode, of which the umask may have left nothing.
-fn restrict(path: &Path, mode: u32) -> io::Result<()> {
-    #[cfg(unix)]
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    let _ = (path, mode);
-    Ok(())
 }

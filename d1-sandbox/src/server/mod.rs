@@ -4,13 +4,19 @@ mod acceptor;
 mod files;
 
 use crate::app::App;
-use crate::control;
+use crate::auth::Access;
+use crate::control::{self, Guard};
+use crate::crypto::jwe::Decrypter;
+use crate::crypto::key_folder::{self, KeyFolder, OwnKeys};
+use crate::crypto::keys::random_token;
 use crate::crypto::pki::Pki;
 use crate::outbound::{IssuerServer, Outbound};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{ControlPort, Sandbox};
+use crate::secret::Secret;
 use crate::settings::card::Card;
 use crate::settings::{Builder, StartError};
 use crate::wire::fault::FaultKind;
+use crate::wire::handshake::RefusedHandshake;
 use crate::wire::reply::Reply;
 use crate::wire::request::MAX_BODY;
 use acceptor::TlsAcceptor;
@@ -22,8 +28,9 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
+use rustls::ServerConfig;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use time::OffsetDateTime;
@@ -61,54 +68,105 @@ impl Builder {
         if !bind.is_loopback() {
             tracing::warn!("other machines can reach this sandbox: use test data only");
         }
-        let pki = Pki::generate()?;
-        let mut tls = pki.server_config(bind)?;
-        if self.options.http1_only {
-            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        }
+        let folder = KeyFolder::new(self.key_directory.as_deref());
+        let pki = Pki::new(&folder, key_folder::CA, key_folder::CA_KEY)?;
+        let tls = self.tls(&pki)?;
         let (server, address) = listen(bind, self.options.port, read_timeout)?;
         // An authority of its own, so that the issuer's client certificate is not that of D1.
-        let outbound_pki = Pki::generate()?;
+        let (ca, ca_key) = (
+            key_folder::ISSUER_CLIENT_CA,
+            key_folder::ISSUER_CLIENT_CA_KEY,
+        );
+        let outbound_pki = Pki::new(&folder, ca, ca_key)?;
         let outbound = Outbound::new(&self, &outbound_pki)?;
-        let (app, mut accesses) = App::new(&self, &pki, outbound, base_url(address))?;
-        let (app, handle) = (Arc::new(app), Handle::new());
-        let server = server
-            .acceptor(TlsAcceptor::new(tls, read_timeout))
-            .accept_error_handler(|_, error| tracing::warn!(%error, "a connection was refused"))
-            .handle(handle.clone());
-        let control = self.options.control_port;
-        let control = control.map(|port| open_control(port, read_timeout, &app));
-        let (control, served) = (control.transpose()?, Arc::clone(&app));
+        let (mut others, callers) = Access::of_issuers(&self, &pki, &folder)?;
+        let access = Arc::new(others.remove(0));
+        let (decrypter, encryption) = Decrypter::of(&self, &folder)?;
+        let own_keys = OwnKeys {
+            ca: pki.ca_key_pem()?,
+            issuer_client_ca: outbound_pki.ca_key_pem()?,
+            encryption,
+        };
+        let base_url = format!("https://{}:{}", self.host(address), address.port());
+        let app = Arc::new(App::new(
+            &self,
+            Arc::clone(&access),
+            callers,
+            decrypter,
+            outbound,
+            base_url,
+        )?);
+        app.save_now().await?;
+        let (handle, refusing) = (Handle::new(), Arc::clone(&app));
+        let acceptor = TlsAcceptor::new(tls, read_timeout, move |client, error| {
+            let refused = RefusedHandshake::new(refusing.clock.now(), client, error);
+            refusing.records.push_handshake(refused);
+        });
+        let server = server.acceptor(acceptor).handle(handle.clone());
+        let (control, served) = (self.open_control(&app)?, Arc::clone(&app));
         let service = service_fn(move |request| serve(Arc::clone(&served), request, read_timeout));
         Ok(Sandbox {
             control,
-            access: accesses.remove(0),
-            others: accesses,
+            access,
+            others,
             pki,
-            issuer_server: IssuerServer::new(&outbound_pki)?,
+            own_keys,
+            issuer_server: IssuerServer::new(&outbound_pki, &folder)?,
             app,
             handle,
             task: Some(tokio::spawn(server.serve(Shared::new(service)))),
         })
     }
-}
 
-/// Opens the control port. Returns its address, and what closes it.
-fn open_control(
-    port: u16,
-    read_timeout: Duration,
-    app: &Arc<App>,
-) -> Result<(String, Handle<SocketAddr>), StartError> {
-    let (server, address) = listen(Ipv4Addr::LOCALHOST.into(), port, read_timeout)?;
-    let handle = Handle::new();
-    let server = server.handle(handle.clone());
-    let service = control::router(Arc::clone(app)).into_make_service();
-    tokio::spawn(async move {
-        if let Err(error) = server.serve(service).await {
-            tracing::warn!(%error, "the control port has closed");
+    fn tls(&self, pki: &Pki) -> Result<ServerConfig, StartError> {
+        let mut tls = pki.server_config(self.options.bind, &self.options.server_names)?;
+        if self.options.http1_only {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         }
-    });
-    Ok((format!("http://{address}"), handle))
+        Ok(tls)
+    }
+
+    /// Opens the control port, if there is to be one.
+    fn open_control(&self, app: &Arc<App>) -> Result<Option<ControlPort>, StartError> {
+        let Some(port) = self.options.control_port else {
+            return Ok(None);
+        };
+        let bind = self.options.control_bind;
+        let (server, address) = listen(bind, port, self.read_timeout)?;
+        let token = (!bind.is_loopback())
+            .then(|| random_token(32))
+            .transpose()?;
+        let token = token.map(Secret::new);
+        let guard = Guard {
+            token: token.clone(),
+            names: self.options.server_names.clone(),
+        };
+        let handle = Handle::new();
+        let server = server.handle(handle.clone());
+        let service = control::router(Arc::clone(app), guard).into_make_service();
+        tokio::spawn(async move {
+            if let Err(error) = server.serve(service).await {
+                tracing::warn!(%error, "the control port has closed");
+            }
+        });
+        let url = match bind.is_loopback() {
+            true => format!("http://{address}"),
+            false => format!("http://{}:{}", self.host(address), address.port()),
+        };
+        Ok(Some(ControlPort { url, token, handle }))
+    }
+
+    /// Returns the host of an address as clients call it: the first name that was given, otherwise `localhost` or the
+    /// address itself.
+    fn host(&self, address: SocketAddr) -> String {
+        match (self.options.server_names.first(), address.ip()) {
+            (Some(name), _) if name.contains(':') => format!("[{name}]"),
+            (Some(name), _) => name.clone(),
+            (None, ip) if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
+            (None, IpAddr::V4(ip)) => ip.to_string(),
+            (None, IpAddr::V6(ip)) => format!("[{ip}]"),
+        }
+    }
 }
 
 /// Binds a port. A client that sends nothing, or half the head of a request, is disconnected after
@@ -129,18 +187,6 @@ fn listen(
     Ok((server, address))
 }
 
-/// Returns the address as clients use it. The certificate has `localhost` and, for other addresses than
-/// loopback, the address itself.
-fn base_url(address: SocketAddr) -> String {
-    match address.ip() {
-        ip if ip.is_loopback() || ip.is_unspecified() => {
-            format!("https://localhost:{}", address.port())
-        }
-        IpAddr::V4(ip) => format!("https://{ip}:{}", address.port()),
-        IpAddr::V6(ip) => format!("https://[{ip}]:{}", address.port()),
-    }
-}
-
 /// Serves one request. An error closes the connection without a response.
 async fn serve(
     app: Arc<App>,
@@ -156,6 +202,7 @@ async fn serve(
         .and_then(Result::ok)
         .filter(|bytes| bytes.len() <= MAX_BODY);
     let reply = app.handle(&parts, body.as_deref()).await;
+    Arc::clone(&app).save().await;
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }

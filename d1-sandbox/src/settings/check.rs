@@ -2,6 +2,7 @@
 
 use super::{Builder, Endpoint, Issuer, IssuerStub, StartError};
 use crate::pan;
+use rustls_pki_types::ServerName;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
@@ -15,6 +16,10 @@ impl Builder {
             check_issuer(issuer)?;
         }
         unique("issuer", self.issuers().map(|issuer| issuer.id.as_str()))?;
+        for name in &self.options.server_names {
+            let is_name = ServerName::try_from(name.as_str()).is_ok();
+            rule(is_name, "server name", "a DNS name or an IP address")?;
+        }
         if let Some(id) = &self.options.aggregator {
             rule(!id.is_empty(), "aggregator", "not empty")?;
             let is_issuer = self.issuers().any(|issuer| issuer.id == *id);

@@ -14,9 +14,17 @@ pub(crate) struct Options {
     /// The address to listen on
     #[cfg_attr(feature = "options", arg(long, default_value_t = LOOPBACK))]
     pub(crate) bind: IpAddr,
-    /// Opens the control API and its page on this port of 127.0.0.1; 0 takes a free one
+    /// A name that clients call the sandbox by, a DNS name or an IP address; the first one stands in
+    /// D1_BASE_URL. Give it again for others
+    #[cfg_attr(feature = "options", arg(long = "san", value_name = "NAME"))]
+    pub(crate) server_names: Vec<String>,
+    /// Opens the control API and its page on this port; 0 takes a free one
     #[cfg_attr(feature = "options", arg(long, value_name = "PORT", value_parser = parse::port))]
     pub(crate) control_port: Option<u16>,
+    /// The address of the control port. On one that other machines can reach, each request needs a token,
+    /// which is printed at the start
+    #[cfg_attr(feature = "options", arg(long, value_name = "ADDRESS", default_value_t = LOOPBACK))]
+    pub(crate) control_bind: IpAddr,
     /// Whether the tenant was migrated to V2
     #[cfg_attr(feature = "options", arg(long, value_enum, default_value_t))]
     pub(crate) mode: Mode,
@@ -56,7 +64,9 @@ impl Default for Options {
         Self {
             port: 0,
             bind: LOOPBACK,
+            server_names: Vec::new(),
             control_port: None,
+            control_bind: LOOPBACK,
             mode: Mode::default(),
             aggregator: None,
             strict: false,

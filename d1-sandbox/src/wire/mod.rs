@@ -2,12 +2,13 @@
 
 pub(crate) mod fault;
 pub(crate) mod fault_queue;
+pub(crate) mod handshake;
 mod latency;
 pub(crate) mod record;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod request;
-mod shape;
+pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod strict_json;
 pub(crate) mod warnings;

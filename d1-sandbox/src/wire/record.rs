@@ -1,18 +1,22 @@
 //! Keeps the requests for tests to look at, without the secrets that they carried.
 
-use crate::clock::timestamp;
+use super::handshake::{RefusedHandshake, as_timestamp};
+use super::reply::Reply;
 use crate::pan;
 use http::HeaderValue;
 use http::request::Parts;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
-/// How many requests are kept; beyond that the oldest are removed.
+/// How many requests, and refused handshakes, are kept; beyond that the oldest are removed.
 const CAPACITY: usize = 10_000;
+
+/// How many characters of the body of a response are kept.
+const SHOWN_BODY: usize = 4_096;
 
 /// The headers whose value is a secret, whatever it looks like.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
@@ -20,7 +24,7 @@ const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorizati
 /// How many events a slow subscriber may be behind.
 const EVENTS: usize = 1_024;
 
-/// A request that arrived, and the status of its response.
+/// A request that arrived, and its response.
 ///
 /// It holds neither tokens nor card data: what was secret or looked like a card number is
 /// `[masked]`.
@@ -53,6 +57,12 @@ pub struct RecordedRequest {
     pub body: Option<Value>,
     /// The claims of the assertion, of a token call whose assertion could be read.
     pub claims: Option<Value>,
+    /// The `header` of the `encryptedData` of a renewal, and the names in its `plaintext`; each value is `[masked]`.
+    pub encrypted_data: Option<Value>,
+    /// The headers of the response, but for those that each response has.
+    pub response_headers: Vec<(String, String)>,
+    /// The body of the response, its first 4,096 characters.
+    pub response_body: Option<String>,
     /// Why the request was refused or failed, if it was.
     pub refusal: Option<String>,
     /// What was accepted although D1 may refuse it.
@@ -78,9 +88,29 @@ impl RecordedRequest {
             headers: headers.map(|(n, v)| (n.to_string(), text(v))).collect(),
             body: None,
             claims: None,
+            encrypted_data: None,
+            response_headers: Vec::new(),
+            response_body: None,
             refusal: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Adds the response, if one is sent.
+    pub(crate) fn answer(&mut self, reply: &Reply) {
+        self.status = reply.recorded_status();
+        if self.status == 0 {
+            return;
+        }
+        self.response_headers.clone_from(&reply.headers);
+        let mut body = match &reply.body {
+            Some(json) => pan::masked_json(json).to_string(),
+            None => pan::masked_text(&String::from_utf8_lossy(&reply.text)),
+        };
+        if let Some((end, _)) = body.char_indices().nth(SHOWN_BODY) {
+            body.truncate(end);
+        }
+        self.response_body = Some(body).filter(|body| !body.is_empty());
     }
 
     /// Masks what is secret or looks like it.
@@ -90,7 +120,7 @@ impl RecordedRequest {
             *text = text.as_deref().map(pan::masked_text);
         }
         self.body = self.body.as_ref().map(pan::masked_json);
-        for (name, value) in &mut self.headers {
+        for (name, value) in self.headers.iter_mut().chain(&mut self.response_headers) {
             let is_secret = SECRET_HEADERS.contains(&name.as_str());
             if is_secret || pan::masked_json(&json!(value)) != *value {
                 pan::MASK.clone_into(value);
@@ -107,10 +137,6 @@ impl RecordedRequest {
     }
 }
 
-fn as_timestamp<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&timestamp(*time))
-}
-
 /// The most recent requests, oldest first; the counts of all; and the events about them.
 #[derive(Debug)]
 pub(crate) struct Records {
@@ -121,6 +147,7 @@ pub(crate) struct Records {
 #[derive(Debug, Default)]
 struct Log {
     requests: VecDeque<RecordedRequest>,
+    handshakes: VecDeque<RefusedHandshake>,
     counts: BTreeMap<(&'static str, u16), u64>,
 }
 
@@ -134,38 +161,56 @@ impl Default for Records {
 }
 
 impl Records {
-    /// Masks and keeps a request.
+    /// Masks and keeps a request, and logs a line about it.
     pub(crate) fn push(&self, mut request: RecordedRequest) {
         request.mask();
         let operation = request.operation_id.unwrap_or("none");
         let (status, reason) = (request.status, request.refusal.as_deref());
-        let correlation_id = request.correlation_id.as_deref().unwrap_or_default();
+        let correlation_id = request.correlation_id.as_deref();
         let (method, path) = (&request.method, &request.path);
-        tracing::debug!(operation, status, correlation_id, "{method} {path}");
-        if let Some(reason) = reason {
-            let refused = "a request was refused";
-            tracing::info!(operation, status, correlation_id, reason, "{refused}");
-        }
-        for warning in &request.warnings {
-            tracing::warn!(operation, correlation_id, warning, "D1 may refuse this");
+        if reason.is_none() && request.warnings.is_empty() {
+            tracing::info!(operation, status, correlation_id, "{method} {path}");
+        } else {
+            let warnings = request.warnings.join("; ");
+            let warnings = Some(warnings).filter(|warnings| !warnings.is_empty());
+            tracing::warn!(
+                operation,
+                status,
+                correlation_id,
+                reason,
+                warnings,
+                "{method} {path}"
+            );
         }
         self.publish("request", || json!(request));
         let mut log = self.lock();
         let key = (operation, status);
         *log.counts.entry(key).or_default() += 1;
-        if log.requests.len() == CAPACITY {
-            log.requests.pop_front();
-        }
-        log.requests.push_back(request);
+        keep(&mut log.requests, request);
+    }
+
+    /// Keeps a refused handshake, and logs a line about it.
+    pub(crate) fn push_handshake(&self, handshake: RefusedHandshake) {
+        let client = handshake.client.map(tracing::field::display);
+        let reason = &handshake.reason;
+        tracing::warn!(client, reason, "a TLS handshake was refused");
+        self.publish("handshake", || json!(handshake));
+        keep(&mut self.lock().handshakes, handshake);
+    }
+
+    pub(crate) fn handshakes(&self) -> Vec<RefusedHandshake> {
+        self.lock().handshakes.iter().cloned().collect()
     }
 
     pub(crate) fn all(&self) -> Vec<RecordedRequest> {
         self.lock().requests.iter().cloned().collect()
     }
 
-    /// Removes the requests; the counts stay.
+    /// Removes the requests and the refused handshakes; the counts stay.
     pub(crate) fn clear(&self) {
-        self.lock().requests.clear();
+        let mut log = self.lock();
+        log.requests.clear();
+        log.handshakes.clear();
     }
 
     /// Returns how many requests there were by operation and status, removed ones included.
@@ -189,4 +234,12 @@ impl Records {
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds the latest one; beyond the capacity the oldest one is removed.
+fn keep<T>(all: &mut VecDeque<T>, latest: T) {
+    if all.len() == CAPACITY {
+        all.pop_front();
+    }
+    all.push_back(latest);
 }

@@ -155,7 +155,7 @@ fn plain_shape<'de, D: Deserializer<'de>>(schema: D) -> Result<Shape, D::Error> 
 }
 
 /// Returns the names of the members of an object.
-pub(super) fn names(value: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn names(value: &Value) -> impl Iterator<Item = &str> {
     let members = value.as_object().into_iter().flatten();
     members.map(|(name, _)| name.as_str())
 }

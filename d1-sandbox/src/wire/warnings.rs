@@ -41,7 +41,7 @@ impl Warnings {
     /// Warns of members that a part of the document does not have.
     pub(crate) fn add_unknown<'n>(&mut self, place: &str, names: impl Iterator<Item = &'n str>) {
         for name in names {
-            self.add(format!("{place}: {} is not documented", shown(name)));
+            self.add(format!("{place}: {} is not documented", shown_name(name)));
         }
     }
 
@@ -64,7 +64,7 @@ impl Warnings {
 }
 
 /// Masks a name that the client chose, unless it is an ordinary one.
-fn shown(name: &str) -> &str {
+pub(crate) fn shown_name(name: &str) -> &str {
     let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_shown = (1..=64).contains(&name.len())
         && name.bytes().all(ordinary)
@@ -107,7 +107,7 @@ fn look_over_headers(is_token_call: bool, headers: &HeaderMap, warnings: &mut Wa
     for name in headers.keys().map(|name| name.as_str()) {
         let is_repeated = headers.get_all(name).iter().nth(1).is_some();
         if is_repeated && !LISTS.split(' ').any(|list| list == name) {
-            warnings.add(format!("header {}: given more than once", shown(name)));
+            warnings.add(format!("header {}: given more than once", shown_name(name)));
         }
     }
     let values = headers.get_all(ACCEPT).iter();
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn only_ordinary_names_are_shown() {
         for name in ["cvv", "x-1", "a_b.c"] {
-            assert_eq!(shown(name), name);
+            assert_eq!(shown_name(name), name);
         }
         for name in ["", "a b", "4111111111111111", "1234567890123456", "\u{e9}"] {
-            assert_eq!(shown(name), pan::MASK, "{name}");
+            assert_eq!(shown_name(name), pan::MASK, "{name}");
         }
-        assert_eq!(shown(&"a".repeat(65)), pan::MASK);
+        assert_eq!(shown_name(&"a".repeat(65)), pan::MASK);
     }
 }

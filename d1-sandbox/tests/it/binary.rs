@@ -23,7 +23,8 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("it's a sandbox");
     fs::create_dir_all(&directory).unwrap();
     // A file of an earlier run that anybody may read must not stay so.
-    fs::write(directory.join("signing.key"), "old").unwrap();
+    let key = p256().private_key_to_pem_pkcs8().unwrap();
+    fs::write(directory.join("signing.key"), &key).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_d1-sandbox"))
         .args([
             "serve",
@@ -67,6 +68,11 @@ fn it_writes_its_files_and_ends_on_an_interrupt() {
         );
     }
     assert!(read("encryption.jwk.json").contains("P-256"));
+    assert_eq!(
+        read("signing.key").as_bytes(),
+        key,
+        "an earlier key is used again"
+    );
     let expected = format!("{url}\nISSUER_B-2\n{}", read("signing.key"));
     assert_eq!(read_by_a_shell(&directory.join("d1.env")), expected);
 
@@ -103,10 +109,12 @@ fn the_modes_of_its_directory_and_files_do_not_follow_the_umask() {
         child.wait().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&directory), 0o700, "umask {umask}");
-        let files: Vec<_> = fs::read_dir(&directory).unwrap().collect();
-        assert_eq!(files.len(), 9);
-        for file in files {
-            let path = file.unwrap().path();
+        assert_eq!(mode(&directory.join("sandbox")), 0o700, "umask {umask}");
+        let files = [&directory, &directory.join("sandbox")].map(|d| fs::read_dir(d).unwrap());
+        let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+        let files: Vec<_> = files.filter(|path| path.is_file()).collect();
+        assert_eq!(files.len(), 12);
+        for path in files {
             assert_eq!(mode(&path), 0o600, "{} with umask {umask}", path.display());
         }
     }
@@ -171,6 +179,10 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
     fs::write(&fixtures, "cards: [{id: A, pan: \"4111\"}]").unwrap();
     let broken = folder.join("broken.yaml");
     fs::write(&broken, "cards: [{id: A, colour: 4111111111111111}]").unwrap();
+    let broken_keys = folder.join("keys");
+    fs::create_dir_all(&broken_keys).unwrap();
+    fs::write(broken_keys.join("client.key"), "4111111111111111").unwrap();
+    let broken_keys = broken_keys.to_str().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let (fixtures, broken) = (fixtures.to_str().unwrap(), broken.to_str().unwrap());
@@ -189,6 +201,9 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         (&["--cards", broken], "colour"),
         (&["--issuer-endpoint", "https://x"], "issuer endpoint"),
         (&["--dir", fixtures], "cannot be written"),
+        (&["--dir", broken_keys], "client.key"),
+        (&["--state", fixtures], "not the state of a sandbox"),
+        (&["--san", "a b"], "server name"),
     ] {
         let (code, said) = refused(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {said}");
@@ -241,7 +256,7 @@ fn an_assertion_for_a_shell_is_signed_with_the_key_that_it_is_given() {
     assert!(
         String::from_utf8(refused.stderr)
             .unwrap()
-            .contains("cannot read")
+            .contains("cannot be read")
     );
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use d1_sandbox::Sandbox;
+use d1_sandbox::{Builder, Sandbox, StartError};
 use josekit::jwe::JweHeader;
 use josekit::jwk::Jwk;
 use josekit::jws::JwsSigner as _;
@@ -11,6 +11,8 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -161,6 +163,14 @@ pub(crate) fn http_client_with(
     identity: Option<(&str, &str)>,
     versions: &[&'static SupportedProtocolVersion],
 ) -> reqwest::Client {
+    client_builder(sandbox, identity, versions).build().unwrap()
+}
+
+pub(crate) fn client_builder(
+    sandbox: &Sandbox,
+    identity: Option<(&str, &str)>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> reqwest::ClientBuilder {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap())
@@ -182,6 +192,21 @@ pub(crate) fn http_client_with(
     reqwest::Client::builder()
         .tls_backend_preconfigured(config)
         .no_proxy()
-        .build()
-        .unwrap()
+}
+
+/// A new folder of a test.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("shared")
+        .join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Why a sandbox does not start.
+pub(crate) async fn refused(builder: Builder) -> String {
+    let error = builder.start().await.unwrap_err();
+    assert!(matches!(error, StartError::Setting { .. }), "{error}");
+    error.to_string()
 }

@@ -325,8 +325,32 @@ async fn other_origins_and_hosts_are_refused() {
         !page.contains("https://") && !page.contains("http://"),
         "no outside host"
     );
+}
+
+#[tokio::test]
+async fn the_document_points_at_the_sandbox_and_has_a_token_call_that_works() {
+    let control = Control::start().await;
     let document = control.get("/openapi.json").await;
     assert_eq!(document["openapi"], "3.0.3");
+    assert_eq!(document["servers"][0]["url"], control.sandbox.base_url());
+    assert_eq!(document["servers"].as_array().map(Vec::len), Some(1));
+    let yaml = control.client.get(control.url("/openapi.yaml")).send();
+    let yaml = yaml.await.unwrap();
+    assert_eq!(yaml.headers()["content-type"], "application/yaml");
+    let yaml = yaml.text().await.unwrap();
+    let mut same: Value = serde_saphyr::from_str(&yaml).unwrap();
+    // The signature is another one each time.
+    let form = "/paths/~1authz~1v1~1oauth2~1token/post/requestBody/content/application~1x-www-form-urlencoded/example";
+    let example = document.pointer(form).unwrap();
+    *same.pointer_mut(form).unwrap() = example.clone();
+    assert_eq!(same, document);
+
+    let caller = Caller::new(&control.sandbox).await;
+    let answer = caller
+        .exchange(example["assertion"].as_str().unwrap())
+        .await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(control.sandbox.warnings(), Vec::<String>::new());
 }
 
 #[tokio::test]

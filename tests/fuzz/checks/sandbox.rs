@@ -7,7 +7,9 @@
 
 use crate::Sandbox;
 use crate::app::{App, BREACH};
-use crate::auth::ShownCertificate;
+use crate::auth::{Access, ShownCertificate};
+use crate::crypto::jwe::Decrypter;
+use crate::crypto::key_folder::KeyFolder;
 use crate::crypto::pki::Pki;
 use crate::outbound::Outbound;
 use crate::wire::fault::Fault;
@@ -23,10 +25,21 @@ const TOKEN: &str = "fuzzing";
 
 static APP: LazyLock<Option<(App, ShownCertificate)>> = LazyLock::new(|| {
     let settings = Sandbox::builder().card(crate::Card::new("A").past_operations(20));
-    let pki = Pki::generate().ok()?;
+    let folder = KeyFolder::new(None);
+    let pki = Pki::new(&folder, "", "").ok()?;
     let outbound = Outbound::new(&settings, &pki).ok()?;
-    let (app, accesses) = App::new(&settings, &pki, outbound, String::new()).ok()?;
-    let access = accesses.first()?;
+    let (mut accesses, callers) = Access::of_issuers(&settings, &pki, &folder).ok()?;
+    let (decrypter, _) = Decrypter::of(&settings, &folder).ok()?;
+    let access = Arc::new(accesses.pop()?);
+    let app = App::new(
+        &settings,
+        Arc::clone(&access),
+        callers,
+        decrypter,
+        outbound,
+        String::new(),
+    )
+    .ok()?;
     let end = app.clock.now().saturating_add(time::Duration::WEEK);
     app.authority.allow(TOKEN, access.issuer_id(), end);
     let pem = access.client_certificate_pem().as_bytes();

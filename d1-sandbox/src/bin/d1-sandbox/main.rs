@@ -1,15 +1,13 @@
 //! Runs a sandbox on its own, for clients that are not Rust tests.
 
-mod assertion;
 mod interruption;
 
-use assertion::Assertion;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use d1_sandbox::serve::{Serve, ServeError};
+use d1_sandbox::serve::{Assertion, Health, Serve, ServeError};
 use interruption::interruption;
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Under load the allocator is a tenth of the work.
@@ -36,6 +34,8 @@ enum Command {
     },
     /// Prints an assertion to get a token with, signed with the key of a sandbox's d1.env
     Assertion(Assertion),
+    /// Succeeds if the sandbox of a directory accepts connections, for the health check of a container
+    Health(Health),
 }
 
 /// The exit code for what the caller can fix: arguments, files, ports.
@@ -75,7 +75,8 @@ async fn main() -> ExitCode {
                 start_logging(json_logs);
                 run(*serve).await
             }
-            Command::Assertion(arguments) => arguments.run(),
+            Command::Assertion(arguments) => arguments.run().map_err(in_box),
+            Command::Health(arguments) => arguments.run().map_err(in_box),
         },
         Err(error) if error.use_stderr() => error.exit(),
         // The help or the version. `exit` would not say that it cannot be written.
@@ -103,10 +104,14 @@ async fn main() -> ExitCode {
 async fn run(serve: Serve) -> Result<(), Box<dyn Error>> {
     // Listening for signals first: one that comes while starting still ends the program cleanly.
     let interrupted = interruption()?;
-    serve.run(interrupted).await.map_err(|error| match error {
+    serve.run(interrupted).await.map_err(in_box)
+}
+
+fn in_box(error: ServeError) -> Box<dyn Error> {
+    match error {
         ServeError::Output(error) => error.into(),
         ServeError::Input(_) => error.into(),
-    })
+    }
 }
 
 fn start_logging(json: bool) {
@@ -116,6 +121,8 @@ fn start_logging(json: bool) {
         .with_env_filter(filter)
         // They would be written to standard error, which is what cannot be written to.
         .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false)
         .with_writer(io::stderr);
     if json {
         subscriber.json().init();
