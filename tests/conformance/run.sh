@@ -215,13 +215,55 @@ copy_workspace() {
   done
 }
 
-all=(spec jose prism schemathesis tls http api)
+# The clients of examples/clients, each beside a sandbox of its own that refuses what D1 may refuse.
+suite_clients() {
+  build d1-sandbox
+  local code=$root/examples/clients
+  # It looks for its module beside itself.
+  cp "$code/client.mjs" "$folder"
+  export GO111MODULE=off GOCACHE=$folder/go
+  client "Python" "$python" "$code/client.py"
+  client "Node" node "$folder/client.mjs"
+  client "Java" java "$code/Client.java"
+  client "Go" go run "$code/client.go"
+}
+
+# Runs a client: it prints the operations of its card, and leaves no warning.
+client() {
+  local language=$1 files=$work/clients sandbox
+  shift
+  rm -rf "$files"
+  RUST_LOG=warn "$programs/d1-sandbox" serve --strict --dir "$files" >"$files.out" 2>"$files.err" &
+  sandbox=$!
+  until grep -qs Ctrl-C "$files.out"; do
+    kill -0 "$sandbox" || break
+  done
+  attempt with_environment "$files/d1.env" "$@"
+  kill "$sandbox"
+  wait "$sandbox" || status=1
+  cat "$files.err" >>"$said"
+  [ "$(cat "$printed")" = $'RENEW SUCCESSFUL\nRESUME SUCCESSFUL\nSUSPEND SUCCESSFUL' ] || status=1
+  [ ! -s "$files.err" ] || status=1
+  row clients "the client in $language changes a card" 1 "$status"
+}
+
+with_environment() (
+  . "$1"
+  "${@:2}"
+)
+
+all=(spec jose prism schemathesis tls http clients api)
 [ $# -gt 0 ] || set -- "${all[@]}"
 tools=()
 for suite in "$@"; do
   case $suite in
     spec | jose | prism | schemathesis)
       need npm npm && need node nodejs && need python3 "python3 and python3-venv"
+      tools=(install_tools)
+      ;;
+    clients)
+      need npm npm && need node nodejs && need python3 "python3 and python3-venv"
+      need java default-jdk-headless && need go golang-go
       tools=(install_tools)
       ;;
     tls) need openssl openssl ;;

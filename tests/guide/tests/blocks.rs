@@ -31,6 +31,11 @@ fn problem(info: Option<&str>, text: &str) -> Option<String> {
             Some(path) if is_example(path) => None,
             _ => Some("`ignore` is for an include of an example alone".to_owned()),
         },
+        // A client that tests/conformance/run.sh runs.
+        Some("python" | "javascript" | "java" | "go") => match included(text.trim_end()) {
+            Some(path) if path.contains("examples/clients/") && is_example(path) => None,
+            _ => Some("it is not an include of a file of examples/clients".to_owned()),
+        },
         // Run by the test `shell`.
         Some("sh" | "sh,server") => None,
         Some("toml") => toml::from_str::<toml::Table>(text)
