@@ -44,10 +44,10 @@ impl DryRun {
         result: Result<T, Error>,
     ) -> Result<Exit, Failure> {
         match result {
-            Err(error) if error.kind() != ErrorKind::Cancelled => match error.invalid_input() {
-                Some(input) => Err(Failure::input(input.field(), input.rule())),
-                None => Err(Failure::input("the request", error)),
-            },
+            Err(error) if error.kind() != ErrorKind::Cancelled => {
+                let failure = Failure::of_call(&error);
+                Err(failure.unwrap_or_else(|| Failure::input("the request", error)))
+            }
             // The request of the token comes before that of the call.
             Ok(_) | Err(_) => match self.requests.try_iter().last() {
                 Some(request) => {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use d1_facade::Error;
+
 use crate::text::printable;
 
 /// Why a command ends without its result.
@@ -20,6 +22,12 @@ impl Failure {
     /// Describes bad input at `place`, which breaks `rule`. Neither holds the value.
     pub(crate) fn input(place: impl fmt::Display, rule: impl fmt::Display) -> Self {
         Self::Input(printable(&format!("{place}: {rule}")))
+    }
+
+    /// Describes the bad input that a call was refused for; `None` where it failed for another reason.
+    pub(crate) fn of_call(error: &Error) -> Option<Self> {
+        let input = error.invalid_input()?;
+        Some(Self::input(input.field(), input.rule()))
     }
 
     /// Describes input at `place` that cannot be read.

@@ -53,7 +53,10 @@ impl Session {
                 print(value)?;
                 Ok(Exit::Done)
             }
-            Err(error) => Ok(self.failed(&read, &error)),
+            Err(error) => match Failure::of_call(&error) {
+                Some(failure) => Err(failure),
+                None => Ok(self.failed(&read, &error)),
+            },
         }
     }
 

@@ -15,7 +15,7 @@ use crate::call::{
 use crate::client::Client;
 use crate::error::{Error, InvalidInput, ResponseFault};
 use crate::json;
-use crate::redact::holds_card_number;
+use crate::redact::{holds_card_number, mask_value};
 use crate::response::Response;
 use crate::values::{ApiOperation, CorrelationId, Method};
 
@@ -217,6 +217,24 @@ impl ApiCall for RawCall {
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Json(pub Value);
+
+impl Json {
+    /// Returns the value as it may be shown and stored: what looks like a card number or a token is masked in it, and so
+    /// are the values of fields whose names are those of card data and tokens.
+    ///
+    /// ```
+    /// use d1_facade::Json;
+    /// use serde_json::json;
+    ///
+    /// let received = Json(json!({"id": "op-4111111111111111", "exp": "1230", "status": "ACTIVE"}));
+    /// let masked = json!({"id": "op-[digits]", "exp": "[redacted]", "status": "ACTIVE"});
+    /// assert_eq!(received.masked(), masked);
+    /// ```
+    #[must_use]
+    pub fn masked(&self) -> Value {
+        mask_value(self.0.clone())
+    }
+}
 
 impl Deref for Json {
     type Target = Value;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod api;
 mod bulk;
 mod card;
 mod completions;
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Finds out from D1's list of operations whether a change was carried out; changes nothing
     #[command(after_help = EXIT_CODES)]
     Reconcile(reconcile::Reconcile),
+    /// Calls a path of D1 that has no command of its own, with token and certificate
+    #[command(after_help = EXIT_CODES)]
+    Api(api::Api),
     /// Gets a token and shows what it allows and how long it lives
     #[command(after_help = EXIT_CODES)]
     Token(token::Token),
@@ -76,6 +80,7 @@ pub(crate) async fn run(
         Command::Bulk(command) => Box::pin(command.run(session, output)).await,
         Command::Operations(command) => command.run(&session()?).await,
         Command::Reconcile(command) => command.run(&session()?).await,
+        Command::Api(command) => Box::pin(command.run(&session()?)).await,
         Command::Token(command) => command.run(&session()?).await,
         Command::Config(command) => command.run(&session()?),
         Command::Keygen(command) => command.run(output),

@@ -1,6 +1,7 @@
 //! The binary `d1` as an operator runs it, against a sandbox within the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api;
 mod bad_input;
 mod bulk;
 mod bulk_csv;

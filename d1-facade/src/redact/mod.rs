@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use card_number::looks_like_card_number;
 use decoded::Decoded;
 pub(crate) use secret::Secret;
-pub(crate) use shape::{mask, mask_fields, mask_id, mask_ids, mask_names};
+pub(crate) use shape::{mask, mask_fields, mask_id, mask_ids, mask_names, mask_value};
 pub(crate) use structure::quote_numbers;
 
 /// What stands in the place of a secret that was removed.

@@ -68,6 +68,11 @@ pub(crate) fn mask_ids(fields: Map<String, Value>) -> Map<String, Value> {
     masked_fields(fields, mask_id)
 }
 
+/// Masks a value whose long numbers may be ids.
+pub(crate) fn mask_value(value: Value) -> Value {
+    masked_value(value, mask_id)
+}
+
 type Mask = fn(&str) -> Cow<'_, str>;
 
 fn masked_fields(fields: Map<String, Value>, mask: Mask) -> Map<String, Value> {
