@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use d1_facade::Error;
+use d1_facade::{Error, ErrorKind};
 
 use crate::text::printable;
 
@@ -26,7 +26,8 @@ impl Failure {
 
     /// Describes the bad input that a call was refused for; `None` where it failed for another reason.
     pub(crate) fn of_call(error: &Error) -> Option<Self> {
-        let input = error.invalid_input()?;
+        let is_input = error.kind() == ErrorKind::InvalidInput;
+        let input = error.invalid_input().filter(|_| is_input)?;
         Some(Self::input(input.field(), input.rule()))
     }
 

@@ -200,9 +200,6 @@ fn a_byte_order_mark_is_skipped_everywhere() {
         }
     }
     world.d1(&["bulk", "in.ndjson"]).expect(0);
-    let renew = ["card", "renew", "ReplaceMe01", "--credentials-from", "-"];
-    let credentials = format!("\u{feff}{CREDENTIALS}");
-    world.d1_reading(&renew, &credentials).expect(0);
     assert!(world.d1(&["config", "show"]).expect(0).out.contains("20"));
     let journal = world.read("in.ndjson.journal");
     let begun = journal.lines().find(|line| line.contains("begun")).unwrap();
@@ -210,4 +207,7 @@ fn a_byte_order_mark_is_skipped_everywhere() {
     world
         .d1_reading(&reconcile, &format!("\u{feff}{begun}"))
         .expect(0);
+    let renew = ["card", "renew", "ReplaceMe01", "--credentials-from", "-"];
+    let credentials = format!("\u{feff}{CREDENTIALS}");
+    world.d1_reading(&renew, &credentials).expect(0);
 }
