@@ -71,6 +71,23 @@ impl Client {
         Environment::of(self.core.transport.base_url())
     }
 
+    /// Returns D1's public key that card credentials are encrypted to by default, such as to answer D1's
+    /// *Get Card Credentials*. It is the present one after
+    /// [`replace_encryption_keys`](Self::replace_encryption_keys).
+    ///
+    /// ```no_run
+    /// # fn f(d1: d1_facade::Client, card: d1_facade::CardCredentials) -> Result<(), Box<dyn std::error::Error>> {
+    /// let encrypted = d1.encryption_key()?.encrypt(&card)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the client has none (field `encryption_key`).
+    pub fn encryption_key(&self) -> Result<EncryptionKey, InvalidInput> {
+        self.core.encryption_key(None)
+    }
+
     /// Returns a client whose calls begin with other options: a shorter timeout, another retry policy, a limiter or a
     /// header. It shares the connections and the token.
     ///

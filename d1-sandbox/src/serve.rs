@@ -49,6 +49,10 @@ pub struct Serve {
     /// most, with growing pauses
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
+    /// The authority of the certificate of that server, a PEM file; without it the server has the certificate
+    /// that the sandbox writes into --dir
+    #[arg(long, value_name = "FILE")]
+    issuer_ca: Option<PathBuf>,
     /// Where to write certificates, keys and d1.env, and to take them from at the next start; without it a
     /// directory that is removed with the sandbox
     #[arg(long, value_name = "DIRECTORY")]
@@ -171,6 +175,9 @@ impl Serve {
         }
         if let Some(url) = &self.notify {
             builder = builder.notify_card_operations(Notifications::to(url));
+        }
+        if let Some(path) = &self.issuer_ca {
+            builder = builder.issuer_ca(read("issuer-ca", path)?);
         }
         if let Some(path) = &self.cards {
             builder = builder.fixtures(&read("cards", path)?).map_err(|error| {

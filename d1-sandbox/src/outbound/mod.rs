@@ -43,10 +43,10 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// `pki` is the authority of D1's client certificate, and of the servers that D1 trusts.
+    /// `pki` is the authority of D1's client certificate, and of the servers that D1 trusts besides the issuer's own.
     pub(crate) fn new(settings: &Builder, pki: &Pki) -> Result<Self, StartError> {
         Ok(Self {
-            tls: server::connector(pki)?,
+            tls: server::connector(pki, settings.issuer_ca.as_deref())?,
             credentials: match &settings.issuer_stub {
                 IssuerStub::Endpoint { url } => Endpoint::read(url),
                 IssuerStub::KeepsPan { .. }

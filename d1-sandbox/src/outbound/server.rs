@@ -37,7 +37,8 @@ impl IssuerServer {
         &self.client_ca_pem
     }
 
-    /// Returns the certificate (PEM) of the server, for `localhost`, 127.0.0.1 and `::1`. The sandbox trusts no other.
+    /// Returns the certificate (PEM) of the server, for `localhost`, 127.0.0.1 and `::1`. The sandbox trusts no other,
+    /// unless [`issuer_ca`](crate::Builder::issuer_ca) names the authority of the issuer's own.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
@@ -50,17 +51,33 @@ impl IssuerServer {
     }
 }
 
-/// Returns what calls servers of the authority, with a client certificate of the authority.
-pub(super) fn connector(pki: &Pki) -> Result<TlsConnector, StartError> {
-    let config = client_config(pki).map_err(StartError::keys)?;
+/// Returns what calls servers of the authority, and of that of the issuer, with a client certificate of the authority.
+pub(super) fn connector(pki: &Pki, issuer_ca: Option<&str>) -> Result<TlsConnector, StartError> {
+    let mut roots = RootCertStore::empty();
+    add_to(&mut roots, pki.ca_pem()).map_err(StartError::keys)?;
+    if let Some(pem) = issuer_ca {
+        let rule = |_| StartError::setting("issuer authority", "a PEM with a CERTIFICATE");
+        add_to(&mut roots, pem).map_err(rule)?;
+    }
+    let config = client_config(pki, roots).map_err(StartError::keys)?;
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn client_config(pki: &Pki) -> Result<ClientConfig, Box<dyn Error>> {
+/// Trusts the certificates of a text, at least one.
+fn add_to(roots: &mut RootCertStore, pem: &str) -> Result<(), Box<dyn Error>> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(certificate?)?;
+    }
+    match roots.len() > before {
+        true => Ok(()),
+        false => Err("no certificate".into()),
+    }
+}
+
+fn client_config(pki: &Pki, roots: RootCertStore) -> Result<ClientConfig, Box<dyn Error>> {
     // The provider is passed along, never installed: the process may have chosen another one.
     let provider = Arc::new(rustls_openssl::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(pki.ca_pem().as_bytes())?)?;
     let client = pki.client(&KeyFolder::new(None), None)?;
     let key = PrivateKeyDer::from_pem_slice(client.key_pem.as_bytes())?;
     Ok(ClientConfig::builder_with_provider(provider)

@@ -24,6 +24,7 @@ pub struct Builder {
     pub(crate) encryption_keys: Vec<(String, Secret)>,
     pub(crate) issuer_stub: IssuerStub,
     pub(crate) notifications: Option<Notifications>,
+    pub(crate) issuer_ca: Option<String>,
     pub(crate) read_timeout: Duration,
     /// Where keys and certificates are taken from.
     pub(crate) key_directory: Option<PathBuf>,
@@ -42,6 +43,7 @@ impl Default for Builder {
                 exp: "1233".to_owned(),
             },
             notifications: None,
+            issuer_ca: None,
             read_timeout: Duration::from_secs(30),
             key_directory: None,
             state_file: None,
@@ -196,6 +198,13 @@ impl Builder {
     /// ```
     pub fn notify_card_operations(mut self, notifications: Notifications) -> Self {
         self.notifications = Some(notifications);
+        self
+    }
+
+    /// Trusts servers of the issuer whose certificates these authorities (PEM) have signed, besides
+    /// [`issuer_server`](crate::Sandbox::issuer_server): the issuer's own server can be called with its own certificate.
+    pub fn issuer_ca(mut self, pem: impl Into<String>) -> Self {
+        self.issuer_ca = Some(pem.into());
         self
     }
 

@@ -200,6 +200,7 @@ fn what_it_cannot_use_is_said_in_a_line_and_is_exit_code_2() {
         ),
         (&["--cards", broken], "colour"),
         (&["--issuer-endpoint", "https://x"], "issuer endpoint"),
+        (&["--issuer-ca", fixtures], "issuer authority"),
         (&["--dir", fixtures], "cannot be written"),
         (&["--dir", broken_keys], "client.key"),
         (&["--state", fixtures], "not the state of a sandbox"),

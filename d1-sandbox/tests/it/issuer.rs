@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use d1_sandbox::{Card, IssuerStub, Notifications, Sandbox, StartError};
+use d1_sandbox::{Card, IssuerServer, IssuerStub, Notifications, Sandbox, StartError};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
@@ -180,12 +180,12 @@ async fn answered(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &str)
     request
 }
 
-/// The TLS of a server of the issuer, which takes D1's client certificate alone.
-fn issuer_tls(sandbox: &Sandbox) -> TlsAcceptor {
+/// The TLS of a server of the issuer with this certificate, which takes the client certificate of D1 alone.
+fn issuer_tls(d1: &Sandbox, server: &IssuerServer) -> TlsAcceptor {
     let provider = Arc::new(rustls_openssl::default_provider());
-    let server = sandbox.issuer_server();
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(server.client_ca_pem().as_bytes()).unwrap();
+    let ca = d1.issuer_server().client_ca_pem().as_bytes();
+    let ca = CertificateDer::from_pem_slice(ca).unwrap();
     roots.add(ca).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
     let config = ServerConfig::builder_with_provider(provider)
@@ -212,7 +212,7 @@ async fn a_notification_is_repeated_until_the_issuer_takes_it() {
     let sandbox = builder.start().await.unwrap();
     let caller = Caller::new(&sandbox).await;
     let (tls, statuses) = (
-        issuer_tls(&sandbox),
+        issuer_tls(&sandbox, sandbox.issuer_server()),
         ["503 Later", "500 No", "204 No Content"],
     );
     let (response, heard) = tokio::join!(
@@ -236,6 +236,38 @@ async fn a_notification_is_repeated_until_the_issuer_takes_it() {
         assert_eq!(body[member], operation[member], "{member}");
     }
     assert_eq!(body["operation"], "SUSPEND");
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_the_issuers_own_is_called_where_its_authority_is_given() {
+    // What another sandbox trusts is the issuer's own.
+    let bank = Sandbox::start().await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let builder = || {
+        let url = format!("https://localhost:{port}");
+        Sandbox::builder().notify_card_operations(Notifications::to(url).attempts(1))
+    };
+    let ca = bank.issuer_server().client_ca_pem();
+    for (builder, is_trusted) in [(builder(), false), (builder().issuer_ca(ca), true)] {
+        let sandbox = builder.start().await.unwrap();
+        let caller = Caller::new(&sandbox).await;
+        let tls = issuer_tls(&sandbox, bank.issuer_server());
+        assert_eq!(
+            caller.post("ReplaceMe01", "suspend", json!({})).await.0,
+            200
+        );
+        let (stream, _) = listener.accept().await.unwrap();
+        assert_eq!(tls.accept(stream).await.is_ok(), is_trusted);
+    }
+    let broken = builder().issuer_ca("no certificate").start().await;
+    assert!(matches!(
+        broken,
+        Err(StartError::Setting {
+            setting: "issuer authority",
+            ..
+        })
+    ));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! of V2 have another one, and their bodies may have more fields. Both paths are served, every field but the known ones
 //! is ignored, and none of the known ones is required.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -12,32 +12,19 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use d1_facade::{CardId, EncryptionKey, IssuerId};
-use serde::Deserialize;
-use serde_json::json;
+use d1_facade::{CardId, OperationId};
+use serde_json::{Map, Value, json};
 
-use crate::store::Store;
-use crate::telemetry::{self, Metrics};
-use crate::vault::{Vault, may_hold_card_number};
+use crate::changes::is_id;
+use crate::outcome::Reply;
+use crate::service::Service;
+use crate::telemetry::{self, AUDIT};
 
 /// How long the body of a notification may be, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// What answers D1. Clones share everything.
-#[derive(Clone)]
-pub struct Inbound {
-    /// The issuer whose cards these are.
-    pub issuer: IssuerId,
-    /// D1's public key.
-    pub key: EncryptionKey,
-    /// The card numbers.
-    pub vault: Arc<dyn Vault>,
-    /// The database.
-    pub store: Store,
-}
-
 /// Returns the routes of D1.
-pub fn router(inbound: Inbound, metrics: Metrics) -> Router {
+pub(crate) fn router(service: Service) -> Router {
     Router::new()
         .route(
             "/cms/api/v1/issuers/{issuer}/cards/{card}/credentials",
@@ -49,108 +36,71 @@ pub fn router(inbound: Inbound, metrics: Metrics) -> Router {
         )
         .route(
             "/notifications/d1/v2/issuers/{issuer}/cards",
-            post(notification_v2),
+            post(notification),
         )
-        .layer(middleware::from_fn_with_state(metrics, telemetry::observe))
+        .layer(middleware::from_fn_with_state(
+            service.metrics.clone(),
+            telemetry::observe,
+        ))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(inbound)
+        .with_state(service)
 }
 
 // ANCHOR: credentials
-/// *Get Card Credentials*: PAN and expiry of a card, encrypted to D1's key.
+/// *Get Card Credentials*: PAN and expiry of a card, encrypted to D1's key. D1 may ask again where the vault does not
+/// answer.
 async fn credentials(
-    State(inbound): State<Inbound>,
+    State(service): State<Service>,
     Path((issuer, card)): Path<(String, String)>,
-) -> Response {
-    let is_ours = inbound.issuer.as_str() == issuer;
+) -> Result<Response, Reply> {
+    let unknown = || Reply::error(StatusCode::NOT_FOUND, "there is no such card");
+    let is_ours = service.d1.issuer().as_str() == issuer;
     let card: Option<CardId> = card.parse().ok().filter(|_| is_ours);
-    let Some(credentials) = card.and_then(|card| inbound.vault.credentials(&card)) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    match inbound.key.encrypt(&credentials) {
-        Ok(data) => {
-            let body = Json(json!({ "encryptedData": data.as_str() }));
-            ([(header::CACHE_CONTROL, "no-store")], body).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "credentials cannot be encrypted");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    let card = card.ok_or_else(unknown)?;
+    let found = service.vault.credentials(&card).await?;
+    let key = service.d1.encryption_key()?;
+    let encrypted = key.encrypt(&found.ok_or_else(unknown)?).map_err(|error| {
+        tracing::error!(%error, "credentials cannot be encrypted");
+        Reply::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the credentials cannot be encrypted",
+        )
+    })?;
+    tracing::info!(target: AUDIT, %card, kid = key.kid(), "the credentials of a card were given to D1");
+    let body = Json(json!({ "encryptedData": encrypted.as_str() }));
+    Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 // ANCHOR_END: credentials
-
-/// What is known of the body of a notification.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Notification {
-    card_id: Option<String>,
-    operation_id: Option<String>,
-    operation: Option<String>,
-    status: Option<String>,
-}
 
 // ANCHOR: notification
 /// *Notify Card Operations*: stored once, and only then taken. D1 sends it again otherwise.
 async fn notification(
-    State(inbound): State<Inbound>,
-    Path((issuer, card)): Path<(String, String)>,
+    State(service): State<Service>,
+    Path(path): Path<BTreeMap<String, String>>,
     body: Bytes,
-) -> StatusCode {
-    if inbound.issuer.as_str() != issuer || card.parse::<CardId>().is_err() {
-        return StatusCode::NOT_FOUND;
+) -> Result<StatusCode, Reply> {
+    let known: Map<String, Value> = serde_json::from_slice(&body)
+        .map_err(|_| Reply::error(StatusCode::BAD_REQUEST, "the body must be an object"))?;
+    let text = |name: &str| known.get(name).and_then(Value::as_str);
+    // V1 has the card in its path, V2 in the body.
+    let Some(card) = path.get("card").map(String::as_str).or(text("cardId")) else {
+        return Err(Reply::error(StatusCode::BAD_REQUEST, "there is no card"));
+    };
+    let is_ours = path.get("issuer").map(String::as_str) == Some(service.d1.issuer().as_str());
+    if !is_ours || card.parse::<CardId>().is_err() {
+        return Err(Reply::error(StatusCode::NOT_FOUND, "there is no such card"));
     }
-    let Ok(known) = serde_json::from_slice::<Notification>(&body) else {
-        return StatusCode::BAD_REQUEST;
-    };
-    let text = |text: &Option<String>| {
-        text.as_deref()
-            .filter(|text| is_name(text))
-            .map(str::to_owned)
-    };
-    let name = |known: &Option<String>| text(known).filter(|name| !may_hold_card_number(name));
-    let (id, operation, status) = (
-        text(&known.operation_id),
-        name(&known.operation),
-        name(&known.status),
+    let id = text("operationId").filter(|id| id.parse::<OperationId>().is_ok());
+    let name = |name: &str| text(name).filter(|name| is_id(name));
+    let (operation, status) = (name("operation"), name("status"));
+    let is_new = service.store.notified(card, id, operation, status).await?;
+    tracing::info!(
+        operation_id = id,
+        operation,
+        status,
+        is_new,
+        "D1 has notified of an operation"
     );
-    let store = &inbound.store;
-    match store
-        .notified(
-            &card,
-            id.as_deref(),
-            operation.as_deref(),
-            status.as_deref(),
-        )
-        .await
-    {
-        Ok(is_new) => {
-            tracing::info!(operation, status, is_new, "D1 has notified of an operation");
-            StatusCode::NO_CONTENT
-        }
-        Err(error) => {
-            tracing::error!(%error, "a notification was not stored");
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-    }
+    Ok(StatusCode::NO_CONTENT)
 }
 // ANCHOR_END: notification
-
-/// The same on the path of V2, where the card is in the body.
-async fn notification_v2(
-    inbound: State<Inbound>,
-    Path(issuer): Path<String>,
-    body: Bytes,
-) -> StatusCode {
-    let known: Notification = serde_json::from_slice(&body).unwrap_or_default();
-    match known.card_id {
-        Some(card) => notification(inbound, Path((issuer, card)), body).await,
-        None => StatusCode::BAD_REQUEST,
-    }
-}
-
-/// Returns whether a text is an id or a name of D1, and not something longer that may hold a card number.
-fn is_name(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    (1..=64).contains(&text.len()) && text.bytes().all(is_allowed)
-}

@@ -1,12 +1,11 @@
 //! Runs the service until it gets SIGTERM or Ctrl-C.
 
 use clap::Parser as _;
-use issuer_service::settings::Settings;
-use issuer_service::{server, telemetry};
+use issuer_service::settings::{Error, Settings};
+use issuer_service::{log_as_json, server};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    telemetry::log_as_json();
-    let settings = Settings::parse();
-    server::run(&settings).await
+async fn main() -> Result<(), Error> {
+    log_as_json()?;
+    server::run(&Settings::parse()).await
 }

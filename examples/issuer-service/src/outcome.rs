@@ -1,20 +1,28 @@
-//! What a channel sees of the outcome of a call: pure functions, and the only place that decides it.
+//! What a channel sees of the outcome of a call: the only place that decides it.
 
-use axum::http::StatusCode;
-use d1_facade::{ErrorKind, Inconclusive, Outcome};
+use std::time::Duration;
 
-use crate::store::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use d1_facade::{Error, ErrorKind, Inconclusive, InvalidInput, Outcome, Receipt};
+use serde_json::{Value, json};
+
+use crate::store::{State, StoreError};
+use crate::vault::VaultError;
 
 // ANCHOR: outcome
-/// Returns where a change stands whose call has failed, and the status of the response.
+/// Returns where a change stands after its call, and the status of the response.
 ///
 /// Only a change that is known not to have been made may be made again. A refusal that is about the request itself is
-/// final: the same request is refused again, and its repetition gets the same response without a call. `documented` is
-/// whether the error has causes that D1 documents.
-#[must_use]
-pub fn of_change(outcome: Outcome, kind: ErrorKind, documented: bool) -> (State, StatusCode) {
-    match outcome {
-        Outcome::NotSent | Outcome::Refused => match status(kind, documented) {
+/// final: the same request is refused again, and its repetition gets the same response without a call.
+pub(crate) fn of_change(
+    result: &Result<d1_facade::Response<Receipt>, Error>,
+) -> (State, StatusCode) {
+    let Err(error) = result else {
+        return (State::Done, StatusCode::OK);
+    };
+    match error.outcome() {
+        Outcome::NotSent | Outcome::Refused => match status(error) {
             final_status @ (StatusCode::NOT_FOUND
             | StatusCode::CONFLICT
             | StatusCode::UNPROCESSABLE_ENTITY) => (State::Refused, final_status),
@@ -28,17 +36,19 @@ pub fn of_change(outcome: Outcome, kind: ErrorKind, documented: bool) -> (State,
 
 /// Returns the status for a call that was not made or was refused, or for a read that failed.
 ///
-/// A 403 or 404 that is not as D1 documents it may be that of a gateway or of a wrong address: it says nothing of the
-/// card.
-#[must_use]
-pub fn status(kind: ErrorKind, documented: bool) -> StatusCode {
-    match kind {
+/// A 400, 403 or 404 that is not as D1 documents it may be that of a gateway or of a wrong address: it says nothing of
+/// the card or of the request.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    let documented = !error.causes().is_empty();
+    match error.kind() {
+        // The client has not sent it.
+        ErrorKind::InvalidInput => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::InvalidRequest if documented => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::UnknownCard => StatusCode::NOT_FOUND,
         // D1's 404 to a change has no code.
         ErrorKind::NotFound if documented => StatusCode::NOT_FOUND,
         // D1's 403: the state of the card, or of its holder, does not allow it.
         ErrorKind::Forbidden if documented => StatusCode::CONFLICT,
-        ErrorKind::InvalidInput | ErrorKind::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         // It can pass by itself.
         ErrorKind::Connect
@@ -48,63 +58,90 @@ pub fn status(kind: ErrorKind, documented: bool) -> StatusCode {
         | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         // Keys, certificates or D1's responses are not as they must be, which is not the channel's fault: `Crypto`,
         // `TokenUnavailable`, `TokenRejected`, `UnexpectedStatus`, `InvalidResponse`, `ResponseTooLarge`,
-        // `UnknownOperation`, a `NotFound` or `Forbidden` that is not documented, and what this version of the service does not know.
+        // `UnknownOperation`, what is not documented, and what this version of the service does not know.
         _ => StatusCode::BAD_GATEWAY,
     }
 }
 // ANCHOR_END: outcome
 
 /// Returns whether a change that could not be reconciled for this reason can be, later.
-#[must_use]
-pub fn may_be_reconciled_later(why: Inconclusive) -> bool {
+pub(crate) fn may_be_reconciled_later(why: Inconclusive) -> bool {
     matches!(why, Inconclusive::TooEarly | Inconclusive::StillPending)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a caller gets: a status, JSON, and when to repeat the request. It repeats nothing of the request: a card number
+/// may be in the wrong place.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    pub(crate) retry_after: Option<Duration>,
+}
 
-    #[test]
-    fn nothing_but_a_known_end_lets_a_change_be_made_again() {
-        for kind in [
-            ErrorKind::Timeout,
-            ErrorKind::NotFound,
-            ErrorKind::RateLimited,
-        ] {
-            let unknown = of_change(Outcome::Unknown, kind, true);
-            assert_eq!(unknown, (State::Sending, StatusCode::ACCEPTED), "{kind:?}");
+impl Reply {
+    /// Returns the reply that says where a change stands.
+    pub(crate) fn of(state: State, status: StatusCode, correlation_id: &str) -> Self {
+        let seconds = match state {
+            State::Sending | State::NotDone => Some(5),
+            State::Done | State::Refused | State::Unknown => None,
+        };
+        Self {
+            status,
+            body: json!({ "state": state, "correlationId": correlation_id }),
+            retry_after: seconds.map(Duration::from_secs),
         }
     }
 
-    #[test]
-    fn a_refusal_is_final_where_the_request_itself_is_wrong() {
-        for (kind, state, status) in [
-            (ErrorKind::UnknownCard, State::Refused, 404),
-            (ErrorKind::NotFound, State::Refused, 404),
-            (ErrorKind::Forbidden, State::Refused, 409),
-            (ErrorKind::InvalidRequest, State::Refused, 422),
-            (ErrorKind::InvalidInput, State::Refused, 422),
-            (ErrorKind::RateLimited, State::NotDone, 429),
-            (ErrorKind::TokenRejected, State::NotDone, 502),
-            (ErrorKind::TokenUnavailable, State::NotDone, 502),
-            (ErrorKind::UnexpectedStatus, State::NotDone, 502),
-            (ErrorKind::Connect, State::NotDone, 503),
-            (ErrorKind::ServerError, State::NotDone, 503),
-        ] {
-            for outcome in [Outcome::NotSent, Outcome::Refused] {
-                let (found, code) = of_change(outcome, kind, true);
-                assert_eq!((found, code.as_u16()), (state, status), "{kind:?}");
-            }
-        }
-        for kind in [ErrorKind::Forbidden, ErrorKind::NotFound] {
-            let of_a_gateway = of_change(Outcome::Refused, kind, false);
-            assert_eq!(of_a_gateway, (State::NotDone, StatusCode::BAD_GATEWAY));
+    /// Returns the reply to a request that got no further. A conflict or a failure may have passed in a second.
+    pub(crate) fn error(status: StatusCode, text: &str) -> Self {
+        let passes = [StatusCode::CONFLICT, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+        Self {
+            status,
+            body: json!({ "error": text }),
+            retry_after: passes.then_some(Duration::from_secs(1)),
         }
     }
 
-    #[test]
-    fn only_time_solves_what_time_can_solve() {
-        assert!(may_be_reconciled_later(Inconclusive::TooEarly));
-        assert!(!may_be_reconciled_later(Inconclusive::SeveralMatch));
+    /// Returns the reply to a request that breaks a rule.
+    pub(crate) fn invalid(rule: &str) -> Self {
+        Self::error(StatusCode::UNPROCESSABLE_ENTITY, rule)
+    }
+
+    /// Returns the reply when the service fails. An earlier request with the same id may have been sent: nothing is
+    /// said of it.
+    pub(crate) fn unavailable() -> Self {
+        let text = "the service cannot take the request now: repeat it with the same id";
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(after) = self.retry_after {
+            let seconds = HeaderValue::from(after.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+impl From<InvalidInput> for Reply {
+    fn from(error: InvalidInput) -> Self {
+        Self::invalid(&error.to_string())
+    }
+}
+
+impl From<StoreError> for Reply {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Self::unavailable()
+    }
+}
+
+impl From<VaultError> for Reply {
+    fn from(error: VaultError) -> Self {
+        tracing::error!(%error, "the vault failed");
+        Self::unavailable()
     }
 }

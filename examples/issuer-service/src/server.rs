@@ -1,32 +1,31 @@
 //! Starts the service, and ends it without losing a change.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use d1_facade::ClientBuilder;
+use d1_facade::retry::ExponentialBackoff;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::task::TaskTracker;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use crate::api;
-use crate::changes::Changes;
-use crate::inbound::{self, Inbound};
-use crate::settings::{Settings, read};
+use crate::service::Service;
+use crate::settings::{Error, Settings, read};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::vault::TestCards;
+use crate::{api, inbound};
 
 /// How long a call of D1 may take that is under way when all else has ended.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Why the service does not start, or has failed.
-pub type Error = Box<dyn std::error::Error>;
 
 /// Runs the service until it gets SIGTERM or Ctrl-C.
 ///
@@ -34,61 +33,72 @@ pub type Error = Box<dyn std::error::Error>;
 /// If a setting cannot be used, the database does not answer, or a port cannot be bound.
 pub async fn run(settings: &Settings) -> Result<(), Error> {
     let channels = TcpListener::bind(settings.listen)?;
-    let d1 = TcpListener::bind(settings.inbound_listen)?;
-    run_on(settings, channels, d1, end_signal()).await
+    let inbound = TcpListener::bind(settings.inbound_listen)?;
+    run_on(
+        settings,
+        ClientBuilder::from_env()?,
+        channels,
+        inbound,
+        end_signal(),
+    )
+    .await
 }
 
-/// Runs the service on ports that are bound already, until `end`.
+/// Runs the service with this client and on ports that are bound already, until `end`.
 ///
 /// # Errors
 /// If a setting cannot be used, or the database does not answer.
 pub async fn run_on(
     settings: &Settings,
+    d1: ClientBuilder,
     channels: TcpListener,
-    d1: TcpListener,
+    inbound: TcpListener,
     end: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let vault = Arc::new(TestCards::read(&settings.vault)?);
-    let changes = Changes {
-        d1: settings.client()?,
-        store: Store::connect(&settings.database_url).await?,
-        vault: vault.clone(),
+    let times = settings.times.clone();
+    // Someone waits for the response: one attempt more, and the rest is the channel's to repeat.
+    let retry = ExponentialBackoff::default().max_attempts(2);
+    let service = Service {
+        d1: d1.timeout(times.call_timeout).retry(retry).build()?,
+        store: Store::new(&settings.database_url)?,
+        vault: Arc::new(TestCards::new(&settings.vault)?),
+        metrics: Metrics::new()?,
         tasks: TaskTracker::new(),
-        times: settings.times.clone(),
+        times,
+        has_had_token: Arc::default(),
     };
-    let inbound = Inbound {
-        issuer: settings.issuer.parse()?,
-        key: settings.encryption_key()?,
-        vault,
-        store: changes.store.clone(),
-    };
-    tracing::info!(channels = %channels.local_addr()?, d1 = %d1.local_addr()?, "ready");
-    let metrics = Metrics::default();
-    let channels = (channels, api::router(changes.clone(), metrics.clone()));
-    let d1 = (d1, inbound::router(inbound, metrics), tls(settings)?);
-    serve(changes, channels, d1, end).await
+    // Get Card Credentials could not be answered without it.
+    service.d1.encryption_key()?;
+    service.store.make_tables().await?;
+    tracing::info!(channels = %channels.local_addr()?, d1 = %inbound.local_addr()?, "started");
+    let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls(settings)?));
+    let tls = tls.handshake_timeout(settings.times.read_timeout);
+    let channels = axum_server::from_tcp(channels)?;
+    let inbound = axum_server::from_tcp(inbound)?.acceptor(tls);
+    serve(&service, channels, inbound, end).await
 }
 
 // ANCHOR: serve
 /// Serves until `end`. Then no new order is taken, those under way get their responses, and the calls of those whose
 /// channel has left are ended as well. D1 is answered until then: it asks for the credentials of a renewal under way.
 async fn serve(
-    changes: Changes,
-    channels: (TcpListener, Router),
-    d1: (TcpListener, Router, Arc<ServerConfig>),
+    service: &Service,
+    channels: Server<SocketAddr>,
+    inbound: Server<SocketAddr, RustlsAcceptor>,
     end: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let (to_channels, to_d1) = (Handle::new(), Handle::new());
-    let longest = changes.times.call_timeout + Duration::from_secs(5);
-    let for_channels = axum_server::from_tcp(channels.0)?
-        .handle(to_channels.clone())
-        .serve(channels.1.into_make_service());
-    let for_d1 = axum_server::from_tcp_rustls(d1.0, RustlsConfig::from_config(d1.2))?
-        .handle(to_d1.clone())
-        .serve(d1.1.into_make_service());
-    let tasks = changes.tasks.clone();
+    let read_timeout = service.times.read_timeout;
+    let bodies = |router: Router| router.layer(RequestBodyTimeoutLayer::new(read_timeout));
+    let api = bodies(api::router(service.clone()));
+    let for_channels = bounded(channels, read_timeout).handle(to_channels.clone());
+    let d1s = bodies(inbound::router(service.clone()));
+    let for_d1 = bounded(inbound, read_timeout).handle(to_d1.clone());
+    let tasks = &service.tasks;
     // An order that is read now may make one more of them.
-    let for_channels = tasks.track_future(for_channels);
+    let for_channels = tasks.track_future(for_channels.serve(api.into_make_service()));
+    let for_d1 = for_d1.serve(d1s.into_make_service());
+    let longest = service.times.call_timeout + Duration::from_secs(5);
     let ended = async {
         end.await;
         tasks.close();
@@ -98,21 +108,31 @@ async fn serve(
         to_d1.graceful_shutdown(Some(GRACE));
         Ok::<(), std::io::Error>(())
     };
-    let reconciler = reconcile(&changes);
     tokio::select! {
         served = async { tokio::try_join!(for_channels, for_d1, ended) } => { served?; }
-        () = reconciler => {}
+        () = reconcile(service) => {}
     }
     Ok(())
 }
 // ANCHOR_END: serve
 
-/// Reconciles what is due, for ever.
-async fn reconcile(changes: &Changes) {
-    let mut ticks = tokio::time::interval(changes.times.reconcile_every);
+/// Disconnects a caller that takes too long to send the head of a request.
+fn bounded<A>(server: Server<SocketAddr, A>, read_timeout: Duration) -> Server<SocketAddr, A> {
+    let mut server = server.first_request_timeout(read_timeout);
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(read_timeout);
+    server
+}
+
+/// Gets the first token of D1, and reconciles what is due, for ever.
+async fn reconcile(service: &Service) {
+    let mut ticks = tokio::time::interval(service.times.reconcile_every);
     loop {
         ticks.tick().await;
-        if let Err(error) = changes.reconcile_due().await {
+        service.get_first_token().await;
+        if let Err(error) = service.reconcile_due().await {
             tracing::error!(%error, "changes were not reconciled");
         }
     }

@@ -1,98 +1,139 @@
-//! What can be seen of the service: a span and a count for each request, the state of all changes, and the log.
+//! What can be seen of the service: a span for each request, metrics for Prometheus, and the log.
 //!
 //! The calls of D1 are spans below that of their request, since the client makes one for each. The example
 //! `open-telemetry` shows how all of them get to an OpenTelemetry collector.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::time::Instant;
 
-use axum::extract::{Extension, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use d1_facade::CorrelationId;
-use tracing::Instrument as _;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Gauge, Histogram, MeterProvider as _};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Registry, TextEncoder};
+use tracing::{Instrument as _, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::changes::{Changes, unique};
+use crate::settings::Error;
+use crate::store::Count;
 
 /// The header of the correlation id, as D1 names it.
-pub const CORRELATION_ID: &str = "x-correlation-id";
+pub(crate) const CORRELATION_ID: &str = "x-correlation-id";
 
-/// Writes the log to standard output, as JSON, with the spans of each line.
-pub fn log_as_json() {
+/// The target of the lines that say to whom card numbers were given. They are always logged.
+pub(crate) const AUDIT: &str = "audit";
+
+/// Writes the log to standard output, as JSON.
+///
+/// # Errors
+/// Never: the directive for the audit lines is a constant.
+pub fn log_as_json() -> Result<(), Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(filter)
-        .init();
+    json_log(filter, io::stdout)?.init();
+    Ok(())
 }
 
-/// The requests that were answered, by route and status.
-#[derive(Debug, Clone, Default)]
-pub struct Metrics(Arc<Mutex<BTreeMap<(String, u16), u64>>>);
+/// Returns a log as JSON, each line with its spans.
+pub(crate) fn json_log(
+    filter: EnvFilter,
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+) -> Result<impl Subscriber + Send + Sync, Error> {
+    let filter = filter.add_directive(format!("{AUDIT}=info").parse()?);
+    let log = tracing_subscriber::fmt().json().with_writer(writer);
+    Ok(log.with_env_filter(filter).finish())
+}
+
+/// The metrics, by OpenTelemetry's names. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// What the instruments write to, as long as it lives.
+    _provider: SdkMeterProvider,
+    requests: Histogram<f64>,
+    changes: Gauge<u64>,
+    oldest: Gauge<f64>,
+    database: Gauge<u64>,
+}
+
+impl Metrics {
+    /// Returns metrics of their own: nothing is registered for the whole process.
+    pub(crate) fn new() -> Result<Self, Error> {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());
+        let exporter = exporter.without_target_info().scope_info_enabled(false);
+        let provider = SdkMeterProvider::builder()
+            .with_reader(exporter.build()?)
+            .build();
+        let meter = provider.meter("issuer-service");
+        let requests = meter.f64_histogram("http.server.request.duration");
+        Ok(Self {
+            requests: requests.with_unit("s").build(),
+            changes: meter.u64_gauge("card_changes").build(),
+            oldest: meter.f64_gauge("card_changes.oldest_seconds").build(),
+            database: meter.u64_gauge("database.up").build(),
+            registry,
+            _provider: provider,
+        })
+    }
+
+    /// Shows the metrics in the text format of Prometheus. Without counts the database does not answer: what it said
+    /// last is shown.
+    pub(crate) fn show(&self, counts: Option<&[Count]>) -> Result<String, prometheus::Error> {
+        self.database.record(u64::from(counts.is_some()), &[]);
+        for count in counts.into_iter().flatten() {
+            let state = [KeyValue::new("state", count.state.clone())];
+            self.changes.record(count.changes, &state);
+            self.oldest.record(count.oldest, &state);
+        }
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
 
 // ANCHOR: correlation
 /// Gives each request a correlation id, which goes to D1 and back to the channel, and a span that has it. One that the
-/// channel sends is taken where D1 takes it.
-pub async fn observe(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
+/// channel sends is taken where D1 takes it. The span has the level ERROR, so that each line of the log has its ids.
+pub(crate) async fn observe(
+    State(metrics): State<Metrics>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
     let correlation_id = correlation_id(request.headers());
+    let method = request.method().to_string();
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!(
+    let span = tracing::error_span!(
         "http.request",
-        http.request.method = %request.method(),
+        http.request.method = method,
         http.route = route,
-        correlation_id = correlation_id.as_ref().map(CorrelationId::as_str),
+        correlation_id = correlation_id.as_str(),
         request_id = tracing::field::Empty,
     );
-    if let Some(id) = &correlation_id {
-        request.extensions_mut().insert(id.clone());
-    }
+    request.extensions_mut().insert(correlation_id.clone());
     let mut response = next.run(request).instrument(span).await;
-    let value = correlation_id.and_then(|id| HeaderValue::from_str(id.as_str()).ok());
-    if let Some(value) = value {
+    if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
-    let mut counts = metrics.0.lock().unwrap_or_else(PoisonError::into_inner);
-    *counts
-        .entry((route, response.status().as_u16()))
-        .or_default() += 1;
-    drop(counts);
+    let status = i64::from(response.status().as_u16());
+    let attributes = [
+        KeyValue::new("http.request.method", method),
+        KeyValue::new("http.route", route),
+        KeyValue::new("http.response.status_code", status),
+    ];
+    let seconds = started.elapsed().as_secs_f64();
+    metrics.requests.record(seconds, &attributes);
     response
 }
 
-fn correlation_id(headers: &HeaderMap) -> Option<CorrelationId> {
-    let sent = headers
-        .get(CORRELATION_ID)
-        .and_then(|id| id.to_str().ok()?.parse().ok());
-    sent.or_else(|| unique().parse().ok())
+fn correlation_id(headers: &HeaderMap) -> CorrelationId {
+    let sent = headers.get(CORRELATION_ID);
+    let sent = sent.and_then(|id| id.to_str().ok()?.parse().ok());
+    sent.unwrap_or_else(CorrelationId::random)
 }
 // ANCHOR_END: correlation
-
-/// Shows the metrics in the text format of Prometheus.
-pub async fn show(
-    State(changes): State<Changes>,
-    Extension(metrics): Extension<Metrics>,
-) -> Result<String, StatusCode> {
-    let counted = changes.store.count().await;
-    let (states, oldest) = counted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    let mut text = String::from("# TYPE http_requests_total counter\n");
-    let counts = metrics
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    for ((route, status), count) in counts {
-        let labels = format!("route=\"{route}\",status=\"{status}\"");
-        let _ = writeln!(text, "http_requests_total{{{labels}}} {count}");
-    }
-    text += "# TYPE card_changes gauge\n";
-    for (state, count) in states {
-        let _ = writeln!(text, "card_changes{{state=\"{}\"}} {count}", state.name());
-    }
-    let _ = writeln!(text, "# TYPE card_changes_oldest_open_seconds gauge");
-    let _ = writeln!(text, "card_changes_oldest_open_seconds {oldest:.0}");
-    Ok(text)
-}

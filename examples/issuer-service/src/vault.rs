@@ -1,28 +1,33 @@
 //! Where the card numbers are: in a real service a vault of its own, in this example a file of test cards.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use d1_facade::{CardCredentials, CardId, InvalidInput};
+use async_trait::async_trait;
+use d1_facade::{CardCredentials, CardId};
 use serde::Deserialize;
 
-use crate::settings::{SettingsError, read};
+use crate::settings::{Error, read};
 
-/// Returns whether a text holds as many digits in a row as a card number has, 13 to 19, or more.
-#[must_use]
-pub fn may_hold_card_number(text: &str) -> bool {
-    let numbers = text.split(|letter: char| !letter.is_ascii_digit());
-    numbers.map(str::len).any(|digits| digits >= 13)
+/// Why the vault has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VaultError {
+    /// It cannot be reached or does not answer: it may later.
+    #[error("the vault does not answer")]
+    Unavailable,
 }
 
 /// Knows the credentials of the issuer's cards. Nothing else in the service holds one, and nothing stores one.
-pub trait Vault: Send + Sync + 'static {
-    /// Returns the PAN and the expiry of a card; `None` where there is no such card.
-    fn credentials(&self, card: &CardId) -> Option<CardCredentials>;
+#[async_trait]
+pub(crate) trait Vault: Send + Sync + 'static {
+    /// Returns the PAN and the expiry of a card; `None` where there is no such card. D1 waits for it: it must end within
+    /// a second or two.
+    async fn credentials(&self, card: &CardId) -> Result<Option<CardCredentials>, VaultError>;
 }
 
-/// Test cards out of a file: `{"ReplaceMe01": {"pan": "4111111111111111", "exp": "1230"}}`.
-pub struct TestCards(BTreeMap<String, CardCredentials>);
+/// Test cards out of a file: `{"ReplaceMe01": {"pan": "4111111111111111", "exp": "1230"}}`. Without the file it does not
+/// answer.
+pub(crate) struct TestCards(PathBuf);
 
 #[derive(Deserialize)]
 struct TestCard {
@@ -31,40 +36,27 @@ struct TestCard {
 }
 
 impl TestCards {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// If it cannot be read, or a card is not valid. The error holds no value of it.
-    pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let invalid = |_| std::io::Error::from(std::io::ErrorKind::InvalidData);
-        let cards: BTreeMap<String, TestCard> = serde_json::from_slice(&read(path)?)
-            .map_err(invalid)
-            .map_err(|e| SettingsError::File(path.to_owned(), e))?;
-        Ok(Self::new(cards.iter().map(|(id, card)| {
-            (id.as_str(), card.pan.as_str(), card.exp.as_str())
-        }))?)
+    /// Returns the cards of a file, which must be there now. The error holds no value of it.
+    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+        let cards = Self(path.to_owned());
+        cards.read()?;
+        Ok(cards)
     }
 
-    /// Makes a vault of cards, each an id, a PAN and an expiry.
-    ///
-    /// # Errors
-    /// If a PAN or an expiry is not valid.
-    pub fn new<'c>(
-        cards: impl IntoIterator<Item = (&'c str, &'c str, &'c str)>,
-    ) -> Result<Self, InvalidInput> {
-        let credentials = |(id, pan, exp): (&str, &str, &str)| {
-            Ok((id.to_owned(), CardCredentials::new(pan, exp)?))
-        };
-        cards
-            .into_iter()
-            .map(credentials)
-            .collect::<Result<_, _>>()
-            .map(Self)
+    fn read(&self) -> Result<BTreeMap<CardId, CardCredentials>, Error> {
+        let invalid = |_| format!("{} is not a file of test cards", self.0.display());
+        let cards: BTreeMap<CardId, TestCard> =
+            serde_json::from_slice(&read(&self.0)?).map_err(invalid)?;
+        let credentials =
+            |(id, card): (CardId, TestCard)| Ok((id, CardCredentials::new(card.pan, card.exp)?));
+        cards.into_iter().map(credentials).collect()
     }
 }
 
+#[async_trait]
 impl Vault for TestCards {
-    fn credentials(&self, card: &CardId) -> Option<CardCredentials> {
-        self.0.get(card.as_str()).cloned()
+    async fn credentials(&self, card: &CardId) -> Result<Option<CardCredentials>, VaultError> {
+        let mut cards = self.read().map_err(|_| VaultError::Unavailable)?;
+        Ok(cards.remove(card))
     }
 }

@@ -1,9 +1,10 @@
 //! A service that is killed while D1 has not answered yet.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use d1_sandbox::{Card, Fault, Sandbox};
-use issuer_service::settings::Settings;
+use issuer_service::{CHANNEL, REQUEST_ID};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -15,29 +16,19 @@ use crate::support::{client, database, read, settings, until};
 struct Process(Child, String);
 
 impl Process {
-    async fn start(settings: &Settings) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_issuer-service"));
-        for (name, path) in [
-            ("VAULT", &settings.vault),
-            ("D1_SIGNING_KEY", &settings.signing_key),
-            ("D1_ENCRYPTION_JWK", &settings.encryption_jwk),
-            ("D1_CLIENT_CERT", &settings.client_certificate),
-            ("D1_CLIENT_KEY", &settings.client_key),
-            ("D1_CA", settings.ca.as_ref().unwrap()),
-            ("INBOUND_CERT", &settings.inbound_certificate),
-            ("INBOUND_KEY", &settings.inbound_key),
-            ("INBOUND_CLIENT_CA", &settings.inbound_client_ca),
-        ] {
-            command.env(name, path);
-        }
-        let mut child = command
-            .env("DATABASE_URL", &settings.database_url)
-            .env("D1_BASE_URL", &settings.base_url)
-            .env("D1_ISSUER_ID", &settings.issuer)
-            .env("D1_SIGNING_KID", &settings.signing_kid)
+    /// Starts one with the files in a folder. `exec` leaves no shell that could be killed in its place.
+    async fn start(folder: &Path, database: &str) -> Self {
+        let mut child = Command::new("sh")
+            .args(["-c", ". ./d1.env; exec \"$0\" --call-timeout=1"])
+            .arg(env!("CARGO_BIN_EXE_issuer-service"))
+            .current_dir(folder)
+            .env("DATABASE_URL", database)
+            .env("VAULT", "vault.json")
+            .env("INBOUND_CERT", "issuer-server.pem")
+            .env("INBOUND_KEY", "issuer-server.key")
+            .env("INBOUND_CLIENT_CA", "issuer-client-ca.pem")
             .env("LISTEN", "127.0.0.1:0")
             .env("INBOUND_LISTEN", "127.0.0.1:0")
-            .env("CALL_TIMEOUT", "1")
             .env("SETTLING_TIME", "0.001")
             .env("RECONCILE_EVERY", "0.05")
             .stdout(Stdio::piped())
@@ -66,17 +57,19 @@ async fn what_a_killed_process_has_sent_is_found_out_by_the_next_one() {
         .card(Card::new("NotMade"));
     let sandbox = builder.start().await.unwrap();
     let folder = TempDir::new().unwrap();
-    let settings = settings(&sandbox, &folder, &database().await);
+    let database = database().await;
+    settings(&sandbox, &folder, &database);
     sandbox.fail_next(Fault::stall().after_effect().card("Made"));
     sandbox.fail_next(Fault::stall().card("NotMade"));
     let http = client(None, None);
     let order = |url: &str, card: &str| {
         let request = http.post(format!("{url}/cards/{card}/suspend"));
-        request.header("idempotency-key", card).send()
+        let request = request.header(CHANNEL, "web");
+        request.header(REQUEST_ID, card).send()
     };
 
     let before = sandbox.card("Made").unwrap().operations;
-    let mut first = Process::start(&settings).await;
+    let mut first = Process::start(folder.path(), &database).await;
     let orders = [order(&first.1, "Made"), order(&first.1, "NotMade")].map(tokio::spawn);
     until(|| {
         ["Made", "NotMade"]
@@ -89,15 +82,12 @@ async fn what_a_killed_process_has_sent_is_found_out_by_the_next_one() {
         assert!(order.await.unwrap().is_err(), "no channel has an answer");
     }
 
-    let second = Process::start(&settings).await;
+    let second = Process::start(folder.path(), &database).await;
     for (card, expected) in [("Made", "done"), ("NotMade", "not_done")] {
         loop {
-            let response = http
-                .get(format!("{}/changes/{card}", second.1))
-                .send()
-                .await
-                .unwrap();
-            let state = read(response).await.1["state"].clone();
+            let look = http.get(format!("{}/changes/{card}", second.1));
+            let response = look.header(CHANNEL, "web").send().await;
+            let state = read(response.unwrap()).await.1["state"].clone();
             if state != "sending" {
                 break assert_eq!(state, expected, "{card}");
             }

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use d1_sandbox::{CardState, Fault};
-use issuer_service::store::{State, Store};
+use issuer_service::{CHANNEL, REQUEST_ID};
 use serde_json::json;
 
-use crate::support::{World, connection, until};
+use crate::support::{TestService, connection, until};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_change_whose_answer_is_lost_is_reconciled_and_not_sent_again() {
-    let world = World::start().await;
-    world
+    let service = TestService::start().await;
+    service
         .sandbox
         .fail_next(Fault::disconnect().after_effect().operation("suspendCard"));
-    let (status, body) = world.ordered("ReplaceMe01", "suspend", "l1").await;
+    let (status, body) = service.ordered("ReplaceMe01", "suspend", "l1").await;
     assert_eq!((status, &body["state"]), (202, &json!("sending")));
-    assert_eq!(world.settled("l1").await, "done");
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "l1").await.0, 200);
-    world
+    assert_eq!(service.settled("l1").await, "done");
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "l1").await.0, 200);
+    service
         .sandbox
         .assert_requests("suspendCard", "ReplaceMe01", 1);
 }
@@ -27,72 +27,72 @@ async fn a_change_whose_answer_is_lost_is_reconciled_and_not_sent_again() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_change_that_d1_has_not_made_can_be_made_with_the_same_request_id() {
-    let world = World::start().await;
-    let before = world.operations("ReplaceMe01");
-    world
+    let service = TestService::start().await;
+    let before = service.operations("ReplaceMe01");
+    service
         .sandbox
         .fail_next(Fault::status(503).operation("suspendCard"));
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "n1").await.0, 202);
-    assert_eq!(world.settled("n1").await, "not_done");
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "n1").await.0, 202);
+    assert_eq!(service.settled("n1").await, "not_done");
     assert_eq!(
-        world.sandbox.card("ReplaceMe01").unwrap().state,
+        service.sandbox.card("ReplaceMe01").unwrap().state,
         CardState::Active
     );
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "n1").await.0, 200);
-    assert_eq!(world.operations("ReplaceMe01"), before + 1);
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "n1").await.0, 200);
+    assert_eq!(service.operations("ReplaceMe01"), before + 1);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_card_with_a_change_in_doubt_takes_no_other() {
-    let world = World::start().await;
+    let service = TestService::start().await;
     // What D1 has cannot be seen, so that the doubt stays.
-    world
+    service
         .sandbox
         .fail_next(Fault::status(503).operation("listOperations").times(1_000));
-    world
+    service
         .sandbox
         .fail_next(Fault::disconnect().operation("suspendCard"));
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "b1").await.0, 202);
-    assert_eq!(world.ordered("ReplaceMe01", "resume", "b2").await.0, 409);
-    assert_eq!(world.ordered("ReplaceMe02", "suspend", "b3").await.0, 200);
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "b1").await.0, 202);
+    assert_eq!(service.ordered("ReplaceMe01", "resume", "b2").await.0, 409);
+    assert_eq!(service.ordered("ReplaceMe02", "suspend", "b3").await.0, 200);
     // However old it is, a look that fails proves nothing.
-    world
+    service
         .sql("UPDATE card_change SET sent_at = sent_at - interval '7 days'")
         .await;
     let looks = || {
-        let requests = &world.sandbox;
+        let requests = &service.sandbox;
         requests.requests_for("listOperations", "ReplaceMe01").len()
     };
     let before = looks();
     until(|| looks() >= before + 6).await;
-    assert_eq!(world.get("/changes/b1").await.1["state"], "sending");
-    world.sandbox.clear_faults();
-    assert_eq!(world.settled("b1").await, "not_done");
-    assert_eq!(world.ordered("ReplaceMe01", "resume", "b2").await.0, 200);
+    assert_eq!(service.get("/changes/b1").await.1["state"], "sending");
+    service.sandbox.clear_faults();
+    assert_eq!(service.settled("b1").await, "not_done");
+    assert_eq!(service.ordered("ReplaceMe01", "resume", "b2").await.0, 200);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn too_many_requests_and_no_d1_are_told_apart_and_can_be_repeated() {
-    let world = World::start().await;
-    world
+    let service = TestService::start().await;
+    service
         .sandbox
         .fail_next(Fault::status(429).operation("suspendCard").times(2));
-    let response = world
+    let response = service
         .order("ReplaceMe01", "suspend", "t1")
         .send()
         .await
         .unwrap();
     assert_eq!(response.status(), 429);
     assert!(response.headers().contains_key("retry-after"));
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "t1").await.0, 200);
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "t1").await.0, 200);
 
-    world
+    service
         .sandbox
         .fail_next(Fault::status(400).operation("getToken").times(2));
-    world.sandbox.revoke_tokens();
-    let (status, body) = world.ordered("ReplaceMe01", "resume", "t2").await;
+    service.sandbox.revoke_tokens();
+    let (status, body) = service.ordered("ReplaceMe01", "resume", "t2").await;
     assert_eq!(
         (status, &body["state"]),
         (502, &json!("not_done")),
@@ -103,16 +103,17 @@ async fn too_many_requests_and_no_d1_are_told_apart_and_can_be_repeated() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn without_a_d1_nothing_is_sent_and_the_service_stays_ready() {
-    let world = World::start().await;
-    let World {
+    let service = TestService::start().await;
+    let TestService {
         sandbox,
         http,
         base_url,
         ..
-    } = world;
+    } = service;
     sandbox.shut_down().await;
     let order = http.post(format!("{base_url}/cards/ReplaceMe01/suspend"));
-    let response = order.header("idempotency-key", "x1").send().await.unwrap();
+    let order = order.header(CHANNEL, "web").header(REQUEST_ID, "x1");
+    let response = order.send().await.unwrap();
     assert_eq!(response.status(), 503);
     let ready = http
         .get(format!("{base_url}/health/ready"))
@@ -131,21 +132,12 @@ fn late() -> Fault {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_browser_that_leaves_gives_no_change_up() {
-    let world = World::start().await;
-    world.sandbox.fail_next(late());
-    let reached = || {
-        !world
-            .sandbox
-            .requests_for("suspendCard", "ReplaceMe01")
-            .is_empty()
-    };
-    tokio::select! {
-        response = world.ordered("ReplaceMe01", "suspend", "v1") => panic!("{response:?}"),
-        () = until(reached) => {}
-    }
-    assert_eq!(world.settled("v1").await, "done");
+    let service = TestService::start().await;
+    service.sandbox.fail_next(late());
+    service.leave_after("ReplaceMe01", "suspend", "v1").await;
+    assert_eq!(service.settled("v1").await, "done");
     // Its own response said so: nothing had to be reconciled.
-    world
+    service
         .sandbox
         .assert_requests("listOperations", "ReplaceMe01", 0);
 }
@@ -153,109 +145,99 @@ async fn a_browser_that_leaves_gives_no_change_up() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn the_end_of_the_service_waits_for_the_changes_under_way() {
-    let mut world = World::start().await;
-    world.sandbox.fail_next(late());
-    let reached = || {
-        !world
-            .sandbox
-            .requests_for("suspendCard", "ReplaceMe01")
-            .is_empty()
-    };
-    tokio::select! {
-        response = world.ordered("ReplaceMe01", "suspend", "e1") => panic!("{response:?}"),
-        () = until(reached) => {}
-    }
-    world.end().await;
-    let store = Store::connect(&world.settings.database_url).await.unwrap();
-    let record = store.find("e1").await.unwrap().unwrap();
-    assert_eq!(record.state, State::Done);
+    let mut service = TestService::start().await;
+    service.sandbox.fail_next(late());
+    service.leave_after("ReplaceMe01", "suspend", "e1").await;
+    service.end().await;
+    let done = "SELECT count(*) FROM card_change WHERE request_id = 'web/e1' AND state = 'done'";
+    assert_eq!(service.sql(done).await, 1);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_change_that_cannot_be_reconciled_is_left_to_a_person_and_keeps_its_card() {
-    let world = World::start().await;
+    let service = TestService::start().await;
     // A 404 without a reason proves nothing, and time does not change it.
     let unseen = Fault::status(404).operation("listOperations");
-    world.sandbox.fail_next(unseen.times(1_000));
+    service.sandbox.fail_next(unseen.times(1_000));
     let lost = Fault::disconnect().operation("suspendCard");
-    world.sandbox.fail_next(lost);
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p1").await.0, 202);
-    assert_eq!(world.settled("p1").await, "unknown");
+    service.sandbox.fail_next(lost);
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "p1").await.0, 202);
+    assert_eq!(service.settled("p1").await, "unknown");
     // It is never sent again.
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p1").await.0, 202);
-    world
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "p1").await.0, 202);
+    service
         .sandbox
         .assert_requests("suspendCard", "ReplaceMe01", 1);
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p2").await.0, 409);
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "p2").await.0, 409);
     // The statement in the README.
-    world
-        .sql("UPDATE card_change SET state = 'not_done', status = 503 WHERE request_id = 'p1' AND state = 'unknown'")
+    service
+        .sql("UPDATE card_change SET state = 'not_done', status = 503 WHERE request_id = 'web/p1' AND state = 'unknown'")
         .await;
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "p2").await.0, 200);
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "p2").await.0, 200);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_row_that_cannot_be_read_is_left_to_a_person_and_holds_up_no_other() {
-    let world = World::start().await;
+    let service = TestService::start().await;
     for sql in [
         "INSERT INTO card_change (request_id, card_id, request, pending, correlation_id, look_at)
-         VALUES ('u1', 'Other', '{}', 'no change', 'c', now() + interval '1 hour')",
+         VALUES ('web/u1', 'Other', '{}', 'no change', 'c', now() + interval '1 hour')",
         // Its end cannot be written down.
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
          $$BEGIN IF NEW.state <> 'sending' THEN RAISE 'no'; END IF; RETURN NEW; END$$",
         "INSERT INTO card_change (request_id, card_id, request, pending, correlation_id, look_at)
-         VALUES ('u2', 'Another', '{}', 'no change', 'c', now() + interval '1 hour')",
+         VALUES ('web/u2', 'Another', '{}', 'no change', 'c', now() + interval '1 hour')",
         "CREATE TRIGGER fail BEFORE UPDATE ON card_change FOR EACH ROW
-         WHEN (OLD.request_id = 'u2') EXECUTE FUNCTION fail()",
+         WHEN (OLD.request_id = 'web/u2') EXECUTE FUNCTION fail()",
     ] {
-        world.sql(sql).await;
+        service.sql(sql).await;
     }
     let lost = Fault::disconnect()
         .after_effect()
         .operation("suspendCard")
         .card("ReplaceMe01");
-    world.sandbox.fail_next(lost);
-    world
+    service.sandbox.fail_next(lost);
+    service
         .sql("UPDATE card_change SET look_at = now() - interval '1 hour'")
         .await;
-    assert_eq!(world.ordered("ReplaceMe01", "suspend", "u3").await.0, 202);
-    assert_eq!(world.settled("u3").await, "done");
-    assert_eq!(world.settled("u1").await, "unknown");
-    assert_eq!(world.get("/changes/u2").await.1["state"], "sending");
+    assert_eq!(service.ordered("ReplaceMe01", "suspend", "u3").await.0, 202);
+    assert_eq!(service.settled("u3").await, "done");
+    assert_eq!(service.settled("u1").await, "unknown");
+    assert_eq!(service.get("/changes/u2").await.1["state"], "sending");
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn what_a_gateway_refuses_is_not_final() {
-    let world = World::start().await;
+    let service = TestService::start().await;
     for (status, id) in [(404, "g1"), (403, "g2")] {
         let page = Fault::status(status).body("text/html", "<h1>No</h1>");
-        world.sandbox.fail_next(page.operation("suspendCard"));
-        let (status, body) = world.ordered("ReplaceMe01", "suspend", id).await;
+        service.sandbox.fail_next(page.operation("suspendCard"));
+        let (status, body) = service.ordered("ReplaceMe01", "suspend", id).await;
         assert_eq!((status, &body["state"]), (502, &json!("not_done")));
-        assert_eq!(world.ordered("ReplaceMe01", "suspend", id).await.0, 200);
+        assert_eq!(service.ordered("ReplaceMe01", "suspend", id).await.0, 200);
     }
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_browser_that_leaves_before_the_change_is_written_down_does_not_stop_it() {
-    let world = World::start().await;
-    let mut client = connection(&world.settings.database_url).await;
+    let service = TestService::start().await;
+    let mut client = connection(&service.database_url).await;
     let lock = client.transaction().await.unwrap();
     lock.execute("LOCK TABLE card_change", &[]).await.unwrap();
     let waits = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
         WHERE NOT l.granted AND l.relation = 'card_change'::regclass AND a.query LIKE '%INSERT INTO card_change%'";
     tokio::select! {
-        response = world.ordered("ReplaceMe01", "suspend", "v2") => panic!("{response:?}"),
-        () = async { while world.sql(waits).await == 0 {} } => {}
+        response = service.ordered("ReplaceMe01", "suspend", "v2") => panic!("{response:?}"),
+        () = async { while service.sql(waits).await == 0 {} } => {}
     }
     lock.commit().await.unwrap();
     // Sent, or given up in time where the machine is slow: nothing had to be reconciled.
-    world.settled("v2").await;
-    world
+    service.settled("v2").await;
+    service
         .sandbox
         .assert_requests("listOperations", "ReplaceMe01", 0);
 }
@@ -263,20 +245,11 @@ async fn a_browser_that_leaves_before_the_change_is_written_down_does_not_stop_i
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn d1_gets_answers_until_the_changes_under_way_have_ended() {
-    let mut world = World::start().await;
+    let mut service = TestService::start().await;
     let stalled = Fault::stall().operation("renewCard");
-    world.sandbox.fail_next(stalled);
-    let reached = || {
-        !world
-            .sandbox
-            .requests_for("renewCard", "ReplaceMe01")
-            .is_empty()
-    };
-    tokio::select! {
-        response = world.ordered("ReplaceMe01", "renew", "i1") => panic!("{response:?}"),
-        () = until(reached) => {}
-    }
-    let (channels, d1) = (world.base_url.clone(), world.inbound_url.clone());
+    service.sandbox.fail_next(stalled);
+    service.leave_after("ReplaceMe01", "renew", "i1").await;
+    let (channels, d1) = (service.base_url.clone(), service.inbound_url.clone());
     let connects = async |url: &str| {
         let address = url.split_once("//").map(|(_, address)| address.to_owned());
         let connected = tokio::net::TcpStream::connect(address.unwrap()).await;
@@ -286,21 +259,21 @@ async fn d1_gets_answers_until_the_changes_under_way_have_ended() {
         while connects(&channels).await {}
         assert!(connects(&d1).await);
     };
-    tokio::join!(world.end(), looked);
+    tokio::join!(service.end(), looked);
     assert!(!connects(&d1).await);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn what_cannot_be_written_down_is_not_sent() {
-    let world = World::start().await;
-    world.sql("ALTER TABLE card_change RENAME TO gone").await;
-    let (status, body) = world.ordered("ReplaceMe01", "suspend", "d1").await;
+    let service = TestService::start().await;
+    service.sql("ALTER TABLE card_change RENAME TO gone").await;
+    let (status, body) = service.ordered("ReplaceMe01", "suspend", "d1").await;
     // An earlier request with this id may have been sent.
     assert!(status == 503 && !body.to_string().contains("sent"));
-    let (status, body) = world.get("/changes/d1").await;
+    let (status, body) = service.get("/changes/d1").await;
     assert!(status == 503 && !body.to_string().contains("sent"));
-    world
+    service
         .sandbox
         .assert_requests("suspendCard", "ReplaceMe01", 0);
 }
@@ -308,26 +281,20 @@ async fn what_cannot_be_written_down_is_not_sent() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn an_outcome_that_cannot_be_written_down_is_found_out_again() {
-    let world = World::start().await;
-    world.sandbox.fail_next(late());
-    let order = world.ordered("ReplaceMe01", "suspend", "o1");
+    let service = TestService::start().await;
+    service.sandbox.fail_next(late());
+    let order = service.ordered("ReplaceMe01", "suspend", "o1");
     let hidden = async {
-        let reached = || {
-            !world
-                .sandbox
-                .requests_for("suspendCard", "ReplaceMe01")
-                .is_empty()
-        };
-        until(reached).await;
-        world.sql("ALTER TABLE card_change RENAME TO gone").await;
+        until(|| service.has_reached_d1("ReplaceMe01", "suspend")).await;
+        service.sql("ALTER TABLE card_change RENAME TO gone").await;
     };
     let (response, ()) = tokio::join!(order, hidden);
     assert_eq!(response.0, 200, "{response:?}");
-    world.sql("ALTER TABLE gone RENAME TO card_change").await;
+    service.sql("ALTER TABLE gone RENAME TO card_change").await;
     // As if its timeout had passed.
-    world.sql("UPDATE card_change SET look_at = now()").await;
-    assert_eq!(world.settled("o1").await, "done");
-    world
+    service.sql("UPDATE card_change SET look_at = now()").await;
+    assert_eq!(service.settled("o1").await, "done");
+    service
         .sandbox
         .assert_requests("suspendCard", "ReplaceMe01", 1);
 }

@@ -1,17 +1,17 @@
 //! A sandbox, a database of its own, and the service between them.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use d1_facade::{
+    Client, ClientBuilder, CorrelationId, EncryptionKey, Environment, Identity, SigningKey,
+};
 use d1_sandbox::{Card, IssuerStub, Notifications, Sandbox};
-use deadpool_postgres::tokio_postgres::{Client, NoTls, connect};
-use issuer_service::api::REQUEST_ID;
-use issuer_service::changes::unique;
-use issuer_service::server;
+use deadpool_postgres::tokio_postgres::{self, NoTls};
 use issuer_service::settings::Settings;
+use issuer_service::{CHANNEL, REQUEST_ID, server};
 use reqwest::{Method, RequestBuilder, Response};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
@@ -25,75 +25,78 @@ use tokio::task::JoinHandle;
 pub(crate) const VISA: (&str, &str) = ("4012888888881881", "0133");
 pub(crate) const AMEX: (&str, &str) = ("378282246310005", "0234");
 
-pub(crate) struct World {
+pub(crate) struct TestService {
     pub(crate) sandbox: Sandbox,
-    pub(crate) settings: Settings,
+    pub(crate) database_url: String,
     pub(crate) http: reqwest::Client,
     pub(crate) base_url: String,
     pub(crate) inbound_url: String,
-    /// Removed with the world.
+    /// Removed with it.
     _folder: TempDir,
     end: Option<oneshot::Sender<()>>,
-    service: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl World {
+impl TestService {
     pub(crate) async fn start() -> Self {
         Self::with(|_| ()).await
     }
 
     /// Starts a service in this process, at a sandbox that knows where it is.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let (channels, d1) = (bound(), bound());
+        let (channels, inbound) = (bound(), bound());
         let base_url = format!("http://{}", channels.local_addr().unwrap());
-        let inbound_url = format!("https://localhost:{}", d1.local_addr().unwrap().port());
+        let inbound_url = format!("https://localhost:{}", inbound.local_addr().unwrap().port());
         let notifications = Notifications::to(&inbound_url);
-        let builder = Sandbox::builder()
+        let notifications = notifications.attempts(50);
+        let sandbox = Sandbox::builder()
             .card(Card::new("ReplaceMe01"))
             .card(Card::new("ReplaceMe02").consumer("CONSUMER-2"))
             .card(Card::new("Amex01").pan(AMEX.0))
             .get_card_credentials(IssuerStub::Endpoint {
                 url: inbound_url.clone(),
             })
-            .notify_card_operations(
-                notifications
-                    .attempts(50)
-                    .first_pause(Duration::from_millis(1)),
-            );
-        let sandbox = builder.start().await.unwrap();
+            .notify_card_operations(notifications.first_pause(Duration::from_millis(1)))
+            .start()
+            .await
+            .unwrap();
         let folder = TempDir::new().unwrap();
         let mut settings = settings(&sandbox, &folder, &database().await);
         change(&mut settings);
+        let (d1, database_url) = (builder(&sandbox), settings.database_url.clone());
         let (end, ended) = oneshot::channel();
-        let own = settings.clone();
-        let service = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let end = async { drop(ended.await) };
-            server::run_on(&own, channels, d1, end).await.unwrap();
+            server::run_on(&settings, d1, channels, inbound, end)
+                .await
+                .unwrap();
         });
-        let world = Self {
+        let service = Self {
             sandbox,
-            settings,
+            database_url,
             http: client(None, None),
             base_url,
             inbound_url,
             _folder: folder,
             end: Some(end),
-            service,
+            task,
         };
-        // It is answered when the tables are there.
-        assert_eq!(world.get("/health/ready").await.0, 204);
-        world
+        while service.get("/health/ready").await.0 != 204 {}
+        service
     }
 
     /// Ends the service as SIGTERM does, and waits until it has.
     pub(crate) async fn end(&mut self) {
         drop(self.end.take());
-        (&mut self.service).await.unwrap();
+        (&mut self.task).await.unwrap();
     }
 
+    /// A request of the channel `web`.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.base_url))
+        let request = self
+            .http
+            .request(method, format!("{}{path}", self.base_url));
+        request.header(CHANNEL, "web")
     }
 
     /// Orders a change.
@@ -104,6 +107,19 @@ impl World {
 
     pub(crate) async fn ordered(&self, card: &str, verb: &str, request_id: &str) -> (u16, Value) {
         read(self.order(card, verb, request_id).send().await.unwrap()).await
+    }
+
+    /// Orders a change, and leaves when its call has reached D1.
+    pub(crate) async fn leave_after(&self, card: &str, verb: &str, request_id: &str) {
+        tokio::select! {
+            response = self.ordered(card, verb, request_id) => panic!("{response:?}"),
+            () = until(|| self.has_reached_d1(card, verb)) => {}
+        }
+    }
+
+    pub(crate) fn has_reached_d1(&self, card: &str, verb: &str) -> bool {
+        let requests = self.sandbox.requests_for(&format!("{verb}Card"), card);
+        !requests.is_empty()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
@@ -127,7 +143,7 @@ impl World {
     }
 
     pub(crate) async fn sql(&self, sql: &str) -> i64 {
-        let client = connection(&self.settings.database_url).await;
+        let client = connection(&self.database_url).await;
         let row = client.query_opt(sql, &[]).await.unwrap();
         row.map_or(0, |row| row.get(0))
     }
@@ -177,8 +193,8 @@ pub(crate) fn bound() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-pub(crate) async fn connection(url: &str) -> Client {
-    let (client, connection) = connect(url, NoTls).await.unwrap();
+pub(crate) async fn connection(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
@@ -187,7 +203,7 @@ pub(crate) async fn connection(url: &str) -> Client {
 pub(crate) async fn database() -> String {
     let url = std::env::var("DATABASE_URL")
         .expect("DATABASE_URL is missing: run examples/issuer-service/run.sh test");
-    let schema = unique();
+    let schema = format!("t{}", CorrelationId::random().as_str().replace('-', ""));
     let client = connection(&url).await;
     client
         .batch_execute(&format!("CREATE SCHEMA {schema}"))
@@ -196,42 +212,40 @@ pub(crate) async fn database() -> String {
     format!("{url} options='-c search_path={schema}'")
 }
 
+/// The client of the service.
+fn builder(sandbox: &Sandbox) -> ClientBuilder {
+    let signer = SigningKey::from_pem(sandbox.signing_key_pem(), sandbox.signing_kid());
+    let identity = (sandbox.client_certificate_pem(), sandbox.client_key_pem());
+    let environment = Environment::Custom(sandbox.base_url().to_owned());
+    Client::builder(environment, sandbox.issuer_id().parse().unwrap())
+        .signer(signer.unwrap())
+        .encryption_key(EncryptionKey::from_jwk(sandbox.encryption_jwk()).unwrap())
+        .client_identity(Identity::from_pem(identity.0, identity.1).unwrap())
+        .root_certificate(sandbox.ca_pem())
+        .without_system_roots()
+}
+
 /// The settings of a service at the sandbox, in which all goes quickly.
 pub(crate) fn settings(sandbox: &Sandbox, folder: &TempDir, database: &str) -> Settings {
     sandbox.write_files(folder.path()).unwrap();
-    let vault = folder.path().join("vault.json");
     let card = |(pan, exp): (&str, &str)| json!({ "pan": pan, "exp": exp });
     let cards =
         json!({ "ReplaceMe01": card(VISA), "ReplaceMe02": card(VISA), "Amex01": card(AMEX) });
-    std::fs::write(&vault, cards.to_string()).unwrap();
-    let file = |name: &str| -> PathBuf { folder.path().join(name) };
-    let mut arguments: Vec<String> = vec!["issuer-service".to_owned()];
-    let mut add = |option: &str, value: String| arguments.push(format!("--{option}={value}"));
-    add("database-url", database.to_owned());
-    add("base-url", sandbox.base_url().to_owned());
-    add("issuer", sandbox.issuer_id().to_owned());
-    add("signing-kid", sandbox.signing_kid().to_owned());
-    for (option, name) in [
-        ("vault", "vault.json"),
-        ("signing-key", "signing.key"),
-        ("encryption-jwk", "encryption.jwk.json"),
-        ("client-certificate", "client.pem"),
-        ("client-key", "client.key"),
-        ("ca", "ca.pem"),
-        ("inbound-certificate", "issuer-server.pem"),
-        ("inbound-key", "issuer-server.key"),
-        ("inbound-client-ca", "issuer-client-ca.pem"),
-    ] {
-        add(option, file(name).display().to_string());
-    }
-    for (option, value) in [
-        ("listen", "127.0.0.1:0"),
-        ("inbound-listen", "127.0.0.1:0"),
-        ("call-timeout", "5"),
-        ("settling-time", "0.001"),
-        ("reconcile-every", "0.05"),
-    ] {
-        add(option, value.to_owned());
-    }
-    Settings::try_parse_from(arguments).unwrap()
+    std::fs::write(folder.path().join("vault.json"), cards.to_string()).unwrap();
+    let file =
+        |option: &str, name: &str| format!("--{option}={}", folder.path().join(name).display());
+    Settings::try_parse_from([
+        "issuer-service",
+        &format!("--database-url={database}"),
+        &file("vault", "vault.json"),
+        &file("inbound-certificate", "issuer-server.pem"),
+        &file("inbound-key", "issuer-server.key"),
+        &file("inbound-client-ca", "issuer-client-ca.pem"),
+        "--listen=127.0.0.1:0",
+        "--inbound-listen=127.0.0.1:0",
+        "--call-timeout=5",
+        "--settling-time=0.001",
+        "--reconcile-every=0.05",
+    ])
+    .unwrap()
 }
