@@ -61,12 +61,14 @@ export INBOUND_CERT=$work/d1/issuer-server.pem INBOUND_KEY=$work/d1/issuer-serve
 export INBOUND_CLIENT_CA=$work/d1/issuer-client-ca.pem
 "$target/debug/issuer-service" >"$work/service.out" &
 processes+=($!)
-await "$work/service.out" '"ready"' $!
+await "$work/service.out" '"started"' $!
+until curl --silent --fail "http://127.0.0.1:$port/health/ready"; do kill -0 $! || exit 1; done
 
 # Orders a change and shows the command and its answer.
 order() {
-  printf '\n$ curl -X POST -H "idempotency-key: %s" http://127.0.0.1:%s/cards/%s\n' "$2" "$port" "$1"
-  curl --silent --show-error --fail-with-body -X POST -H "idempotency-key: $2" "http://127.0.0.1:$port/cards/$1"
+  printf '\n$ curl -X POST -H "x-channel: web" -H "idempotency-key: %s" http://127.0.0.1:%s/cards/%s\n' "$2" "$port" "$1"
+  curl --silent --show-error --fail-with-body -X POST -H "x-channel: web" -H "idempotency-key: $2" \
+    "http://127.0.0.1:$port/cards/$1"
   echo
 }
 order ReplaceMe01/suspend order-1

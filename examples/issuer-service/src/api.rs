@@ -1,19 +1,18 @@
 //! What the channels of the bank call. No error repeats what was sent: a card number may be in the wrong place.
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Json;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
 use d1_facade::{CorrelationId, OperationPage};
 use serde::Deserialize;
 
 use crate::changes::{Order, is_id};
 use crate::outcome::{self, Reply};
 use crate::service::Service;
-use crate::telemetry;
 
 /// The header with the name of the channel. The gateway sets it, which has authenticated the channel.
 pub const CHANNEL: &str = "x-channel";
@@ -26,19 +25,14 @@ const BODY_LIMIT: usize = 4 * 1024;
 
 /// Returns the routes of the channels.
 pub(crate) fn router(service: Service) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/cards/{card}/operations", get(list))
         .route("/cards/{card}/{verb}", post(change))
         .route("/changes/{request_id}", get(look))
         .route("/health/live", get(|| async { StatusCode::NO_CONTENT }))
         .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .layer(middleware::from_fn_with_state(
-            service.metrics.clone(),
-            telemetry::observe,
-        ))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(service)
+        .route("/metrics", get(metrics));
+    service.serve(routes, BODY_LIMIT)
 }
 
 async fn change(
@@ -109,7 +103,7 @@ async fn list(
         Err(error) => {
             tracing::warn!(%error, kind = ?error.kind(), "a list failed");
             let mut reply = Reply::error(outcome::status(&error), error.advice());
-            reply.retry_after = error.retry_after();
+            reply.retry_after = error.retry_after().or(reply.retry_after);
             Err(reply)
         }
     }

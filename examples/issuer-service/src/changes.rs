@@ -249,7 +249,7 @@ impl Service {
 }
 
 /// Logs an outcome that was not written down.
-fn was_written(state: State, written: Result<bool, StoreError>) {
+pub(crate) fn was_written(state: State, written: Result<bool, StoreError>) {
     match written {
         Ok(true) => {}
         Ok(false) => tracing::error!(?state, "another outcome is written down already"),

@@ -6,26 +6,26 @@
 
 use std::collections::BTreeMap;
 
+use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use axum::{Router, middleware};
 use d1_facade::{CardId, OperationId};
 use serde_json::{Map, Value, json};
 
 use crate::changes::is_id;
 use crate::outcome::Reply;
 use crate::service::Service;
-use crate::telemetry::{self, AUDIT};
+use crate::telemetry::AUDIT;
 
 /// How long the body of a notification may be, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// Returns the routes of D1.
 pub(crate) fn router(service: Service) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route(
             "/cms/api/v1/issuers/{issuer}/cards/{card}/credentials",
             get(credentials),
@@ -37,13 +37,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route(
             "/notifications/d1/v2/issuers/{issuer}/cards",
             post(notification),
-        )
-        .layer(middleware::from_fn_with_state(
-            service.metrics.clone(),
-            telemetry::observe,
-        ))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(service)
+        );
+    service.serve(routes, BODY_LIMIT)
 }
 
 // ANCHOR: credentials

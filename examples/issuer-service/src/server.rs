@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use d1_facade::ClientBuilder;
@@ -15,7 +14,6 @@ use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::task::TaskTracker;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::service::Service;
 use crate::settings::{Error, Settings, read};
@@ -34,14 +32,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub async fn run(settings: &Settings) -> Result<(), Error> {
     let channels = TcpListener::bind(settings.listen)?;
     let inbound = TcpListener::bind(settings.inbound_listen)?;
-    run_on(
-        settings,
-        ClientBuilder::from_env()?,
-        channels,
-        inbound,
-        end_signal(),
-    )
-    .await
+    let d1 = ClientBuilder::from_env()?;
+    run_on(settings, d1, channels, inbound, end_signal()).await
 }
 
 /// Runs the service with this client and on ports that are bound already, until `end`.
@@ -89,15 +81,15 @@ async fn serve(
 ) -> Result<(), Error> {
     let (to_channels, to_d1) = (Handle::new(), Handle::new());
     let read_timeout = service.times.read_timeout;
-    let bodies = |router: Router| router.layer(RequestBodyTimeoutLayer::new(read_timeout));
-    let api = bodies(api::router(service.clone()));
-    let for_channels = bounded(channels, read_timeout).handle(to_channels.clone());
-    let d1s = bodies(inbound::router(service.clone()));
-    let for_d1 = bounded(inbound, read_timeout).handle(to_d1.clone());
+    let for_channels = bounded(channels, read_timeout)
+        .handle(to_channels.clone())
+        .serve(api::router(service.clone()).into_make_service());
+    let for_d1 = bounded(inbound, read_timeout)
+        .handle(to_d1.clone())
+        .serve(inbound::router(service.clone()).into_make_service());
     let tasks = &service.tasks;
     // An order that is read now may make one more of them.
-    let for_channels = tasks.track_future(for_channels.serve(api.into_make_service()));
-    let for_d1 = for_d1.serve(d1s.into_make_service());
+    let for_channels = tasks.track_future(for_channels);
     let longest = service.times.call_timeout + Duration::from_secs(5);
     let ended = async {
         end.await;
@@ -119,10 +111,8 @@ async fn serve(
 /// Disconnects a caller that takes too long to send the head of a request.
 fn bounded<A>(server: Server<SocketAddr, A>, read_timeout: Duration) -> Server<SocketAddr, A> {
     let mut server = server.first_request_timeout(read_timeout);
-    server
-        .http_builder()
-        .http1()
-        .header_read_timeout(read_timeout);
+    let mut http1 = server.http_builder().http1();
+    http1.header_read_timeout(read_timeout);
     server
 }
 

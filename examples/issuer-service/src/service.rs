@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use d1_facade::Client;
 use tokio_util::task::TaskTracker;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::settings::Times;
 use crate::store::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 use crate::vault::Vault;
 
 /// The service. Clones share everything.
@@ -31,6 +35,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Returns routes that are counted, and that take a body of this many bytes at most, which must not pause for long.
+    pub(crate) fn serve(self, routes: Router<Self>, body_limit: usize) -> Router {
+        let observe = from_fn_with_state(self.metrics.clone(), telemetry::observe);
+        routes
+            .layer(observe)
+            .layer(DefaultBodyLimit::max(body_limit))
+            .layer(RequestBodyTimeoutLayer::new(self.times.read_timeout))
+            .with_state(self)
+    }
+
     /// Returns whether the service can take orders.
     ///
     /// An instance whose keys D1 does not take never can, so that a deployment with wrong ones stops at the first

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::changes::is_id;
+use crate::changes::{is_id, was_written};
 use crate::outcome::{may_be_reconciled_later, of_change};
 use crate::service::Service;
 use crate::settings::Times;
@@ -169,6 +169,15 @@ fn an_id_is_no_card_number() {
     }
 }
 
+#[test]
+fn an_outcome_that_is_not_written_down_is_logged() {
+    let (log, _guard) = Log::start();
+    was_written(State::Done, Ok(true));
+    assert_eq!(log.text(), "");
+    was_written(State::Done, Ok(false));
+    assert!(log.text().contains("ERROR") && log.text().contains("Done"));
+}
+
 #[tokio::test]
 async fn a_list_is_that_of_d1() {
     let operations = json!({"operations": [{"operation": "SUSPEND", "status": "SUCCESSFUL"}]});
@@ -223,11 +232,9 @@ async fn without_a_database_nothing_is_sent_and_the_metrics_are_shown() {
     let (status, _, text) = of("GET /metrics").await;
     assert_eq!(status, 200);
     assert!(text.contains("database_up 0"), "{text}");
-    let route = r#"http_route="/cards/{card}/{verb}",http_response_status_code="503""#;
     assert!(
-        text.contains("http_server_request_duration_seconds_count")
-            && text.contains("/cards/{card}/{verb}"),
-        "{route} {text}"
+        text.contains(r#"http_route="/cards/{card}/{verb}"} 1"#),
+        "{text}"
     );
     // A line at ERROR has the ids of its request.
     let log = log.text();
@@ -265,6 +272,14 @@ async fn who_gives_a_card_number_away_says_so_and_a_vault_that_does_not_answer_i
     assert!(line.contains("ReplaceMe01") && line.contains("d1-key") && !line.contains(PAN));
 
     assert_eq!(of(true, "None").await.0, 404);
+    let other = "GET /cms/api/v1/issuers/ISSUER_B-2/cards/ReplaceMe01/credentials";
+    let service = service(d1(|| Reply::status(204)), OneCard(true));
+    assert_eq!(
+        call(inbound::router(service), other, &[], json!({}))
+            .await
+            .0,
+        404
+    );
     let (status, headers, _) = of(false, "ReplaceMe01").await;
     assert!(status == 503 && headers.contains_key("retry-after"));
     assert_eq!(log.text().matches("audit").count(), 1);

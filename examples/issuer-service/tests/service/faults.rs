@@ -123,6 +123,19 @@ async fn without_a_d1_nothing_is_sent_and_the_service_stays_ready() {
     assert_eq!(ready.status(), 204);
 }
 
+#[tokio::test]
+#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
+async fn an_instance_that_d1_gives_no_token_is_not_ready() {
+    let refused = Fault::status(400).operation("getToken").times(1_000_000);
+    let service = TestService::at(|sandbox| sandbox.fail_next(refused), |_| ()).await;
+    let asked = || service.sandbox.requests().len();
+    until(|| asked() >= 2).await;
+    assert_eq!(service.get("/health/live").await.0, 204);
+    assert_eq!(service.get("/health/ready").await.0, 503);
+    service.sandbox.clear_faults();
+    service.is_ready().await;
+}
+
 /// Answers so late that the channel is gone by then.
 fn late() -> Fault {
     let time = Duration::from_millis(500);

@@ -42,8 +42,17 @@ impl TestService {
         Self::with(|_| ()).await
     }
 
-    /// Starts a service in this process, at a sandbox that knows where it is.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let service = Self::at(|_| (), change).await;
+        service.is_ready().await;
+        service
+    }
+
+    /// Starts a service in this process, at a sandbox that knows where it is.
+    pub(crate) async fn at(
+        prepare: impl FnOnce(&Sandbox),
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let (channels, inbound) = (bound(), bound());
         let base_url = format!("http://{}", channels.local_addr().unwrap());
         let inbound_url = format!("https://localhost:{}", inbound.local_addr().unwrap().port());
@@ -60,6 +69,7 @@ impl TestService {
             .start()
             .await
             .unwrap();
+        prepare(&sandbox);
         let folder = TempDir::new().unwrap();
         let mut settings = settings(&sandbox, &folder, &database().await);
         change(&mut settings);
@@ -71,7 +81,7 @@ impl TestService {
                 .await
                 .unwrap();
         });
-        let service = Self {
+        Self {
             sandbox,
             database_url,
             http: client(None, None),
@@ -80,9 +90,12 @@ impl TestService {
             _folder: folder,
             end: Some(end),
             task,
-        };
-        while service.get("/health/ready").await.0 != 204 {}
-        service
+        }
+    }
+
+    /// Waits until it takes orders.
+    pub(crate) async fn is_ready(&self) {
+        while self.get("/health/ready").await.0 != 204 {}
     }
 
     /// Ends the service as SIGTERM does, and waits until it has.
