@@ -111,8 +111,8 @@ impl Write for Log {
 
 impl Log {
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let (log, writer) = (Self::default(), Self::default());
-        let writer = Self(log.0.clone());
+        let log = Self::default();
+        let writer = log.clone();
         let subscriber = json_log(EnvFilter::new("warn"), move || writer.clone()).unwrap();
         (log, tracing::subscriber::set_default(subscriber))
     }
