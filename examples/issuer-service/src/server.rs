@@ -50,11 +50,13 @@ pub async fn run_on(
     let times = settings.times.clone();
     // Someone waits for the response: one attempt more, and the rest is the channel's to repeat.
     let retry = ExponentialBackoff::default().max_attempts(2);
+    let metrics = Metrics::new()?;
+    let d1 = d1.timeout(times.call_timeout).retry(retry);
     let service = Service {
-        d1: d1.timeout(times.call_timeout).retry(retry).build()?,
+        d1: d1.meter(metrics.meter()).build()?,
         store: Store::new(&settings.database_url)?,
         vault: Arc::new(TestCards::new(&settings.vault)?),
-        metrics: Metrics::new()?,
+        metrics,
         tasks: TaskTracker::new(),
         times,
         has_had_token: Arc::default(),

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use d1_facade::CorrelationId;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Gauge, Histogram, MeterProvider as _};
+use opentelemetry::metrics::{Gauge, Histogram, Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 use tracing::{Instrument as _, Subscriber};
@@ -53,8 +53,7 @@ pub(crate) fn json_log(
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
-    /// What the instruments write to, as long as it lives.
-    _provider: SdkMeterProvider,
+    provider: SdkMeterProvider,
     requests: Histogram<f64>,
     changes: Gauge<u64>,
     oldest: Gauge<f64>,
@@ -78,8 +77,13 @@ impl Metrics {
             oldest: meter.f64_gauge("card_changes.oldest_seconds").build(),
             database: meter.u64_gauge("database.up").build(),
             registry,
-            _provider: provider,
+            provider,
         })
+    }
+
+    /// Returns the meter of the client: the calls of D1 are counted beside the requests.
+    pub(crate) fn meter(&self) -> Meter {
+        self.provider.meter("d1-facade")
     }
 
     /// Shows the metrics in the text format of Prometheus. Without counts the database does not answer: what it said

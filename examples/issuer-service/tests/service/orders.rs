@@ -205,6 +205,8 @@ async fn its_health_and_its_numbers_can_be_seen() {
             "{line}\n{metrics}"
         );
     }
+    let call = r#"d1_operation="suspendCard""#;
+    assert!(metrics.contains(call), "those of the client too: {metrics}");
 }
 
 #[tokio::test]
