@@ -33,24 +33,70 @@ pub const LIST_OPERATIONS_LIMIT: IntegerBounds = IntegerBounds {
 };
 /// The documented query parameters of all operations.
 pub const QUERY_PARAMETERS: &[&str] = &["digitalCardDetails", "limit", "offset"];
-/// The rule of `IssuerId`, in words for a caller.
-pub const ISSUER_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{10}$ and have at most 10 characters";
-/// The rule of `CardId`, in words for a caller.
-pub const CARD_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{1,48}$ and have at most 48 characters";
-/// The rule of `CardProductId`, in words for a caller.
-pub const CARD_PRODUCT_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{1,48}$ and have at most 48 characters";
-/// The rule of `OperationId`, in words for a caller.
-pub const OPERATION_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{1,64}$ and have at most 64 characters";
-/// The rule of `CardCorrelationId`, in words for a caller.
-pub const CARD_CORRELATION_ID_RULE: &str = "must match ^[a-zA-Z0-9_\\-\\. ]{1,64}$ and have at most 64 characters";
-/// The rule of `TokenCorrelationId`, in words for a caller.
-pub const TOKEN_CORRELATION_ID_RULE: &str = "must match ^[A-Za-z0-9_-]{1,64}$ and have at most 64 characters";
-/// The rule of `Reason`, in words for a caller.
-pub const REASON_RULE: &str = "must match ^[a-zA-Z0-9 ]{1,64}$ and have at most 64 characters";
-/// The rule of `ReasonCode`, in words for a caller.
-pub const REASON_CODE_RULE: &str = "must match ^[A-Z][A-Z0-9_]{0,63}$ and have at most 64 characters";
-/// The rule of `EncryptedData`, in words for a caller.
-pub const ENCRYPTED_DATA_RULE: &str = "must match ^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$ and have at most 8192 characters";
+/// The rule of a text.
+#[derive(Debug, Clone, Copy)]
+pub struct TextRule {
+    /// The pattern, a regular expression.
+    pub pattern: &'static str,
+    /// The rule in words, to follow `must`.
+    pub words: &'static str,
+    /// Returns whether the text can have a character at all.
+    pub allows: fn(char) -> bool,
+}
+/// The rule of `IssuerId`.
+pub const ISSUER_ID_RULE: TextRule = TextRule {
+    pattern: "^[A-Za-z0-9_-]{10}$",
+    words: "have exactly 10 of A-Z a-z 0-9 _ -",
+    allows: |c| matches!(c, 'A'..= 'Z' | 'a'..= 'z' | '0'..= '9' | '_' | '-'),
+};
+/// The rule of `CardId`.
+pub const CARD_ID_RULE: TextRule = TextRule {
+    pattern: "^[A-Za-z0-9_-]{1,48}$",
+    words: "have 1 to 48 of A-Z a-z 0-9 _ -",
+    allows: |c| matches!(c, 'A'..= 'Z' | 'a'..= 'z' | '0'..= '9' | '_' | '-'),
+};
+/// The rule of `CardProductId`.
+pub const CARD_PRODUCT_ID_RULE: TextRule = TextRule {
+    pattern: "^[A-Za-z0-9_-]{1,48}$",
+    words: "have 1 to 48 of A-Z a-z 0-9 _ -",
+    allows: |c| matches!(c, 'A'..= 'Z' | 'a'..= 'z' | '0'..= '9' | '_' | '-'),
+};
+/// The rule of `OperationId`.
+pub const OPERATION_ID_RULE: TextRule = TextRule {
+    pattern: "^[A-Za-z0-9_-]{1,64}$",
+    words: "have 1 to 64 of A-Z a-z 0-9 _ -",
+    allows: |c| matches!(c, 'A'..= 'Z' | 'a'..= 'z' | '0'..= '9' | '_' | '-'),
+};
+/// The rule of `CardCorrelationId`.
+pub const CARD_CORRELATION_ID_RULE: TextRule = TextRule {
+    pattern: "^[a-zA-Z0-9_\\-\\. ]{1,64}$",
+    words: "have 1 to 64 of a-z A-Z 0-9 _ - . space",
+    allows: |c| matches!(c, 'a'..= 'z' | 'A'..= 'Z' | '0'..= '9' | '_' | '-' | '.' | ' '),
+};
+/// The rule of `TokenCorrelationId`.
+pub const TOKEN_CORRELATION_ID_RULE: TextRule = TextRule {
+    pattern: "^[A-Za-z0-9_-]{1,64}$",
+    words: "have 1 to 64 of A-Z a-z 0-9 _ -",
+    allows: |c| matches!(c, 'A'..= 'Z' | 'a'..= 'z' | '0'..= '9' | '_' | '-'),
+};
+/// The rule of `Reason`.
+pub const REASON_RULE: TextRule = TextRule {
+    pattern: "^[a-zA-Z0-9 ]{1,64}$",
+    words: "have 1 to 64 of a-z A-Z 0-9 space",
+    allows: |c| matches!(c, 'a'..= 'z' | 'A'..= 'Z' | '0'..= '9' | ' '),
+};
+/// The rule of `ReasonCode`.
+pub const REASON_CODE_RULE: TextRule = TextRule {
+    pattern: "^[A-Z][A-Z0-9_]{0,63}$",
+    words: "have 1 to 64 of A-Z 0-9 _, the first of A-Z",
+    allows: |c| matches!(c, 'A'..= 'Z' | '0'..= '9' | '_'),
+};
+/// The rule of `EncryptedData`.
+pub const ENCRYPTED_DATA_RULE: TextRule = TextRule {
+    pattern: "^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$",
+    words: "match ^(?:[\\x20-\\x2D\\x2F-\\x7F]*\\.){4}(?:[\\x20-\\x2D\\x2F-\\x7F]*)$",
+    allows: |_| true,
+};
 /// A claim of the assertion that an access token is traded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Claim {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::spec::{Operation, entries, list, operations, rust_name, schemas, text};
+use crate::text_rules;
 use crate::tokens::{constant, ident, optional};
 
 pub(crate) const HEADING: &str = "//! Constants of the spec that the generated client does not have: hosts, defaults, bounds, rules.\n";
@@ -19,7 +20,7 @@ pub(crate) fn generate(spec: &Value) -> Result<syn::File, Error> {
         defaults(spec),
         query_bounds(spec),
         query_names(spec),
-        string_bounds(spec),
+        text_rules::generate(spec),
         sent_claims(spec)?,
     ];
     syn::parse2(quote! {
@@ -117,21 +118,6 @@ fn query_names(spec: &Value) -> TokenStream {
         /// The documented query parameters of all operations.
         pub const QUERY_PARAMETERS: &[&str] = &[#(#names),*];
     }
-}
-
-/// `REASON_RULE` and its like: the pattern of each patterned schema, to be told to callers.
-fn string_bounds(spec: &Value) -> TokenStream {
-    let consts = schemas(spec).filter_map(|(name, schema)| {
-        let pattern = schema.get("pattern")?.as_str()?;
-        let rule = match schema.get("maxLength").and_then(Value::as_u64) {
-            Some(max) => format!("must match {pattern} and have at most {max} characters"),
-            None => format!("must match {pattern}"),
-        };
-        let ident = constant(name, "RULE");
-        let doc = format!(" The rule of `{name}`, in words for a caller.");
-        Some(quote! { #[doc = #doc] pub const #ident: &str = #rule; })
-    });
-    quote! { #(#consts)* }
 }
 
 fn sent_claims(spec: &Value) -> Result<TokenStream, Error> {

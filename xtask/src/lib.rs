@@ -33,5 +33,6 @@ pub mod setup;
 pub mod spec;
 pub mod spec_diff;
 mod strip;
+mod text_rules;
 mod tokens;
 pub mod values;

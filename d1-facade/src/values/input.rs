@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 
+use d1_generated::constants::TextRule;
+
 /// A value that was refused before anything was sent.
 ///
 /// It names the field and the rule, and never holds the value, so it can be logged. Values return it when they are
@@ -18,7 +20,10 @@ use std::fmt;
 ///
 /// let refused = "no blanks".parse::<CardId>().unwrap_err();
 /// assert_eq!(refused.field(), "cardId");
-/// assert!(refused.rule().contains("[A-Za-z0-9_-]{1,48}"));
+/// assert_eq!(
+///     refused.rule(),
+///     "has another character at position 3, must have 1 to 48 of A-Z a-z 0-9 _ -"
+/// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidInput {
@@ -40,6 +45,16 @@ impl InvalidInput {
             field: field.into(),
             rule: rule.into(),
         }
+    }
+
+    /// Returns the error of a text that breaks its rule. It says what is wrong by position and length, without the text.
+    pub(super) fn of_text(field: &'static str, rule: &TextRule, text: &str) -> Self {
+        let other = text.chars().position(|c| !(rule.allows)(c));
+        let found = match other {
+            Some(before) => format!("has another character at position {}", before + 1),
+            None => format!("has {} characters", text.chars().count()),
+        };
+        Self::new(field, format!("{found}, must {}", rule.words))
     }
 
     /// Returns the field: by D1's name, such as `cardId`, where it has one, otherwise by the name of the method that sets
@@ -69,14 +84,6 @@ impl From<Infallible> for InvalidInput {
     fn from(never: Infallible) -> Self {
         match never {}
     }
-}
-
-/// Returns the pattern that a rule of the spec begins with.
-#[cfg(feature = "schemars")]
-pub(super) fn pattern_of(rule: &str) -> &str {
-    let rule = rule.strip_prefix("must match ").unwrap_or(rule);
-    rule.rsplit_once(" and have at most ")
-        .map_or(rule, |(pattern, _)| pattern)
 }
 
 /// Refuses what has no effect beside `what`, so that no caller relies on it.

@@ -42,7 +42,7 @@ macro_rules! text_traits {
             }
         }
 
-        serde_as_text!($name, as_str, str::parse, "pattern": super::input::pattern_of($rule));
+        serde_as_text!($name, as_str, str::parse, "pattern": $rule.pattern);
     };
 }
 
@@ -81,7 +81,7 @@ macro_rules! open_enum {
             fn from_str(text: &str) -> Result<Self, InvalidInput> {
                 $(
                     if text.parse::<types::$name>().is_err() {
-                        return Err(InvalidInput::new($field, constants::$rule));
+                        return Err(InvalidInput::of_text($field, &constants::$rule, text));
                     }
                 )?
                 Ok(Self::from_wire(text))

@@ -28,9 +28,9 @@ impl ReasonCode {
         {
             return Ok(default.clone());
         }
-        self.as_str()
-            .parse()
-            .map_err(|_| InvalidInput::new("reasonCode", constants::REASON_CODE_RULE))
+        self.as_str().parse().map_err(|_| {
+            InvalidInput::of_text("reasonCode", &constants::REASON_CODE_RULE, self.as_str())
+        })
     }
 }
 

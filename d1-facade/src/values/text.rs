@@ -8,7 +8,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use d1_generated::{constants, types};
+use d1_generated::constants::{
+    self, CARD_CORRELATION_ID_RULE, CARD_ID_RULE, ISSUER_ID_RULE, OPERATION_ID_RULE, REASON_RULE,
+    TextRule,
+};
+use d1_generated::types;
 
 use super::input::InvalidInput;
 use crate::redact::card_number::looks_like_card_number;
@@ -37,7 +41,7 @@ macro_rules! validated {
             /// Reads a text that matches the pattern.
             fn matching(text: &str) -> Result<Self, InvalidInput> {
                 let valid = text.parse().map(Self);
-                valid.map_err(|_| InvalidInput::new($field, constants::$rule))
+                valid.map_err(|_| InvalidInput::of_text($field, &$rule, text))
             }
 
             $(
@@ -85,7 +89,7 @@ macro_rules! validated {
             }
         }
 
-        text_traits!($name, constants::$rule);
+        text_traits!($name, $rule);
     };
 }
 
@@ -174,8 +178,14 @@ validated! {
     /// let refused = "no JWE".parse::<EncryptedData>().unwrap_err();
     /// assert_eq!(refused.field(), "encryptedData");
     /// ```
-    EncryptedData, EncryptedData, "encryptedData", ENCRYPTED_DATA_RULE
+    EncryptedData, EncryptedData, "encryptedData", JWE_RULE
 }
+
+/// The rule of the spec in words: its pattern is one that people cannot read.
+const JWE_RULE: TextRule = TextRule {
+    words: "be a JWE in compact serialization: five parts with dots between them, at most 8192 characters",
+    ..constants::ENCRYPTED_DATA_RULE
+};
 
 // Card data stays card data when it is encrypted.
 debug_redacted!(EncryptedData);
@@ -249,7 +259,7 @@ impl OperationId {
     pub(crate) fn to_raw(&self) -> Result<types::OperationId, InvalidInput> {
         self.0
             .parse()
-            .map_err(|_| InvalidInput::new("operationId", constants::OPERATION_ID_RULE))
+            .map_err(|_| InvalidInput::of_text("operationId", &OPERATION_ID_RULE, &self.0))
     }
 }
 
@@ -270,4 +280,4 @@ impl fmt::Display for OperationId {
     }
 }
 
-text_traits!(OperationId, constants::OPERATION_ID_RULE);
+text_traits!(OperationId, OPERATION_ID_RULE);
