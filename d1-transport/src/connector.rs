@@ -3,6 +3,7 @@
 //! One time limit covers all of it. Each step says by its [`Cause`] what failed, and nothing of a request is written
 //! before all of them have succeeded.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, ClientConnection};
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -106,9 +107,9 @@ impl Shared {
             Some(proxy) => {
                 let stream = self.proxy_stream(proxy).await;
                 let mut stream = stream.map_err(|cause| Cause::Proxy(Box::new(cause)))?;
-                proxy
-                    .open_tunnel(&mut stream, &format!("{host}:{port}"))
-                    .await?;
+                let target = format!("{host}:{port}");
+                proxy.open_tunnel(&mut stream, &target).await?;
+                tracing::debug!("the proxy has opened a tunnel to {target}");
                 stream
             }
         };
@@ -117,6 +118,7 @@ impl Shared {
             let (connector, _) = self.tls.as_ref().ok_or(Cause::BadRequest)?;
             let tls = tracked(handshake(connector, bare_host, stream)).await?;
             is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+            note_tls(tls.get_ref().1, is_http2);
             stream = Box::new(tls);
         }
         let state = Arc::new(ConnectionState::new(is_http2));
@@ -129,10 +131,13 @@ impl Shared {
     }
 
     async fn tcp(&self, target: Uri) -> Result<Box<dyn Stream>, Cause> {
-        match self.tcp.clone().call(target).await {
-            Ok(stream) => Ok(Box::new(stream.into_inner())),
-            Err(error) => Err(Cause::of_connecting(&error)),
+        let connected = self.tcp.clone().call(target).await;
+        let stream = connected.map_err(|error| Cause::of_connecting(&error))?;
+        let stream = stream.into_inner();
+        if let Ok(address) = stream.peer_addr() {
+            tracing::debug!("connected to {address}");
         }
+        Ok(Box::new(stream))
     }
 
     async fn proxy_stream(&self, proxy: &Proxy) -> Result<Box<dyn Stream>, Cause> {
@@ -148,6 +153,20 @@ impl Shared {
         let (_, connector) = self.tls.as_ref().ok_or(Cause::BadRequest)?;
         Ok(Box::new(handshake(connector, &proxy.host, stream).await?))
     }
+}
+
+/// Writes to the log what a handshake has agreed on.
+fn note_tls(tls: &ClientConnection, is_http2: bool) {
+    let version = tls.protocol_version().and_then(|version| version.as_str());
+    let suite = tls
+        .negotiated_cipher_suite()
+        .and_then(|suite| suite.suite().as_str());
+    tracing::debug!(
+        "the server's certificate is trusted; {} with {}, {}",
+        version.unwrap_or_default(),
+        suite.unwrap_or_default(),
+        if is_http2 { "HTTP/2" } else { "HTTP/1.1" }
+    );
 }
 
 /// Speaks TLS over a stream.
@@ -166,16 +185,22 @@ async fn handshake(
 struct Resolver(GaiResolver);
 
 impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = std::vec::IntoIter<SocketAddr>;
     type Error = Cause;
-    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, Cause>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Cause>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Cause>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let resolving = self.0.call(name);
-        Box::pin(async { resolving.await.map_err(|_| Cause::Dns) })
+        let resolving = self.0.call(name.clone());
+        Box::pin(async move {
+            let addresses = resolving.await.map_err(|_| Cause::Dns)?;
+            let addresses: Vec<_> = addresses.collect();
+            let listed = addresses.iter().map(|address| address.ip().to_string());
+            tracing::debug!("{name} is {}", listed.collect::<Vec<_>>().join(", "));
+            Ok(addresses.into_iter())
+        })
     }
 }

@@ -42,7 +42,9 @@ impl ResolvesClientCert for TrackingCertResolver {
         root_hint_subjects: &[&[u8]],
         schemes: &[SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
-        let _ = HAS_ASKED.try_with(|asked| asked.set(true));
+        if HAS_ASKED.try_with(|asked| asked.set(true)).is_ok() {
+            tracing::debug!("the server asks for the client certificate");
+        }
         let certified = self.0.resolve(root_hint_subjects, schemes)?;
         let mut tracked = (*certified).clone();
         tracked.key = Arc::new(TrackedKey(tracked.key));

@@ -69,7 +69,11 @@ impl TokenSource for TokenExchange {
             .instrument(span.clone())
             .await;
         match &result {
-            Ok(_) => telemetry::record(&span, Some(200), 1, None),
+            Ok(token) => {
+                let seconds = token.lifetime().as_secs();
+                span.in_scope(|| tracing::debug!("the token is valid for {seconds} s"));
+                telemetry::record(&span, Some(200), 1, None);
+            }
             Err(e) => telemetry::record(&span, e.status(), e.attempts(), Some(e)),
         }
         result

@@ -243,6 +243,7 @@ impl Transport {
         let (context, sent) = self.context(parts);
         let client =
             d1_generated::Client::new_with_client(&self.base_url, self.requests.clone(), context);
+        tracing::debug!(name: "d1.request", %correlation_id, "{} {}", operation.method(), operation.url_template());
         // The generated client reads nothing of the response.
         let _ = call
             .dispatch(&client, correlation_id)
@@ -254,6 +255,7 @@ impl Transport {
         let sent = sent.lock().unwrap_or_else(PoisonError::into_inner).take();
         let ended = match sent {
             Some(Ok(mut response)) => {
+                tracing::debug!(name: "d1.response", "{}", response.http.status);
                 secrets.clean_response(&mut response.http);
                 read_response(call, response).inspect(|read| {
                     if let Some(date) = server_time(read.headers()) {
