@@ -1,81 +1,56 @@
 //! Builds the facade's client from the settings, and names the setting that is wrong.
 
+use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
-use d1_facade::{
-    Client, ClientBuilder, EncryptionKey, Environment, Identity, InvalidInput, IssuerId,
-    SigningKey, probe,
-};
-use zeroize::Zeroizing;
+use d1_facade::{Client, ClientBuilder, EncryptionKey, InvalidInput};
 
-use crate::config::{Config, Name, Setting};
+use crate::config::{Config, Name};
 use crate::failure::Failure;
-use crate::text::{masked, printable};
+
+/// Why no client can be built, and by which setting.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) name: Name,
+    pub(crate) failure: Failure,
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        refused.failure
+    }
+}
+
+/// The settings that every call needs. A key in PEM needs its kid as well.
+const NEEDED: [Name; 4] = [
+    Name::IssuerId,
+    Name::SigningKey,
+    Name::ClientCert,
+    Name::ClientKey,
+];
 
 /// Builds the client of the settings.
-pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
+pub(crate) fn client(config: &Config) -> Result<Client, Refused> {
     finish(config, builder(config)?)
 }
 
 /// Returns the builder of the client of the settings.
-pub(crate) fn builder(config: &Config) -> Result<ClientBuilder, Failure> {
-    config.check_production()?;
-    let mut builder = to_host(config)?;
-    if let Some(setting) = config.get(Name::EncryptionJwk) {
-        builder = builder.encryption_key(encryption_key(config, setting)?);
-    }
-    with_identity(config, builder.signer(signing_key(config)?))
+pub(crate) fn builder(config: &Config) -> Result<ClientBuilder, Refused> {
+    let by = |name| move |failure| Refused { name, failure };
+    config.check_production().map_err(by(Name::Profile))?;
+    config.need(&NEEDED).map_err(by(Name::Config))?;
+    let value = |variable: &str| {
+        let setting = config.get(Name::of_variable(variable)?)?;
+        Some(OsString::from(&setting.text))
+    };
+    let builder = ClientBuilder::from_variables(value).map_err(|error| refused(config, &error))?;
+    Ok(builder.user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION"))))
 }
 
-/// Returns a builder with all settings but the keys.
-pub(crate) fn without_keys(config: &Config) -> Result<ClientBuilder, Failure> {
-    with_identity(config, to_host(config)?)
-}
-
-/// Adds the client certificate and the proxy.
-fn with_identity(config: &Config, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
-    let certificate = read(config.need(Name::ClientCert)?)?;
-    let key = read(config.need(Name::ClientKey)?)?;
-    let identity = Identity::from_pem(&*certificate, &*key);
-    let identity = identity.map_err(|error| of_setting(config, error))?;
-    let builder = builder.client_identity(identity);
-    Ok(match config.get(Name::Proxy) {
-        Some(setting) => builder.proxy(&setting.text),
-        None => builder,
-    })
-}
-
-/// Returns a builder with the address, the authorities to trust for it, and the times.
-fn to_host(config: &Config) -> Result<ClientBuilder, Failure> {
-    let environment = Environment::Custom(base_url(config)?.to_owned());
-    let mut builder = Client::builder(environment, issuer(config)?)
-        .timeout(seconds(config.need(Name::Timeout)?)?)
-        .user_agent(concat!("d1-cli/", env!("CARGO_PKG_VERSION")));
-    if let Some(setting) = config.get(Name::IdleTimeout) {
-        builder = builder.pool_idle_timeout(seconds(setting)?);
-    }
-    if let Some(setting) = config.get(Name::AggregatorId) {
-        builder = builder.aggregator_id(&setting.text);
-    }
-    if let Some(setting) = config.get(Name::Ca) {
-        builder = builder
-            .root_certificate(&*read(setting)?)
-            .without_system_roots();
-    }
-    Ok(builder)
-}
-
-/// Returns the address of D1.
-pub(crate) fn base_url(config: &Config) -> Result<&str, Failure> {
-    Ok(&config.need(Name::BaseUrl)?.text)
-}
-
-/// Returns the issuer of the cards.
-pub(crate) fn issuer(config: &Config) -> Result<IssuerId, Failure> {
-    let setting = config.need(Name::IssuerId)?;
-    let issuer = setting.text.parse();
-    issuer.map_err(|error: InvalidInput| Failure::input(&setting.source, error))
+/// Builds the client. An error names the setting that is wrong.
+pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, Refused> {
+    builder.build().map_err(|error| refused(config, &error))
 }
 
 /// Returns a lifetime in whole seconds, rounded: a part of a second has passed since the token was obtained.
@@ -83,101 +58,43 @@ pub(crate) fn whole_seconds(lifetime: Duration) -> u64 {
     (lifetime + Duration::from_millis(500)).as_secs()
 }
 
-/// Reads a number of seconds.
-fn seconds(setting: &Setting) -> Result<Duration, Failure> {
-    match setting.text.parse() {
-        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
-        _ => {
-            let rule = "must be a whole number of seconds from 1 to 86400";
-            Err(Failure::input(&setting.source, rule))
-        }
-    }
-}
-
-/// Reads the key that assertions are signed with.
-pub(crate) fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
-    let setting = config.need(Name::SigningKey)?;
-    key_file(config, setting, Name::SigningKid, SigningKey::from_bytes)
-}
-
 /// Reads D1's key for card credentials.
-pub(crate) fn encryption_key(config: &Config, setting: &Setting) -> Result<EncryptionKey, Failure> {
-    let kid = Name::EncryptionKid;
-    key_file(config, setting, kid, EncryptionKey::from_bytes)
+pub(crate) fn encryption_key(config: &Config) -> Result<EncryptionKey, Failure> {
+    config.need(&[Name::EncryptionJwk])?;
+    let text = |name| config.get(name).map(|setting| setting.text.as_str());
+    let bytes = fs::read(text(Name::EncryptionJwk).unwrap_or_default());
+    let unreadable = |error| Failure::unreadable(config.place(Name::EncryptionJwk), &error);
+    let key = EncryptionKey::from_bytes(bytes.map_err(unreadable)?, text(Name::EncryptionKid));
+    key.map_err(|error| refused(config, &error).failure)
 }
 
-type KeyReader<K> = fn(Zeroizing<Vec<u8>>, Option<&str>) -> Result<K, InvalidInput>;
-
-/// Reads a key file. An error names the setting that is wrong: the file, or the kid that belongs to it.
-fn key_file<K>(
-    config: &Config,
-    setting: &Setting,
-    kid_name: Name,
-    parse: KeyReader<K>,
-) -> Result<K, Failure> {
-    let kid = config.get(kid_name);
-    parse(read(setting)?, kid.map(|kid| kid.text.as_str())).map_err(|error| {
-        let about_kid = error.field().ends_with("_kid");
-        match kid {
-            Some(kid) if about_kid => Failure::input(&kid.source, error),
-            None if about_kid => Failure::input(kid_name.name(), error),
-            _ => Failure::input(&setting.source, error),
+/// Names the setting that an error is about: by its variable, or by the method of the builder that it is passed to.
+fn refused(config: &Config, error: &InvalidInput) -> Refused {
+    let name = match error.field() {
+        // Each of them can be read, and they do not belong together.
+        "client_identity" => {
+            let certificate = config.place(Name::ClientCert);
+            let place = format!("{certificate} and {}", config.place(Name::ClientKey));
+            let rule = "are not a pair: the key is not that of the certificate";
+            return Refused {
+                name: Name::ClientKey,
+                failure: Failure::input(place, rule),
+            };
         }
-    })
-}
-
-/// Returns the client certificate, in DER.
-pub(crate) fn client_certificate(config: &Config) -> Result<Option<Vec<u8>>, Failure> {
-    Ok(probe::client_certificate(&without_keys(config)?))
-}
-
-/// Returns what carries out the cryptography, in words.
-pub(crate) fn cryptography(config: &Config) -> Result<String, Failure> {
-    let found = probe::cryptography(to_host(config)?);
-    let found = found.map_err(|error| of_setting(config, error))?;
-    Ok(found.map_or_else(String::new, |found| found.to_string()))
-}
-
-/// Checks the address of D1, and the authorities that are trusted for it.
-pub(crate) fn check_host(config: &Config) -> Result<(), Failure> {
-    cryptography(config).map(drop)
-}
-
-/// Builds the client. An error names the setting that is wrong.
-pub(crate) fn finish(config: &Config, builder: ClientBuilder) -> Result<Client, Failure> {
-    builder.build().map_err(|error| of_setting(config, error))
-}
-
-/// Names the setting that an error is about.
-pub(crate) fn of_setting(config: &Config, error: InvalidInput) -> Failure {
-    let names: &[Name] = match error.field() {
-        "environment" => &[Name::BaseUrl],
-        // They do not belong together.
-        "client_identity" => &[Name::ClientCert, Name::ClientKey],
-        "client_identity_certificate" => &[Name::ClientCert],
-        "client_identity_key" => &[Name::ClientKey],
-        "root_certificate" => &[Name::Ca],
-        "signing_key" | "signer" => &[Name::SigningKey],
-        "encryption_key" => &[Name::EncryptionJwk],
-        "aggregator_id" => &[Name::AggregatorId],
-        "proxy" => &[Name::Proxy],
-        "timeout" => &[Name::Timeout],
-        "pool_idle_timeout" => &[Name::IdleTimeout],
-        _ => return Failure::input("settings", error),
+        "environment" => Name::BaseUrl,
+        "encryption_key" => Name::EncryptionJwk,
+        "signer" => Name::SigningKey,
+        "client_identity_certificate" => Name::ClientCert,
+        "client_identity_key" => Name::ClientKey,
+        "root_certificate" => Name::Ca,
+        field => {
+            let variable = format!("D1_{}", field.to_ascii_uppercase());
+            let named = Name::of_variable(field).or_else(|| Name::of_variable(&variable));
+            named.unwrap_or(Name::Config)
+        }
     };
-    let places = names.iter().map(|name| match config.get(*name) {
-        Some(setting) => setting.source.to_string(),
-        None => name.name(),
-    });
-    Failure::input(places.collect::<Vec<_>>().join(" and "), error)
-}
-
-/// Reads a file. It may be a key, so its content is wiped when it is dropped.
-pub(crate) fn read(setting: &Setting) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    fs::read(&setting.text)
-        .map(Zeroizing::new)
-        .map_err(|error| {
-            let place = format!("{} {}", setting.source, printable(&masked(&setting.text)));
-            Failure::unreadable(place, &error)
-        })
+    Refused {
+        name,
+        failure: Failure::input(config.place(name), error.rule()),
+    }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::json_errors;
 use crate::secret_input;
 use crate::text::without_mark;
 
@@ -76,17 +77,8 @@ fn parsed(source: io::Result<impl Read>) -> Result<PlainCredentials, Failure> {
         let rule = format!("must be at most {LONGEST} bytes");
         return Err(Failure::input(FLAG, rule));
     }
-    serde_json::from_slice(without_mark(&bytes)).map_err(|error| {
-        // serde's own words may quote what it read.
-        let (line, column) = (error.line(), error.column());
-        let place = format!("{FLAG}, line {line} column {column}");
-        Failure::input(place, CREDENTIALS_RULE)
-    })
+    json_errors::read(without_mark(&bytes)).map_err(|rule| Failure::input(FLAG, rule))
 }
-
-/// The rule for credentials.
-pub(crate) const CREDENTIALS_RULE: &str = "must be a JSON object with the strings pan and exp, and if need \
-                                           be psn, auxiliaryPan and auxiliaryExp";
 
 fn bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let most = LONGEST + 1;

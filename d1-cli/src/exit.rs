@@ -12,8 +12,8 @@ Exit codes:
   1   the output of a command that changed nothing, or the journal, cannot be written
   2   bad input: an argument, a file, a line or a setting; nothing was sent for it
   3   D1 refused: nothing was changed
-  4   not sent, or known not to have been carried out: asking again does nothing twice
-  5   unknown outcome: a card may have been changed; look it up before asking again
+  4   not sent, or known not to have been carried out: it can be repeated
+  5   unknown outcome: a card may have been changed; read its operations before you repeat the change
       (of a read: no usable answer came)
   6   no access: no token, or D1 refused it
   10 to 18  a stage of d1 doctor failed, see d1 doctor --help";

@@ -33,7 +33,16 @@ impl Failure {
 
     /// Describes input at `place` that cannot be read.
     pub(crate) fn unreadable(place: impl fmt::Display, error: &io::Error) -> Self {
-        Self::input(place, format!("cannot be read: {}", error.kind()))
+        Self::input(place, format!("cannot be read: {}", because(error)))
+    }
+}
+
+/// Returns why the system refuses something, in words.
+pub(crate) fn because(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        kind => kind.to_string(),
     }
 }
 

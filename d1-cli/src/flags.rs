@@ -24,13 +24,19 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// The format of the results
-    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT", help_heading = "Output")]
     pub(crate) output: Format,
     /// Prints errors and what the command is to show, and nothing when a change is done
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
     pub(crate) quiet: bool,
-    /// Prints what happens on standard error
-    #[arg(long, short, global = true)]
+    /// Prints each step of a call on standard error: connection, token, requests, retries
+    #[arg(long, short, global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) settings: Given,

@@ -2,10 +2,10 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What does the command line accept? | [`arguments`], [`flags`], [`hyphens`], [`reason_codes`], [`usage`] |
+//! | What does the command line accept? | [`arguments`], [`flags`], [`hyphens`], [`reason_codes`], [`usage`], [`json_errors`] |
 //! | Which settings apply, and where do they come from? | [`config`] |
 //! | How is D1 reached? | [`session`], [`connect`], [`change`] |
-//! | What is printed, and how? | [`output`], [`report`], [`text`] |
+//! | What is printed, and how? | [`output`], [`report`], [`text`], [`verbose`] |
 //! | What does the exit code mean? | [`exit`], [`failure`] |
 //! | What does a command do? | [`commands`] |
 //! | How is a request shown without sending it? | [`dry_run`] |
@@ -26,6 +26,7 @@ mod failure;
 mod flags;
 mod hyphens;
 mod interrupt;
+mod json_errors;
 mod new_file;
 mod output;
 mod prompt;
@@ -35,6 +36,7 @@ mod secret_input;
 mod session;
 mod text;
 mod usage;
+mod verbose;
 mod verify;
 
 use std::process::ExitCode;
@@ -64,7 +66,7 @@ async fn run(arguments: Arguments) -> Exit {
     let output = Output::new(&global);
     // A sandbox says in its log what each client does wrong.
     if global.verbose || matches!(command, commands::Command::Sandbox(_)) {
-        output::listen_to_logs();
+        verbose::listen();
     }
     match Box::pin(commands::run(command, &global, &output, Arguments::command)).await {
         Ok(exit) => exit,

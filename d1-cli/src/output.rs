@@ -5,8 +5,6 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::Target;
 use crate::flags::{Format, Global};
@@ -127,6 +125,12 @@ impl Output {
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(columns);
+        // Elsewhere a line of the table stays a line.
+        if let Some((_, width)) = console::Term::stdout().size_checked() {
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
+        }
         for document in documents {
             table.add_row(columns.iter().map(|name| cell(&document[*name])));
         }
@@ -230,23 +234,7 @@ pub(crate) fn cell(value: &Value) -> String {
 }
 
 /// Returns whether the environment allows colours: <https://no-color.org>.
-pub(crate) fn wants_colours() -> bool {
+fn wants_colours() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// Prints the logs of the facade and of a sandbox, which hold no secrets. The log of the HTTP stack is not printed.
-pub(crate) fn listen_to_logs() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let ours = tracing_subscriber::filter::Targets::new()
-        .with_target("d1_facade", LevelFilter::DEBUG)
-        .with_target("d1_sandbox", LevelFilter::INFO)
-        .with_default(LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && wants_colours())
-        .with_span_events(FmtSpan::CLOSE)
-        .with_target(false);
-    tracing_subscriber::registry().with(lines).with(ours).init();
 }

@@ -5,7 +5,7 @@ use clap::builder::TypedValueParser;
 use d1_facade::{ApiOperation, InvalidInput, ReasonCode};
 
 use crate::flags::Known;
-use crate::text::call_name;
+use crate::text::{call_name, did_you_mean};
 
 /// Reads a reason code in upper or lower case.
 pub(crate) fn parse(text: &str) -> Result<ReasonCode, InvalidInput> {
@@ -19,9 +19,10 @@ pub(crate) fn check(operation: ApiOperation, code: &ReasonCode) -> Result<(), St
         return Ok(());
     }
     let name = call_name(operation);
+    let meant = did_you_mean(code.as_str(), documented.iter().copied());
     let documented = documented.join(", ");
     Err(format!(
-        "is not documented for {name}: give one of {documented}, or --any-reason-code"
+        "is not documented for {name}: give one of {documented}, or --any-reason-code{meant}"
     ))
 }
 

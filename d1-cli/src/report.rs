@@ -1,6 +1,6 @@
 //! The result of a call, as fields: for the stable JSON, and for people.
 
-use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Outcome, Receipt, Response};
+use d1_facade::{CardId, Cause, CorrelationId, Error, ErrorKind, Receipt, Response};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -29,7 +29,7 @@ pub(crate) fn done(command: &str, card: &CardId, receipt: &Response<Receipt>) ->
 pub(crate) fn failed(command: &str, card: Option<&CardId>, error: &Error) -> Value {
     json!({
         "command": command,
-        "outcome": outcome(error),
+        "outcome": error.outcome(),
         "cardId": card.map(CardId::as_str),
         "kind": kind(error.kind()),
         "httpStatus": error.status(),
@@ -90,12 +90,15 @@ pub(crate) fn say_failed(output: &Output, result: &Value, error: &Error) -> Exit
                 }
             }
         }
+        if let Some(text) = error.troubleshooting_text() {
+            output.note(&format!("  D1's words: {}", printable(text)));
+        }
+        if is_of_the_way(error.kind()) {
+            output.note("  Run d1 doctor: it finds the step that fails.");
+        }
         output.note(&format!("  at {}", output.target()));
     } else {
         output.outcome(result);
-    }
-    if let Some(text) = error.troubleshooting_text() {
-        output.detail(&format!("  D1's words: {}", printable(text)));
     }
     for beneath in sources(error) {
         output.detail(&format!("  because: {}", printable(&beneath)));
@@ -103,19 +106,22 @@ pub(crate) fn say_failed(output: &Output, result: &Value, error: &Error) -> Exit
     Exit::of(error)
 }
 
+/// Returns whether an error may come from the way to D1, which the doctor checks: connection, certificate, clock, token.
+fn is_of_the_way(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Connect
+            | ErrorKind::Timeout
+            | ErrorKind::Transport
+            | ErrorKind::TokenUnavailable
+            | ErrorKind::TokenRejected
+    )
+}
+
 /// Returns the texts of the errors beneath an error, the outermost first.
 pub(crate) fn sources(error: &Error) -> impl Iterator<Item = String> {
     let first = std::error::Error::source(error);
     std::iter::successors(first, |error| error.source()).map(ToString::to_string)
-}
-
-/// Returns the outcome of a call that failed, in one word.
-pub(crate) fn outcome(error: &Error) -> &'static str {
-    match error.outcome() {
-        Outcome::NotSent => "notSent",
-        Outcome::Refused => "refused",
-        _ => "unknown",
-    }
 }
 
 /// Returns a kind of error in camel case.

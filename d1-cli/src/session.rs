@@ -34,7 +34,7 @@ impl Session {
     }
 
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        connect::client(&self.config)
+        Ok(connect::client(&self.config)?)
     }
 
     /// Sends a request and prints its result, or prints the request instead.

@@ -52,6 +52,40 @@ fn run_length(text: &str) -> usize {
     end
 }
 
+/// Returns a word that is no word of ours, if it looks like one, else `otherwise`: it may be a secret in the wrong place.
+pub(crate) fn word(text: &str, otherwise: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match text.len() <= LONGEST_WORD && text.chars().all(is_word) {
+        true => masked(text),
+        false => otherwise.to_owned(),
+    }
+}
+
+/// How long a word may be to be repeated.
+const LONGEST_WORD: usize = 24;
+
+/// Asks whether one of the known words was meant, to be added to a message; empty where none is like the word.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let word = word.to_ascii_lowercase().replace('_', "-");
+    let like = |known: &&str| {
+        let known = known.to_ascii_lowercase().replace('_', "-");
+        match word.len() > 2 && known.contains(&word) {
+            true => 1.0,
+            false => strsim::normalized_damerau_levenshtein(&word, &known),
+        }
+    };
+    let nearest = known
+        .into_iter()
+        .max_by(|one, other| like(one).total_cmp(&like(other)));
+    match nearest.filter(|known| like(known) > LEAST_LIKENESS) {
+        Some(known) => format!("; did you mean {known}?"),
+        None => String::new(),
+    }
+}
+
+/// How alike a mistyped word and a known one are, from 0 to 1: two letters of five may differ.
+const LEAST_LIKENESS: f64 = 0.59;
+
 /// Returns the name of a value as it is written on the command line, in `d1.toml` and in JSON.
 pub(crate) fn name_of(value: &impl ValueEnum) -> String {
     let value = value.to_possible_value();

@@ -5,12 +5,10 @@ use std::io::{self, Write as _};
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use d1_facade::InvalidInput;
 
 use crate::exit::Exit;
-use crate::text::masked;
-
-/// How long a word may be to be repeated.
-const LONGEST_WORD: usize = 24;
+use crate::text::word;
 
 /// Reports an error of the command line, or prints the help or the version.
 pub(crate) fn say(error: &Error) -> Exit {
@@ -27,28 +25,37 @@ fn line(error: &Error) -> String {
     let argument = text(ContextKind::InvalidArg);
     match error.kind() {
         ErrorKind::ValueValidation => match error.source() {
-            Some(rule) => format!("{argument}: {rule}"),
+            Some(error) => match error.downcast_ref::<InvalidInput>() {
+                // The argument is named already.
+                Some(input) => format!("{argument}: {}", input.rule()),
+                None => format!("{argument}: {error}"),
+            },
             None => format!("{argument}: is not valid"),
         },
         ErrorKind::InvalidValue => match context(error, ContextKind::ValidValue) {
-            Some(values) if !values.is_empty() => format!("{argument}: must be one of {values}"),
+            Some(values) if !values.is_empty() => {
+                let meant = suggestion(error, ContextKind::SuggestedValue);
+                let meant = meant.map(|meant| format!("; {meant}"));
+                let meant = meant.unwrap_or_default();
+                format!("{argument}: must be one of {values}{meant}")
+            }
             _ => format!("{argument}: needs a value"),
         },
         ErrorKind::UnknownArgument => {
             let name = unknown(&argument);
-            let advice = match context(error, ContextKind::SuggestedArg) {
-                Some(name) => format!("did you mean {name}?"),
-                None => "see --help".to_owned(),
-            };
+            let advice = suggestion(error, ContextKind::SuggestedArg);
+            let advice = advice.unwrap_or_else(|| "see --help".to_owned());
             format!("{name}: there is no such argument here; {advice}")
         }
         ErrorKind::InvalidSubcommand => {
             let name = unknown(&text(ContextKind::InvalidSubcommand));
-            format!("{name}: there is no such command; see --help")
+            let advice = suggestion(error, ContextKind::SuggestedSubcommand);
+            let advice = advice.unwrap_or_else(|| "see --help".to_owned());
+            format!("{name}: there is no such command; {advice}")
         }
-        ErrorKind::MissingRequiredArgument => format!("{argument}: is missing"),
+        ErrorKind::MissingRequiredArgument => format!("{argument}: is missing; see --help"),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            "a command is missing; see d1 --help".to_owned()
+            "a command is missing; see --help".to_owned()
         }
         ErrorKind::ArgumentConflict => match context(error, ContextKind::PriorArg) {
             Some(other) if other != argument => {
@@ -64,15 +71,14 @@ fn line(error: &Error) -> String {
     }
 }
 
-/// Returns an unknown argument if it looks like a word. Anything else may be a secret in the wrong place.
+/// Returns the name of an unknown argument.
 fn unknown(text: &str) -> String {
-    let name = text.split('=').next().unwrap_or_default();
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.len() <= LONGEST_WORD && name.chars().all(is_word) {
-        masked(name)
-    } else {
-        "an argument".to_owned()
-    }
+    word(text.split('=').next().unwrap_or_default(), "an argument")
+}
+
+/// Asks whether what clap takes for the most likely was meant.
+fn suggestion(error: &Error, kind: ContextKind) -> Option<String> {
+    Some(format!("did you mean {}?", context(error, kind)?))
 }
 
 fn context(error: &Error, kind: ContextKind) -> Option<String> {

@@ -43,7 +43,7 @@ pub(crate) struct Patience {
 impl Patience {
     pub(crate) const ONE_READ: Self = Self { settling: None };
 
-    /// Gives D1 so many seconds from the end of a call to carry it out, and reads the list once more after that.
+    /// Gives D1 this many seconds from the end of a call to carry it out, and reads the list once more after that.
     pub(crate) fn settling(wait: BoundedInt<1, 3600>) -> Self {
         let wait = Duration::from_secs(wait.0);
         Self {

@@ -189,8 +189,8 @@ impl Client {
         Ok(())
     }
 
-    /// Returns the state of the client certificate, the token, the connections and the clock, as the calls before have
-    /// left it. Nothing is sent.
+    /// Returns the state of the client certificate, the keys, the token, the connections, the clock and the cryptography,
+    /// as the calls before have left it. Nothing is sent.
     ///
     /// ```no_run
     /// # fn f(d1: d1_facade::Client) {

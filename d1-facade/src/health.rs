@@ -1,10 +1,11 @@
-//! What a service shows of its client: certificate, token, connections and clock.
+//! What a service shows of its client: certificate, keys, token, connections, clock and cryptography.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use crate::call::Core;
+use crate::crypto::fips::Cryptography;
 use crate::error::ErrorKind;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -23,6 +24,10 @@ pub struct Health {
     open_connections: Option<usize>,
     protocol: Option<&'static str>,
     clock_offset: Option<i64>,
+    signing_kid: Option<String>,
+    encryption_kid: Option<String>,
+    encryption_key_days_left: Option<i64>,
+    cryptography: Option<Cryptography>,
 }
 
 impl Health {
@@ -33,9 +38,11 @@ impl Health {
         let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let token = core.tokens.health();
         let open = transport.http().open_connections();
+        let days_left = |end: i64| (end - now).div_euclid(DAY);
+        let encryption_key = core.encryption_key(None).ok();
         Self {
             certificate_expires_at: expires_at,
-            certificate_days_left: expires_at.map(|end| (end - now).div_euclid(DAY)),
+            certificate_days_left: expires_at.map(days_left),
             token_age: token.age.map(|age| age.as_secs()),
             token_expires_in: token.expires_in.map(|left| left.as_secs()),
             token_failure: token.failure,
@@ -46,6 +53,12 @@ impl Health {
                 (_, _) => Some("HTTP/2"),
             }),
             clock_offset: transport.d1_clock().offset(),
+            signing_kid: core.signer.as_ref().map(|s| s.get().kid().to_owned()),
+            encryption_key_days_left: encryption_key
+                .as_ref()
+                .and_then(|key| Some(days_left(key.expires_at()?))),
+            encryption_kid: encryption_key.map(|key| key.kid().to_owned()),
+            cryptography: transport.http().cryptography(),
         }
     }
 
@@ -100,5 +113,32 @@ impl Health {
     #[must_use]
     pub fn clock_offset(&self) -> Option<i64> {
         self.clock_offset
+    }
+
+    /// Returns the `kid` of the key that signs assertions; `None` where the tokens come from a
+    /// [`token_source`](crate::ClientBuilder::token_source).
+    #[must_use]
+    pub fn signing_kid(&self) -> Option<&str> {
+        self.signing_kid.as_deref()
+    }
+
+    /// Returns the `kid` of the key that card credentials are encrypted to by default; `None` without a key.
+    #[must_use]
+    pub fn encryption_kid(&self) -> Option<&str> {
+        self.encryption_kid.as_deref()
+    }
+
+    /// Returns how many whole days that key has left, where it was given as an X.509 certificate; negative where it has
+    /// expired. Only D1 decides whether it still takes the key.
+    #[must_use]
+    pub fn encryption_key_days_left(&self) -> Option<i64> {
+        self.encryption_key_days_left
+    }
+
+    /// Returns what carries out the cryptography; `None` where an [`http_client`](crate::ClientBuilder::http_client)
+    /// does, and without TLS.
+    #[must_use]
+    pub fn cryptography(&self) -> Option<&Cryptography> {
+        self.cryptography.as_ref()
     }
 }

@@ -88,8 +88,8 @@ impl HttpOptions {
         self.build_transport(base_url, timeout)
     }
 
-    /// Builds `d1-transport`'s client, with a client certificate or without.
-    pub(crate) fn build_transport(
+    /// Builds `d1-transport`'s client.
+    fn build_transport(
         self,
         base_url: &str,
         timeout: Duration,

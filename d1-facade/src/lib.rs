@@ -198,6 +198,7 @@ pub use card::{
 };
 pub use client::Client;
 pub use config::Environment;
+pub use crypto::fips::Cryptography;
 pub use crypto::{AuxiliaryPan, CardCredentials, EncryptionKey, Expiry, Identity, Pan};
 pub use dry_run::PreparedRequest;
 pub use error::{Cause, Error, ErrorKind, Outcome};

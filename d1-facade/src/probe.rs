@@ -4,15 +4,14 @@
 //! errors of a call do not have this: their kind is [`Connect`](crate::ErrorKind::Connect) for all four, and the
 //! clock is known only where D1 refuses an assertion.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use d1_transport::{Cause, Claim, Limits};
 use tokio::time::Instant;
 
-use crate::builder::ClientBuilder;
-use crate::error::{Fault, InvalidInput, is_about_client_certificate, server_time};
-
-pub use crate::crypto::fips::Cryptography;
+use crate::client::Client;
+use crate::clock::{D1Clock, Moment};
+use crate::error::{Fault, is_about_client_certificate, server_time};
 
 /// Why D1 was not reached.
 #[derive(Debug, Clone)]
@@ -67,23 +66,22 @@ fn place(cause: &Cause) -> Place {
     }
 }
 
-/// Sends `HEAD /` as a call would be sent, without a token, and returns the server's time where its response has one.
+/// Returns why the client certificate must not be presented now, such as that it has expired; `None` where it is valid.
+#[must_use]
+pub fn certificate_fault(client: &Client) -> Option<String> {
+    let fault = client.core().transport.http().fault()?;
+    Some(fault.to_string())
+}
+
+/// Sends `HEAD /` as a call would be sent, without a token, and returns by how many seconds this machine's clock is
+/// ahead of the server's, where its response says so.
 ///
 /// # Errors
 /// Why no response was received.
-pub async fn reach(
-    builder: ClientBuilder,
-    patience: Duration,
-) -> Result<Result<Option<SystemTime>, Obstacle>, InvalidInput> {
-    let (client, base_url) = builder.http_client_of(patience)?;
-    if let Some(fault) = client.fault() {
-        return Ok(Err(Obstacle {
-            words: fault.to_string(),
-            place: Place::ClientCertificate,
-        }));
-    }
-    let url = reqwest::Url::parse(&base_url)
-        .map_err(|_| InvalidInput::new("environment", "must be a URL such as https://host:port"))?;
+pub async fn reach(client: &Client, patience: Duration) -> Result<Option<i64>, Obstacle> {
+    let transport = &client.core().transport;
+    let url = reqwest::Url::parse(transport.base_url());
+    let url = url.map_err(|_| Obstacle::of(&Cause::BadRequest))?;
     let request = reqwest::Request::new(http::Method::HEAD, url);
     let limits = Limits {
         deadline: Instant::now() + patience,
@@ -91,23 +89,14 @@ pub async fn reach(
         read_timeout: None,
         max_response_size: 0,
     };
-    Ok(match client.send(request, &Claim::new(), limits).await {
-        Ok(response) => Ok(server_time(&response.http.headers)),
-        Err(failure) => Err(Obstacle::of(&failure.cause)),
-    })
-}
-
-/// Returns what carries out the cryptography of a client; `None` for an HTTP client of the caller's own.
-///
-/// # Errors
-/// When a setting of TLS cannot be used, such as the authorities or the client certificate; the error names it.
-pub fn cryptography(builder: ClientBuilder) -> Result<Option<Cryptography>, InvalidInput> {
-    let (client, _) = builder.http_client_of(Duration::from_secs(1))?;
-    Ok(client.cryptography())
-}
-
-/// Returns the client certificate, in DER.
-#[must_use]
-pub fn client_certificate(builder: &ClientBuilder) -> Option<Vec<u8>> {
-    builder.leaf()
+    let asked = Moment::now();
+    let sent = transport.http().send(request, &Claim::new(), limits).await;
+    let response = sent.map_err(|failure| Obstacle::of(&failure.cause))?;
+    // The client's own clock is that of calls that succeeded.
+    let clock = D1Clock::default();
+    let date = server_time(&response.http.headers);
+    Ok(date.and_then(|date| {
+        clock.set(date, asked);
+        clock.offset()
+    }))
 }

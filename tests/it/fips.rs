@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use d1_facade::{CardCredentials, Client, Environment, Renewal, probe};
+use d1_facade::{CardCredentials, Client, Environment, Renewal};
 use d1_tests::{
     CARD, EXPIRY, FixedToken, ISSUER, PAN, bare_builder_for, plain_http_client, refused,
     sandbox_builder, strict_sandbox,
@@ -28,8 +28,8 @@ async fn without_a_module_a_client_that_requires_it_is_refused() {
     );
     let own_tls = builder().crypto_provider(Arc::new(default_provider()));
     refused(own_tls.build(), "require_fips", "OPENSSL_CONF");
-    let found = probe::cryptography(sandbox_builder(&sandbox)).unwrap();
-    let found = found.unwrap();
+    let health = sandbox_builder(&sandbox).build().unwrap().health();
+    let found = health.cryptography().unwrap();
     assert_eq!((found.module.as_deref(), found.is_tls_fips), (None, false));
     let library = openssl::version::version();
     assert!(library.starts_with(&found.library), "{found}");
@@ -70,7 +70,8 @@ async fn with_a_module_everything_is_the_modules() {
     let renewal = Renewal::same_card().credentials(credentials);
     card.renew(renewal).await.unwrap();
 
-    let found = probe::cryptography(builder()).unwrap().unwrap();
+    let health = builder().build().unwrap().health();
+    let found = health.cryptography().unwrap();
     assert!(found.is_tls_fips);
     assert_eq!(found.module, Some(std::env::var(MODULE).unwrap()));
     let outside = |name: &&String| name.contains("25519") || name.contains("CHACHA20");

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::config::{Config, Given, Name};
+use crate::config::{Config, Given};
 use crate::connect;
 use crate::credentials::{CredentialsFrom, Luhn};
 use crate::exit::Exit;
@@ -24,7 +24,7 @@ pub(crate) struct Encrypt {
 impl Encrypt {
     pub(crate) fn run(self, settings: &Given, output: &Output) -> Result<Exit, Failure> {
         let config = Config::load(settings)?;
-        let key = connect::encryption_key(&config, config.need(Name::EncryptionJwk)?)?;
+        let key = connect::encryption_key(&config)?;
         let luhn = Luhn::unless(self.without_luhn_check);
         let credentials = self.credentials_from.read(luhn)?;
         let encrypted = key.encrypt(&credentials);

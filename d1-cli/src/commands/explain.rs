@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::flags::Known;
 use crate::output::Output;
 use crate::reason_codes;
-use crate::text::call_name;
+use crate::text::{call_name, did_you_mean};
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
@@ -52,9 +52,10 @@ fn subject(text: &str) -> Result<Subject, String> {
         }
         Some(code) => Ok(Subject::Code(code)),
         None => {
+            let meant = did_you_mean(text, subjects());
             let known = subjects().join(", ");
             Err(format!(
-                "must be an HTTP status from 400 to 599, or one of {known}"
+                "must be an HTTP status from 400 to 599, or one of {known}{meant}"
             ))
         }
     }
@@ -77,8 +78,10 @@ fn operation(text: &str) -> Result<ApiOperation, String> {
         operation.operation_id().eq_ignore_ascii_case(text) || short.eq_ignore_ascii_case(text)
     };
     let found = ApiOperation::ALL.iter().find(named).copied();
-    let known = || operations().collect::<Vec<_>>().join(", ");
-    found.ok_or_else(|| format!("must be one of {}", known()))
+    found.ok_or_else(|| {
+        let known = operations().collect::<Vec<_>>().join(", ");
+        format!("must be one of {known}{}", did_you_mean(text, operations()))
+    })
 }
 
 fn operations() -> impl Iterator<Item = &'static str> {
@@ -157,15 +160,15 @@ impl Explain {
             ),
             408 => Some(
                 "D1 does not document 408. A gateway may send it while D1 is still at work: the outcome of a \
-                 change is unknown; look it up before asking again.",
+                 change is unknown; read the operations of the card before it is asked for again.",
             ),
             400..=499 => Some(
                 "D1 does not document this status here. Like every client error it is taken for a refusal: \
                  nothing was changed.",
             ),
             _ => Some(
-                "D1 does not document this status here. The outcome of a change is unknown then: look it up \
-                 before asking again.",
+                "D1 does not document this status here. The outcome of a change is unknown then: read \
+                 the operations of the card before it is asked for again.",
             ),
         }
     }

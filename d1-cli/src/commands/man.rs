@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, because};
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ impl Man {
             .map_err(|error| {
                 Failure::input(
                     format!("DIRECTORY {place}"),
-                    format!("cannot be written to: {}", error.kind()),
+                    format!("cannot be written to: {}", because(&error)),
                 )
             })?;
         output.note(&format!("the manual pages are in {place}"));

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::{Name, Setting, Source, within};
 use crate::failure::Failure;
-use crate::text::{masked, printable};
+use crate::text::{did_you_mean, masked, printable};
 
 const NAME: &str = "d1.toml";
 
@@ -65,7 +65,7 @@ impl ProfileFile {
         let written: Written = toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.lines().count().max(1));
-            let rule = "is not TOML with profile as a string and [profiles.NAME] as tables";
+            let rule = "must be TOML with profile = \"NAME\" and tables [profiles.NAME]";
             bad(&format!("line {line}"), rule)
         })?;
         if let Some(other) = written.unknown.keys().next() {
@@ -100,13 +100,19 @@ impl ProfileFile {
 fn read(name: &str, value: Value, folder: &Path) -> Result<(Name, String), String> {
     let Some(key) = Name::of_profiles().find(|key| key.name() == name) else {
         let known: Vec<_> = Name::of_profiles().map(Name::name).collect();
-        return Err(format!("must be one of {}", known.join(", ")));
+        let known = known.iter().map(String::as_str);
+        return Err(match did_you_mean(name, known.clone()).as_str() {
+            "" => format!("must be one of {}", known.collect::<Vec<_>>().join(", ")),
+            suggestion => format!("is not a setting{suggestion}"),
+        });
     };
     let text = match (key, value) {
         (Name::Timeout | Name::IdleTimeout, Value::Integer(seconds)) => seconds.to_string(),
         (Name::Timeout | Name::IdleTimeout, _) => {
             return Err("must be a whole number of seconds".to_owned());
         }
+        (Name::RequireFips, Value::Boolean(required)) => required.to_string(),
+        (Name::RequireFips, _) => return Err("must be true or false".to_owned()),
         (key, Value::String(path)) if key.is_file() && !super::is_content(&path) => {
             within(folder, &path)?
         }

@@ -14,6 +14,7 @@ use d1_facade::Environment;
 use url::Url;
 
 use crate::failure::Failure;
+use crate::text::did_you_mean;
 use file::ProfileFile;
 
 pub(crate) use given::Given;
@@ -104,16 +105,42 @@ impl Config {
         self.values.get(&name)
     }
 
-    /// Returns a setting that must be given.
-    pub(crate) fn need(&self, key: Name) -> Result<&Setting, Failure> {
-        self.get(key).ok_or_else(|| {
-            let (name, variable) = (key.name(), key.variable());
-            let profile = &self.profile.text;
-            let rule = format!(
-                "is missing: give --{name}, {variable} or {name} in the profile {profile} of d1.toml"
-            );
-            Failure::input(name, rule)
-        })
+    /// Refuses to go on where one of these settings is missing; the error names all that are.
+    pub(crate) fn need(&self, names: &[Name]) -> Result<(), Failure> {
+        let mut missing = names.to_vec();
+        missing.retain(|name| self.get(*name).is_none());
+        match missing.first() {
+            Some(first) => Err(self.missing(*first, &missing)),
+            None => Ok(()),
+        }
+    }
+
+    fn missing(&self, first: Name, all: &[Name]) -> Failure {
+        let names: Vec<_> = all.iter().map(|name| name.name()).collect();
+        let (verb, more) = match all.len() {
+            1 => ("is", ""),
+            _ => (
+                "are",
+                ", and the others likewise; the file d1.env of a d1 sandbox has all of them",
+            ),
+        };
+        let (name, variable) = (first.name(), first.variable());
+        let profile = &self.profile.text;
+        let rule = format!(
+            "{verb} missing: give --{name}, {variable}, or {name} in the profile {profile} of d1.toml{more}"
+        );
+        Failure::input(names.join(", "), rule)
+    }
+
+    /// Returns what names a setting in a message: where it comes from, with the path where it is a file.
+    pub(crate) fn place(&self, name: Name) -> String {
+        match self.get(name) {
+            Some(setting) if name.is_file() => {
+                format!("{} {}", setting.source, shown(name, &setting.text))
+            }
+            Some(setting) => setting.source.to_string(),
+            None => format!("--{} or {}", name.name(), name.variable()),
+        }
     }
 
     /// Returns the target of calls.
@@ -172,7 +199,14 @@ fn check_profile(profile: &Setting, file: Option<&ProfileFile>) -> Result<(), Fa
         return Ok(());
     }
     let rule = match file {
-        Some(file) => format!("must be a profile of {}", file.path.display()),
+        Some(file) => {
+            let names = file.profiles.keys().map(String::as_str);
+            let path = file.path.display();
+            format!(
+                "is not a profile of {path}{}",
+                did_you_mean(name, names.chain([STAGING, PRODUCTION]))
+            )
+        }
         None => "must be staging or production where there is no d1.toml".to_owned(),
     };
     Err(Failure::input(&profile.source, rule))

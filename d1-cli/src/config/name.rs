@@ -39,6 +39,8 @@ pub(crate) enum Name {
     Timeout,
     /// How long an idle connection is kept, in seconds; less than what gateways on the way allow
     IdleTimeout,
+    /// Calls only where a FIPS module carries out all cryptography: true or false
+    RequireFips,
 }
 
 impl Name {
@@ -58,6 +60,11 @@ impl Name {
         format!("D1_{}", self.name().to_ascii_uppercase().replace('-', "_"))
     }
 
+    /// Returns the setting with this name in the environment.
+    pub(crate) fn of_variable(variable: &str) -> Option<Self> {
+        Self::of_profiles().find(|name| name.variable() == variable)
+    }
+
     /// Returns whether it is the path of a file that a profile names.
     pub(crate) fn is_file(self) -> bool {
         matches!(
@@ -74,6 +81,7 @@ impl Name {
             Self::SigningKid | Self::EncryptionKid => "KID",
             Self::Timeout | Self::IdleTimeout => "SECONDS",
             Self::Profile => "NAME",
+            Self::RequireFips => "BOOL",
             Self::Config
             | Self::SigningKey
             | Self::EncryptionJwk
@@ -87,7 +95,7 @@ impl Name {
         };
         let help = self.to_possible_value();
         let help = help.and_then(|value| value.get_help().cloned());
-        Arg::new(self.name())
+        let option = Arg::new(self.name())
             .long(self.name())
             .env(self.variable())
             .hide_env_values(true)
@@ -96,7 +104,14 @@ impl Name {
             .value_hint(hint)
             .value_parser(value_parser!(OsString))
             .help(help.unwrap_or_default())
-            .help_heading("Settings")
+            .help_heading("Settings");
+        match self {
+            Self::RequireFips => option
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true"),
+            _ => option,
+        }
     }
 }
 

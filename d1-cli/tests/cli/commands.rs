@@ -237,32 +237,6 @@ fn errors_are_explained_offline() {
     assert!(explain(&["429"]).out.contains("rate limit"));
 }
 
-#[test]
-fn completions_and_manual_pages_are_written() {
-    let folder = tempfile::tempdir().unwrap();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let run = finish(bare(folder.path(), &["completions", shell]), "").expect(0);
-        assert!(run.out.contains("suspend"), "{shell}");
-    }
-    finish(bare(folder.path(), &["man", "pages/man1"]), "").expect(0);
-    let page = std::fs::read_to_string(folder.path().join("pages/man1/d1-card-renew.1")).unwrap();
-    assert!(page.contains("credentials\\-from"), "{page}");
-}
-
-#[test]
-fn help_documents_the_exit_codes() {
-    let folder = tempfile::tempdir().unwrap();
-    for (arguments, code) in [
-        (&["--help"][..], "5   unknown outcome"),
-        (&["card", "--help"], "3   D1 refused"),
-        (&["doctor", "--help"], "17  token"),
-        (&["bulk", "--help"], "The code is the first"),
-    ] {
-        let help = finish(bare(folder.path(), arguments), "").expect(0).out;
-        assert!(help.contains(code), "{arguments:?}: {help}");
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn a_sandbox_prints_what_points_d1_at_it() {

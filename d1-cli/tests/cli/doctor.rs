@@ -1,13 +1,14 @@
 //! Each stage of the doctor: what passes, what fails, and with which code.
 
 use d1_sandbox::Fault;
+use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::X509;
 
-use crate::world::{Run, World, certificate, certificate_for};
+use crate::world::{Run, World, certificate_for};
 
 const NAMES: [&str; 9] = [
     "config",
@@ -48,11 +49,16 @@ fn doctor(world: &World, variables: &[(&str, &str)], more: &[&str]) -> Run {
     world.d1_where(variables, &[&["doctor", "-o", "json"], more].concat())
 }
 
-/// A certificate of a stranger, good for so many days, and its key.
-fn stranger(world: &World, days: u32) -> (String, String) {
+/// A certificate of a stranger that is valid for this many days, or has expired, and its key.
+fn stranger(world: &World, days: Option<u32>) -> (String, String) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let certificate = certificate(&key, days);
+    let certificate = certificate_for(&key, "stranger", days.unwrap_or_default(), |builder| {
+        if days.is_none() {
+            let day = Asn1Time::from_unix(24 * 60 * 60).unwrap();
+            builder.set_not_after(&day).unwrap();
+        }
+    });
     let write = |name: &str, pem: Vec<u8>| {
         let path = world.file(name, &String::from_utf8(pem).unwrap());
         path.display().to_string()
@@ -101,28 +107,76 @@ fn settings_10_key_11_certificate_12() {
     let pem = String::from_utf8(rsa.private_key_to_pem_pkcs8().unwrap()).unwrap();
     world.file("rsa.key", &pem);
     failed(doctor(&world, &[("D1_SIGNING_KEY", "rsa.key")], &[]), 11);
-    let (certificate, key) = stranger(&world, 300);
+    let (certificate, key) = stranger(&world, Some(300));
     failed(doctor(&world, &[("D1_CLIENT_CERT", &certificate)], &[]), 12);
-    let (certificate, key) = (certificate, key);
     let own = world.d1_where(
         &[("D1_CLIENT_CERT", &certificate), ("D1_CLIENT_KEY", &key)],
         &["doctor", "-o", "json"],
     );
     failed(own, 15);
-    let (certificate, key) = stranger(&world, 29);
-    let soon = [
-        ("D1_CLIENT_CERT", certificate.as_str()),
-        ("D1_CLIENT_KEY", key.as_str()),
-    ];
-    let run = doctor(&world, &soon, &[]);
-    let detail = run.json()["stages"][2]["detail"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    assert!(detail.contains("expires in 2"), "{detail}");
-    // It goes on: the later stages do not feel it.
-    assert_eq!(run.json()["stages"][4]["result"], "ok");
-    failed(run, 12);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_a_warning_and_one_that_has_ended_a_failure() {
+    let world = World::start();
+    // The certificate of a sandbox is valid for 90 days.
+    for (days, result) in [("0", "ok"), ("30", "ok"), ("100", "warning")] {
+        let run = doctor(&world, &[], &["--warn-days", days]).expect(0);
+        let stage = &run.json()["stages"][2];
+        assert_eq!(stage["result"], result, "{stage}");
+        let detail = stage["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("expires in 89 days") || detail.contains("in 90 days"),
+            "{detail}"
+        );
+    }
+    let shown = world.d1(&["doctor", "--warn-days", "100"]).expect(0);
+    assert!(shown.out.contains("warning  certificate"), "{}", shown.out);
+    let (certificate, key) = stranger(&world, None);
+    let ended = [("D1_CLIENT_CERT", &*certificate), ("D1_CLIENT_KEY", &*key)];
+    failed(doctor(&world, &ended, &[]), 12);
+}
+
+#[test]
+fn a_mistyped_path_is_no_reason_for_a_new_key() {
+    let world = World::start();
+    for (variable, code) in [
+        ("D1_SIGNING_KEY", 11),
+        ("D1_ENCRYPTION_JWK", 11),
+        ("D1_CLIENT_CERT", 12),
+        ("D1_CLIENT_KEY", 12),
+        ("D1_CA", 10),
+    ] {
+        let run = doctor(&world, &[(variable, "no-such-file")], &[]);
+        let stage = run.json()["stages"][code - 10].clone();
+        let detail = stage["detail"].as_str().unwrap();
+        let expected = format!("{variable} no-such-file: names a file that does not exist");
+        assert_eq!(detail, expected);
+        let fix = stage["fix"].as_str().unwrap().to_lowercase();
+        assert!(!fix.contains("make") && !fix.contains("new"), "{fix}");
+        failed(run, code);
+    }
+}
+
+#[test]
+fn fips_is_required_by_a_setting() {
+    let world = World::start();
+    // Where OpenSSL has a FIPS module, it is no failure.
+    let run = doctor(&world, &[("D1_REQUIRE_FIPS", "true")], &[]);
+    let json = run.json();
+    match json["health"]["cryptography"]["isTlsFips"].as_bool() {
+        Some(is_fips) => assert!(is_fips),
+        None => {
+            let detail = json["stages"][0]["detail"].as_str().unwrap();
+            let expected = "D1_REQUIRE_FIPS: needs `default_properties = fips=yes`";
+            assert!(detail.starts_with(expected), "{detail}");
+            failed(run, 10);
+        }
+    }
+    let run = doctor(&world, &[("D1_REQUIRE_FIPS", "false")], &[]).expect(0);
+    let health = &run.json()["health"];
+    assert_eq!(health["cryptography"]["isTlsFips"], false);
+    assert_eq!(health["signingKid"], world.sandbox.signing_kid());
 }
 
 #[test]
@@ -150,7 +204,10 @@ fn clock_16_token_17_read_18() {
     assert!(detail.contains("ahead of D1's"), "{detail}");
     failed(run, 16);
     world.sandbox.set_clock_offset(0);
-    failed(doctor(&world, &[("D1_SIGNING_KID", "nobodys")], &[]), 17);
+    let run = doctor(&world, &[("D1_SIGNING_KID", "nobodys")], &[]);
+    let detail = run.json()["stages"][7]["detail"].to_string();
+    assert!(detail.contains("D1's words: "), "{detail}");
+    failed(run, 17);
     world
         .sandbox
         .fail_next(Fault::status(403).operation("listOperations"));

@@ -3,6 +3,7 @@
 
 mod api;
 mod bad_input;
+mod bad_settings;
 mod bulk;
 mod bulk_csv;
 #[cfg(unix)]
@@ -18,6 +19,7 @@ mod config;
 mod doctor;
 mod dry_run;
 mod exit_codes;
+mod help;
 mod hyphens;
 mod keys;
 #[cfg(target_os = "linux")]
@@ -28,4 +30,5 @@ mod secrets;
 mod target;
 #[cfg(unix)]
 mod terminal;
+mod verbose;
 mod world;

@@ -257,7 +257,7 @@ fn verbose_tells_of_the_calls() {
         .d1(&["card", "suspend", "ReplaceMe01", "--verbose"])
         .expect(0);
     assert!(
-        run.err.contains("suspendCard") && run.err.contains("getToken"),
+        run.err.contains("operations:suspend") && run.err.contains("oauth2/token"),
         "{}",
         run.err
     );

@@ -40,6 +40,17 @@ impl Terminal {
         })
     }
 
+    /// Makes it this wide.
+    fn resize(&self, columns: u16) {
+        let size = rustix::termios::Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&self.ours, size).unwrap();
+    }
+
     /// Runs a command at it; standard output goes elsewhere unless `all`.
     fn run(&mut self, mut command: Command, all: bool) -> Child {
         let side = self.theirs.take().unwrap();
@@ -65,6 +76,14 @@ impl Terminal {
             text += &String::from_utf8_lossy(&bytes[..length]);
         }
         text
+    }
+
+    /// What was shown until the command ended.
+    fn read_to_end(&mut self) -> String {
+        let mut text = Vec::new();
+        // Linux ends the reading with an error.
+        let _ = self.ours.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     fn type_in(&mut self, text: &str) {
@@ -171,7 +190,69 @@ fn a_bulk_shows_a_bar_on_a_terminal() {
     let mut child = terminal.run(world.command(&["bulk", "in.ndjson"]), true);
     let text = terminal.read_until("seconds");
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(text.contains("/3 lines, 0 errors"), "{text}");
+    assert!(text.contains("/3: "), "{text}");
+    assert!(text.contains(" done, 0 refused, 0 unknown"), "{text}");
+}
+
+/// What a terminal shows on its lines, without what moves its cursor.
+fn lines(text: &str) -> Vec<String> {
+    let plain = console::strip_ansi_codes(text);
+    let lines = plain
+        .split(['\r', '\n'])
+        .map(|line| line.trim_end().to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn the_bar_of_a_bulk_fits_twenty_columns() {
+    let world = World::with_cards(2);
+    let line = |card: &str| format!("{{\"operation\":\"suspend\",\"cardId\":\"{card}\"}}\n");
+    world.file("in.ndjson", &["Bulk1", "Bulk2", "Other"].map(line).concat());
+    let Some(mut terminal) = Terminal::open() else {
+        return;
+    };
+    terminal.resize(20);
+    let mut child = terminal.run(world.command(&["bulk", "in.ndjson", "-o", "ndjson"]), false);
+    let text = terminal.read_to_end();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let bars: Vec<_> = lines(&text)
+        .into_iter()
+        .filter(|line| line.contains('%'))
+        .collect();
+    assert!(bars.iter().any(|bar| bar == "100% d2 r1 u0"), "{text}");
+    assert!(bars.iter().all(|bar| bar.len() <= 20), "{bars:?}");
+}
+
+#[test]
+fn a_table_fits_the_terminal() {
+    let world = World::start();
+    let reason = "a reason that is as long as a reason can be at all";
+    world
+        .d1(&["card", "suspend", "ReplaceMe01", "--reason", reason])
+        .expect(0);
+    let list = ["operations", "list", "ReplaceMe01"];
+    for columns in [80, 100] {
+        let Some(mut terminal) = Terminal::open() else {
+            return;
+        };
+        terminal.resize(columns);
+        let mut child = terminal.run(world.command(&list), true);
+        let text = terminal.read_to_end();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let (end, table) = lines(&text)
+            .split_last()
+            .map(|(end, table)| (end.clone(), table.to_vec()))
+            .unwrap();
+        assert!(end.starts_with("at https://"), "{end}");
+        assert!(
+            table.iter().all(|line| line.len() <= usize::from(columns)),
+            "{table:#?}"
+        );
+        assert!(table.len() > 2, "{table:#?}");
+    }
+    // Elsewhere a row is a line.
+    let run = world.d1(&list).expect(0);
+    assert!(run.out.contains(reason), "{}", run.out);
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl CurrentSigner {
         Self(Arc::new(RwLock::new(signer)))
     }
 
-    pub(super) fn get(&self) -> NamedSigner {
+    pub(crate) fn get(&self) -> NamedSigner {
         let signer = self.0.read();
         signer.unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -13,7 +13,6 @@ use super::ClientBuilder;
 use crate::crypto::Identity;
 use crate::dry_run::{Local, PreparedRequest};
 use crate::error::InvalidInput;
-use crate::http_client::HttpClient;
 
 impl ClientBuilder {
     /// Sets the client certificate, with its chain and its private key.
@@ -324,20 +323,6 @@ impl ClientBuilder {
     pub fn dry_run(mut self, sink: impl Fn(PreparedRequest) + Send + Sync + 'static) -> Self {
         self.http.local = Some(Local::dry_run(sink));
         self
-    }
-
-    /// Returns the HTTP client of calls that take no longer than `timeout`, and the address that it calls.
-    pub(crate) fn http_client_of(
-        self,
-        timeout: Duration,
-    ) -> Result<(HttpClient, String), InvalidInput> {
-        let base_url = self.environment.checked(self.plain_loopback)?;
-        Ok((self.http.build_transport(&base_url, timeout)?, base_url))
-    }
-
-    /// Returns the client certificate, in DER.
-    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
-        self.http.identity.as_ref()?.leaf()
     }
 
     /// Refuses time limits of zero, which no call can keep.

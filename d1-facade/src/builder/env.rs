@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -27,6 +28,7 @@ const CA: &str = "D1_CA";
 const PROXY: &str = "D1_PROXY";
 const TIMEOUT: &str = "D1_TIMEOUT";
 const IDLE_TIMEOUT: &str = "D1_IDLE_TIMEOUT";
+const REQUIRE_FIPS: &str = "D1_REQUIRE_FIPS";
 
 impl Client {
     /// Builds a client from the variables of the environment that [`ClientBuilder::from_env`] reads.
@@ -61,6 +63,7 @@ impl ClientBuilder {
         PROXY,
         TIMEOUT,
         IDLE_TIMEOUT,
+        REQUIRE_FIPS,
     ];
 
     /// Returns a builder with the settings of the environment, to which more can be added.
@@ -76,6 +79,7 @@ impl ClientBuilder {
     /// | `D1_CA` | a file with the authorities that are trusted [instead of the system's](Self::without_system_roots) |
     /// | `D1_PROXY` | [`proxy`](Self::proxy) |
     /// | `D1_TIMEOUT`, `D1_IDLE_TIMEOUT` | [`timeout`](Self::timeout), [`pool_idle_timeout`](Self::pool_idle_timeout): whole seconds from 1 to 86400 |
+    /// | `D1_REQUIRE_FIPS` | [`require_fips`](Self::require_fips), where it is `true`; `false` by default |
     ///
     /// They are those of the program `d1`, and the sandbox writes them into its `d1.env`. Profiles (`D1_PROFILE`) are
     /// `d1`'s alone, so that there is no default for the address. A variable that is empty counts as not given.
@@ -93,10 +97,25 @@ impl ClientBuilder {
     /// When a variable is missing, names a file that cannot be read, or has another value than it may have. The field of
     /// the error is the variable, or the setting where [`build`](Self::build) finds it. The error never has the value.
     pub fn from_env() -> Result<Self, InvalidInput> {
-        Self::from_variables(&Variables(&|name| std::env::var_os(name)))
+        Self::from_variables(|name| std::env::var_os(name))
     }
 
-    fn from_variables(given: &Variables<'_>) -> Result<Self, InvalidInput> {
+    /// Returns a builder with the settings that `value` returns for the [`VARIABLES`](Self::VARIABLES), for a service
+    /// that has them elsewhere than in its environment. The rules are those of [`from_env`](Self::from_env).
+    ///
+    /// ```no_run
+    /// # fn f(settings: std::collections::HashMap<String, String>) -> Result<(), d1_facade::InvalidInput> {
+    /// use d1_facade::ClientBuilder;
+    ///
+    /// let builder = ClientBuilder::from_variables(|name| settings.get(name).map(Into::into))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_variables(value: impl Fn(&str) -> Option<OsString>) -> Result<Self, InvalidInput> {
+        let given = Variables(&value);
         let aggregator = given.get(AGGREGATOR_ID)?;
         let issuer = given.get(ISSUER_ID)?.map(|id| id.parse()).transpose();
         let issuer = issuer.map_err(|e: InvalidInput| about(ISSUER_ID, &e))?;
@@ -137,7 +156,11 @@ impl ClientBuilder {
         if let Some(time) = given.seconds(IDLE_TIMEOUT)? {
             builder = builder.pool_idle_timeout(time);
         }
-        Ok(builder)
+        match given.get(REQUIRE_FIPS)?.as_deref() {
+            Some("true") => Ok(builder.require_fips()),
+            Some("false") | None => Ok(builder),
+            Some(_) => Err(InvalidInput::new(REQUIRE_FIPS, "must be true or false")),
+        }
     }
 }
 
@@ -158,8 +181,10 @@ impl Variables<'_> {
     /// Reads the file that a variable names. It may be a key.
     fn file(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, InvalidInput> {
         let bytes = self.get(name)?.map(fs::read).transpose();
-        let unreadable =
-            |e: std::io::Error| format!("names a file that cannot be read: {}", e.kind());
+        let unreadable = |e: io::Error| match e.kind() {
+            io::ErrorKind::NotFound => "names a file that does not exist".to_owned(),
+            kind => format!("names a file that cannot be read: {kind}"),
+        };
         let bytes = bytes.map_err(|e| InvalidInput::new(name, unreadable(e)))?;
         Ok(bytes.map(Zeroizing::new))
     }
@@ -205,7 +230,7 @@ mod tests {
 
     fn build(variables: &BTreeMap<String, String>) -> Result<Client, InvalidInput> {
         let get = |name: &str| variables.get(name).map(OsString::from);
-        ClientBuilder::from_variables(&Variables(&get))?.build()
+        ClientBuilder::from_variables(get)?.build()
     }
 
     #[tokio::test]
@@ -244,16 +269,21 @@ mod tests {
             (IDLE_TIMEOUT, "1.5", IDLE_TIMEOUT),
             (AGGREGATOR_ID, "a b", "aggregator_id"),
             (PROXY, "nonsense", "proxy"),
+            (REQUIRE_FIPS, "yes", REQUIRE_FIPS),
         ] {
             let refused = with(name, value).unwrap_err();
             assert_eq!(refused.field(), field, "{name}={value}: {refused}");
         }
         with(TIMEOUT, "20").unwrap();
+        with(REQUIRE_FIPS, "false").unwrap();
+        // Where OpenSSL has a FIPS module, the client is built.
+        let required = with(REQUIRE_FIPS, "true").map_err(|refused| refused.field().to_owned());
+        assert!(required.is_ok() || required == Err("require_fips".to_owned()));
 
         let aggregator = [(ISSUER_ID, ""), (AGGREGATOR_ID, "AGGREGATOR-1")];
         written.extend(aggregator.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let get = |name: &str| written.get(name).map(OsString::from);
-        let builder = || ClientBuilder::from_variables(&Variables(&get)).unwrap();
+        let builder = || ClientBuilder::from_variables(get).unwrap();
         assert_eq!(builder().build().unwrap_err().field(), "issuer");
         builder().build_aggregator().unwrap();
         fs::remove_dir_all(folder).unwrap();

@@ -5,7 +5,7 @@
 //! `rustls_openssl::fips::enable` is not called, since it panics where there is none.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use openssl::cipher::Cipher;
 use openssl::md::Md;
@@ -105,8 +105,12 @@ pub(crate) fn check_tls(tls: Option<&ClientConfig>) -> Result<(), InvalidInput> 
     }
 }
 
-/// What carries out the cryptography of a client. `Display` is one line without the algorithms of TLS.
+/// What carries out the cryptography of a client, by [`Health::cryptography`](crate::Health::cryptography). `Display` is
+/// one line without the algorithms of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[non_exhaustive]
 pub struct Cryptography {
     /// OpenSSL and its version, such as `OpenSSL 3.0.19`.
     pub library: String,
@@ -132,12 +136,15 @@ pub(crate) fn in_use(tls: &ClientConfig) -> Cryptography {
     let version = openssl::version::version().split_whitespace().take(2);
     Cryptography {
         library: version.collect::<Vec<_>>().join(" "),
-        module: is_default().then(|| loaded_module().unwrap_or_else(|| "FIPS module".to_owned())),
+        module: is_default().then(|| LOADED_MODULE.as_deref().unwrap_or("FIPS module").to_owned()),
         is_tls_fips: tls.fips(),
         tls: suites.chain(groups).map(ToOwned::to_owned).collect(),
         jose: ["ES256", "ECDH-ES", "A256GCM"],
     }
 }
+
+/// The FIPS module: OpenSSL loads it once for the process.
+static LOADED_MODULE: LazyLock<Option<String>> = LazyLock::new(loaded_module);
 
 /// Returns name and version of the FIPS module, from the file that this process has loaded: OpenSSL tells them through
 /// pointers alone. The version stands behind the name.

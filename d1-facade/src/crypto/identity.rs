@@ -13,7 +13,6 @@ use rustls::sign::SingleCertAndKey;
 
 use super::certificate::{ClientCertificate, IDENTITY};
 use super::keys;
-use super::presented::present;
 use super::watched::{Files, Watched};
 use crate::error::InvalidInput;
 
@@ -150,13 +149,6 @@ impl Identity {
         let files = Files { certificate, key };
         files.read()?.parse()?;
         Ok(Self(Source::Files(files)))
-    }
-
-    /// Returns the certificate itself, in DER.
-    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
-        let provider = Arc::new(rustls_openssl::default_provider());
-        let resolver = self.clone().resolver(&provider).ok()?;
-        Some(present(&*resolver)?.cert.first()?.to_vec())
     }
 
     /// Returns what presents the certificate.

@@ -33,6 +33,7 @@ pub struct EncryptionKey {
     // Validated when it was read.
     key: PKey<Public>,
     kid: String,
+    expires_at: Option<i64>,
 }
 
 const FIELD: KeyField = KeyField {
@@ -89,7 +90,16 @@ impl EncryptionKey {
         let (key, kid) = keys::encryption_key(FIELD, bytes.as_ref(), kid)?;
         let unusable = |_| InvalidInput::new(FIELD.key, "is not a P-256 public key");
         agreement::validate(&key).map_err(unusable)?;
-        Ok(Self { key, kid })
+        Ok(Self {
+            key,
+            kid,
+            expires_at: keys::expires_at(bytes.as_ref()),
+        })
+    }
+
+    /// Returns the end of its certificate, where it was read from one, in seconds since 1970.
+    pub(crate) fn expires_at(&self) -> Option<i64> {
+        self.expires_at
     }
 
     /// Returns the id by which D1 knows the key (JOSE: `kid`).

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::jwk::{self, KeyField};
 use super::pem::{self, BARE_DER, Block};
+use super::presented::Validity;
 use crate::error::InvalidInput;
 
 const P256: Nid = Nid::X9_62_PRIME256V1;
@@ -61,6 +62,15 @@ pub(crate) fn encryption_key(
     };
     check_p256(field.key, &key)?;
     Ok((key, choose_kid(field.kid, own_kid, kid)?))
+}
+
+/// Returns the end of the certificate that a public key is given as, in seconds since 1970.
+pub(crate) fn expires_at(bytes: &[u8]) -> Option<i64> {
+    let blocks = pem::blocks("", bytes).ok()?;
+    let validity = blocks
+        .iter()
+        .find_map(|block| Validity::of_der(&block.der))?;
+    Some(validity.until)
 }
 
 /// Reads the first private key of a file.

@@ -109,13 +109,17 @@ impl Presented {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Validity {
     from: i64,
-    until: i64,
+    pub(super) until: i64,
 }
 
 impl Validity {
     /// Returns when a certificate is valid; `None` where it does not say so in a form that can be read.
     pub(super) fn of(certified: &CertifiedKey) -> Option<Self> {
-        let certificate = X509::from_der(certified.cert.first()?).ok()?;
+        Self::of_der(certified.cert.first()?)
+    }
+
+    pub(super) fn of_der(certificate: &[u8]) -> Option<Self> {
+        let certificate = X509::from_der(certificate).ok()?;
         let epoch = Asn1Time::from_unix(0).ok()?;
         let seconds = |time: &Asn1TimeRef| {
             let since = epoch.diff(time).ok()?;

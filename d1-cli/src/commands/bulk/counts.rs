@@ -44,12 +44,32 @@ impl Counts {
         }
     }
 
-    pub(super) fn errors(&self) -> u64 {
-        self.refused + self.not_sent + self.unknown + self.held_back + self.bad
+    pub(super) fn all(&self) -> u64 {
+        self.done + self.refused + self.unknown + self.others()
     }
 
-    pub(super) fn all(&self) -> u64 {
-        self.done + self.errors()
+    /// Counts the lines that were not sent: those that could not be, that were held back, and that are bad.
+    fn others(&self) -> u64 {
+        self.not_sent + self.held_back + self.bad
+    }
+
+    /// Returns the counts that a person watches, in words.
+    pub(super) fn words(&self) -> String {
+        let others = match self.others() {
+            0 => String::new(),
+            others => format!(", {others} not sent"),
+        };
+        let (done, refused, unknown) = (self.done, self.refused, self.unknown);
+        format!("{done} done, {refused} refused, {unknown} unknown{others}")
+    }
+
+    /// Returns the same in as few columns as there may be: done, refused, unknown, not sent.
+    pub(super) fn letters(&self) -> String {
+        let others = match self.others() {
+            0 => String::new(),
+            others => format!(" n{others}"),
+        };
+        format!("d{} r{} u{}{others}", self.done, self.refused, self.unknown)
     }
 
     /// Returns the exit code of a job with this number of lines.

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::change::{CardChange, Kind, card_state, renewal};
 use crate::credentials::{Luhn, PlainCredentials};
+use crate::json_errors;
 use crate::reason_codes;
+use crate::text::did_you_mean;
 
 /// Why a line stands among those that are not done.
 pub(super) const WHY: &str = "why";
@@ -101,17 +103,11 @@ impl fmt::Display for BadLine {
     }
 }
 
-const RULE: &str = "must be a JSON object with the strings operation and cardId, and if need be key, \
-                    reasonCode, reason, newCardId, state, encryptedData, credentials and americanExpress";
-
 impl Line {
     /// Reads a line.
     pub(super) fn parse(number: u64, text: &[u8]) -> Result<Self, BadLine> {
         let bad = |rule: String| BadLine::new(number, rule, text);
-        let written: Written = serde_json::from_slice(text).map_err(|error| {
-            // serde's own words may quote what it read.
-            bad(format!("column {}: {RULE}", error.column()))
-        })?;
+        let written: Written = json_errors::read(text).map_err(bad)?;
         written.checked(number).map_err(bad)
     }
 
@@ -145,8 +141,10 @@ impl Written {
         if let Some(outcome) = self.why.as_deref().and_then(needs_a_look) {
             return Err(format!("why says {outcome}: see to it, then remove why"));
         }
-        let kind = Kind::from_str(&self.operation, false)
-            .map_err(|_| "operation must be suspend, resume, delete or renew")?;
+        let kind = Kind::from_str(&self.operation, false).map_err(|_| {
+            let meant = did_you_mean(&self.operation, ["suspend", "resume", "delete", "renew"]);
+            format!("operation must be suspend, resume, delete or renew{meant}")
+        })?;
         let new_card = self.new_card_id.as_deref().map(str::parse).transpose();
         let new_card: Option<CardId> =
             new_card.map_err(|error: InvalidInput| format!("newCardId {}", error.rule()))?;
@@ -267,14 +265,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_not_repeated() {
         for (text, expected) in [
-            ("{", "line 7: column 1: must be a JSON object"),
+            ("{", "line 7: must be a JSON object, and ends within it"),
             (
-                r#"{"operation":"x","cardId":"A"}"#,
-                "line 7: operation must be",
+                r#"{"operation":"suspnd","cardId":"A"}"#,
+                "line 7: operation must be suspend, resume, delete or renew; did you mean suspend?",
             ),
             (
                 r#"{"operation":"suspend","cardId":"a b"}"#,
-                "line 7: cardId must match",
+                "line 7: cardId has another character at position 2, must have 1 to 48",
             ),
             (
                 r#"{"operation":"suspend","cardId":"4111111111111111"}"#,
@@ -286,11 +284,11 @@ mod tests {
             ),
             (
                 r#"{"operation":"suspend","cardId":"A","reasonCode":"x-1"}"#,
-                "line 7: reasonCode must",
+                "line 7: reasonCode has another character at position 2",
             ),
             (
                 r#"{"operation":"suspend","cardId":"A","reason":"a_b"}"#,
-                "line 7: reason must",
+                "line 7: reason has another character at position 2",
             ),
             (
                 r#"{"operation":"suspend","cardId":"A","state":"ACTIVE"}"#,
@@ -302,7 +300,7 @@ mod tests {
             ),
             (
                 r#"{"operation":"renew","cardId":"A","newCardId":"ä"}"#,
-                "line 7: newCardId must",
+                "line 7: newCardId has another character at position 1",
             ),
             (
                 r#"{"operation":"renew","cardId":"A","credentials":{"pan":"4111111111111112","exp":"1230"}}"#,
@@ -310,11 +308,11 @@ mod tests {
             ),
             (
                 r#"{"operation":"renew","cardId":"A","credentials":{"pan":4111111111111111,"exp":"1230"}}"#,
-                "line 7: column",
+                "line 7: credentials.pan must be a string",
             ),
             (
-                r#"{"operation":"suspend","cardId":"A","pan":"1"}"#,
-                "line 7: column",
+                r#"{"operation":"suspend","cardId":"A","reason_code":"1"}"#,
+                "line 7: reason_code is not a field; did you mean reasonCode?",
             ),
         ] {
             let found = rule(text);

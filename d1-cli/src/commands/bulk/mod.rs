@@ -171,7 +171,7 @@ impl RunFlags {
         let failed = self.failed.as_deref();
         let failed = failed.map(|path| FailedLines::new(path, &session.config));
         let failed = failed.transpose()?;
-        let prepared = Prepared::new(&self, session)?;
+        let prepared = Prepared::new(&self, &client, session)?;
         prepared.preflight.say_if_empty();
         let input = &prepared.preflight.input;
         let about = About {

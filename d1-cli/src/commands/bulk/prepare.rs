@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use d1_facade::Client;
+
 use super::entry::{Entry, Header, LineResult, Outcome};
 use super::input::Input;
 use super::journal::Journal;
@@ -11,7 +13,6 @@ use super::preflight::Preflight;
 use super::previous_run::PreviousRun;
 use super::resume::{self, Opened};
 use super::{MOST_LISTED, RunFlags};
-use crate::connect;
 use crate::failure::Failure;
 use crate::flags::Format;
 use crate::prompt;
@@ -31,9 +32,14 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Opens and reads everything, and refuses what must not be sent.
-    pub(super) fn new(flags: &RunFlags, session: &Session) -> Result<Self, Failure> {
-        let host = connect::base_url(&session.config)?.trim_end_matches('/');
-        let issuer = connect::issuer(&session.config)?.to_string();
+    pub(super) fn new(
+        flags: &RunFlags,
+        client: &Client,
+        session: &Session,
+    ) -> Result<Self, Failure> {
+        let environment = client.environment();
+        let host = environment.url().trim_end_matches('/');
+        let issuer = client.issuer().to_string();
         let input = Input::open(&flags.file, flags.format)?;
         let opened = flags.resume.as_ref().map(|path| {
             let opened = Opened::for_run(path, host, &issuer);

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
@@ -10,6 +11,9 @@ use super::counts::Counts;
 
 /// How often a line is printed where there is no bar.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
+
+/// The width below which letters stand for words.
+const NARROW: u16 = 80;
 
 /// The progress of a bulk.
 pub(super) struct Progress {
@@ -32,7 +36,10 @@ impl Progress {
     pub(super) fn show(&self, counts: &Counts) {
         if let Some(bar) = &self.bar {
             bar.set_position(counts.all());
-            bar.set_message(format!("{} errors", counts.errors()));
+            bar.set_message(match is_narrow() {
+                true => counts.letters(),
+                false => counts.words(),
+            });
         }
     }
 
@@ -49,10 +56,10 @@ impl Progress {
             String::new()
         };
         Some(format!(
-            "{}/{} lines, {} errors, {rate:.0}/s{left}",
+            "{}/{} lines: {}, {rate:.0}/s{left}",
             job.all(),
             self.total,
-            job.errors()
+            job.words()
         ))
     }
 
@@ -75,11 +82,19 @@ impl Progress {
 
 fn bar(total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
-    let template = "[{bar:30}] {pos}/{len} lines, {msg}, {per_sec}, {eta} left";
+    let template = match is_narrow() {
+        true => "{percent}% {msg}",
+        false => "[{wide_bar}] {pos}/{len}: {msg}, {eta} left",
+    };
     // Should the template not be understood, the bar looks otherwise.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_message("0 errors");
     bar
+}
+
+/// Returns whether the terminal has no room for words.
+fn is_narrow() -> bool {
+    let size = Term::stderr().size_checked();
+    size.is_some_and(|(_, width)| width < NARROW)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::entry::{Entry, FORMAT, LineResult};
 use super::journal::lock;
 use super::previous_run::PreviousRun;
-use crate::failure::Failure;
+use crate::failure::{Failure, because};
 
 /// How a journal begins, whatever it is for: a crash may have left no more of it.
 const FIRST: &[u8] = b"{\"journal\":";
@@ -72,7 +72,7 @@ pub(super) fn is_unfinished(path: &Path, digest: &str) -> bool {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: io::Error) -> String {
-    format!("cannot be read: {}", error.kind())
+    format!("cannot be read: {}", because(&error))
 }
 
 /// Reads a journal, and how many bytes of it are whole.

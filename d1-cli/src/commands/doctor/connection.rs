@@ -3,8 +3,9 @@
 //! It has no token: whatever D1 answers to it shows that D1 has accepted the client certificate, and the response's
 //! `Date` is D1's clock.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use d1_facade::Client;
 use d1_facade::probe::{self, Obstacle, Place};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -12,8 +13,6 @@ use url::Url;
 
 use super::stage::{Finding, Report, Stage};
 use crate::config::{Config, Name};
-use crate::connect;
-use crate::failure::Failure;
 
 /// How many seconds the clocks may differ.
 const CLOCK_TOLERANCE: u64 = 60;
@@ -22,57 +21,50 @@ const CLOCK_TOLERANCE: u64 = 60;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Checks whether the name of the host resolves.
-pub(super) async fn resolve(config: &Config) -> Result<Finding, Finding> {
-    const FIX: &str = "Check base-url, and whether this machine may ask a name server.";
+pub(super) async fn resolve(config: &Config, client: &Client) -> Result<Finding, Finding> {
     if config.get(Name::Proxy).is_some() {
         return Ok(Finding::skipped("the proxy resolves the name"));
     }
-    let setting = config.need(Name::BaseUrl)?;
-    let url = Url::parse(&setting.text).ok();
-    let address = url
-        .as_ref()
-        .and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
-    let bad = || Failure::input(&setting.source, "must be a URL such as https://host:port");
-    let (host, port) = address.ok_or_else(bad)?;
-    let failed = |why: String| Finding::failed(why, FIX);
+    let url = Url::parse(client.environment().url()).ok();
+    let name = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let failed = |why: &str| {
+        let fix = "Check base-url, and whether this machine may ask a name server.";
+        Finding::failed(format!("{name} {why}"), fix)
+    };
     // An IPv6 address has brackets here, as in the URL.
-    let found = timeout(PATIENCE, lookup_host(format!("{host}:{port}"))).await;
-    let found = found.map_err(|_| failed("the name servers do not answer".to_owned()))?;
-    let mut addresses = found.map_err(|_| failed(format!("{host} does not resolve")))?;
+    let found = timeout(PATIENCE, lookup_host(format!("{name}:443"))).await;
+    let found = found.map_err(|_| failed("does not resolve: the name servers do not answer"))?;
+    let mut addresses = found.map_err(|_| failed("does not resolve"))?;
     match addresses.next() {
-        Some(first) => Ok(Finding::passed(format!("{host} is {}", first.ip()))),
-        None => Err(failed(format!("{host} has no address"))),
+        Some(first) => Ok(Finding::passed(format!("{name} is {}", first.ip()))),
+        None => Err(failed("has no address")),
     }
 }
 
 /// Checks TLS, the client certificate and the clock; `None` where a later stage cannot pass.
-pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<()> {
-    let sent_at = SystemTime::now();
-    let reached = async {
-        let reached = probe::reach(connect::without_keys(config)?, PATIENCE).await;
-        reached.map_err(|error| connect::of_setting(config, error))
+pub(super) async fn examine(client: &Client, report: &mut Report) -> Option<()> {
+    let offset = match probe::reach(client, PATIENCE).await {
+        Ok(offset) => offset,
+        Err(obstacle) => return stopped(client, &obstacle, report),
     };
-    match reached.await {
-        Err(failure) => report.add(Stage::Tls, Err(failure.into())),
-        Ok(Err(obstacle)) => stopped(config, &obstacle, report),
-        Ok(Ok(date)) => {
-            report.add(Stage::Tls, trusted(config))?;
-            let accepted = Finding::passed("D1 asks for it and accepts it");
-            report.add(Stage::ClientCertificate, Ok(accepted))?;
-            report.add(Stage::Clock, Ok(clock(date, sent_at)))
-        }
-    }
+    report.add(Stage::Tls, Ok(trusted(client)))?;
+    let accepted = Finding::passed("D1 asks for it and accepts it");
+    report.add(Stage::ClientCertificate, Ok(accepted))?;
+    report.add(Stage::Clock, Ok(clock(offset)))
 }
 
 /// Reports TLS that works, and what carries out the cryptography.
-fn trusted(config: &Config) -> Result<Finding, Finding> {
-    let cryptography = connect::cryptography(config)?;
-    let detail = format!("the server's certificate is trusted; {cryptography}");
-    Ok(Finding::passed(detail))
+fn trusted(client: &Client) -> Finding {
+    let health = client.health();
+    let cryptography = health.cryptography().map(ToString::to_string);
+    let cryptography = cryptography.unwrap_or_default();
+    Finding::passed(format!(
+        "the server's certificate is trusted; {cryptography}"
+    ))
 }
 
 /// Reports where the way to D1 ended.
-fn stopped(config: &Config, obstacle: &Obstacle, report: &mut Report) -> Option<()> {
+fn stopped(client: &Client, obstacle: &Obstacle, report: &mut Report) -> Option<()> {
     let (stage, before, fix) = match obstacle.place {
         Place::Name => (
             Stage::Tls,
@@ -103,31 +95,24 @@ fn stopped(config: &Config, obstacle: &Obstacle, report: &mut Report) -> Option<
         ),
     };
     if stage == Stage::ClientCertificate {
-        report.add(Stage::Tls, trusted(config))?;
+        report.add(Stage::Tls, Ok(trusted(client)))?;
     }
     let why = format!("{before}{}", obstacle.words);
     report.add(stage, Err(Finding::failed(why, fix)))
 }
 
-fn clock(date: Option<SystemTime>, sent_at: SystemTime) -> Finding {
-    let Some(d1_time) = date else {
+/// Judges by how many seconds this machine's clock is ahead of D1's.
+fn clock(offset: Option<i64>) -> Finding {
+    let Some(offset) = offset else {
         return Finding::skipped("D1's answer has no Date");
     };
-    let seconds = |later: SystemTime, earlier: SystemTime| {
-        let apart = later.duration_since(earlier);
-        apart.map_or(0, |apart| apart.as_secs())
-    };
-    // A `Date` is cut to seconds, and was written between sending and now.
-    let ahead = seconds(sent_at, d1_time + Duration::from_secs(1));
-    let behind = seconds(d1_time, SystemTime::now());
-    let (offset, direction) = match behind {
-        0 => (ahead, "ahead of"),
-        _ => (behind, "behind"),
-    };
-    let words = format!("this machine's clock is {offset} s {direction} D1's");
-    match offset {
-        0 => Finding::passed("this machine's clock is D1's"),
-        1..=CLOCK_TOLERANCE => Finding::passed(words),
+    let direction = if offset > 0 { "ahead of" } else { "behind" };
+    let seconds = offset.unsigned_abs();
+    let words = format!("this machine's clock is {seconds} s {direction} D1's");
+    match seconds {
+        // A `Date` has whole seconds.
+        0..=1 => Finding::passed("this machine's clock is D1's"),
+        2..=CLOCK_TOLERANCE => Finding::passed(words),
         _ => Finding::failed(
             words,
             "Set this machine's clock (NTP): D1 refuses assertions of another time. A d1-sandbox with --seed, or whose \

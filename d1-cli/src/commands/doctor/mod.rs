@@ -7,13 +7,14 @@ mod stage;
 use std::io;
 
 use clap::Args;
-use d1_facade::{CardId, Client, Error};
+use d1_facade::{CardId, Client, Error, Health};
 use serde_json::json;
 
 use crate::config::{Config, Given};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::flags::BoundedInt;
 use crate::output::{Output, Style};
 use crate::report;
 use crate::text::printable;
@@ -25,17 +26,28 @@ pub(crate) struct Doctor {
     /// The card whose operations are read in the last stage; without it one that need not exist
     #[arg(long, value_name = "CARD_ID", default_value = "d1-doctor")]
     card: CardId,
+    /// From how many days before its end on a certificate is warned of
+    #[arg(long, value_name = "DAYS", default_value = "30")]
+    warn_days: BoundedInt<0, 3650>,
 }
 
 impl Doctor {
     pub(crate) async fn run(self, given: &Given, output: &Output) -> Result<Exit, Failure> {
         let mut report = Report::default();
-        let mut output = *output;
+        let (mut output, mut health) = (*output, None);
         match Config::load(given) {
             Ok(config) => {
                 output = output.at(config.target());
-                // Whatever stops it has been reported as the finding of a stage.
-                let _ = self.examine(&config, &mut report).await;
+                match connect::client(&config) {
+                    Ok(client) => {
+                        // Whatever stops it has been reported as the finding of a stage.
+                        let _ = self.examine(&config, &client, &mut report).await;
+                        health = Some(client.health());
+                    }
+                    Err(refused) => {
+                        local::refused(&config, &refused, &mut report);
+                    }
+                }
             }
             Err(failure) => {
                 report.add(Stage::Config, Err(failure.into()));
@@ -45,32 +57,27 @@ impl Doctor {
             Some(stage) => Exit::Stage(stage.code()),
             None => Exit::Done,
         };
-        let printed = print(&report, &output);
+        let printed = print(&report, health.as_ref(), &output);
         Ok(printed.map_or_else(|error| exit.unwritten(&error), |()| exit))
     }
 
     /// Checks stage after stage; `None` when the later stages cannot pass.
-    async fn examine(&self, config: &Config, report: &mut Report) -> Option<()> {
-        report.add(Stage::Config, local::settings(config))?;
-        report.add(Stage::Key, local::keys(config))?;
-        report.add(Stage::Certificate, local::certificate(config))?;
-        report.add(Stage::Host, connection::resolve(config).await)?;
-        connection::examine(config, report).await?;
-        let client = match connect::client(config) {
-            Ok(client) => client,
-            Err(failure) => return report.add(Stage::Token, Err(failure.into())),
-        };
-        report.add(Stage::Token, token(&client).await)?;
-        report.add(Stage::Read, read(&client, &self.card).await)
+    async fn examine(&self, config: &Config, client: &Client, report: &mut Report) -> Option<()> {
+        let days = i64::try_from(self.warn_days.0).unwrap_or(i64::MAX);
+        report.add(Stage::Config, Ok(local::settings(config)))?;
+        report.add(Stage::Key, Ok(local::keys(client, days)))?;
+        report.add(Stage::Certificate, local::certificate(client, days))?;
+        report.add(Stage::Host, connection::resolve(config, client).await)?;
+        connection::examine(client, report).await?;
+        report.add(Stage::Token, token(client).await)?;
+        report.add(Stage::Read, read(client, &self.card).await)
     }
 }
 
 async fn token(client: &Client) -> Result<Finding, Finding> {
-    let token = client
-        .access_token()
-        .await
-        .map_err(|error| failed(&error))?;
-    let seconds = connect::whole_seconds(token.lifetime());
+    let token = client.access_token().await;
+    let lifetime = token.map_err(|error| failed(&error))?.lifetime();
+    let seconds = connect::whole_seconds(lifetime);
     Ok(Finding::passed(format!("lives for {seconds} s")))
 }
 
@@ -101,14 +108,15 @@ fn failed(error: &Error) -> Finding {
     Finding::failed(why, error.advice())
 }
 
-fn print(report: &Report, output: &Output) -> io::Result<()> {
+fn print(report: &Report, health: Option<&Health>, output: &Output) -> io::Result<()> {
     let failed = report.failed().map(Stage::name);
-    let all = json!({ "command": "doctor", "stages": null, "failed": failed });
+    let all = json!({ "command": "doctor", "stages": null, "failed": failed, "health": health });
     let rows = report.rows().map(serde_json::to_value);
     output.documents(all, "stages", rows.collect::<Result<_, _>>()?, |_| {
         for Row { stage, finding, .. } in report.rows() {
             let mark = match finding.result {
                 Found::Ok => output.styled(Style::Good, "ok     "),
+                Found::Warning => output.styled(Style::Doubtful, "warning"),
                 Found::Failed => output.styled(Style::Bad, "FAILED "),
                 Found::Skipped => output.styled(Style::Doubtful, "skipped"),
             };

@@ -15,7 +15,7 @@ pub(super) enum Stage {
     Config = 10,
     /// the signing key is a P-256 key
     Key,
-    /// it matches its key and does not expire within 30 days
+    /// it matches its key and is valid
     Certificate,
     /// its name resolves
     Host,
@@ -58,7 +58,7 @@ pub(crate) fn exit_codes() -> String {
 pub(super) struct Finding {
     pub(super) result: Found,
     pub(super) detail: String,
-    /// What to do about a failure.
+    /// What to do about a failure or a warning.
     pub(super) fix: Option<String>,
 }
 
@@ -66,11 +66,17 @@ pub(super) struct Finding {
 #[serde(rename_all = "camelCase")]
 pub(super) enum Found {
     Ok,
+    /// Everything works, and will not for long.
+    Warning,
     Failed,
     Skipped,
 }
 
 impl Finding {
+    /// What to do about a setting that cannot be used.
+    pub(super) const CHECK_SETTINGS: &'static str =
+        "Correct what the line names; d1 config show says where a setting comes from.";
+
     fn new(result: Found, detail: impl Into<String>, fix: Option<&str>) -> Self {
         Self {
             result,
@@ -81,6 +87,10 @@ impl Finding {
 
     pub(super) fn passed(detail: impl Into<String>) -> Self {
         Self::new(Found::Ok, detail, None)
+    }
+
+    pub(super) fn warning(what: impl Into<String>, fix: &str) -> Self {
+        Self::new(Found::Warning, what, Some(fix))
     }
 
     pub(super) fn skipped(why: impl Into<String>) -> Self {
@@ -103,8 +113,7 @@ impl Finding {
 
 impl From<Failure> for Finding {
     fn from(failure: Failure) -> Self {
-        let fix = "Correct what the line names; d1 config show says where a setting comes from.";
-        Self::of(&failure, fix)
+        Self::of(&failure, Self::CHECK_SETTINGS)
     }
 }
 
@@ -166,10 +175,12 @@ mod tests {
         let mut report = Report::default();
         let passed = Ok(Finding::passed(""));
         assert!(report.add(Stage::Config, passed).is_some());
-        let warned = Ok(Finding::failed("", ""));
-        assert!(report.add(Stage::Certificate, warned).is_some());
+        let warning = Ok(Finding::warning("", ""));
+        assert!(report.add(Stage::Key, warning).is_some());
+        let later = Ok(Finding::failed("", ""));
+        assert!(report.add(Stage::Clock, later).is_some());
         let failed = Err(Finding::failed("", ""));
         assert!(report.add(Stage::Token, failed).is_none());
-        assert_eq!(report.failed(), Some(Stage::Certificate));
+        assert_eq!(report.failed(), Some(Stage::Clock));
     }
 }
