@@ -78,7 +78,10 @@ fn unknown(text: &str) -> String {
 
 /// Asks whether what clap takes for the most likely was meant.
 fn suggestion(error: &Error, kind: ContextKind) -> Option<String> {
-    Some(format!("did you mean {}?", context(error, kind)?))
+    // The last of several is the most like it.
+    let meant = context(error, kind)?;
+    let meant = meant.rsplit(", ").next()?;
+    Some(format!("did you mean {meant}?"))
 }
 
 fn context(error: &Error, kind: ContextKind) -> Option<String> {

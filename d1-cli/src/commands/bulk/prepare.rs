@@ -42,8 +42,7 @@ impl Prepared {
         let issuer = client.issuer().to_string();
         let input = Input::open(&flags.file, flags.format)?;
         let opened = flags.resume.as_ref().map(|path| {
-            let opened = Opened::for_run(path, host, &issuer);
-            opened.map_err(|rule| bad("--resume", path, &rule))
+            Opened::for_run(path, host, &issuer).map_err(|rule| bad("--resume", path, &rule))
         });
         let opened = opened.transpose()?;
         let none = PreviousRun::default();
