@@ -13,6 +13,7 @@ use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, SecureRandom as _};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SupportedCipherSuite};
+use serde::Serialize;
 
 use super::presented::present;
 use crate::error::InvalidInput;
@@ -107,9 +108,8 @@ pub(crate) fn check_tls(tls: Option<&ClientConfig>) -> Result<(), InvalidInput> 
 
 /// What carries out the cryptography of a client, by [`Health::cryptography`](crate::Health::cryptography). `Display` is
 /// one line without the algorithms of TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Cryptography {
     /// OpenSSL and its version, such as `OpenSSL 3.0.19`.

@@ -30,7 +30,7 @@ pub(super) struct FailedLines {
 impl FailedLines {
     pub(super) fn new(path: &Path, config: &Config) -> Result<Self, Failure> {
         let key = config.get(Name::EncryptionJwk);
-        let key = key.map(|setting| connect::encryption_key(config, setting));
+        let key = key.map(|_| connect::encryption_key(config));
         Ok(Self {
             file: NewFile::at("--failed", path)?,
             key: key.transpose()?,
