@@ -22,11 +22,7 @@ fn ids_and_texts() {
         "ISSUER_A-\u{e9}",
         WRONG,
     ] {
-        refused(
-            text.parse::<IssuerId>(),
-            "issuerId",
-            "exactly 10 of A-Z a-z 0-9 _ -",
-        );
+        refused(text.parse::<IssuerId>(), "issuerId", "exactly 10 of A-Z");
     }
     for text in [
         "",
@@ -39,27 +35,19 @@ fn ids_and_texts() {
         &long(49),
         WRONG,
     ] {
-        refused(text.parse::<CardId>(), "cardId", "must have 1 to 48 of");
+        refused(text.parse::<CardId>(), "cardId", "1 to 48 of");
     }
     for text in [PAN, "4111-1111-1111-1111", "card4111111111111111"] {
         refused(text.parse::<CardId>(), "cardId", "card number");
     }
     for text in ["", "a:b", &long(65), WRONG] {
-        refused(
-            text.parse::<OperationId>(),
-            "operationId",
-            "must have 1 to 64 of",
-        );
+        refused(text.parse::<OperationId>(), "operationId", "1 to 64 of");
     }
     for text in ["", "semi;colon", "line\nbreak", &long(65), WRONG] {
-        refused(text.parse::<Reason>(), "reason", "must have 1 to 64 of");
+        refused(text.parse::<Reason>(), "reason", "1 to 64 of");
     }
     for text in ["", "a/b", "a\r\nb", &long(65), WRONG] {
-        refused(
-            text.parse::<CorrelationId>(),
-            "x-correlation-id",
-            "of a-z A-Z 0-9 _ - . space",
-        );
+        refused(text.parse::<CorrelationId>(), "x-correlation-id", "1 to");
     }
     for text in [PAN, "case 4111 1111 1111 1111", "x-4111-1111-1111-1111-y"] {
         refused(
@@ -74,22 +62,22 @@ fn ids_and_texts() {
         "card number",
     );
     for text in ["", "lower", "TWO WORDS", "1CODE", WRONG] {
-        refused(text.parse::<ReasonCode>(), "reasonCode", "the first of A-Z");
+        refused(text.parse::<ReasonCode>(), "reasonCode", "first of A-Z");
     }
     for text in ["", "a.b.c.d", "a.b.c.d.e.f", &format!("{}....", long(8190))] {
         refused(text.parse::<EncryptedData>(), "encryptedData", "8192");
     }
-    refused(long(49).parse::<CardId>(), "cardId", "has 49 characters");
     assert!(long(48).parse::<CardId>().is_ok() && long(64).parse::<OperationId>().is_ok());
 }
 
 #[test]
 fn digits_that_are_those_of_an_id_are_taken_where_the_caller_says_so() {
     assert!(CardId::without_pan_check("4111111111111111").is_ok());
+    refused(CardId::without_pan_check("a/b"), "cardId", "1 to 48 of");
     refused(
-        CardId::without_pan_check("a/b"),
+        "a".repeat(49).parse::<CardId>(),
         "cardId",
-        "has another character at position 2",
+        "has 49 characters",
     );
     // A random 19-digit number of a service's own: one in about 30 looks like a card number.
     let snowflake = "4111111111111111110";
@@ -107,10 +95,10 @@ fn digits_that_are_those_of_an_id_are_taken_where_the_caller_says_so() {
     refused(
         CorrelationId::without_pan_check("a/b"),
         "x-correlation-id",
-        "{1,64}",
+        "1 to 64 of",
     );
     assert!(Reason::without_pan_check("order 4111111111111111110").is_ok());
-    refused(Reason::without_pan_check("a/b"), "reason", "{1,64}");
+    refused(Reason::without_pan_check("a/b"), "reason", "1 to 64 of");
 }
 
 #[tokio::test]

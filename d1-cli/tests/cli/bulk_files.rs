@@ -201,7 +201,8 @@ fn credentials_that_cannot_be_encrypted_are_left_out_and_their_line_is_a_bad_one
     assert!(text.contains("left out") && !text.contains(PAN), "{text}");
     let run = world.d1(&["bulk", "failed"]).expect(2);
     assert!(
-        run.err.contains("line 1: encryptedData must"),
+        run.err
+            .contains("line 1: encryptedData has 30 characters, must be a JWE"),
         "{}",
         run.err
     );
