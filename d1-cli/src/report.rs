@@ -93,7 +93,7 @@ pub(crate) fn say_failed(output: &Output, result: &Value, error: &Error) -> Exit
         if let Some(text) = error.troubleshooting_text() {
             output.note(&format!("  D1's words: {}", printable(text)));
         }
-        if is_of_the_way(error.kind()) {
+        if is_of_the_way(error) {
             output.note("  Run d1 doctor: it finds the step that fails.");
         }
         output.note(&format!("  at {}", output.target()));
@@ -106,16 +106,17 @@ pub(crate) fn say_failed(output: &Output, result: &Value, error: &Error) -> Exit
     Exit::of(error)
 }
 
-/// Returns whether an error may come from the way to D1, which the doctor checks: connection, certificate, clock, token.
-fn is_of_the_way(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Connect
-            | ErrorKind::Timeout
-            | ErrorKind::Transport
-            | ErrorKind::TokenUnavailable
-            | ErrorKind::TokenRejected
-    )
+/// Returns whether an error comes from the way to D1, which the doctor checks: connection, certificate, clock, token.
+fn is_of_the_way(error: &Error) -> bool {
+    Exit::of(error) != Exit::Unknown
+        && matches!(
+            error.kind(),
+            ErrorKind::Connect
+                | ErrorKind::Timeout
+                | ErrorKind::Transport
+                | ErrorKind::TokenUnavailable
+                | ErrorKind::TokenRejected
+        )
 }
 
 /// Returns the texts of the errors beneath an error, the outermost first.

@@ -52,7 +52,7 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
     (&["card", "suspend"], "<CARD_ID>: is missing"),
     (
         &["card", "suspend", "a b"],
-        "<CARD_ID>: has another character at position 2, must have 1 to 48 of A-Z a-z 0-9 _ -\n",
+        "<CARD_ID>: has a wrong character at position 2, must have 1 to 48 of A-Z a-z 0-9 _ -\n",
     ),
     (&["card", "suspend", PAN], "<CARD_ID>: must not hold"),
     (
@@ -69,11 +69,11 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
     ),
     (
         &["card", "suspend", "A", "--reason-code", "l st"],
-        "--reason-code <CODE>: has another character at position 2, must have",
+        "--reason-code <CODE>: has a wrong character at position 2, must have",
     ),
     (
         &["card", "suspend", "A", "--reason", "a_b"],
-        "--reason <TEXT>: has another character at position 2, must have 1 to 64 of a-z A-Z 0-9 space",
+        "--reason <TEXT>: has a wrong character at position 2, must have 1 to 64 of a-z A-Z 0-9 space",
     ),
     (
         &["card", "suspend", "A", "--reason", PAN],
@@ -85,7 +85,7 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
     ),
     (
         &["card", "suspend", "A", "--correlation-id", "ä"],
-        "--correlation-id <ID>: has another character",
+        "--correlation-id <ID>: has a wrong character",
     ),
     (
         &["card", "suspend", "A", "--timeout", "0"],
@@ -117,7 +117,7 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
     ),
     (
         &["card", "renew", "A", "--new-card-id", "ä"],
-        "--new-card-id <ID>: has another",
+        "--new-card-id <ID>: has a wrong",
     ),
     (
         &["operations", "list", "A", "--limit", "51"],
@@ -133,7 +133,7 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
     ),
     (
         &["operations", "get", "A", "a/b"],
-        "<OPERATION_ID>: has another character at position 2",
+        "<OPERATION_ID>: has a wrong character at position 2",
     ),
     (&["explain", "200"], "<CODE|STATUS>: must be an HTTP status"),
     (

@@ -22,7 +22,7 @@ use d1_generated::constants::TextRule;
 /// assert_eq!(refused.field(), "cardId");
 /// assert_eq!(
 ///     refused.rule(),
-///     "has another character at position 3, must have 1 to 48 of A-Z a-z 0-9 _ -"
+///     "has a wrong character at position 3, must have 1 to 48 of A-Z a-z 0-9 _ -"
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl InvalidInput {
     pub(super) fn of_text(field: &'static str, rule: &TextRule, text: &str) -> Self {
         let other = text.chars().position(|c| !(rule.allows)(c));
         let found = match other {
-            Some(before) => format!("has another character at position {}", before + 1),
+            Some(before) => format!("has a wrong character at position {}", before + 1),
             None => format!("has {} characters", text.chars().count()),
         };
         Self::new(field, format!("{found}, must {}", rule.words))

@@ -272,7 +272,7 @@ mod tests {
             ),
             (
                 r#"{"operation":"suspend","cardId":"a b"}"#,
-                "line 7: cardId has another character at position 2, must have 1 to 48",
+                "line 7: cardId has a wrong character at position 2, must have 1 to 48",
             ),
             (
                 r#"{"operation":"suspend","cardId":"4111111111111111"}"#,
@@ -284,11 +284,11 @@ mod tests {
             ),
             (
                 r#"{"operation":"suspend","cardId":"A","reasonCode":"x-1"}"#,
-                "line 7: reasonCode has another character at position 2",
+                "line 7: reasonCode has a wrong character at position 2",
             ),
             (
                 r#"{"operation":"suspend","cardId":"A","reason":"a_b"}"#,
-                "line 7: reason has another character at position 2",
+                "line 7: reason has a wrong character at position 2",
             ),
             (
                 r#"{"operation":"suspend","cardId":"A","state":"ACTIVE"}"#,
@@ -300,7 +300,7 @@ mod tests {
             ),
             (
                 r#"{"operation":"renew","cardId":"A","newCardId":"ä"}"#,
-                "line 7: newCardId has another character at position 1",
+                "line 7: newCardId has a wrong character at position 1",
             ),
             (
                 r#"{"operation":"renew","cardId":"A","credentials":{"pan":"4111111111111112","exp":"1230"}}"#,
