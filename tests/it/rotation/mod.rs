@@ -171,10 +171,10 @@ async fn health_shows_certificate_token_connections_and_clock() {
         (Some(0), None)
     );
     assert_eq!(before.clock_offset(), None);
-    // The sandbox issues certificates for 90 days.
+    // The sandbox issues certificates for ten years.
     let days = before.certificate_days_left();
     assert!(
-        days.is_some_and(|days| (89..=90).contains(&days)),
+        days.is_some_and(|days| (3649..=3650).contains(&days)),
         "{days:?}"
     );
     d1.card(d1_tests::CARD.parse().unwrap())

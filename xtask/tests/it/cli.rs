@@ -35,7 +35,7 @@ fn check_of_the_committed_spec_says_fresh_of_each_file() {
         printed += &fresh;
     }
     let files = generated_files(&xtask::spec::workspace_root());
-    assert_eq!(files.len(), 11);
+    assert_eq!(files.len(), 12);
     let fresh = files.iter().map(|(_, name)| format!("fresh    {name}\n"));
     assert_eq!(printed, fresh.collect::<String>());
 }
