@@ -100,6 +100,17 @@ fn a_bad_row_is_named_by_its_number_in_the_spreadsheet_and_repeats_no_card_data(
 }
 
 #[test]
+fn a_bad_row_that_is_skipped_holds_back_the_rest_of_its_card() {
+    let world = World::with(Sandbox::builder().card(Card::new("A")));
+    let rows = "americanExpress;operation;cardId\nperhaps;renew;A\n;suspend;A\n";
+    world.file("in.csv", rows);
+    let csv = ["bulk", "in.csv", "--format", "csv", "--skip-bad-lines"];
+    let run = world.d1(&[&csv[..], &["-o", "json"]].concat()).expect(4);
+    assert_eq!(summary(&run)["heldBack"], 1);
+    world.sandbox.assert_requests("suspendCard", "A", 0);
+}
+
+#[test]
 fn a_header_row_that_cannot_be_used_is_one_message() {
     let rows = "suspend,A\n".repeat(200);
     for (header, rule) in [
@@ -150,6 +161,15 @@ fn a_csv_that_is_taken_for_ndjson_is_one_message() {
             assert_eq!(run.err, rule);
         }
         world.assert_untouched();
+    }
+    // What PowerShell redirects to a file, and what a spreadsheet calls Unicode text.
+    let world = World::start();
+    let wide: Vec<u8> = rows.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(world.folder.path().join("in.csv"), wide).unwrap();
+    for format in ["csv", "ndjson"] {
+        let run = world.d1(&["bulk", "in.csv", "--format", format]).expect(2);
+        let rule = "d1: in.csv, line 1: must be UTF-8; this looks like UTF-16\n";
+        assert_eq!(run.err, rule);
     }
     // A line that is no JSON either, and no row.
     let world = World::start();

@@ -42,6 +42,8 @@ fn started(world: &World) -> Child {
         "2",
         "--timeout",
         "600",
+        "--failed",
+        "failed",
     ];
     // One at a time is late enough for the end to come before the last line.
     let slow = Fault::slow(Duration::from_millis(20), Duration::from_millis(20));
@@ -93,6 +95,8 @@ fn an_interruption_lets_end_what_is_under_way() {
             count("\"outcome\":\"done\"") < LINES,
             "it came too late to mean anything"
         );
+        let not_done = LINES - count("\"outcome\":\"done\"");
+        assert_eq!(world.read("failed").lines().count(), not_done);
         assert_goes_on(&world);
     }
 }
@@ -154,6 +158,7 @@ fn a_killed_one_goes_on() {
     child.wait().unwrap();
     let journal = world.read("j.ndjson");
     assert!(journal.contains("{\"begun\""), "{journal}");
+    assert!(!world.folder.path().join("failed").exists());
     assert_goes_on(&world);
 }
 

@@ -128,48 +128,50 @@ impl Columns {
         }
     }
 
-    /// Adds the fields of a row to its object; of a row that breaks a rule, those before.
+    /// Adds the fields of a row to its object, as far as they can be read. Returns the first rule that the row breaks.
     fn fill<'a>(
         &self,
         object: &mut BTreeMap<&'a str, Field<'a>>,
         cells: &'a Cells,
-    ) -> Result<(), String> {
-        let mut credentials = BTreeMap::new();
+    ) -> Option<String> {
+        let (mut credentials, mut rule) = (BTreeMap::new(), None);
+        let mut breaks = |broken: String| {
+            rule.get_or_insert(broken);
+        };
         let names = self.names.iter().copied().chain(std::iter::repeat(None));
-        for (at, (name, text)) in names.zip(cells.iter()).enumerate() {
-            let text =
-                str::from_utf8(text).map_err(|_| format!("column {} must be UTF-8", at + 1))?;
-            match name {
-                _ if text.is_empty() => {}
-                None => return Err(format!("column {} must be empty: it has no name", at + 1)),
-                Some(AMERICAN_EXPRESS) => {
-                    let flag = text.to_ascii_lowercase().parse();
-                    let flag = flag.map_err(|_| "americanExpress must be true or false")?;
-                    object.insert(AMERICAN_EXPRESS, Field::Flag(flag));
-                }
-                Some(name) if CREDENTIALS.contains(&name) => {
+        for (column, (name, text)) in (1..).zip(names.zip(cells.iter())) {
+            match (name, str::from_utf8(text)) {
+                (_, Ok("")) => {}
+                (_, Err(_)) => breaks(format!("column {column} must be UTF-8")),
+                (None, Ok(_)) => breaks(format!("column {column} must be empty: it has no name")),
+                (Some(AMERICAN_EXPRESS), Ok(text)) => match text.to_ascii_lowercase().parse() {
+                    Ok(flag) => {
+                        object.insert(AMERICAN_EXPRESS, Field::Flag(flag));
+                    }
+                    Err(_) => breaks("americanExpress must be true or false".to_owned()),
+                },
+                (Some(name), Ok(text)) if CREDENTIALS.contains(&name) => {
                     credentials.insert(name, text);
                 }
-                Some(name) => {
+                (Some(name), Ok(text)) => {
                     object.insert(name, Field::Text(text));
                 }
             }
         }
-        let missing = |name: &str| Err(format!("{name} is missing"));
-        let plain = !credentials.is_empty();
-        if let Some(name) = ["pan", "exp"]
-            .into_iter()
-            .find(|name| plain && !credentials.contains_key(name))
-        {
-            return missing(name);
+        for name in ["operation", "cardId"] {
+            if !object.contains_key(name) {
+                breaks(format!("{name} is missing"));
+            }
         }
-        if plain {
+        if !credentials.is_empty() {
+            for name in ["pan", "exp"] {
+                if !credentials.contains_key(name) {
+                    breaks(format!("{name} is missing"));
+                }
+            }
             object.insert("credentials", Field::Credentials(credentials));
         }
-        let needed = ["operation", "cardId"].into_iter();
-        needed
-            .filter(|name| !object.contains_key(name))
-            .try_for_each(missing)
+        rule
     }
 
     /// Returns the header row of lines that are written again, each with why. Their credentials are encrypted.
@@ -215,7 +217,7 @@ impl Rows<'_> {
             Ok(cells) if cells.iter().all(<[u8]>::is_empty) => return None,
             Ok(cells) => {
                 let mut object = BTreeMap::new();
-                let rule = self.columns.fill(&mut object, &cells).err();
+                let rule = self.columns.fill(&mut object, &cells);
                 // A map of texts can be written as JSON.
                 let _ = serde_json::to_writer(&mut *json, &object);
                 rule

@@ -77,14 +77,7 @@ impl ReportFile {
     }
 }
 
-const STYLE: &str = "\
-:root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif; }
-body { margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
-table { border-collapse: collapse; }
-th, td { border-bottom: 1px solid #8886; overflow-wrap: anywhere; padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
-.done { color: #1a7f37; } .refused, .bad { color: #d1242f; } .unknown, .notSent, .heldBack { color: #9a6700; }
-@media (prefers-color-scheme: dark) { .done { color: #3fb950; } .refused, .bad { color: #ff7b72; } .unknown, .notSent, .heldBack { color: #d29922; } }
-";
+const STYLE: &str = include_str!("report.css");
 
 const COLUMNS: [&str; 8] = [
     "line",
@@ -133,14 +126,15 @@ fn html(result: &Value) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
          <table>\n{totals}</table>\n<h2>Lines that are not done</h2>\n\
-         <table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table>\n{more}</body>\n</html>\n"
+         <div class=\"wide\" role=\"region\" aria-label=\"Lines that are not done\" tabindex=\"0\">\n\
+         <table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table>\n</div>\n{more}</body>\n</html>\n"
     )
 }
 
 /// Returns a test suite in which each line that is not done is a test case that did not pass.
 fn junit(result: &Value) -> String {
     let mut cases = vec![format!(
-        "<testcase classname=\"bulk\" name=\"{} lines that are done\"/>",
+        "<testcase classname=\"bulk\" name=\"lines that are done: {}\"/>",
         result["summary"]["done"]
     )];
     let (mut failures, mut errors) = (0, 0);

@@ -84,6 +84,7 @@ impl Input {
         let first = lines.next().transpose().map_err(unreadable)?;
         let columns = first.map(|(number, line)| {
             let columns = match format {
+                _ if line.contains(&0) => Err("must be UTF-8; this looks like UTF-16".to_owned()),
                 InputFormat::Csv => Columns::of(&line).map(Some),
                 InputFormat::Ndjson if looks_like_csv(&line) => {
                     Err("this looks like CSV; use --format csv".to_owned())
