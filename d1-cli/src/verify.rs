@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use d1_facade::{ApiOperation, CardId, Client, Inconclusive, PendingChange, Reconciliation};
+use d1_facade::{
+    ApiOperation, CardId, Client, Inconclusive, OperationId, PendingChange, Reconciliation,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -52,10 +54,12 @@ impl Patience {
     }
 }
 
-/// Verifies a change: reads the list until it is certain, or patience has ended.
+/// Verifies a change: reads the list until it is certain, or patience has ended. `others` are operations that are known to
+/// be other changes.
 pub(crate) async fn verify(
     client: &Client,
     pending: Option<&PendingChange>,
+    others: &[OperationId],
     patience: Patience,
 ) -> Verification {
     let Some(pending) = pending else {
@@ -63,7 +67,8 @@ pub(crate) async fn verify(
         return Verification::Inconclusive(Inconclusive::Unreadable.to_string());
     };
     loop {
-        let mut reconcile = client.reconcile(pending).timeout(TIMEOUT);
+        let reconcile = client.reconcile(pending).timeout(TIMEOUT);
+        let mut reconcile = reconcile.except(others.iter().cloned());
         if let Some((wait, _)) = patience.settling {
             reconcile = reconcile.settle(wait);
         }

@@ -198,7 +198,7 @@ impl ChangeArguments {
             session.output.note(note);
             patience = Patience::settling(self.wait);
         }
-        verify::verify(client, error.pending_change(), patience).await
+        verify::verify(client, error.pending_change(), &[], patience).await
     }
 
     /// Prints that a call was interrupted, and that its outcome is unknown.

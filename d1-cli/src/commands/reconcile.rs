@@ -72,7 +72,7 @@ impl Reconcile {
         // The process that made the call may have ended: only now is it certain that the call has.
         let change = change.ended_by(self.until.unwrap_or_else(SystemTime::now));
         let patience = Patience::settling(self.wait);
-        let verification = verify::verify(&client, Some(&change), patience).await;
+        let verification = verify::verify(&client, Some(&change), &[], patience).await;
         session.output.outcome(&json!({
             "command": "reconcile",
             "cardId": change.card().as_str(),

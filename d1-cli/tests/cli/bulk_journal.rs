@@ -206,22 +206,6 @@ fn an_operation_of_another_reason_is_doubt() {
 }
 
 #[test]
-fn two_lines_that_ask_for_the_same_cannot_be_told_apart() {
-    let world = World::with_cards(1);
-    let line = "{\"operation\":\"suspend\",\"cardId\":\"Bulk1\"}\n";
-    world.file("in.ndjson", &line.repeat(2));
-    world.d1(&JOURNALED).expect(0);
-    rewrite(&world, |line| line["ended"] != 2);
-    let run = world.d1(&RESUMED).expect(5);
-    assert!(
-        run.err.contains("another line asks for the same"),
-        "{}",
-        run.err
-    );
-    world.sandbox.assert_requests("suspendCard", "Bulk1", 2);
-}
-
-#[test]
 fn a_journal_that_was_cut_off_goes_on() {
     let world = World::with_cards(3);
     world.file("in.ndjson", &suspensions(3));

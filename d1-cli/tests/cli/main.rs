@@ -8,6 +8,7 @@ mod bulk;
 mod bulk_csv;
 #[cfg(unix)]
 mod bulk_ends;
+mod bulk_equal;
 mod bulk_files;
 mod bulk_job;
 mod bulk_journal;

@@ -23,7 +23,7 @@ use search::Search;
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::values::{CardId, CorrelationId};
+use crate::values::{CardId, CorrelationId, OperationId};
 
 /// The most pages of a list that are read.
 const MOST_PAGES: u32 = 100;
@@ -91,6 +91,7 @@ pub struct Reconcile {
     change: PendingChange,
     settle: Duration,
     unique: bool,
+    others: Vec<OperationId>,
     options: CallOptions,
 }
 
@@ -122,6 +123,7 @@ impl Client {
             change: change.clone(),
             settle: SETTLE,
             unique: false,
+            others: Vec::new(),
             options: self.core().defaults.clone(),
         }
     }
@@ -168,6 +170,29 @@ impl Reconcile {
         self
     }
 
+    /// Declares that these operations are other changes, and leaves them out of account. The default is none.
+    ///
+    /// For services that made the same change of the card before and have the [operation
+    /// id](crate::Receipt::operation_id) of each. Otherwise the earlier ones may be taken for this one, and leave its
+    /// outcome open.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client, card: d1_facade::Card) -> Result<(), Box<dyn std::error::Error>> {
+    /// let first = card.suspend().await?;
+    /// card.resume().await?;
+    /// let again = card.suspend();
+    /// let pending = again.pending();
+    /// if again.await.is_err() {
+    ///     let result = d1.reconcile(&pending).except(first.operation_id()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn except(mut self, operations: impl IntoIterator<Item = OperationId>) -> Self {
+        self.others.extend(operations);
+        self
+    }
+
     async fn send(mut self) -> Result<Reconciliation, Error> {
         // All its requests are one use case.
         self.options
@@ -178,6 +203,7 @@ impl Reconcile {
         }
         let aggregator = self.client.core().aggregator.as_deref();
         let mut search = Search::new(&self.change, aggregator, self.unique, self.settle);
+        search.except(&self.others);
         // A renewal moves a card to another id; where D1 then lists it is not documented.
         for card in self.change.new_card.iter().chain([&self.change.card]) {
             self.read(card, &mut search).await?;

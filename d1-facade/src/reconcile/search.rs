@@ -11,7 +11,7 @@ use super::rule::{
 };
 use crate::card::{ListedPage, Operation};
 use crate::clock::Moment;
-use crate::values::{ApiOperation, OperationStatus, OperationType, RequestorType};
+use crate::values::{ApiOperation, OperationId, OperationStatus, OperationType, RequestorType};
 
 /// How far the times that D1 writes may be from the `Date` of its answers.
 const CLOCK_MARGIN: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ pub(super) struct Search<'a> {
     change: &'a PendingChange,
     aggregator: Option<&'a str>,
     settle: Duration,
+    /// Operations that are known to be other changes.
+    others: &'a [OperationId],
     evidence: Evidence,
     successful: Option<Box<Operation>>,
     failed: Option<Box<Operation>>,
@@ -58,6 +60,7 @@ impl<'a> Search<'a> {
             change,
             aggregator,
             settle,
+            others: &[],
             evidence: Evidence {
                 unique,
                 // Each page that is read must show it.
@@ -69,6 +72,11 @@ impl<'a> Search<'a> {
             began: None,
             undone: None,
         }
+    }
+
+    /// Leaves operations out of account that are known to be other changes.
+    pub(super) fn except(&mut self, others: &'a [OperationId]) {
+        self.others = others;
     }
 
     /// Takes in the operations of a page; `of_new_card` where they are those of the card that a renewal makes.
@@ -96,6 +104,9 @@ impl<'a> Search<'a> {
         let is_unique = self.evidence.unique && operation.reason().is_some();
         let kind = self.kind(operation);
         self.note_order(operation, kind, window);
+        if operation.id().is_some_and(|id| self.others.contains(&id)) {
+            return;
+        }
         let bearing = bearing(
             is_named,
             is_unique,

@@ -122,6 +122,27 @@ async fn an_operation_that_agrees_in_part_leaves_it_open() {
     );
 }
 
+#[tokio::test]
+async fn an_operation_that_is_known_to_be_another_change_is_left_out_of_account() {
+    let mut earlier = suspend("2026-01-01T11:59:59Z", "SUCCESSFUL");
+    earlier["operationId"] = json!("op-1");
+    for (listed, is_done) in [
+        (vec![earlier.clone()], false),
+        (vec![suspend(NOW, "SUCCESSFUL"), earlier], true),
+    ] {
+        let server = failing_and_listing(page(&listed)).await;
+        let client = builder_for(&server).build().unwrap();
+        let card = client.card(CARD.parse().unwrap());
+        let error = card.suspend().await.unwrap_err();
+        let pending = error.pending_change().unwrap();
+        let reconcile = client.reconcile(pending).settle(Duration::ZERO);
+        let found = reconcile.except(["op-1".parse().unwrap()]).await.unwrap();
+        let done = matches!(found, Reconciliation::Done(Some(_)));
+        let not_done = matches!(found, Reconciliation::NotDone(None));
+        assert_eq!((done, not_done), (is_done, !is_done), "{found:?}");
+    }
+}
+
 /// A suspension with a unique reason whose connection broke, and an operation that agrees with it.
 fn listed(start_time: &str) -> serde_json::Value {
     json!({"operations": [{"operationId": "1", "operation": "SUSPEND", "status": "SUCCESSFUL",

@@ -103,6 +103,11 @@ impl Begun {
         }
     }
 
+    /// Describes the line with an unknown outcome.
+    pub(super) fn unknown(&self) -> LineResult {
+        self.ended(Outcome::Unknown)
+    }
+
     /// Describes the line by its verification; as unknown where that does not say whether it was carried out.
     pub(super) fn verified(&self, verification: &Verification) -> LineResult {
         match verification {
@@ -116,11 +121,9 @@ impl Begun {
                 ..self.ended(Outcome::NotSent)
             },
             Verification::Inconclusive(why) | Verification::Failed(why) => {
-                self.ended(Outcome::Unknown).because(printable(why))
+                self.unknown().because(printable(why))
             }
-            Verification::Interrupted => self
-                .ended(Outcome::Unknown)
-                .because("the verification was interrupted"),
+            Verification::Interrupted => self.unknown().because("the verification was interrupted"),
         }
     }
 }
@@ -184,7 +187,7 @@ impl Entry {
             Self::Begun(begun) => {
                 let why =
                     "its outcome was not written down: the run ended before, or has not ended";
-                let result = begun.ended(Outcome::Unknown).because(why);
+                let result = begun.unknown().because(why);
                 Some(LineResult {
                     correlation_id: begun.correlation_id,
                     ..result

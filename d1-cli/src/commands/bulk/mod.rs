@@ -6,7 +6,7 @@
 //! | What is checked before anything is sent? | [`prepare`], [`preflight`] |
 //! | What is written down, and when is it on the disk? | [`entry`], [`journal`] |
 //! | What does an old journal say? | [`resume`], [`previous_run`], [`report`] |
-//! | Did D1 carry out a line of unknown outcome? | [`reconcile`] |
+//! | Did D1 carry out a line of unknown outcome? | [`reconcile`], [`equal_lines`] |
 //! | How are lines sent, and in which order? | [`run`], [`unsent`] |
 //! | What is printed? | [`summary`], [`counts`], [`progress`] |
 //! | What is left in files at the end? | [`failed`], [`document`] |
@@ -15,6 +15,7 @@ mod counts;
 mod csv;
 mod document;
 mod entry;
+mod equal_lines;
 mod failed;
 mod input;
 mod journal;
@@ -132,7 +133,7 @@ struct RunFlags {
     #[arg(long, short)]
     yes: bool,
     /// Verifies, at the end, the lines whose outcome is unknown
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_journal")]
     verify: bool,
     /// How many seconds D1 is given to carry out a request before its absence from the list counts
     #[arg(long, value_name = "SECONDS", default_value = "30")]
@@ -192,7 +193,8 @@ impl RunFlags {
         let (input, path) = (prepared.input, prepared.journal_path);
         let files = (prepared.journal, prepared.previous, summary);
         let run = Run::new(&self, &client, &input.name, files)?;
-        let ended = run.carry_out(input.clone()).await;
+        let ended = run.carry_out(input.clone(), &prepared.equal_lines, path.as_deref());
+        let ended = ended.await;
         if let (Some(failed), Some(path)) = (failed, path) {
             failed.write(&input, &path, &session.output);
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use d1_facade::Client;
 
 use super::entry::{Entry, Header, LineResult, Outcome};
+use super::equal_lines::EqualLines;
 use super::input::Input;
 use super::journal::Journal;
 use super::preflight::Preflight;
@@ -23,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) input: Input,
     pub(super) preflight: Preflight,
     pub(super) previous: PreviousRun,
+    /// The lines that are equal to those that earlier runs left in doubt.
+    pub(super) equal_lines: EqualLines,
     /// What is not done by what earlier runs wrote down, where it is to be listed.
     pub(super) earlier: Vec<LineResult>,
     pub(super) journal: Journal,
@@ -59,6 +62,7 @@ impl Prepared {
         preflight.input.profile = Some(session.config.profile.text.clone());
         let run = Entry::Run(preflight.input.clone());
         let (mut previous, mut earlier) = (none, Vec::new());
+        let mut equal_lines = EqualLines::default();
         let (journal, journal_path) = if let Some(opened) = opened {
             if session.output.format == Format::Json || flags.report.is_some() {
                 opened.each_line(|result| {
@@ -67,6 +71,7 @@ impl Prepared {
                     Ok(())
                 })?;
             }
+            equal_lines = opened.equal_lines(opened.previous.in_doubt.values())?;
             previous = opened.previous;
             let journal = Journal::go_on(opened.file, opened.length, &[run])?;
             (journal, flags.resume.clone())
@@ -87,6 +92,7 @@ impl Prepared {
             input,
             preflight,
             previous,
+            equal_lines,
             earlier,
             journal,
             journal_path,

@@ -1,7 +1,6 @@
 //! What earlier runs left behind: which lines are finished, and which are in doubt.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
 
 use super::counts::Counts;
 use super::entry::{Begun, Entry, Header, InputSummary, LineResult, Outcome};
@@ -11,22 +10,14 @@ use crate::config::is_same_address;
 /// What a journal says of a line. It is kept for each line of a job, and so it is small.
 #[derive(Debug, Clone, Default)]
 struct Known {
-    begun: Option<Asked>,
+    /// The digest of the line, if it was begun.
+    begun: Option<u128>,
     /// The outcome; that of a line that was begun is unknown until there is another.
     outcome: Outcome,
     again: bool,
     no_access: bool,
     /// Which entry of the journal is the last about this line.
     entry: u64,
-}
-
-/// What a line that was begun asks for.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    /// The digest of the line.
-    digest: u128,
-    /// A hash of the card and of what is asked for it.
-    change: u64,
 }
 
 /// What is to be done with a line.
@@ -48,7 +39,6 @@ pub(super) struct PreviousRun {
     lines: HashMap<u64, Known>,
     /// The requests of the lines that are in doubt.
     pub(super) in_doubt: BTreeMap<u64, Begun>,
-    hasher: RandomState,
 }
 
 impl PreviousRun {
@@ -74,10 +64,8 @@ impl PreviousRun {
                 if self.state(begun.line) != LineState::ToDo {
                     return Err(format!("line {number} begins what was not to be repeated"));
                 }
-                let asked = (begun.change.card(), begun.change.operation());
-                let change = self.hasher.hash_one(asked);
                 let known = Known {
-                    begun: Some(Asked { digest, change }),
+                    begun: Some(digest),
                     entry: number,
                     ..Known::default()
                 };
@@ -135,7 +123,7 @@ impl PreviousRun {
     /// Refuses a line that is not the one that was journaled under its number.
     pub(super) fn check(&self, line: &LineSummary) -> Result<(), String> {
         match self.begun(line.number) {
-            Some(asked) if asked.digest != line.digest => Err(format!(
+            Some(digest) if digest != line.digest => Err(format!(
                 "line {} is not the one that the journal is of: give the same file",
                 line.number
             )),
@@ -143,7 +131,7 @@ impl PreviousRun {
         }
     }
 
-    fn begun(&self, line: u64) -> Option<Asked> {
+    fn begun(&self, line: u64) -> Option<u128> {
         self.lines.get(&line)?.begun
     }
 
@@ -151,20 +139,6 @@ impl PreviousRun {
     pub(super) fn begun_lines(&self) -> impl Iterator<Item = u64> {
         let begun = self.lines.iter().filter(|(_, known)| known.begun.is_some());
         begun.map(|(line, _)| *line)
-    }
-
-    /// Returns the requests in doubt, each with whether another line that was begun asks for the same of the same card.
-    pub(super) fn in_doubt_with_twins(&self) -> Vec<(Begun, bool)> {
-        let mut alike = HashMap::<u64, u32>::new();
-        for asked in self.lines.values().filter_map(|known| known.begun) {
-            *alike.entry(asked.change).or_default() += 1;
-        }
-        let in_doubt = self.in_doubt.values().map(|begun| {
-            let asked = self.begun(begun.line);
-            let count = asked.and_then(|asked| alike.get(&asked.change));
-            (begun.clone(), count > Some(&1))
-        });
-        in_doubt.collect()
     }
 
     /// Returns whether an entry of the journal is the last about a line.

@@ -1,11 +1,15 @@
 //! Finds out whether D1 carried out lines whose outcome is unknown, and records what was found.
 
+use std::path::Path;
 use std::time::SystemTime;
 
+use d1_facade::PendingChange;
 use futures_util::{StreamExt as _, stream};
 
 use super::entry::{Begun, LineResult, Outcome};
+use super::equal_lines::EqualLines;
 use super::lock;
+use super::resume::Opened;
 use super::run::Run;
 use crate::failure::Failure;
 use crate::flags::BoundedInt;
@@ -20,11 +24,12 @@ impl Run<'_> {
     /// whether it was interrupted.
     pub(super) async fn reconcile_in_doubt(
         &mut self,
+        equal_lines: &EqualLines,
         interrupts: &mut Interrupts,
     ) -> Result<bool, Failure> {
-        let lines = self.previous.in_doubt_with_twins();
+        let lines: Vec<Begun> = self.previous.in_doubt.values().cloned().collect();
         let all = |found: &Verification| {
-            let results = lines.iter().map(|(begun, _)| begun.verified(found));
+            let results = lines.iter().map(|begun| begun.verified(found));
             results.collect::<Vec<_>>()
         };
         let (interrupted, results) = if lines.is_empty() || self.flags.no_verify {
@@ -32,7 +37,7 @@ impl Run<'_> {
             (false, all(&Verification::Inconclusive(why)))
         } else {
             tokio::select! {
-                results = self.verify_in_doubt(&lines) => (false, results),
+                results = self.verify_in_doubt(&lines, equal_lines) => (false, results),
                 () = interrupts.next() => (true, all(&Verification::Interrupted)),
             }
         };
@@ -43,7 +48,7 @@ impl Run<'_> {
     }
 
     /// Returns the result of each line, in the order of the lines.
-    async fn verify_in_doubt(&self, lines: &[(Begun, bool)]) -> Vec<LineResult> {
+    async fn verify_in_doubt(&self, lines: &[Begun], equal: &EqualLines) -> Vec<LineResult> {
         let BoundedInt(seconds) = self.flags.wait;
         lock(&self.summary).note(&format!(
             "{} lines are in doubt; verifying them, giving D1 {seconds} s for what it does not list",
@@ -52,15 +57,25 @@ impl Run<'_> {
         let patience = Patience::settling(self.flags.wait);
         // The process that sent them is gone: it holds the journal no more.
         let ended_by = SystemTime::now();
-        let verified = stream::iter(lines).map(|(begun, has_twin)| async move {
-            if *has_twin {
-                let why = "another line asks for the same of the same card".to_owned();
-                return begun.verified(&Verification::Inconclusive(why));
-            }
+        let verified = stream::iter(lines).map(|begun| async move {
             let pending = begun.change.clone().ended_by(ended_by);
-            begun.verified(&verify(self.client, Some(&pending), patience).await)
+            self.verify_line(begun, &pending, equal, patience).await
         });
         verified.buffered(CONCURRENCY).collect().await
+    }
+
+    async fn verify_line(
+        &self,
+        begun: &Begun,
+        pending: &PendingChange,
+        equal: &EqualLines,
+        patience: Patience,
+    ) -> LineResult {
+        let Some(others) = equal.operations_of_others(begun) else {
+            let why = "another line asks for the same of the same card".to_owned();
+            return begun.verified(&Verification::Inconclusive(why));
+        };
+        begun.verified(&verify(self.client, Some(pending), &others, patience).await)
     }
 
     async fn resolve_in_doubt(&mut self, result: &LineResult) -> Result<(), Failure> {
@@ -86,16 +101,22 @@ impl Run<'_> {
     }
 
     /// Verifies the lines of this run whose outcome is unknown.
-    pub(super) async fn verify_unknown(&self, lines: Vec<Begun>) -> Result<(), Failure> {
-        if lines.is_empty() {
+    pub(super) async fn verify_unknown(
+        &self,
+        lines: Vec<Begun>,
+        journal: Option<&Path>,
+    ) -> Result<(), Failure> {
+        let (Some(journal), false) = (journal, lines.is_empty()) else {
             return Ok(());
-        }
+        };
         let note = format!("verifying {} lines of unknown outcome", lines.len());
         lock(&self.summary).note(&note);
         let patience = Patience::settling(self.flags.wait);
-        let verified = stream::iter(lines).map(|begun| async move {
-            begun.verified(&verify(self.client, Some(&begun.change), patience).await)
-        });
+        let opened = Opened::read_only(journal);
+        let opened = opened.map_err(|rule| Failure::input("the journal", rule))?;
+        let equal = &opened.equal_lines(&lines)?;
+        let verified = stream::iter(&lines)
+            .map(|begun| self.verify_line(begun, &begun.change, equal, patience));
         let mut verified = std::pin::pin!(verified.buffer_unordered(CONCURRENCY));
         while let Some(result) = verified.next().await {
             if result.outcome != Outcome::Unknown {

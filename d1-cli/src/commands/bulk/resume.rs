@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
-use super::entry::{Entry, FORMAT, LineResult};
+use super::entry::{Begun, Entry, FORMAT, LineResult};
+use super::equal_lines::EqualLines;
 use super::journal::lock;
 use super::previous_run::PreviousRun;
 use crate::failure::{Failure, because};
@@ -45,6 +46,16 @@ impl Opened {
             length,
             previous,
         })
+    }
+
+    /// Returns the lines that are equal to lines in doubt.
+    pub(super) fn equal_lines<'a>(
+        &self,
+        in_doubt: impl IntoIterator<Item = &'a Begun>,
+    ) -> Result<EqualLines, Failure> {
+        let mut equal = EqualLines::of(in_doubt);
+        self.each_line(|result| equal.add(&result))?;
+        Ok(equal)
     }
 
     /// Returns the result of each line by its last entry.

@@ -3,6 +3,7 @@
 
 use std::future::ready;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::entry::{Begun, Blocker, Entry, LineResult, Outcome};
+use super::equal_lines::EqualLines;
 use super::input::{Input, Item};
 use super::journal::Journal;
 use super::line::{BadLine, Line, LineSummary};
@@ -88,15 +90,23 @@ impl<'a> Run<'a> {
     }
 
     /// Resolves what earlier runs left in doubt, sends the lines of `input`, and prints the totals.
-    pub(super) async fn carry_out(mut self, input: Input) -> Result<Exit, Failure> {
+    pub(super) async fn carry_out(
+        mut self,
+        input: Input,
+        equal_lines: &EqualLines,
+        journal: Option<&Path>,
+    ) -> Result<Exit, Failure> {
         // Only from here on: before, an interrupted run leaves nothing to clean up.
         let mut interrupts = Interrupts::listen()?;
-        if self.reconcile_in_doubt(&mut interrupts).await? {
+        if self
+            .reconcile_in_doubt(equal_lines, &mut interrupts)
+            .await?
+        {
             return Ok(self.into_summary().finish(true));
         }
         let unknown = self.send(input, &mut interrupts).await?;
         tokio::select! {
-            verified = self.verify_unknown(unknown) => verified?,
+            verified = self.verify_unknown(unknown, journal) => verified?,
             // The outcomes stay unknown.
             () = interrupts.next() => {}
         }
