@@ -119,18 +119,18 @@ fn settings_10_key_11_certificate_12() {
 #[test]
 fn a_certificate_that_ends_soon_is_a_warning_and_one_that_has_ended_a_failure() {
     let world = World::start();
-    // The certificate of a sandbox is valid for 90 days.
-    for (days, result) in [("0", "ok"), ("30", "ok"), ("100", "warning")] {
+    // The certificate of a sandbox is valid for ten years.
+    for (days, result) in [("0", "ok"), ("30", "ok"), ("3700", "warning")] {
         let run = doctor(&world, &[], &["--warn-days", days]).expect(0);
         let stage = &run.json()["stages"][2];
         assert_eq!(stage["result"], result, "{stage}");
         let detail = stage["detail"].as_str().unwrap();
         assert!(
-            detail.contains("expires in 89 days") || detail.contains("in 90 days"),
+            detail.contains("expires in 3649 days") || detail.contains("in 3650 days"),
             "{detail}"
         );
     }
-    let shown = world.d1(&["doctor", "--warn-days", "100"]).expect(0);
+    let shown = world.d1(&["doctor", "--warn-days", "3700"]).expect(0);
     assert!(shown.out.contains("warning  certificate"), "{}", shown.out);
     let (certificate, key) = stranger(&world, None);
     let ended = [("D1_CLIENT_CERT", &*certificate), ("D1_CLIENT_KEY", &*key)];

@@ -28,7 +28,7 @@ pub(crate) struct Doctor {
     card: CardId,
     /// From how many days before its end on a certificate is warned of
     #[arg(long, value_name = "DAYS", default_value = "30")]
-    warn_days: BoundedInt<0, 3650>,
+    warn_days: BoundedInt<0, 10000>,
 }
 
 impl Doctor {
