@@ -6,6 +6,6 @@ use issuer_service::{log_as_json, server};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    log_as_json()?;
+    log_as_json();
     server::run(&Settings::parse()).await
 }

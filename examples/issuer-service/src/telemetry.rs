@@ -16,7 +16,6 @@ use opentelemetry::metrics::{Gauge, Histogram, Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 use tracing::{Instrument as _, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -29,24 +28,20 @@ pub(crate) const CORRELATION_ID: &str = "x-correlation-id";
 /// The target of the lines that say to whom card numbers were given. They are always logged.
 pub(crate) const AUDIT: &str = "audit";
 
-/// Writes the log to standard output, as JSON.
-///
-/// # Errors
-/// Never: the directive for the audit lines is a constant.
-pub fn log_as_json() -> Result<(), Error> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    json_log(filter, io::stdout)?.init();
-    Ok(())
+/// Writes the log to standard output, as JSON: what `RUST_LOG` asks for, `info` by default.
+pub fn log_as_json() {
+    let asked = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    json_log(&asked, io::stdout).init();
 }
 
-/// Returns a log as JSON, each line with its spans.
+/// Returns a log as JSON, each line with its spans, of what is asked for and the audit lines.
 pub(crate) fn json_log(
-    filter: EnvFilter,
+    asked: &str,
     writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
-) -> Result<impl Subscriber + Send + Sync, Error> {
-    let filter = filter.add_directive(format!("{AUDIT}=info").parse()?);
+) -> impl Subscriber + Send + Sync {
     let log = tracing_subscriber::fmt().json().with_writer(writer);
-    Ok(log.with_env_filter(filter).finish())
+    log.with_env_filter(format!("{asked},{AUDIT}=info"))
+        .finish()
 }
 
 /// The metrics, by OpenTelemetry's names. Clones share everything.

@@ -16,7 +16,6 @@ use d1_facade::test_util::Reply;
 use d1_facade::{CardCredentials, CardId, Client, EncryptionKey, Environment, Inconclusive};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use tracing_subscriber::EnvFilter;
 
 use crate::changes::{is_id, was_written};
 use crate::outcome::{may_be_reconciled_later, of_change};
@@ -113,7 +112,7 @@ impl Log {
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
-        let subscriber = json_log(EnvFilter::new("warn"), move || writer.clone()).unwrap();
+        let subscriber = json_log("warn", move || writer.clone());
         (log, tracing::subscriber::set_default(subscriber))
     }
 
