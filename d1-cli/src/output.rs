@@ -2,8 +2,9 @@
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::iter;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use console::{Alignment, Term, measure_text_width, pad_str};
 use serde_json::{Value, json};
 
 use crate::config::Target;
@@ -120,26 +121,20 @@ impl Output {
 
     /// Prints these fields of documents as a table.
     pub(crate) fn table(&self, columns: &[&str], documents: &[Value]) -> io::Result<()> {
-        let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(columns);
-        // Elsewhere a line of the table stays a line.
-        if let Some((_, width)) = console::Term::stdout().size_checked() {
-            table
-                .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_width(width);
+        let header = columns.iter().map(|name| (*name).to_owned()).collect();
+        let row = |document: &Value| columns.iter().map(|name| cell(&document[*name])).collect();
+        let rows = iter::once(header).chain(documents.iter().map(row));
+        let rows: Vec<Vec<String>> = rows.collect();
+        let mut widths = vec![0; columns.len()];
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = measure_text_width(cell).max(*width);
+            }
         }
-        for document in documents {
-            table.add_row(columns.iter().map(|name| cell(&document[*name])));
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        let lines: Vec<_> = table.lines().collect();
-        let lines = lines.iter().map(|line| line.trim_end());
-        self.line(&lines.collect::<Vec<_>>().join("\n"))
+        let terminal = Term::stdout().size_checked();
+        let room = terminal.map_or(usize::MAX, |(_, columns)| columns.into());
+        rows.iter()
+            .try_for_each(|row| self.line(&folded(row, &widths, room)))
     }
 
     /// Prints where calls go, for people.
@@ -217,6 +212,24 @@ impl Output {
         };
         format!("\u{1b}[{colour}m{text}\u{1b}[0m")
     }
+}
+
+/// Returns a row of a table. Where a terminal has no room for all of it, it continues on the next line, so that a value
+/// can be read and copied as a whole.
+fn folded(row: &[String], widths: &[usize], room: usize) -> String {
+    let (mut text, mut used) = (String::new(), 0);
+    for (cell, width) in row.iter().zip(widths) {
+        if used > 0 && used + width > room {
+            text += "\n  ";
+            used = 2;
+        }
+        text += &pad_str(cell, *width, Alignment::Left, None);
+        text += "  ";
+        used += width + 2;
+    }
+    let lines = text.lines().map(str::trim_end);
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a value as text for people.
