@@ -48,7 +48,13 @@ impl CredentialsFrom {
             Self::StandardInput if io::stdin().is_terminal() => asked()?,
             Self::StandardInput => parsed(secret_input::open())?,
             // The descriptor is opened anew by its name, so that none is taken over that is another's.
-            Self::Descriptor(number) => parsed(File::open(format!("/dev/fd/{number}")))?,
+            Self::Descriptor(number) => {
+                let file = File::open(format!("/dev/fd/{number}")).map_err(|_| {
+                    let rule = format!("cannot be read: no file is open as in {number}<FILE");
+                    Failure::input(FLAG, rule)
+                });
+                parsed(Ok(file?))?
+            }
         };
         plain
             .checked(luhn)
