@@ -195,7 +195,7 @@ impl Client {
     /// ```no_run
     /// # fn f(d1: d1_facade::Client) {
     /// let health = d1.health();
-    /// if health.certificate_days_left().is_some_and(|days| days < 14) {
+    /// if health.certificate_days_left.is_some_and(|days| days < 14) {
     ///     println!("renew the client certificate");
     /// }
     /// # }

@@ -29,7 +29,7 @@ async fn without_a_module_a_client_that_requires_it_is_refused() {
     let own_tls = builder().crypto_provider(Arc::new(default_provider()));
     refused(own_tls.build(), "require_fips", "OPENSSL_CONF");
     let health = sandbox_builder(&sandbox).build().unwrap().health();
-    let found = health.cryptography().unwrap();
+    let found = health.cryptography.unwrap();
     assert_eq!((found.module.as_deref(), found.is_tls_fips), (None, false));
     let library = openssl::version::version();
     assert!(library.starts_with(&found.library), "{found}");
@@ -71,7 +71,7 @@ async fn with_a_module_everything_is_the_modules() {
     card.renew(renewal).await.unwrap();
 
     let health = builder().build().unwrap().health();
-    let found = health.cryptography().unwrap();
+    let found = health.cryptography.unwrap();
     assert!(found.is_tls_fips);
     assert_eq!(found.module, Some(std::env::var(MODULE).unwrap()));
     let outside = |name: &&String| name.contains("25519") || name.contains("CHACHA20");

@@ -56,7 +56,7 @@ pub(super) async fn examine(client: &Client, report: &mut Report) -> Option<()> 
 /// Reports TLS that works, and what carries out the cryptography.
 fn trusted(client: &Client) -> Finding {
     let health = client.health();
-    let cryptography = health.cryptography().map(ToString::to_string);
+    let cryptography = health.cryptography.as_ref().map(ToString::to_string);
     let cryptography = cryptography.unwrap_or_default();
     Finding::passed(format!(
         "the server's certificate is trusted; {cryptography}"

@@ -47,13 +47,13 @@ pub(super) fn settings(config: &Config) -> Finding {
 /// Reports the keys of a client, and for how long D1's is valid where that is known.
 pub(super) fn keys(client: &Client, warn_days: i64) -> Finding {
     let health = client.health();
-    let kid = health.signing_kid().unwrap_or_default();
-    let Some(d1_kid) = health.encryption_kid() else {
+    let kid = health.signing_kid.unwrap_or_default();
+    let Some(d1_kid) = health.encryption_kid else {
         let rest = "no encryption-jwk, so that no card credentials can be sent";
         return Finding::passed(format!("P-256, kid {kid}; {rest}"));
     };
     let keys = format!("P-256, kid {kid}; D1's {d1_kid}");
-    match health.encryption_key_days_left() {
+    match health.encryption_key_days_left {
         Some(days) if days < warn_days => Finding::warning(
             format!("{keys}, whose certificate ends in {days} days"),
             "Ask Thales for the key that comes after it.",
@@ -69,8 +69,8 @@ pub(super) fn certificate(client: &Client, warn_days: i64) -> Result<Finding, Fi
         return Err(Finding::failed(why, &fix));
     }
     let health = client.health();
-    let days = health.certificate_days_left();
-    let end = health.certificate_expires_at().map(OffsetDateTime::from);
+    let days = health.certificate_days_left;
+    let end = health.certificate_expires_at.map(OffsetDateTime::from);
     let end = end.and_then(|end| end.format(&Rfc3339).ok());
     let (Some(days), Some(end)) = (days, end) else {
         let fix = "Give the certificate as Thales sent it.";
