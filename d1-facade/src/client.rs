@@ -4,6 +4,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::time::{Instant, sleep, timeout_at};
+
 use crate::auth::{AccessToken, Signer, unique_kids};
 use crate::call::{CallOptions, Core};
 use crate::card::Card;
@@ -114,7 +116,8 @@ impl Client {
 
     /// Returns the access token that this client uses, for calls to D1 that it has no method for.
     ///
-    /// Its lifetime is the time that is left. The client refreshes it: ask for it again for each call.
+    /// Its lifetime is the time that is left. The client refreshes it: ask for it again for each call. An exchange that
+    /// fails is made again as the client's [retry policy](crate::ClientBuilder::retry) decides.
     ///
     /// ```no_run
     /// # async fn f(d1: d1_facade::Client) -> Result<(), d1_facade::Error> {
@@ -132,10 +135,25 @@ impl Client {
         if let Some(token) = tokens.fresh() {
             return Ok(token.remaining());
         }
-        let timeout = self.core.transport.timeout().min(LONGEST_TIMEOUT);
-        let token = tokio::time::timeout(timeout, tokens.get(timeout)).await;
-        let late = |_| Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
-        Ok(token.map_err(late)??.remaining())
+        let deadline = Instant::now() + self.core.transport.timeout().min(LONGEST_TIMEOUT);
+        let mut failures = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let token = timeout_at(deadline, tokens.get(left)).await;
+            let late = |_| Error::new(ApiOperation::GetToken, ErrorKind::Timeout, Outcome::NotSent);
+            let error = match token.map_err(late)? {
+                Ok(token) => return Ok(token.remaining()),
+                Err(error) => error,
+            };
+            failures += 1;
+            let policy = self.core.defaults.retry.as_ref();
+            let delay = policy.unwrap_or(&self.core.retry).delay(&error, failures);
+            let left = deadline.saturating_duration_since(Instant::now());
+            match delay.filter(|delay| *delay < left) {
+                Some(delay) => sleep(delay).await,
+                None => return Err(error),
+            }
+        }
     }
 
     /// Signs the assertions that follow with another signer, in all clones of this client.

@@ -190,6 +190,29 @@ async fn a_transient_failure_is_tried_again_when_the_signer_says() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_asked_for_follows_the_retry_policy() {
+    let sandbox = strict_sandbox().await;
+    for (acts, attempts, succeeds) in [
+        (&[Act::Busy(None), Act::Busy(None), Act::Sign][..], 3, true),
+        (&[Act::Busy(None)], 3, false),
+        (&[Act::Fail], 1, false),
+    ] {
+        let remote = Remote::new(&sandbox, acts);
+        let builder = sandbox_builder_without_tokens(&sandbox).signer(remote.clone());
+        let client = builder
+            .retry(ExponentialBackoff::default())
+            .build()
+            .unwrap();
+        let token = client.access_token().await;
+        assert_eq!(
+            (token.is_ok(), remote.asked()),
+            (succeeds, attempts),
+            "{acts:?}: {token:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_permanent_failure_is_not_tried_again() {
     let sandbox = strict_sandbox().await;
     let (remote, card) = card_with(&sandbox, &[Act::Fail], |builder| {
