@@ -156,3 +156,13 @@ fn no_secret_can_be_written() {
         );
     }
 }
+
+#[test]
+fn a_random_reason_is_one_that_can_be_sent_and_no_other_has() {
+    let reasons: Vec<Reason> = (0..1_000).map(|_| Reason::random()).collect();
+    for reason in &reasons {
+        assert_eq!(reason.as_str().parse::<Reason>().as_ref(), Ok(reason));
+    }
+    let distinct: std::collections::HashSet<&str> = reasons.iter().map(Reason::as_str).collect();
+    assert_eq!(distinct.len(), reasons.len());
+}

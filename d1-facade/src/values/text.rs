@@ -211,6 +211,35 @@ impl CorrelationId {
     }
 }
 
+impl Reason {
+    /// Returns a random reason of letters, by which [`reconcile`](crate::Client::reconcile) tells a change apart from
+    /// each other one of its card.
+    ///
+    /// For services whose order numbers a reason cannot be: it takes no hyphens, and a long number may look like a card
+    /// number.
+    ///
+    /// ```no_run
+    /// # async fn f(d1: d1_facade::Client, card: d1_facade::Card) -> Result<(), d1_facade::Error> {
+    /// let suspend = card.suspend().reason(d1_facade::Reason::random());
+    /// let pending = suspend.pending();
+    /// if suspend.await.is_err() {
+    ///     let result = d1.reconcile(&pending).unique_reason().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn random() -> Self {
+        let letters = uuid::Uuid::new_v4().into_bytes();
+        let letters = letters.map(|byte| char::from(b'a' + byte % 26));
+        let text = String::from_iter(letters);
+        Self(
+            text.parse()
+                .unwrap_or_else(|_| unreachable!("letters are allowed")),
+        )
+    }
+}
+
 /// Returns the shortest text that the pattern could ever be narrowed to.
 fn unreachable_pattern() -> types::CardCorrelationId {
     "0".parse()
