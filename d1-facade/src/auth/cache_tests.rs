@@ -83,7 +83,7 @@ async fn a_token_endpoint_that_is_down_is_left_alone_longer_and_longer() {
         let error = cache.get(AMPLE).await.unwrap_err();
         assert_eq!(fetches(&source), calls);
         assert_eq!(error.retry_after(), Some(Duration::from_millis(pause)));
-        // Everybody who asks meanwhile gets the same error, and D1 is not asked.
+        // Every caller during that time gets the same error, and D1 is not asked.
         tokio::time::advance(Duration::from_millis(pause - 1)).await;
         let again = join_all((0..100).map(|_| cache.get(AMPLE))).await;
         assert!(again.iter().all(Result::is_err));
@@ -93,7 +93,7 @@ async fn a_token_endpoint_that_is_down_is_left_alone_longer_and_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_gives_up_stops_nobody_and_leaves_nothing_stuck() {
+async fn a_caller_who_gives_up_stops_no_other_caller_and_blocks_nothing() {
     let (source, cache) = cache();
     let mut given_up = Box::pin(cache.get(AMPLE));
     assert!((&mut given_up).now_or_never().is_none());
@@ -160,7 +160,7 @@ impl TokenSource for Arc<Hanging> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_early_renewal_that_hangs_holds_nobody_up_for_long() {
+async fn an_early_renewal_that_hangs_delays_no_call_for_long() {
     let source = Arc::new(Hanging(AtomicUsize::new(0)));
     let cache = TokenCache::new(Arc::new(source.clone()));
     let first = cache.get(AMPLE).await.unwrap();
@@ -363,7 +363,7 @@ async fn calls_that_find_a_fresh_token_wait_for_no_lock() {
     let cache = TokenCache::new(Arc::new(Once(Mutex::new(Some(token)))));
     cache.get(AMPLE).await.unwrap();
 
-    // Whoever wanted the state now would wait until the test ends; a reader hinders no other one.
+    // A caller that locks the state now would wait until the test ends; a reader does not block others.
     let _state = lock(&cache.state);
     let _reader = cache.fresh.read().unwrap();
     let hits: Vec<_> = std::thread::scope(|threads| {
