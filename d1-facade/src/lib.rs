@@ -109,7 +109,7 @@
 //! ```
 //!
 //! A unit test needs neither sockets nor cards: with the feature `test-util`, a closure responds in place of D1, and
-//! errors and receipts can be made. The module `test_util` has both.
+//! errors and receipts can be made.
 //!
 //! # Card data
 //!
@@ -129,8 +129,10 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | How do I build a client? | [`Client`], [`ClientBuilder`], [`Environment`]; [`Aggregator`] for many issuers |
-//! | How does the client identify itself? | [`auth`], [`Identity`] |
+//! | How do I build a client? | [`Client::from_env`], or [`Client::builder`] and [`ClientBuilder`]; [`Aggregator`] for many issuers |
+//! | How does the client identify itself? | [`auth`] with [`Signer`](auth::Signer), [`SigningKey`], [`Identity`] |
+//! | How are keys and certificates replaced at run time? | [`Identity::watch`], [`Client::replace_signer`], [`Client::replace_encryption_keys`] |
+//! | How is the client? | [`Client::health`] |
 //! | What can I do to a card? | [`Card`] and what its methods return |
 //! | What does a call return? | [`Response`] of a [`Receipt`], an [`Operation`] or an [`OperationPage`] |
 //! | How do I call what has no method? | [`Client::request`] |
@@ -140,7 +142,18 @@
 //! | What does D1 document about an error? | [`Cause::all`] |
 //! | May it be sent again? | [`retry`] |
 //! | How many requests at once, how many per second? | [`limiter`], and the crate `d1-bulk` for many changes |
-//! | Was a change carried out? | [`Client::reconcile`] |
+//! | Was a change carried out? | [`Client::reconcile`], and [`Change::pending`] before it is sent |
+//! | How does a change outlive its caller? | [`Change::spawn`] |
+//! | How do I test my service? | the crate `d1-sandbox`; `test_util` without sockets; [`ClientBuilder::dry_run`] without any response |
+//!
+//! # Features
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `metrics` | metrics of the requests, with a meter of OpenTelemetry |
+//! | `schemars` | JSON schemas of what can be serialized, for a service's OpenAPI file |
+//! | `test-util` | the module `test_util`: a client without sockets, errors and receipts for unit tests |
+//! | `vendored` | OpenSSL is built from source, for hosts without its headers |
 //!
 //! # TLS and cryptography
 //!
@@ -148,8 +161,7 @@
 //! chooses one, so other users of rustls are not affected; [`ClientBuilder::crypto_provider`] takes another. A server
 //! that does not ask for the client certificate is refused before anything is sent: D1 asks on every connection, so
 //! it is not D1 that responds. JOSE is josekit, which links OpenSSL: 3.0 or later is needed. Where OpenSSL is configured
-//! for a FIPS module, [`ClientBuilder::require_fips`] refuses everything else. The feature `vendored` builds OpenSSL from
-//! source for hosts without it.
+//! for a FIPS module, [`ClientBuilder::require_fips`] refuses everything else.
 
 /// The readme's example compiles.
 #[cfg(doctest)]

@@ -19,6 +19,19 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A client of `d1-facade` for it is built as the front page of that crate shows. In other cases:
+//!
+//! | question | methods |
+//! |---|---|
+//! | What does a client in another process need? | [`Sandbox::write_files`] |
+//! | What does a client of another issuer need? | [`Builder::add_issuer`], [`Sandbox::access`] |
+//! | What arrived? | [`Sandbox::requests`], [`Sandbox::assert_requests`], [`Sandbox::card`] |
+//! | How does a call fail? | [`Sandbox::fail_next`] with a [`Fault`], [`Sandbox::revoke_tokens`], [`Sandbox::set_clock_offset`] |
+//! | How is the client certificate replaced? | [`Sandbox::renew_client_certificate`] |
+//!
+//! The calls are named as in the document: `suspendCard`, `resumeCard`, `deleteCard`, `renewCard`, `listOperations`,
+//! `getOperation`, and `getToken` for the token.
 
 mod app;
 mod auth;

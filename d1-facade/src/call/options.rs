@@ -160,6 +160,7 @@ macro_rules! call_options {
             }
 
             /// Sets how long the whole call may take: waiting for limiters and for a token, and sending again, included.
+            /// A stream and a reconciliation make several calls: it is the time of each of them.
             ///
             /// The default is the client's [timeout](crate::ClientBuilder::timeout); a day is the most. Where it ends
             /// while a connection is being made, the outcome is unknown, unless the client's connect timeout ended

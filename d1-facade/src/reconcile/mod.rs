@@ -80,7 +80,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// D1's time, it is measured by the clock of this host, which must then agree with that of the host that made the
 /// change.
 ///
-/// It makes a request for each page that it reads. The [`timeout`](Self::timeout) is that of each of them.
+/// It makes a call for each page of the list. The [`timeout`](Self::timeout) is that of each call, not of all together.
 ///
 /// # Errors
 /// When the operations cannot be read; nothing more is known of the change then.
