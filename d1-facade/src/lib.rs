@@ -16,7 +16,7 @@
 //!
 //! let d1 = Client::builder(Environment::Staging, "ISSUER_A-1".parse()?)
 //!     .signer(SigningKey::from_pem(read("signing.key")?, "my-kid")?)
-//!     .encryption_key(EncryptionKey::from_pem(read("d1-public.pem")?, "d1-kid")?)
+//!     .encryption_key(EncryptionKey::from_bytes(read("d1-key.jwk")?, None)?)
 //!     .client_identity(Identity::from_pem(read("client.pem")?, read("client.key")?)?)
 //!     .build()?;
 //!
