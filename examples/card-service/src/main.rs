@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::{Json, Router, http::StatusCode, routing::put};
 use d1_facade::{
     CardId, Change, Client, CorrelationId, Error, ErrorKind, Inconclusive, Outcome, PendingChange,
-    Reason, Reconciliation, Renewal,
+    Reconciliation, Renewal,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,10 +132,13 @@ impl Service {
     }
 
     async fn make(self, id: CorrelationId, order: Order) -> StatusCode {
-        // A reason of its own, by which the change is found in D1's list.
+        // A reason of its own, by which the change is found in D1's list: a UUID without its hyphens.
+        let Ok(reason) = CorrelationId::random().as_str().replace('-', "").parse() else {
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        };
         let change = order
             .change(&self.d1)
-            .reason(unique())
+            .reason(reason)
             .correlation_id(id.clone());
         let pending = change.pending();
         let mut entry = Entry {
@@ -184,21 +187,6 @@ impl Service {
             eprintln!("an outcome cannot be written down: {error}");
         }
     }
-}
-
-fn unique() -> Reason {
-    let random = CorrelationId::random();
-    let hex = random.as_str().bytes().filter(|byte| *byte != b'-');
-    let letters: String = hex
-        .map(|b| {
-            char::from(if b.is_ascii_digit() {
-                b - b'0' + b'g'
-            } else {
-                b
-            })
-        })
-        .collect();
-    letters.parse().unwrap_or_else(|_| unreachable!())
 }
 
 /// Returns the status for a change that was not made.
