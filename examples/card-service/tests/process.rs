@@ -10,6 +10,12 @@ use std::time::Duration;
 use d1_sandbox::{Card, CardState, Fault, Sandbox};
 use reqwest::Client;
 
+/// A client for plain HTTP. reqwest wants a TLS provider all the same, and has none with the features of this workspace.
+fn http() -> Client {
+    let _ = rustls_openssl::default_provider().install_default();
+    Client::new()
+}
+
 // ANCHOR: start
 /// A process that ends with the test, and its address.
 struct Service(Child, String);
@@ -36,7 +42,7 @@ impl Service {
     }
 
     async fn put(&self, id: &str, order: &'static str) -> u16 {
-        let request = Client::new().put(format!("{}/changes/{id}", self.1));
+        let request = http().put(format!("{}/changes/{id}", self.1));
         let request = request
             .header("content-type", "application/json")
             .body(order);
@@ -44,7 +50,7 @@ impl Service {
     }
 
     async fn progress(&self, id: &str) -> String {
-        let response = Client::new().get(format!("{}/changes/{id}", self.1)).send();
+        let response = http().get(format!("{}/changes/{id}", self.1)).send();
         response.await.unwrap().text().await.unwrap()
     }
 }
