@@ -9,9 +9,11 @@ cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# The C preprocessor of this machine, without options that only a compiler for the platform knows.
+# The C preprocessor of this machine, without options that only a compiler for the platform knows. Nothing else of C is
+# compiled.
 cat >"$folder/cc" <<'END'
 #!/usr/bin/env bash
+[[ " $* " == *" -E "* ]] || exit 0
 options=()
 for option; do
   case $option in
@@ -28,7 +30,7 @@ headers=$(pkg-config --variable=includedir openssl)
 for target; do
   rustup target add "$target" >/dev/null 2>&1 || { echo "error: rustup cannot add the target $target" >&2; exit 1; }
   # Flags of this machine's linker are not for other platforms.
-  env --unset=RUSTFLAGS "CC_${target//-/_}=$folder/cc" OPENSSL_NO_PKG_CONFIG=1 \
+  env --unset=RUSTFLAGS "CC_${target//-/_}=$folder/cc" "CXX_${target//-/_}=$folder/cc" "AR_${target//-/_}=true" OPENSSL_NO_PKG_CONFIG=1 \
     OPENSSL_STATIC=0 OPENSSL_INCLUDE_DIR="$headers" OPENSSL_LIB_DIR="$libraries" \
     cargo check --locked --quiet --target "$target" -p d1-facade -p d1-bulk -p d1-sandbox -p d1-cli
   printf '%s: compiles\n' "$target"

@@ -161,7 +161,7 @@ impl Service {
                 }
             }
         };
-        self.record(Entry { progress, ..entry });
+        self.record(&Entry { progress, ..entry });
         status
     }
 
@@ -177,13 +177,13 @@ impl Service {
                 Ok(Reconciliation::Inconclusive(TooEarly | StillPending)) | Err(_) => continue,
                 Ok(_) => Progress::Undecided,
             };
-            self.record(Entry { progress, ..entry });
+            self.record(&Entry { progress, ..entry });
         }
     }
 
     /// Writes an outcome down. If that fails, the next process reconciles the change.
-    fn record(&self, entry: Entry) {
-        if let Err(error) = self.journal().write(&entry) {
+    fn record(&self, entry: &Entry) {
+        if let Err(error) = self.journal().write(entry) {
             eprintln!("an outcome cannot be written down: {error}");
         }
     }
@@ -193,6 +193,8 @@ impl Service {
 fn status(error: &Error) -> StatusCode {
     match error.kind() {
         ErrorKind::UnknownCard => StatusCode::NOT_FOUND,
+        // D1 answers so to a change, without a code; a gateway's 404 has no documented causes.
+        ErrorKind::NotFound if !error.causes().is_empty() => StatusCode::NOT_FOUND,
         ErrorKind::InvalidInput | ErrorKind::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
         _ if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
