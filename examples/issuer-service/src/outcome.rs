@@ -50,15 +50,10 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         // D1's 403: the state of the card, or of its holder, does not allow it.
         ErrorKind::Forbidden if documented => StatusCode::CONFLICT,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        // It can pass by itself.
-        ErrorKind::Connect
-        | ErrorKind::Timeout
-        | ErrorKind::Transport
-        | ErrorKind::ServerError
-        | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
-        // Keys, certificates or D1's responses are not as they must be, which is not the channel's fault: `Crypto`,
-        // `TokenUnavailable`, `TokenRejected`, `UnexpectedStatus`, `InvalidResponse`, `ResponseTooLarge`,
-        // `UnknownOperation`, what is not documented, and what this version of the service does not know.
+        // It can pass by itself: D1 cannot be reached, is too slow or fails, or a KMS throttles.
+        _ if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
+        // An operator has to correct keys or certificates, D1's response is not as documented, or this version of the
+        // service does not know the kind.
         _ => StatusCode::BAD_GATEWAY,
     }
 }

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use d1_facade::auth::Unavailable;
 use d1_facade::retry::ExponentialBackoff;
 use d1_facade::test_util::Reply;
-use d1_facade::{CardCredentials, CardId, Client, EncryptionKey, Environment, Inconclusive};
+use d1_facade::{CardCredentials, CardId, Client, EncryptionKey, Environment, Error, Inconclusive};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -145,6 +146,18 @@ async fn only_a_refusal_that_d1_documents_is_final() {
         let card = d1(move || reply.clone()).card("ReplaceMe01".parse().unwrap());
         let (found, code) = of_change(&card.suspend().await);
         assert_eq!((found, code.as_u16()), (state, status), "{shown}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_sign_at_the_moment_is_no_wrong_key() {
+    let error = || io::Error::other("throttled");
+    for (why, status) in [
+        (Unavailable::transient(error()), 503),
+        (Unavailable::permanent(error()), 502),
+    ] {
+        let (state, code) = of_change(&Err(Error::token_unavailable(why)));
+        assert_eq!((state, code.as_u16()), (State::NotDone, status));
     }
 }
 
