@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::{Json, Router, http::StatusCode, routing::put};
 use d1_facade::{
     CardId, Change, Client, CorrelationId, Error, ErrorKind, Inconclusive, Outcome, PendingChange,
-    Reconciliation, Renewal,
+    Reason, Reconciliation, Renewal,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,13 +132,10 @@ impl Service {
     }
 
     async fn make(self, id: CorrelationId, order: Order) -> StatusCode {
-        // A reason of its own, by which the change is found in D1's list: a UUID without its hyphens.
-        let Ok(reason) = CorrelationId::random().as_str().replace('-', "").parse() else {
-            return StatusCode::INTERNAL_SERVER_ERROR;
-        };
+        // A reason of its own, by which the change is found in D1's list.
         let change = order
             .change(&self.d1)
-            .reason(reason)
+            .reason(Reason::random())
             .correlation_id(id.clone());
         let pending = change.pending();
         let mut entry = Entry {
