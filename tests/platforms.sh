@@ -15,7 +15,7 @@ cat >"$folder/cc" <<'END'
 options=()
 for option; do
   case $option in
-  -arch | arm64 | -mmacosx-version-min=* | --target=* | -isysroot |) ;;
+  -arch | arm64 | -mmacosx-version-min=* | --target=* | -isysroot) ;;
   *) options+=("$option") ;;
   esac
 done
