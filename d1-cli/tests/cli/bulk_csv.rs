@@ -114,7 +114,10 @@ fn a_bad_row_that_is_skipped_holds_back_the_rest_of_its_card() {
 fn a_header_row_that_cannot_be_used_is_one_message() {
     let rows = "suspend,A\n".repeat(200);
     for (header, rule) in [
-        ("operation;card_id", "column 2, card_id, is not a field"),
+        (
+            "operation;card_id",
+            "column 2, card_id, is not a field; did you mean cardId?",
+        ),
         (
             "renew;A;4111111111111111;1230",
             "column 1, renew, is not a field",

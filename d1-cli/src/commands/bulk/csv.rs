@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::line::WHY;
 use crate::change::Kind;
 use crate::output::cell;
+use crate::text::did_you_mean;
 
 /// The separators that spreadsheets write.
 const SEPARATORS: [u8; 3] = *b",;\t";
@@ -282,19 +283,22 @@ fn split(reader: &mut Reader, separator: u8, row: &[u8]) -> Result<Cells, &'stat
     Ok(cells)
 }
 
-/// Says which columns there are. The name is repeated only where it is a word, and so no card data.
+/// Says which columns there are. The name is repeated only where it is letters alone, and so no card data.
 fn unknown_column(number: usize, name: &[u8]) -> String {
-    let is_word = |name: &&str| {
-        let may_stand = |c: char| c.is_ascii_alphabetic() || " _-".contains(c);
-        name.len() <= 32 && name.chars().all(may_stand)
+    let is_letters = |c: char| c.is_ascii_alphabetic() || " _-".contains(c);
+    let name = String::from_utf8_lossy(name);
+    let place = match name.len() <= 32 && name.chars().all(is_letters) {
+        true => format!("column {number}, {name},"),
+        false => format!("column {number}"),
     };
-    let place = match str::from_utf8(name).ok().filter(is_word) {
-        Some(word) => format!("column {number}, {word},"),
-        None => format!("column {number}"),
-    };
-    let names: Vec<_> = fields().collect();
-    format!(
-        "{place} is not a field; the header row has names of {}",
-        names.join(", ")
-    )
+    match did_you_mean(&name, fields()).as_str() {
+        "" => {
+            let names: Vec<_> = fields().collect();
+            format!(
+                "{place} is not a field; the fields are {}",
+                names.join(", ")
+            )
+        }
+        suggestion => format!("{place} is not a field{suggestion}"),
+    }
 }

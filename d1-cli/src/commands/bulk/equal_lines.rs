@@ -29,6 +29,11 @@ impl EqualLines {
         Self(asked.collect())
     }
 
+    /// Returns whether no line is in doubt.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds the last result of a line.
     pub(super) fn add(&mut self, result: &LineResult) -> io::Result<()> {
         let id = || result.operation_id.as_deref()?.parse().ok();

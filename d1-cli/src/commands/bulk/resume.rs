@@ -54,7 +54,9 @@ impl Opened {
         in_doubt: impl IntoIterator<Item = &'a Begun>,
     ) -> Result<EqualLines, Failure> {
         let mut equal = EqualLines::of(in_doubt);
-        self.each_line(|result| equal.add(&result))?;
+        if !equal.is_empty() {
+            self.each_line(|result| equal.add(&result))?;
+        }
         Ok(equal)
     }
 
