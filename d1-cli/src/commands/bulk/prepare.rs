@@ -65,11 +65,7 @@ impl Prepared {
         let mut equal_lines = EqualLines::default();
         let (journal, journal_path) = if let Some(opened) = opened {
             if session.output.format == Format::Json || flags.report.is_some() {
-                opened.each_line(|result| {
-                    let listed = earlier.len() < MOST_LISTED && result.outcome != Outcome::Done;
-                    earlier.extend(listed.then_some(result));
-                    Ok(())
-                })?;
+                earlier = not_done(&opened)?;
             }
             equal_lines = opened.equal_lines(opened.previous.in_doubt.values())?;
             previous = opened.previous;
@@ -98,6 +94,17 @@ impl Prepared {
             journal_path,
         })
     }
+}
+
+/// Returns the first lines that are not done.
+fn not_done(opened: &Opened) -> Result<Vec<LineResult>, Failure> {
+    let mut results = Vec::new();
+    opened.each_line(|result| {
+        let listed = results.len() < MOST_LISTED && result.outcome != Outcome::Done;
+        results.extend(listed.then_some(result));
+        Ok(())
+    })?;
+    Ok(results)
 }
 
 /// Begins the journal that was asked for.
