@@ -13,7 +13,8 @@ use crate::values::IssuerId;
 ///
 /// The assertion names the aggregator, the paths name the issuer of the card. The clients share one token, the
 /// connections, the keys and the limiters, and are cheap to make: call [`for_issuer`](Self::for_issuer) for each request
-/// of the service.
+/// of the service. Where D1 has a key of its own for an issuer, add all of them to the builder and let each renewal
+/// [name one](crate::Renewal::encrypt_to).
 ///
 /// ```no_run
 /// use d1_facade::{Aggregator, Environment, Identity, SigningKey};

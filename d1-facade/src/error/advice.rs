@@ -9,6 +9,9 @@ use crate::values::ApiOperation;
 /// failure can have changed a card.
 pub(super) fn advice(kind: ErrorKind, outcome: Outcome, operation: ApiOperation) -> &'static str {
     if outcome == Outcome::Unknown && operation.changes_card() {
+        if matches!(operation, ApiOperation::Raw(_)) {
+            return "D1 may have carried out the call: find out what it has changed before you send it again.";
+        }
         return "D1 may have carried out the change: check the card's operations before you send it again.";
     }
     match kind {
@@ -48,6 +51,7 @@ pub(super) fn advice(kind: ErrorKind, outcome: Outcome, operation: ApiOperation)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::Method;
 
     const KINDS: [ErrorKind; 18] = [
         ErrorKind::InvalidInput,
@@ -86,6 +90,18 @@ mod tests {
                     assert!(text.ends_with('.') && !text.contains('\n'), "{text}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_raw_call_that_may_have_been_made_need_not_be_about_a_card() {
+        let raw = ApiOperation::Raw(Method::Put);
+        for kind in KINDS {
+            let text = advice(kind, Outcome::Unknown, raw);
+            assert!(
+                text.contains("find out") && !text.contains("card"),
+                "{text}"
+            );
         }
     }
 

@@ -260,8 +260,8 @@ impl Error {
 
     /// Returns the change whose outcome is unknown, for [`Client::reconcile`](crate::Client::reconcile).
     ///
-    /// `None` where the outcome is known, or the call changes no card. It holds no card data, and can be stored until
-    /// it is reconciled:
+    /// `None` where the outcome is known, the call changes no card, or it is a [raw call](crate::Client::request). It
+    /// holds no card data, and can be stored until it is reconciled:
     ///
     /// ```no_run
     /// # async fn f(d1: d1_facade::Client, error: d1_facade::Error) -> Result<(), d1_facade::Error> {
