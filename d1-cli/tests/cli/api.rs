@@ -181,7 +181,7 @@ fn what_is_wrong_with_the_call_is_named() {
     for (arguments, expected) in [
         (
             &["FETCH", "/x"][..],
-            "<METHOD>: method must be GET, POST, PUT, PATCH or DELETE",
+            "<METHOD>: must be GET, POST, PUT, PATCH or DELETE",
         ),
         (&["GET"], "<PATH>: is missing"),
         (&["GET", "banking"], "path: must begin with /"),
