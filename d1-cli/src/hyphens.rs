@@ -30,6 +30,10 @@ pub(crate) fn parse(root: Command, words: &[OsString]) -> Result<ArgMatches, Err
         Err(error) if error.kind() == ErrorKind::UnknownArgument && !names_long_option(&error) => {
             Err(refused)
         }
+        // The rule of a value refuses what is a mistyped option.
+        Err(error) if error.kind() == ErrorKind::ValueValidation && is_long_option(&error) => {
+            Err(refused)
+        }
         Err(error) => Err(error),
     }
 }
@@ -41,6 +45,12 @@ fn with_hyphens(command: Command) -> Command {
         argument.allow_hyphen_values(takes_values)
     });
     command.mut_subcommands(with_hyphens)
+}
+
+/// Returns whether the value that was refused is written as a long option is.
+fn is_long_option(error: &Error) -> bool {
+    let value = error.get(ContextKind::InvalidValue);
+    value.is_some_and(|value| value.to_string().starts_with("--"))
 }
 
 fn names_long_option(error: &Error) -> bool {
@@ -153,7 +163,10 @@ mod tests {
                 if let Some(long) = option.get_long() {
                     options += 1;
                     let long = format!("--{long}");
-                    assert_taken(&with(&[&long, "-x1"]), &long);
+                    // The next word is no value of an option that needs none.
+                    if !option.is_require_equals_set() {
+                        assert_taken(&with(&[&long, "-x1"]), &long);
+                    }
                     assert_taken(&with(&[&format!("{long}=-x1")]), &long);
                 }
                 if let Some(short) = option.get_short() {
@@ -174,6 +187,10 @@ mod tests {
             let values = vec!["-x1".to_owned(); command.get_positionals().count()];
             let unknown = ["--no-such-option".to_owned()];
             let its_value = ["x".to_owned()];
+            // A value that breaks the rule of its argument is named before what comes after it.
+            let alone = parsed(&[&path[..], &values].concat());
+            let is_bad = alone.is_err_and(|error| error.kind() == ErrorKind::ValueValidation);
+            let values = if is_bad { Vec::new() } else { values };
             for words in [
                 [&path, &unknown[..], &values].concat(),
                 [&path, &values[..], &unknown].concat(),
