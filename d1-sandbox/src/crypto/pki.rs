@@ -26,11 +26,12 @@ use time::OffsetDateTime;
 
 const DAY: i64 = 86_400;
 
-/// How long the certificates of authorities and clients are valid, in seconds: a team keeps them for years.
-const LIFETIME: i64 = 3_650 * DAY;
+/// How long the certificates of authorities and clients are valid, in seconds: a team keeps them for years. It is an
+/// hour more than whole days, so that the days that are left do not depend on the second in which one is made.
+const LIFETIME: i64 = 3_650 * DAY + 3_600;
 
 /// How long the certificate of a server is valid, in seconds. Some clients accept no longer one than 398 days.
-const SERVER_LIFETIME: i64 = 365 * DAY;
+const SERVER_LIFETIME: i64 = 365 * DAY + 3_600;
 
 /// A certificate authority.
 pub(crate) struct Pki {

@@ -2,6 +2,7 @@
 //! data.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -12,7 +13,17 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
 
+/// Lets every span and event be of interest, from before the first of them. Otherwise one that another test reaches
+/// first, without a subscriber, can stay off for good: tracing asks each of them once.
+fn listen() {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    });
+}
+
 async fn exported() -> Vec<SpanData> {
+    listen();
     let exporter = InMemorySpanExporter::default();
     let (subscriber, provider) = spans_to(exporter.clone());
     let sandbox = Sandbox::start().await.unwrap();
@@ -91,6 +102,7 @@ struct Recorded {
 
 impl Recorded {
     fn new() -> Self {
+        listen();
         let exporter = InMemoryMetricExporter::default();
         Self {
             provider: metrics::metrics_to(exporter.clone()),
