@@ -102,7 +102,7 @@ async fn the_value_is_the_json_of_the_response_and_is_not_shown() {
         .await
         .unwrap();
     assert_eq!(**page, pan);
-    assert!(!format!("{page:?}").contains("4111"), "{page:?}");
+    assert!(!shows_digits(&format!("{page:?}")), "{page:?}");
     assert_eq!(page.into_value().0, pan);
     for empty in [Reply::status(204), Reply::status(200).body(" \n")] {
         assert_eq!(**read(Method::Delete, empty).await.unwrap(), Value::Null);
@@ -142,6 +142,13 @@ async fn a_change_that_is_dropped_is_logged_with_its_outcome() {
     assert_eq!(outcome_of_dropped("raw-dropped"), Outcome::Unknown);
 }
 
+/// Whether a text has eight digits of the card number in a row, however they are written. Four of them stand in a random
+/// correlation id now and then.
+fn shows_digits(text: &str) -> bool {
+    let digits = ["11111111", "1111 1111", "1111%201111"];
+    digits.iter().any(|digits| text.contains(digits))
+}
+
 /// The field that a call is refused for; `None` where it is sent.
 async fn refused(call: RawCall) -> Option<String> {
     let error = call.await.err()?;
@@ -149,7 +156,7 @@ async fn refused(call: RawCall) -> Option<String> {
         (error.kind(), error.outcome()),
         (ErrorKind::InvalidInput, Outcome::NotSent)
     );
-    assert!(!error.to_string().contains("4111"), "{error}");
+    assert!(!shows_digits(&error.to_string()), "{error}");
     Some(error.invalid_input().unwrap().field().to_owned())
 }
 
@@ -213,7 +220,7 @@ async fn a_card_number_is_refused_wherever_it_stands_unless_numbers_are_ids() {
         (post(json!({PAN: 1})), "body"),
         (post(json!("4111 1111 1111 1111")), "body"),
     ] {
-        assert!(!format!("{call:?}").contains("4111"), "{call:?}");
+        assert!(!shows_digits(&format!("{call:?}")), "{call:?}");
         assert_eq!(refused(call.clone()).await, Some(field.to_owned()));
         if field != "path" {
             assert_eq!(refused(call.without_pan_check()).await, None);
