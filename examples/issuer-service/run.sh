@@ -27,7 +27,7 @@ trap end EXIT
 
 start_postgres "$work"
 if [ "${1:-}" = test ]; then
-  cargo test --locked --workspace --test service -- --include-ignored "${@:2}"
+  cargo test --locked --workspace --test service -- "${@:2}"
   exit
 fi
 

@@ -87,6 +87,7 @@ printf '%s\n' "$module"
 # The configuration is for the tests alone: cargo has an OpenSSL of its own.
 host=$(rustc --version --verbose | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 export "CARGO_TARGET_${host}_RUNNER=env OPENSSL_CONF=$folder/without-module.cnf"
-cargo test --locked --workspace --test it -- --ignored fips::properties_alone
+cargo test --locked --workspace --test fips -- properties_alone
 export "CARGO_TARGET_${host}_RUNNER=${configured[*]}" D1_TESTS_FIPS_MODULE=$module
-cargo test --locked --workspace --test it -- --include-ignored end_to_end fault_matrix fips::with
+cargo test --locked --workspace --test fips -- with_a_module
+cargo test --locked --workspace --test it -- end_to_end fault_matrix

@@ -50,7 +50,6 @@ impl Process {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn what_a_killed_process_has_sent_is_found_out_by_the_next_one() {
     let builder = Sandbox::builder()
         .card(Card::new("Made"))

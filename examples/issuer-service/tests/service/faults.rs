@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::support::{TestService, connection, until};
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_change_whose_answer_is_lost_is_reconciled_and_not_sent_again() {
     let service = TestService::start().await;
     service
@@ -25,7 +24,6 @@ async fn a_change_whose_answer_is_lost_is_reconciled_and_not_sent_again() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_change_that_d1_has_not_made_can_be_made_with_the_same_request_id() {
     let service = TestService::start().await;
     let before = service.operations("ReplaceMe01");
@@ -43,7 +41,6 @@ async fn a_change_that_d1_has_not_made_can_be_made_with_the_same_request_id() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_card_with_a_change_in_doubt_takes_no_other() {
     let service = TestService::start().await;
     // What D1 has cannot be seen, so that the doubt stays.
@@ -73,7 +70,6 @@ async fn a_card_with_a_change_in_doubt_takes_no_other() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn too_many_requests_and_no_d1_are_told_apart_and_can_be_repeated() {
     let service = TestService::start().await;
     service
@@ -101,7 +97,6 @@ async fn too_many_requests_and_no_d1_are_told_apart_and_can_be_repeated() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn without_a_d1_nothing_is_sent_and_the_service_stays_ready() {
     let service = TestService::start().await;
     let TestService {
@@ -124,7 +119,6 @@ async fn without_a_d1_nothing_is_sent_and_the_service_stays_ready() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn an_instance_that_d1_gives_no_token_is_not_ready() {
     let refused = Fault::status(400).operation("getToken").times(1_000_000);
     let service = TestService::at(|sandbox| sandbox.fail_next(refused), |_| ()).await;
@@ -143,7 +137,6 @@ fn late() -> Fault {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_browser_that_leaves_gives_no_change_up() {
     let service = TestService::start().await;
     service.sandbox.fail_next(late());
@@ -156,7 +149,6 @@ async fn a_browser_that_leaves_gives_no_change_up() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn the_end_of_the_service_waits_for_the_changes_under_way() {
     let mut service = TestService::start().await;
     service.sandbox.fail_next(late());
@@ -167,7 +159,6 @@ async fn the_end_of_the_service_waits_for_the_changes_under_way() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_change_that_cannot_be_reconciled_is_left_to_a_person_and_keeps_its_card() {
     let service = TestService::start().await;
     // A 404 without a reason proves nothing, and time does not change it.
@@ -191,7 +182,6 @@ async fn a_change_that_cannot_be_reconciled_is_left_to_a_person_and_keeps_its_ca
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_row_that_cannot_be_read_is_left_to_a_person_and_holds_up_no_other() {
     let service = TestService::start().await;
     for sql in [
@@ -222,7 +212,6 @@ async fn a_row_that_cannot_be_read_is_left_to_a_person_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn what_a_gateway_refuses_is_not_final() {
     let service = TestService::start().await;
     for (status, id) in [(404, "g1"), (403, "g2")] {
@@ -235,7 +224,6 @@ async fn what_a_gateway_refuses_is_not_final() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_browser_that_leaves_before_the_change_is_written_down_does_not_stop_it() {
     let service = TestService::start().await;
     let mut client = connection(&service.database_url).await;
@@ -256,7 +244,6 @@ async fn a_browser_that_leaves_before_the_change_is_written_down_does_not_stop_i
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn d1_gets_answers_until_the_changes_under_way_have_ended() {
     let mut service = TestService::start().await;
     let stalled = Fault::stall().operation("renewCard");
@@ -277,7 +264,6 @@ async fn d1_gets_answers_until_the_changes_under_way_have_ended() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn what_cannot_be_written_down_is_not_sent() {
     let service = TestService::start().await;
     service.sql("ALTER TABLE card_change RENAME TO gone").await;
@@ -292,7 +278,6 @@ async fn what_cannot_be_written_down_is_not_sent() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn an_outcome_that_cannot_be_written_down_is_found_out_again() {
     let service = TestService::start().await;
     service.sandbox.fail_next(late());

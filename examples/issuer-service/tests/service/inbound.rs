@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::support::{AMEX, TestService, VISA, client, read};
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_renewal_without_credentials_runs_from_end_to_end() {
     let service = TestService::start().await;
     let order = service.order("ReplaceMe01", "renew", "r1");
@@ -45,7 +44,6 @@ async fn a_renewal_without_credentials_runs_from_end_to_end() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_notification_that_could_not_be_stored_is_taken_when_d1_repeats_it() {
     let service = TestService::start().await;
     service
@@ -65,7 +63,6 @@ async fn a_notification_that_could_not_be_stored_is_taken_when_d1_repeats_it() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn only_d1_gets_in() {
     let service = TestService::start().await;
     let sandbox = &service.sandbox;
@@ -96,7 +93,6 @@ async fn called_by_hand() -> (TestService, reqwest::Client) {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_notification_is_stored_once_whatever_its_path_and_its_other_fields() {
     let (service, http) = called_by_hand().await;
     let url = &service.inbound_url;
@@ -143,7 +139,6 @@ async fn a_notification_is_stored_once_whatever_its_path_and_its_other_fields() 
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn credentials_are_those_of_the_card_and_encrypted_to_d1() {
     let (service, http) = called_by_hand().await;
     let url = &service.inbound_url;

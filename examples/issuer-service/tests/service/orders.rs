@@ -13,7 +13,6 @@ use tokio::net::TcpStream;
 use crate::support::{TestService, read};
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn each_change_is_made_and_listed() {
     let service = TestService::start().await;
     assert_eq!(service.ordered("ReplaceMe01", "suspend", "s1").await.0, 200);
@@ -52,7 +51,6 @@ async fn each_change_is_made_and_listed() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_request_id_makes_one_change_however_often_it_is_sent() {
     let service = TestService::start().await;
     let (one, two) = tokio::join!(
@@ -89,7 +87,6 @@ async fn a_request_id_makes_one_change_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn what_is_wrong_with_an_order_is_said_without_what_it_holds() {
     let service = TestService::start().await;
     let pan = "4111111111111111";
@@ -137,7 +134,6 @@ async fn what_is_wrong_with_an_order_is_said_without_what_it_holds() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_refusal_of_d1_is_final() {
     let service = TestService::start().await;
     service
@@ -158,7 +154,6 @@ async fn a_refusal_of_d1_is_final() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn the_correlation_id_of_the_channel_goes_to_d1_and_back() {
     let service = TestService::start().await;
     let header = "x-correlation-id";
@@ -184,7 +179,6 @@ async fn the_correlation_id_of_the_channel_goes_to_d1_and_back() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn its_health_and_its_numbers_can_be_seen() {
     let service = TestService::start().await;
     assert_eq!(service.get("/health/live").await.0, 204);
@@ -210,7 +204,6 @@ async fn its_health_and_its_numbers_can_be_seen() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn two_channels_may_give_the_same_request_id() {
     let service = TestService::start().await;
     let of = |channel: &str, card: &str, verb: &str| {
@@ -232,7 +225,6 @@ async fn two_channels_may_give_the_same_request_id() {
 }
 
 #[tokio::test]
-#[ignore = "needs PostgreSQL: examples/issuer-service/run.sh test"]
 async fn a_caller_that_sends_half_a_request_is_disconnected() {
     let service = TestService::with(|settings| {
         settings.times.read_timeout = Duration::from_millis(50);
