@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test of the workspace many times, to find those that fail by chance: `tests/flaky.sh [ROUNDS]`,
-# 100 unless told otherwise. The fast tests run ROUNDS times and the slow ones (the profile `slow` of
+# 100 by default. The fast tests run ROUNDS times and the slow ones (the profile `slow` of
 # .config/nextest.toml, and the documentation's) a fifth of that, first on a quiet machine and then beside
 # busy loops on all cores. No test is tried again. Fails when anything failed once.
 set -uo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs each fuzz target for so many seconds (600 unless told otherwise), the committed seeds first.
+# Runs each fuzz target for a number of seconds (600 by default), the committed seeds first.
 # Needs cargo-fuzz; RUSTC_BOOTSTRAP lets a stable tool chain instrument the code.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-/// A D1 whose clock differs from ours by so many seconds, and that checks `exp` by it. Its tokens are
+/// A D1 whose clock differs from ours by this number of seconds, and that checks `exp` by it. Its tokens are
 /// good for a single call.
 struct OtherClock(Arc<AtomicI64>);
 

@@ -1,4 +1,4 @@
-//! Every fault that a network and a server can have, times every operation: what the caller is told,
+//! Every fault that a network and a server can have, times every operation: what is reported to the caller,
 //! and how often D1 was asked.
 //!
 //! The table is the snapshot `it__fault_matrix__every_fault_of_every_operation`.

@@ -61,7 +61,7 @@ fn instances<const N: usize>(name: &str) -> (PathBuf, Source, [TokenFile<Source>
     (folder, source, all)
 }
 
-/// Puts a token into the file that was asked for and ends so many seconds from now.
+/// Puts a token into the file that was asked for and ends this number of seconds from now.
 fn store(folder: &Path, token: &str, asked: i64, ends: i64, mode: u32) {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -12,7 +12,7 @@ use crate::known::{Held, card_number, echoes, leaks};
 use crate::logs::unheard;
 use crate::shown::{KnownToken, card_of, shown, shown_error};
 
-/// A server that answers what it is told to, and keeps the assertions that it gets.
+/// A server that answers with what the test gives it, and keeps the assertions that it gets.
 struct Echo {
     server: MockServer,
     answer: Arc<Mutex<(u16, String)>>,

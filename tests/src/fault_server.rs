@@ -1,4 +1,4 @@
-//! A server on a bare socket that breaks wherever it is told to: before the request, within the answer,
+//! A server on a bare socket that breaks wherever a plan says: before the request, within the answer,
 //! or not at all but wrongly.
 
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ pub enum Act {
     SayAndReset(Vec<u8>),
     /// Reads the request, says this, and then nothing more.
     SayAndStall(Vec<u8>),
-    /// Reads the request, says this, and then goes on with the other, a little at a time, for ever.
+    /// Reads the request, says this, and then continues with the other, a little at a time, for ever.
     SayAndDrip(Vec<u8>, Vec<u8>),
 }
 

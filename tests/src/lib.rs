@@ -88,7 +88,7 @@ pub fn any_root() -> &'static [u8] {
     &ROOT
 }
 
-/// A self-signed certificate for `name`, and its key. It is valid from a month ago for so many days
+/// A self-signed certificate for `name`, and its key. It is valid from a month ago for this number of days
 /// from now.
 pub fn certificate(name: &str, valid_days: i64) -> (X509, PKey<Private>) {
     certificate_of_days(name, -30, valid_days)

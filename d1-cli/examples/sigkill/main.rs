@@ -238,7 +238,7 @@ impl Bulk {
         Ok(in_doubt)
     }
 
-    /// Waits until the journal has so many lines.
+    /// Waits until the journal has at least this number of lines.
     fn wait_for(&self, point: u64, child: &mut Child) -> Result<()> {
         let (mut length, mut moved) = (0, Instant::now());
         loop {

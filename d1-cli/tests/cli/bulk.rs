@@ -1,4 +1,4 @@
-//! `d1 bulk`: what may stand in a line, and what is told of it.
+//! `d1 bulk`: what may stand in a line, and what is reported about it.
 
 use std::collections::BTreeSet;
 

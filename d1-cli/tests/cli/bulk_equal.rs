@@ -51,7 +51,7 @@ fn a_third_equal_line_in_doubt_is_found_where_d1_named_the_operations_of_the_oth
     assert_eq!(world.operations("Bulk1"), before + 5);
 }
 
-/// Breaks the connection of the suspension after so many others, before it is carried out.
+/// Breaks the connection of one suspension, after a number of others, before it is carried out.
 fn break_after(world: &World, others: u32) {
     let passing = Fault::slow(Duration::ZERO, Duration::ZERO).times(others);
     world.sandbox.fail_next(passing.operation("suspendCard"));

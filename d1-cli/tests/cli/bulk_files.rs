@@ -8,7 +8,7 @@ use crate::world::{PAN, Run, World, bare, finish};
 
 const RENEWAL: &str = r#"{"operation":"renew","cardId":"Late","newCardId":"Later","credentials":{"pan":"4111111111111111","exp":"1230"}}"#;
 
-/// The card of the renewal, and so many others.
+/// The card of the renewal, and a number of others.
 fn cards(count: usize) -> World {
     let cards = (1..=count).map(|n| Card::new(format!("Bulk{n}")));
     let builder = Sandbox::builder().card(Card::new("Late"));

@@ -1,4 +1,4 @@
-//! Standard output that cannot be written: what happened to a card is told all the same.
+//! Standard output that cannot be written: what happened to a card is reported nevertheless.
 
 use std::fs::OpenOptions;
 use std::io::BufReader;

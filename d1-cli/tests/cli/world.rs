@@ -45,7 +45,7 @@ impl World {
         Self::with(Sandbox::builder().card(Card::new("ReplaceMe01")))
     }
 
-    /// With so many cards `Bulk1` and so on.
+    /// Starts with this number of cards: `Bulk1`, `Bulk2` and the like.
     pub(crate) fn with_cards(count: usize) -> Self {
         let cards = (1..=count).map(|n| Card::new(format!("Bulk{n}")));
         Self::with(cards.fold(Sandbox::builder(), Builder::card))

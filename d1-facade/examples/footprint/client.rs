@@ -14,7 +14,7 @@ use crate::common::{self, Result};
 /// How many clients share the memory that is measured.
 pub(crate) const CLIENTS: u64 = 100;
 
-/// Makes so many calls at once with a fresh client, which has a token already or not.
+/// Makes a number of calls at once with a fresh client, which has a token already or not.
 pub(crate) async fn calls(folder: &Path, token_at_hand: bool, at_once: usize) -> Result<()> {
     let mut builder = common::builder(folder)?.without_system_roots();
     if token_at_hand {

@@ -76,7 +76,7 @@ async fn show() -> Result<()> {
     Ok(())
 }
 
-/// How many connections a fresh client opens that makes so many calls at once, and how many it keeps.
+/// How many connections a fresh client opens that makes a number of calls at once, and how many it keeps.
 async fn connections(http1_only: bool, token: &str, at_once: u32) -> Result<(usize, usize)> {
     let builder = Sandbox::builder();
     let builder = if http1_only {

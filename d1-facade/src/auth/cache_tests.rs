@@ -14,7 +14,7 @@ mod lifetimes;
 /// What a call has left that is in no hurry.
 const AMPLE: Duration = Duration::from_secs(30);
 
-/// A source that takes a second and counts; fails while it is told to.
+/// A source that takes a second and counts; fails while the test wants it to.
 #[derive(Default)]
 struct Source {
     fetches: AtomicUsize,
@@ -143,7 +143,7 @@ async fn an_early_renewal_that_fails_is_ignored_until_the_token_ends() {
     tokio::time::advance(Duration::from_secs(60)).await;
     assert!(
         cache.get(AMPLE).await.is_err(),
-        "the old token has ended, and the new failure is told"
+        "the old token has ended, and the new failure is reported"
     );
 }
 
@@ -250,7 +250,7 @@ async fn a_token_that_replaced_a_refused_one_stays_for_a_while() {
     assert_eq!(fetches(&source), 3);
 }
 
-/// A source that is told which tokens D1 refused.
+/// A source that learns which tokens D1 refused.
 #[derive(Default)]
 struct Told(Mutex<Vec<bool>>);
 

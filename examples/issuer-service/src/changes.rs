@@ -1,7 +1,7 @@
 //! Makes changes: each once, however often a channel asks for it, and none lost, whatever ends in between.
 //!
 //! What remains is an instance that is frozen between writing a change down and sending it for longer than the call's
-//! timeout and the settling time together, and then goes on: D1 knows no request id that could rule it out.
+//! timeout and the settling time together, and then continues: D1 knows no request id that could rule it out.
 
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ impl Service {
         let change = change.correlation_id(correlation_id.clone());
         let request = serde_json::to_string(order).map_err(StoreError::from)?;
         let service = self.clone();
-        // The browser may leave, and this future is dropped then: the task goes on.
+        // The browser may leave, and this future is dropped then: the task continues.
         let task = async move {
             service
                 .begin_and_send(&request_id, request, change, correlation_id)

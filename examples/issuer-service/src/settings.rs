@@ -1,4 +1,4 @@
-//! What the service is told when it starts: options, or variables of the environment. Those of D1 are variables alone,
+//! The settings of the service when it starts: options, or variables of the environment. Those of D1 are variables alone,
 //! which the client reads: see `ClientBuilder::from_env`.
 
 use std::net::SocketAddr;

@@ -22,7 +22,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts so many workers.
+    /// Starts this number of workers.
     pub(crate) fn start(
         database: &str,
         workers: usize,

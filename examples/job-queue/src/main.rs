@@ -56,7 +56,7 @@ enum Command {
         /// How many
         requests: u32,
     },
-    /// Works requests off until it is told to end
+    /// Works requests off until a signal ends it
     Work(worker::Settings),
     /// Counts the requests by outcome, and lists those whose outcome is unknown
     Report,

@@ -32,7 +32,7 @@ pub(crate) struct Proof {
     /// How many requests a worker has under way
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
-    /// A worker is killed each time that about so many requests are finished
+    /// How many requests are finished, about, before a worker is killed
     #[arg(long, default_value_t = 200, value_name = "REQUESTS")]
     kill_every: u32,
     /// Decides when which worker is killed

@@ -46,7 +46,7 @@ const FETCHED_JOBS: usize = 100;
 /// How long completed jobs are gathered before the library deletes them together.
 const COMPLETION_DELAY: Duration = Duration::from_millis(5);
 
-/// A worker misses so many heartbeats before its jobs are given to others.
+/// How many heartbeats a worker misses before its jobs are given to others.
 const MISSED_HEARTBEATS: u32 = 5;
 
 /// How a worker works.

@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
 
 /// Lets every span and event be of interest, from before the first of them. Otherwise one that another test reaches
-/// first, without a subscriber, can stay off for good: tracing asks each of them once.
+/// first, without a subscriber, can stay off in this process: tracing asks each of them once.
 fn listen() {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
