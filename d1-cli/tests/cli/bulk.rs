@@ -7,6 +7,21 @@ use serde_json::Value;
 
 use crate::world::{PAN, Run, World};
 
+/// Begins a job with a journal.
+pub(crate) const JOURNALED: [&str; 6] =
+    ["bulk", "in.ndjson", "--journal", "j.ndjson", "-o", "json"];
+/// Continues it.
+pub(crate) const RESUMED: [&str; 8] = [
+    "bulk",
+    "in.ndjson",
+    "--resume",
+    "j.ndjson",
+    "--wait",
+    "1",
+    "-o",
+    "json",
+];
+
 /// Lines that suspend the cards `Bulk1` and so on.
 pub(crate) fn suspensions(count: usize) -> String {
     let line =

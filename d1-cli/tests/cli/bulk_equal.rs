@@ -5,20 +5,8 @@ use std::time::Duration;
 use d1_sandbox::Fault;
 use serde_json::{Value, json};
 
-use crate::bulk::summary;
+use crate::bulk::{JOURNALED, RESUMED, summary};
 use crate::world::World;
-
-const JOURNALED: [&str; 6] = ["bulk", "in.ndjson", "--journal", "j.ndjson", "-o", "json"];
-const RESUMED: [&str; 8] = [
-    "bulk",
-    "in.ndjson",
-    "--resume",
-    "j.ndjson",
-    "--wait",
-    "1",
-    "-o",
-    "json",
-];
 
 /// Lines that suspend the card, resume it, and so on. Returns how many operations the card has had.
 fn lines(world: &World, count: usize) -> usize {

@@ -3,7 +3,7 @@
 use d1_sandbox::Fault;
 use serde_json::Value;
 
-use crate::bulk::{summary as summary_of, suspensions};
+use crate::bulk::{JOURNALED, RESUMED, summary as summary_of, suspensions};
 use crate::world::{PAN, World};
 
 /// The journal's lines.
@@ -13,18 +13,6 @@ fn journal(world: &World) -> Vec<Value> {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
-
-const JOURNALED: [&str; 6] = ["bulk", "in.ndjson", "--journal", "j.ndjson", "-o", "json"];
-const RESUMED: [&str; 8] = [
-    "bulk",
-    "in.ndjson",
-    "--resume",
-    "j.ndjson",
-    "--wait",
-    "1",
-    "-o",
-    "json",
-];
 
 #[test]
 fn an_unknown_outcome_is_verified_at_the_end_when_asked() {

@@ -5,20 +5,8 @@ use std::time::Duration;
 use d1_sandbox::{Card, Fault, Sandbox};
 use serde_json::{Value, json};
 
-use crate::bulk::summary;
+use crate::bulk::{JOURNALED, RESUMED, summary};
 use crate::world::{Run, World};
-
-const JOURNALED: [&str; 6] = ["bulk", "in.ndjson", "--journal", "j.ndjson", "-o", "json"];
-const RESUMED: [&str; 8] = [
-    "bulk",
-    "in.ndjson",
-    "--resume",
-    "j.ndjson",
-    "--wait",
-    "1",
-    "-o",
-    "json",
-];
 
 fn line(operation: &str, card: &str) -> String {
     format!("{{\"operation\":\"{operation}\",\"cardId\":\"{card}\"}}\n")
